@@ -1,0 +1,21 @@
+# Warnings, hardening and instrumentation that every target gets.
+add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+                    -Wvla -Wformat=2 -Wundef -Wwrite-strings -Werror -fno-common)
+add_compile_definitions(_GNU_SOURCE POSTRIDER_VERSION="${PROJECT_VERSION}")
+
+if(POSTRIDER_SANITIZE)
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+                        -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=address,undefined)
+endif()
+
+if(POSTRIDER_COVERAGE)
+    add_compile_options(--coverage -fprofile-update=atomic)
+    add_link_options(--coverage)
+endif()
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
+    add_link_options(-pie -Wl,-z,relro -Wl,-z,now)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+endif()

@@ -1,0 +1,75 @@
+/*
+ * config.h: the settings of one configuration file.
+ *
+ * Loaded by config/load.h, checked as a whole, and never changed afterwards: a reload makes a new
+ * one and replaces the old. Every key, its type, range, default and description stand once, in
+ * config/options.c. Owned by whoever loaded it; config_free() wipes the secrets.
+ */
+#ifndef POSTRIDER_CONFIG_CONFIG_H
+#define POSTRIDER_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "core/address.h"
+#include "core/retry.h"
+#include "core/secret.h"
+
+enum config_attempt_log { ATTEMPT_LOG_FAILURES, ATTEMPT_LOG_ALL, ATTEMPT_LOG_NONE };
+
+/* "Name: value" pairs that were accepted by header_check(). */
+struct config_header {
+    char *name;
+    char *value;
+};
+
+struct config {
+    char *file; /* as given, for messages */
+    struct {
+        char *url;    /* any libpq URI or keyword string */
+        char *schema; /* "" = the connection's search_path */
+    } database;
+    struct {
+        int64_t max_in_flight;
+        int64_t max_buffered_bytes;
+        int64_t poll_interval_ms;
+        int64_t lease_ms;
+        int64_t drain_timeout_ms;
+    } worker;
+    struct {
+        int64_t timeout_ms;
+        int64_t connect_timeout_ms;
+        int64_t max_payload_bytes;
+        int64_t max_response_bytes;
+        size_t headers_count;
+        struct config_header *headers;
+    } delivery;
+    struct retry_policy retry;
+    struct {
+        char *secret_file; /* "" = none; as given */
+        struct secret_set secrets;
+    } signing;
+    struct {
+        size_t allow_count;
+        struct address_range *allow;
+        bool https_only;
+        char *proxy;          /* "" = none */
+        char *source_address; /* "" = any */
+        char *ca_file;        /* "" = the system's */
+    } network;
+    enum config_attempt_log attempt_log;
+    struct {
+        int64_t delivered_ms;
+        int64_t failed_ms;
+    } retention;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+};
+
+void config_free(struct config *config);
+
+#endif

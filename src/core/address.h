@@ -1,0 +1,43 @@
+/*
+ * address.h: which addresses a customer's URL may lead to.
+ *
+ * Checked for every socket after the name was resolved, so that DNS can't get around it. Refused
+ * unless listed in network.allow: loopback, private, link-local (with the cloud metadata services),
+ * carrier-grade NAT, benchmarking, documentation, multicast, reserved and unspecified ranges of
+ * IPv4 and IPv6, and IPv4 addresses of these kinds hidden in IPv6: mapped, compatible, NAT64, 6to4,
+ * Teredo. Source: IANA's IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890).
+ */
+#ifndef POSTRIDER_CORE_ADDRESS_H
+#define POSTRIDER_CORE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* An address in network byte order: 4 bytes used, or 16. */
+struct address {
+    bool is_ipv6;
+    unsigned char bytes[16];
+};
+
+struct address_range {
+    struct address address;
+    int prefix_bits; /* 0 … 32 or 128 */
+};
+
+/* "10.0.0.0/8", "fd00::/8", or one address without a prefix. Bits below the prefix must be 0. */
+bool address_range_parse(const char *text, struct address_range *ret_range,
+                         struct error *error) MUST_USE;
+
+bool address_range_contains(const struct address_range *range, const struct address *address);
+
+/*
+ * NULL when address may be connected to; else the name of the range that forbids it, as in
+ * "loopback 127.0.0.0/8". allow lists count ranges that are exempt; a mapped IPv4 address is
+ * matched against both forms.
+ */
+const char *address_refusal(const struct address *address, const struct address_range *allow,
+                            size_t count);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * db/session.h: a blocking connection for the commands (not for the worker, see db/link.h).
+ *
+ * Everything runs in a transaction that begins with SET LOCAL search_path, so a session leaves
+ * nothing behind and works through PgBouncer in transaction mode: no prepared statements by name,
+ * no session state, no advisory locks that outlive a transaction. Parameters are text, never put
+ * into a statement's text. Only files in src/db/ and migrations/ hold SQL.
+ */
+#ifndef POSTRIDER_DB_SESSION_H
+#define POSTRIDER_DB_SESSION_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+struct db_session;
+
+/* url: any libpq URI or keyword string. schema "" leaves the connection's search_path. The error
+ * never shows the password. Waits at most 10 s for the server (connect_timeout in url overrides).
+ */
+struct db_session *db_session_open(const char *url, const char *schema,
+                                   struct error *error) MUST_USE;
+void db_session_close(struct db_session *session);
+
+bool db_session_begin(struct db_session *session, struct error *error) MUST_USE;
+bool db_session_commit(struct db_session *session, struct error *error) MUST_USE;
+void db_session_rollback(struct db_session *session);
+
+/*
+ * One statement inside the transaction. Returns a result with PGRES_TUPLES_OK or PGRES_COMMAND_OK
+ * that the caller clears, or NULL with the server's message, detail and SQLSTATE in error.
+ */
+PGresult *db_session_query(struct db_session *session, const char *sql, int count,
+                           const char *const *values, struct error *error) MUST_USE;
+
+/* Several statements without parameters, as a migration file has. */
+bool db_session_execute(struct db_session *session, const char *sql, struct error *error) MUST_USE;
+
+/* The SQLSTATE of the last failed statement ("42P01"), "" when there was none. */
+const char *db_session_sqlstate(const struct db_session *session);
+
+PGconn *db_session_connection(struct db_session *session);
+
+#endif
