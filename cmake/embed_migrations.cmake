@@ -4,7 +4,7 @@
 if(CMAKE_SCRIPT_MODE_FILE)
     file(GLOB files "${DIRECTORY}/*.sql")
     list(SORT files)
-    set(text "/* Generated from migrations/*.sql: do not edit. */\n#include \"db/migrations.h\"\n\n")
+    set(text "/* Generated from the files of migrations: do not edit. */\n#include <stddef.h>\n\n#include \"db/migrations.h\"\n\n")
     set(table "")
     foreach(file IN LISTS files)
         get_filename_component(name "${file}" NAME_WE)

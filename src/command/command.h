@@ -19,11 +19,13 @@
 #define COMMAND_DEFAULT_CONFIG "/etc/postrider/config.yaml"
 
 struct command {
-    const char *name;
+    const char *name;    /* as typed after "postrider": "status", "dead list" */
     const char *summary; /* one line for "postrider help" */
     const char *help;    /* all of "postrider NAME --help"; begins with "usage: " */
-    /* argv[0] is the command's name. */
+    /* argv[0] is the last word of the command's name. */
     int (*run)(const struct command *self, int argc, char **argv);
+    /* A group ("dead") has these instead of run; NULL ends them. */
+    const struct command *const *nested;
 };
 
 extern const struct command command_run;
@@ -38,11 +40,20 @@ extern const struct command command_secret;
 extern const struct command command_version;
 extern const struct command command_help;
 
-/* In the order of "postrider help"; NULL ends it. */
+/* In the order of "postrider help"; NULL ends it. In command.c: add your command there. */
 extern const struct command *const commands[];
 
 /* main() of the program. */
 int command_main(int argc, char **argv);
+
+/* The command with this last word in a NULL-terminated table, or NULL. */
+const struct command *command_find(const struct command *const *table, const char *word);
+
+/* "dead list" → "list" */
+const char *command_last_word(const struct command *command);
+
+/* An unknown command: says so, with the nearest one that exists; returns COMMAND_USAGE. */
+int command_unknown(const struct command *group, const char *word);
 
 /* "postrider: message" and "hint: …" on standard error; returns status. */
 int command_fail(int status, const struct error *error);
@@ -50,7 +61,8 @@ int command_fail(int status, const struct error *error);
 /* Prints a usage mistake and where to look; returns COMMAND_USAGE. */
 int command_usage_error(const struct command *self, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Loads the configuration or prints every mistake in it and returns NULL: exit COMMAND_CONFIG. */
+/* Loads the configuration (configuration.c) or prints every mistake in it and returns NULL: exit
+ * COMMAND_CONFIG. */
 struct config *command_load_config(const char *file);
 
 #endif

@@ -1,0 +1,22 @@
+#include <stdio.h>
+
+#include "command/command.h"
+#include "config/load.h"
+
+struct config *command_load_config(const char *file)
+{
+    struct config_mistakes mistakes = {0};
+    struct config *config = config_load(file, &mistakes);
+
+    if (config == NULL) {
+        fflush(stdout);
+        for (size_t i = 0; i < mistakes.count; i++)
+            fprintf(stderr, "postrider: %s\n", mistakes.lines[i]);
+        fprintf(stderr,
+                "hint: \"postrider check -c %s\" checks it again; "
+                "\"postrider config show\" lists every key\n",
+                file);
+    }
+    config_mistakes_free(&mistakes);
+    return config;
+}
