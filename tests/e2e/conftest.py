@@ -1,0 +1,124 @@
+"""Fixtures of the end-to-end tests.
+
+    postgres            a server for the whole run
+    own_postgres        a server for one test, to be stopped and restarted
+    database            a new, empty database
+    migrated_database   a new database with the schema and one customer (database.customer)
+    run_postrider       runs a command: run_postrider("dead", "list") -> code, stdout, stderr
+    config_file         writes a configuration for a command, returns its path
+    service             starts `postrider run`: service(database, {"retry": {"max_attempts": 3}})
+    receiver            starts an HTTP server that records and misbehaves: receiver(), receiver(tls=…)
+"""
+import contextlib
+import tempfile
+
+import pytest
+
+from harness import postrider
+from harness.certificates import Authority
+from harness.postgres import Postgres
+from harness.receiver import Receiver
+
+
+def pytest_report_header(config):
+    return f"postrider: {postrider.binary_path()}"
+
+
+def migrate(database):
+    """Brings a database to the binary's schema, the way an operator does."""
+    with tempfile.TemporaryDirectory() as directory:
+        config = postrider.write_config(directory, database.url)
+        result = postrider.run_postrider("migrate", "-c", config)
+        assert result.code == 0, result.stderr
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres):
+    database = postgres.create_database()
+    migrate(database)
+    database.close()
+    return database.name
+
+
+@pytest.fixture
+def own_postgres():
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def database(postgres):
+    database = postgres.create_database()
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def migrated_database(postgres, migrated_template):
+    database = postgres.create_database(migrated_template)
+    database.customer = database.insert_customer()
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def own_database(own_postgres):
+    """A migrated database in a server of its own, for outages."""
+    database = own_postgres.create_database()
+    migrate(database)
+    database.customer = database.insert_customer()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def run_postrider():
+    return postrider.run_postrider
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    """config_file(database, {"section": {"key": value}}, secret=…) -> path"""
+    def write(database, changes=None, secret=postrider.DEFAULT_SECRET):
+        return postrider.write_config(str(tmp_path), database.url, changes, secret)
+    return write
+
+
+@pytest.fixture
+def service(request):
+    """service(database, changes=None, secret=…, env=None, wait=True) -> a running Service"""
+    # What it talks to must outlive it: fixtures end in the opposite order of their beginning.
+    for name in ("database", "migrated_database", "own_database", "receiver"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name)
+    with contextlib.ExitStack() as stack:
+        def start(database, changes=None, **options):
+            started = postrider.Service(database.url, changes, **options)
+            stack.callback(started.close)
+            return started
+        yield start
+
+
+@pytest.fixture
+def receiver():
+    """receiver(**options of Receiver) -> a listening Receiver"""
+    with contextlib.ExitStack() as stack:
+        def start(**options):
+            started = Receiver(**options)
+            stack.callback(started.close)
+            return started
+        yield start
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority that nobody else trusts; authority.ca_file goes into network.ca_file."""
+    return Authority(str(tmp_path_factory.mktemp("certificates")))

@@ -1,0 +1,262 @@
+"""A throw-away PostgreSQL server on a Unix socket, and databases in it."""
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+
+import psycopg2
+import psycopg2.extras
+
+from harness.process import die_with_parent
+from harness.wait import wait_for
+
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+    "autovacuum_naptime": "5s",
+    "log_min_messages": "warning",
+    "log_min_error_statement": "error",
+    "log_line_prefix": "%m [%p] %a ",
+    "timezone": "Europe/Vienna",  # not UTC: whoever takes local for universal time is found out
+}
+
+
+def server_programs():
+    """The directory of initdb and postgres: the newest that Debian has installed."""
+    found = shutil.which("postgres")
+    if found:
+        return os.path.dirname(found)
+    directories = glob.glob("/usr/lib/postgresql/*/bin")
+    assert directories, "PostgreSQL's server is needed: apt-get install postgresql"
+    return max(directories, key=lambda name: float(name.split("/")[-2]))
+
+
+def server_account():
+    """Keyword arguments for subprocess: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}, os.geteuid(), os.getegid()
+    entry = pwd.getpwnam("postgres")
+    account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return account, entry.pw_uid, entry.pw_gid
+
+
+class Postgres:
+    """One server. The superuser is "postgres"; connections need no password."""
+
+    def __init__(self, **settings):
+        self.account, uid, gid = server_account()
+        self.directory = tempfile.mkdtemp(prefix="postrider-pg-")
+        os.chown(self.directory, uid, gid)
+        os.chmod(self.directory, 0o755)
+        self.data = os.path.join(self.directory, "data")
+        self.log_file = os.path.join(self.directory, "log")
+        self.settings = {**SETTINGS, **settings}
+        self.process = None
+        self.databases = 0
+        subprocess.run(
+            [os.path.join(server_programs(), "initdb"), "-D", self.data, "-U", "postgres",
+             "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync",
+             "--no-instructions"],
+            check=True, stdout=subprocess.DEVNULL, cwd="/", **self.account)
+        self.start()
+
+    def start(self):
+        command = [os.path.join(server_programs(), "postgres"), "-D", self.data, "-k",
+                   self.directory]
+        for name, value in self.settings.items():
+            command += ["-c", f"{name}={value}"]
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, cwd="/", preexec_fn=die_with_parent,
+                                            **self.account)
+        wait_for(self._answers, "PostgreSQL to accept connections", on_timeout=self.log)
+
+    def _answers(self):
+        assert self.process.poll() is None, f"PostgreSQL ended:\n{self.log()}"
+        try:
+            psycopg2.connect(self.url("postgres")).close()
+            return True
+        except psycopg2.OperationalError:
+            return False
+
+    def stop(self, how="fast"):
+        """how: "smart" waits for the clients, "fast" ends them, "immediate" is a crash."""
+        if self.process is None:
+            return
+        self.process.send_signal(
+            {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}[how])
+        self.process.wait(30)
+        self.process = None
+
+    def restart(self, how="fast"):
+        self.stop(how)
+        self.start()
+
+    def remove(self):
+        self.stop("immediate")
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log(self):
+        with open(self.log_file, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def url(self, database, user="postgres"):
+        """A libpq URI; both postrider and psycopg2 take it."""
+        return f"postgresql://{user}@/{database}?host={self.directory}"
+
+    def execute(self, statement):
+        connection = psycopg2.connect(self.url("postgres"))
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            connection.close()
+
+    def create_database(self, template="template0"):
+        self.databases += 1
+        name = f"test_{self.databases}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return Database(self, name)
+
+
+class Database:
+    """One database, with a connection of its own in autocommit mode for the test's statements."""
+
+    def __init__(self, server, name):
+        self.server = server
+        self.name = name
+        self.url = server.url(name)
+        self.customer = None
+        self._connection = None
+
+    def connect(self, user="postgres"):
+        """A further connection (psycopg2, not in autocommit mode), closed by the caller."""
+        return psycopg2.connect(self.server.url(self.name, user))
+
+    def _cursor(self):
+        if self._connection is None or self._connection.closed:
+            self._connection = self.connect()
+            self._connection.autocommit = True
+        return self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+
+    def execute(self, statement, *parameters):
+        """Runs a statement; returns the number of rows that it touched."""
+        with self._cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.rowcount
+
+    def query(self, statement, *parameters):
+        """All rows, as dictionaries."""
+        with self._cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return [dict(row) for row in cursor.fetchall()]
+
+    def value(self, statement, *parameters):
+        """The first column of the first row, None without a row."""
+        rows = self.query(statement, *parameters)
+        return next(iter(rows[0].values())) if rows else None
+
+    def insert_customer(self):
+        """A customer's id. Its table may be the application's: only id is known of it."""
+        customer = str(uuid.uuid4())
+        self.execute("INSERT INTO customers (id) VALUES (%s)", customer)
+        return customer
+
+    def insert_delivery(self, url, payload='{"hello": "world"}', customer=None, event_id=None,
+                        **columns):
+        """The id of a new row. payload is JSON text or what json.dumps takes; columns are any
+        others of webhook_deliveries (next_retry_at, event_type, attempts …)."""
+        if not isinstance(payload, str):
+            payload = psycopg2.extras.Json(payload)
+        values = {"event_id": event_id or str(uuid.uuid4()),
+                  "customer_id": customer or self.customer,
+                  "webhook_url": url, "payload": payload, **columns}
+        names = ", ".join(values)
+        marks = ", ".join(["%s"] * len(values))
+        return self.value(f"INSERT INTO webhook_deliveries ({names}) VALUES ({marks})"
+                          " RETURNING id::text", *values.values())
+
+    def insert_deliveries(self, urls, customer=None):
+        """One statement for many rows; returns {id: url} with the payload {"n": ordinal}."""
+        rows = self.query(
+            "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload)"
+            " SELECT gen_random_uuid(), %s, url, jsonb_build_object('n', n)"
+            " FROM unnest(%s::varchar[]) WITH ORDINALITY AS u(url, n)"
+            " RETURNING id::text, webhook_url", customer or self.customer, list(urls))
+        return {row["id"]: row["webhook_url"] for row in rows}
+
+    def insert_secret(self, secret, customer=None, url="", not_after=None):
+        self.execute("INSERT INTO webhook_secrets (customer_id, url, secret, not_after)"
+                     " VALUES (%s, %s, %s, %s)", customer or self.customer, url, secret, not_after)
+
+    def insert_endpoint(self, url, customer=None, **columns):
+        values = {"customer_id": customer or self.customer, "url": url, **columns}
+        names = ", ".join(values)
+        marks = ", ".join(["%s"] * len(values))
+        self.execute(f"INSERT INTO webhook_endpoints ({names}) VALUES ({marks})",
+                     *values.values())
+
+    def row(self, delivery):
+        """The delivery as a dictionary, with payload_text and ids as text; None when deleted."""
+        rows = self.query("SELECT *, id::text, event_id::text, customer_id::text,"
+                          " payload::text AS payload_text, now() AS database_time"
+                          " FROM webhook_deliveries WHERE id = %s", delivery)
+        return rows[0] if rows else None
+
+    def rows(self):
+        return self.query("SELECT *, id::text, event_id::text, payload::text AS payload_text"
+                          " FROM webhook_deliveries ORDER BY created_at, id")
+
+    def attempt_log(self, delivery):
+        return self.query("SELECT * FROM webhook_attempts WHERE delivery_id = %s"
+                          " ORDER BY attempt, id", delivery)
+
+    def counts(self):
+        """{status: rows}, without the statuses that no row has."""
+        rows = self.query("SELECT status, count(*) AS rows FROM webhook_deliveries GROUP BY 1")
+        return {row["status"]: row["rows"] for row in rows}
+
+    def wait_for(self, predicate, what="a state of the database", limit_s=20.0):
+        """Waits until predicate(self) is true, and returns it."""
+        return wait_for(lambda: predicate(self), what, limit_s, on_timeout=self._describe)
+
+    def wait_for_row(self, delivery, limit_s=20.0, **expected):
+        """Waits until the row's columns are as expected, and returns the row."""
+        def matches():
+            row = self.row(delivery)
+            return row if row and all(row[name] == value for name, value in expected.items()) \
+                else None
+        return wait_for(matches, f"delivery {delivery} to become {expected}", limit_s,
+                        on_timeout=lambda: f"it is {self.row(delivery)}")
+
+    def wait_for_status(self, delivery, status, limit_s=20.0):
+        return self.wait_for_row(delivery, limit_s, status=status)
+
+    def wait_for_no_pending(self, limit_s=60.0):
+        """Waits until every delivery is delivered or failed; returns counts()."""
+        wait_for(lambda: not self.value("SELECT EXISTS (SELECT FROM webhook_deliveries"
+                                        " WHERE status = 'pending')"),
+                 "all deliveries to end", limit_s, on_timeout=self._describe)
+        return self.counts()
+
+    def _describe(self):
+        rows = self.query("SELECT id::text, webhook_url, status, attempts, next_retry_at,"
+                          " last_error FROM webhook_deliveries ORDER BY created_at LIMIT 20")
+        return f"counts {self.counts()}, the first rows:\n" + "\n".join(map(str, rows))
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+
+    def drop(self):
+        self.close()
+        self.server.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")

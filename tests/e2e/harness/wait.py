@@ -1,0 +1,20 @@
+"""Waiting for conditions. Tests never sleep for a fixed time; they wait for what they need."""
+import time
+
+LIMIT_S = 20.0
+
+
+def wait_for(predicate, what="a condition", limit_s=LIMIT_S, interval_s=0.01, on_timeout=None):
+    """Calls predicate until it returns something true, and returns that.
+
+    what names the condition in the failure; on_timeout() may add what was seen instead.
+    """
+    deadline = time.monotonic() + limit_s
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            seen = f"\n{on_timeout()}" if on_timeout else ""
+            raise AssertionError(f"waited {limit_s:g} s for {what}{seen}")
+        time.sleep(interval_s)
