@@ -1,0 +1,97 @@
+#include "core/request_headers.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Our own lines with SECRET_SET_MAX signatures, and HEADERS_MAX extra ones that were replaced once:
+ * a replaced line stays in the text. */
+#define TEXT_MAX_BYTES \
+    ((size_t)8192 + (size_t)2 * HEADERS_MAX * (HEADER_NAME_MAX_BYTES + HEADER_VALUE_MAX_BYTES + 3))
+
+#define NUMBER_SIZE 24
+
+void request_headers_init(struct request_headers *headers)
+{
+    headers->count = 0;
+    buffer_init(&headers->text, TEXT_MAX_BYTES);
+}
+
+void request_headers_free(struct request_headers *headers)
+{
+    headers->count = 0;
+    buffer_free(&headers->text);
+}
+
+void request_headers_clear(struct request_headers *headers)
+{
+    headers->count = 0;
+    buffer_clear(&headers->text);
+}
+
+static void append_line(struct request_headers *headers, size_t index, const char *name,
+                        const char *value)
+{
+    headers->starts[index] = headers->text.length;
+    headers->name_lengths[index] = strlen(name);
+    buffer_append_string(&headers->text, name);
+    buffer_append(&headers->text, ": ", 2);
+    buffer_append(&headers->text, value, strlen(value) + 1);
+}
+
+static bool is_named(const struct request_headers *headers, size_t index, const char *name)
+{
+    return headers->name_lengths[index] == strlen(name) &&
+           strncasecmp(headers->text.data + headers->starts[index], name,
+                       headers->name_lengths[index]) == 0;
+}
+
+bool request_headers_add(struct request_headers *headers, const char *name, const char *value)
+{
+    size_t index = 0;
+
+    while (index < headers->count && !is_named(headers, index, name))
+        index++;
+    if (index == HEADERS_MAX)
+        return false;
+    append_line(headers, index, name, value);
+    if (headers->text.overflowed)
+        return false;
+    if (index == headers->count)
+        headers->count++;
+    return true;
+}
+
+/* Decimal digits of a number from 0 on; a printf for each request would be measurable. */
+static const char *format_number(int64_t number, char text[NUMBER_SIZE])
+{
+    char *digit = text + NUMBER_SIZE - 1;
+
+    *digit = '\0';
+    do {
+        *--digit = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return digit;
+}
+
+const char *const *request_headers_build(struct request_headers *headers,
+                                         const struct request_facts *facts, size_t *ret_count)
+{
+    char number[NUMBER_SIZE];
+    size_t count = headers->count;
+
+    append_line(headers, count++, "Content-Type", "application/json");
+    append_line(headers, count++, "User-Agent", "Postrider/" POSTRIDER_VERSION);
+    append_line(headers, count++, "X-Event-ID", facts->event_id);
+    append_line(headers, count++, "X-Delivery-Attempt", format_number(facts->attempt, number));
+    append_line(headers, count++, "webhook-id", facts->event_id);
+    append_line(headers, count++, "webhook-timestamp", format_number(facts->timestamp_s, number));
+    append_line(headers, count++, "webhook-signature", facts->signature);
+    if (headers->text.overflowed)
+        bug("the headers of a request take more than %zu bytes", TEXT_MAX_BYTES);
+    for (size_t i = 0; i < count; i++)
+        headers->lines[i] = headers->text.data + headers->starts[i];
+    headers->count = count;
+    *ret_count = count;
+    return headers->lines;
+}

@@ -1,0 +1,101 @@
+/* test_request_headers.c: what a request says about its delivery, and which extra header wins. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/request_headers.h"
+
+static const struct request_facts facts = {
+    .event_id = "7b1c6a52-6d1e-4b51-9a8f-0d6a4a3f2e10",
+    .attempt = 3,
+    .timestamp_s = 1700000000,
+    .signature = "v1,abc= v1,def=",
+};
+
+static void test_own_headers(void **state)
+{
+    static const char *const expected[] = {
+        "Content-Type: application/json",
+        ("User-Agent: Postrider/" POSTRIDER_VERSION),
+        "X-Event-ID: 7b1c6a52-6d1e-4b51-9a8f-0d6a4a3f2e10",
+        "X-Delivery-Attempt: 3",
+        "webhook-id: 7b1c6a52-6d1e-4b51-9a8f-0d6a4a3f2e10",
+        "webhook-timestamp: 1700000000",
+        "webhook-signature: v1,abc= v1,def=",
+    };
+    struct request_headers headers;
+    size_t count;
+
+    (void)state;
+    request_headers_init(&headers);
+    for (int round = 0; round < 2; round++) {
+        const char *const *lines = request_headers_build(&headers, &facts, &count);
+
+        assert_int_equal(count, ARRAY_LENGTH(expected));
+        for (size_t i = 0; i < count; i++)
+            assert_string_equal(lines[i], expected[i]);
+        request_headers_clear(&headers);
+    }
+    request_headers_free(&headers);
+}
+
+static void test_later_extra_header_wins(void **state)
+{
+    struct request_headers headers;
+    const char *const *lines;
+    size_t count;
+
+    (void)state;
+    request_headers_init(&headers);
+    assert_true(request_headers_add(&headers, "X-Tenant", "from the configuration"));
+    assert_true(request_headers_add(&headers, "X-Tenant-2", ""));
+    assert_true(request_headers_add(&headers, "x-tenant", "from the endpoint"));
+    lines = request_headers_build(&headers, &facts, &count);
+    assert_int_equal(count, REQUEST_HEADERS_OWN + 2);
+    assert_string_equal(lines[0], "x-tenant: from the endpoint");
+    assert_string_equal(lines[1], "X-Tenant-2: ");
+    assert_string_equal(lines[2], "Content-Type: application/json");
+    request_headers_free(&headers);
+}
+
+static void test_largest_request_fits(void **state)
+{
+    static char value[HEADER_VALUE_MAX_BYTES + 1];
+    struct request_headers headers;
+    const char *const *lines;
+    size_t count;
+
+    (void)state;
+    memset(value, 'v', sizeof(value) - 1);
+    request_headers_init(&headers);
+    for (int i = 0; i < HEADERS_MAX; i++) {
+        char name[HEADER_NAME_MAX_BYTES + 1];
+
+        snprintf(name, sizeof(name), "%0*d", HEADER_NAME_MAX_BYTES, i);
+        assert_true(request_headers_add(&headers, name, value));
+        assert_true(request_headers_add(&headers, name, value)); /* replaces it */
+    }
+    assert_false(request_headers_add(&headers, "X-One-More", ""));
+    lines = request_headers_build(&headers, &facts, &count);
+    assert_int_equal(count, REQUEST_HEADERS_MAX);
+    assert_int_equal(strlen(lines[HEADERS_MAX - 1]),
+                     HEADER_NAME_MAX_BYTES + 2 + HEADER_VALUE_MAX_BYTES);
+    assert_string_equal(lines[count - 1], "webhook-signature: v1,abc= v1,def=");
+    request_headers_free(&headers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_own_headers),
+        cmocka_unit_test(test_later_extra_header_wins),
+        cmocka_unit_test(test_largest_request_fits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
