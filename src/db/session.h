@@ -40,6 +40,12 @@ bool db_session_execute(struct db_session *session, const char *sql, struct erro
 /* The SQLSTATE of the last failed statement ("42P01"), "" when there was none. */
 const char *db_session_sqlstate(const struct db_session *session);
 
+/* As given to db_session_open(). */
+const char *db_session_schema(const struct db_session *session);
+
+/* The server's last WARNING since db_session_begin(), NULL when there was none. */
+const char *db_session_warning(const struct db_session *session);
+
 PGconn *db_session_connection(struct db_session *session);
 
 #endif

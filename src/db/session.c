@@ -1,0 +1,272 @@
+#include "db/session.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+
+#define SQLSTATE_LENGTH 5
+#define MESSAGE_MAX     (sizeof(((struct error *)0)->message))
+
+struct db_session {
+    PGconn *connection;
+    char *schema; /* "" = the connection's search_path */
+    bool in_transaction;
+    char sqlstate[SQLSTATE_LENGTH + 1];
+    char *warning; /* the last one since db_session_begin(), or NULL */
+};
+
+/* libpq's messages end with a newline and may have several lines; an error is one. */
+static void session_append_line(struct buffer *out, const char *text)
+{
+    size_t length = strlen(text);
+
+    while (length > 0 && isspace((unsigned char)text[length - 1]))
+        length--;
+    for (size_t i = 0; i < length && out->length < out->maximum; i++) {
+        if (!isspace((unsigned char)text[i]))
+            buffer_append(out, text + i, 1);
+        else if (i > 0 && !isspace((unsigned char)text[i - 1]))
+            buffer_append(out, " ", 1);
+    }
+}
+
+/* The server's message, detail and SQLSTATE; its hint as ours. */
+static void session_set_result_error(struct db_session *session, const PGresult *result,
+                                     struct error *error)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    struct buffer line;
+
+    session->sqlstate[0] = '\0';
+    if (state != NULL && strlen(state) == SQLSTATE_LENGTH)
+        memcpy(session->sqlstate, state, SQLSTATE_LENGTH + 1);
+    buffer_init(&line, MESSAGE_MAX);
+    session_append_line(&line, primary != NULL ? primary : PQerrorMessage(session->connection));
+    if (detail != NULL) {
+        buffer_append_string(&line, "; ");
+        session_append_line(&line, detail);
+    }
+    if (session->sqlstate[0] != '\0')
+        buffer_append_format(&line, " (SQLSTATE %s)", session->sqlstate);
+    error_set(error, "%s", buffer_string(&line));
+    if (hint != NULL) {
+        buffer_clear(&line);
+        session_append_line(&line, hint);
+        error_hint(error, "%s", buffer_string(&line));
+    }
+    buffer_free(&line);
+}
+
+/* Kept, since GRANT says "no privileges were granted" only as a warning; the rest is chatter. */
+static void on_session_notice(void *context, const PGresult *result)
+{
+    struct db_session *session = context;
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (state == NULL || message == NULL || strncmp(state, "01", 2) != 0)
+        return;
+    free(session->warning);
+    session->warning = memory_copy_string(message);
+}
+
+/* A port of other than digits is most often a part of a password that was not percent-encoded, and
+ * libpq would quote it. */
+static bool session_check_port(const PQconninfoOption *option, struct error *error)
+{
+    if (strcmp(option->keyword, "port") != 0 || option->val == NULL)
+        return true;
+    if (option->val[strspn(option->val, "0123456789,")] == '\0')
+        return true;
+    error_set(error, "the port in the database URL is not a number");
+    return error_hint(error, "write / @ : ? # %% in a password as %%2F %%40 %%3A %%3F %%23 %%25");
+}
+
+/* Looks for mistakes that libpq would report by quoting parts of the URL, password included. */
+static bool session_check_url(const char *url, struct error *error)
+{
+    PQconninfoOption *options;
+    bool ok = true;
+
+    if (strchr(url, '=') == NULL && strstr(url, "://") == NULL)
+        return true; /* the name of a database */
+    options = PQconninfoParse(url, NULL);
+    if (options == NULL) {
+        error_set(error, "the database URL cannot be read");
+        return error_hint(error,
+                          "it is \"postgresql://user@host:5432/name\" or \"host=… dbname=…\"; "
+                          "percent-encode special characters in a URL's password");
+    }
+    for (PQconninfoOption *option = options; ok && option->keyword != NULL; option++)
+        ok = session_check_port(option, error);
+    PQconninfoFree(options);
+    return ok;
+}
+
+/* Later keywords override earlier ones, so the URL overrides what stands before it. */
+static PGconn *session_connect(const char *url)
+{
+    const char *timeout = getenv("PGCONNECT_TIMEOUT") == NULL ? "10" : NULL;
+    const char *const keywords[] = {"fallback_application_name", "client_encoding",
+                                    "connect_timeout", "dbname", NULL};
+    const char *const values[] = {"postrider", "UTF8", timeout, url, NULL};
+
+    return PQconnectdbParams(keywords, values, 1);
+}
+
+struct db_session *db_session_open(const char *url, const char *schema, struct error *error)
+{
+    struct db_session *session;
+
+    if (!session_check_url(url, error))
+        return NULL;
+    session = memory_new(1, sizeof(*session));
+    session->schema = memory_copy_string(schema);
+    session->connection = session_connect(url);
+    if (PQstatus(session->connection) != CONNECTION_OK) {
+        struct buffer line;
+
+        buffer_init(&line, MESSAGE_MAX);
+        session_append_line(&line, PQerrorMessage(session->connection));
+        error_set(error, "cannot connect to the database: %s", buffer_string(&line));
+        buffer_free(&line);
+        db_session_close(session);
+        return NULL;
+    }
+    PQsetNoticeReceiver(session->connection, on_session_notice, session);
+    return session;
+}
+
+void db_session_close(struct db_session *session)
+{
+    if (session == NULL)
+        return;
+    PQfinish(session->connection);
+    free(session->schema);
+    free(session->warning);
+    free(session);
+}
+
+/* Runs what has no result rows by the simple protocol, which takes several statements. */
+static bool session_run(struct db_session *session, const char *sql, struct error *error)
+{
+    PGresult *result = PQexec(session->connection, sql);
+    ExecStatusType status = PQresultStatus(result);
+    bool ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+
+    if (!ok)
+        session_set_result_error(session, result, error);
+    PQclear(result);
+    return ok;
+}
+
+/* pg_temp last: else a temporary table could stand in for one of ours. */
+static char *session_begin_sql(struct db_session *session)
+{
+    char *quoted;
+    char *sql;
+
+    if (session->schema[0] == '\0')
+        return memory_copy_string("BEGIN ISOLATION LEVEL READ COMMITTED");
+    quoted = PQescapeIdentifier(session->connection, session->schema, strlen(session->schema));
+    if (quoted == NULL)
+        return NULL;
+    sql = memory_format(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO %s, pg_temp", quoted);
+    PQfreemem(quoted);
+    return sql;
+}
+
+bool db_session_begin(struct db_session *session, struct error *error)
+{
+    char *sql;
+
+    if (session->in_transaction)
+        bug("a transaction inside a transaction");
+    free(session->warning);
+    session->warning = NULL;
+    sql = session_begin_sql(session);
+    if (sql == NULL)
+        return error_set(error, "the schema's name \"%s\" is not valid UTF-8", session->schema);
+    session->in_transaction = true;
+    if (!session_run(session, sql, error))
+        db_session_rollback(session);
+    free(sql);
+    return session->in_transaction;
+}
+
+bool db_session_commit(struct db_session *session, struct error *error)
+{
+    PGresult *result;
+    bool ok;
+
+    if (!session->in_transaction)
+        bug("a commit outside a transaction");
+    session->in_transaction = false;
+    result = PQexec(session->connection, "COMMIT");
+    ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    if (!ok)
+        session_set_result_error(session, result, error);
+    else if (strcmp(PQcmdStatus(result), "COMMIT") != 0) /* the answer to a failed transaction */
+        ok = error_set(error, "the transaction was rolled back");
+    PQclear(result);
+    return ok;
+}
+
+void db_session_rollback(struct db_session *session)
+{
+    if (!session->in_transaction)
+        return;
+    session->in_transaction = false;
+    PQclear(PQexec(session->connection, "ROLLBACK"));
+}
+
+PGresult *db_session_query(struct db_session *session, const char *sql, int count,
+                           const char *const *values, struct error *error)
+{
+    PGresult *result;
+    ExecStatusType status;
+
+    if (!session->in_transaction)
+        bug("a statement outside a transaction");
+    result = PQexecParams(session->connection, sql, count, NULL, values, NULL, NULL, 0);
+    status = PQresultStatus(result);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+        return result;
+    session_set_result_error(session, result, error);
+    PQclear(result);
+    return NULL;
+}
+
+bool db_session_execute(struct db_session *session, const char *sql, struct error *error)
+{
+    if (!session->in_transaction)
+        bug("a statement outside a transaction");
+    return session_run(session, sql, error);
+}
+
+const char *db_session_sqlstate(const struct db_session *session)
+{
+    return session->sqlstate;
+}
+
+const char *db_session_schema(const struct db_session *session)
+{
+    return session->schema;
+}
+
+const char *db_session_warning(const struct db_session *session)
+{
+    return session->warning;
+}
+
+PGconn *db_session_connection(struct db_session *session)
+{
+    return session->connection;
+}
