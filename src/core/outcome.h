@@ -10,6 +10,7 @@
  *
  * A broken answer is one without a complete, valid status line and headers, or with a final status
  * outside 200 … 599. Once those have arrived the status decides, whatever happens to the body.
+ * A status that retry.retry_statuses lists is tried again even if it is a 410 or a 3xx.
  */
 #ifndef POSTRIDER_CORE_OUTCOME_H
 #define POSTRIDER_CORE_OUTCOME_H
