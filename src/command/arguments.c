@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "command/suggest.h"
 
 #define COMMON_OPTIONS 2 /* config, help */
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/suggest.h"
+#include "base/suggest.h"
 
 const struct command *const commands[] = {
     &command_version,

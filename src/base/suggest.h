@@ -1,8 +1,8 @@
 /*
  * suggest.h: "did you mean": the word of a list that a mistyped one was probably meant to be.
  */
-#ifndef POSTRIDER_COMMAND_SUGGEST_H
-#define POSTRIDER_COMMAND_SUGGEST_H
+#ifndef POSTRIDER_BASE_SUGGEST_H
+#define POSTRIDER_BASE_SUGGEST_H
 
 #include <stddef.h>
 
