@@ -43,11 +43,14 @@ bool secret_parse(const char *text, struct secret *ret_secret, struct error *err
 
 /*
  * Reads the secrets in text, one a line; blank lines and lines that begin with # are skipped,
- * blanks and a carriage return around a secret are dropped. Errors name the line.
+ * blanks and a carriage return around a secret are dropped. Errors name the line; a text without
+ * any secret is one.
  */
 bool secret_set_parse(const char *text, struct secret_set *ret_set, struct error *error) MUST_USE;
 
-/* Writes a new secret made of SECRET_NEW_BYTES random bytes, in the form that secret_parse() reads.
+/*
+ * Writes a new secret made of SECRET_NEW_BYTES random bytes, in the form that secret_parse() reads;
+ * a private key as 64 bytes, since that is what the specification's libraries take.
  */
 bool secret_format(enum secret_kind kind, const unsigned char *random_bytes,
                    char text[SECRET_TEXT_SIZE], struct error *error) MUST_USE;

@@ -1,0 +1,239 @@
+#include "core/secret.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HMAC_BYTES_MIN      24
+#define HMAC_BYTES_MAX      SECRET_BYTES_MAX
+#define ED25519_PUBLIC_SIZE 32
+#define ED25519_PAIR_SIZE   (SECRET_ED25519_SEED_SIZE + ED25519_PUBLIC_SIZE)
+#define BASE64_MAX          88 /* characters of SECRET_BYTES_MAX bytes */
+
+static const char prefix_hmac[] = "whsec_";
+static const char prefix_private[] = "whsk_";
+static const char prefix_public[] = "whpk_";
+
+/*
+ * Decodes standard base64; returns the number of bytes, or 0 when text is anything else.
+ * EVP_DecodeBlock() skips blanks, decodes padding to zero bytes and ignores stray bits, so the
+ * result is encoded again and must be what was read.
+ */
+static size_t decode_base64(const char *text, unsigned char decoded[BASE64_MAX])
+{
+    unsigned char again[BASE64_MAX + 1];
+    size_t length = strlen(text);
+    int size;
+    bool is_same;
+
+    if (length == 0 || length > BASE64_MAX || length % 4 != 0)
+        return 0;
+    size = EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)length);
+    if (size < 0)
+        return 0;
+    size -= (text[length - 1] == '=') + (text[length - 2] == '=');
+    EVP_EncodeBlock(again, decoded, size);
+    is_same = CRYPTO_memcmp(again, text, length) == 0;
+    OPENSSL_cleanse(again, sizeof(again));
+    return is_same ? (size_t)size : 0;
+}
+
+static bool read_key(const char *base64, struct secret *secret, struct error *error)
+{
+    unsigned char decoded[BASE64_MAX];
+    size_t length = decode_base64(base64, decoded);
+
+    if (length <= SECRET_BYTES_MAX) {
+        memcpy(secret->key, decoded, length);
+        secret->length = length;
+    }
+    OPENSSL_cleanse(decoded, sizeof(decoded));
+    if (strlen(base64) > BASE64_MAX || length > SECRET_BYTES_MAX)
+        return error_set(error, "the secret is longer than %d bytes in base64", SECRET_BYTES_MAX);
+    if (length == 0)
+        return error_set(error, "the secret is not standard base64 with padding after its prefix");
+    return true;
+}
+
+static bool derive_public(const unsigned char *seed, unsigned char public[ED25519_PUBLIC_SIZE],
+                          struct error *error)
+{
+    size_t length = ED25519_PUBLIC_SIZE;
+    EVP_PKEY *key =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, SECRET_ED25519_SEED_SIZE);
+    bool done = key != NULL && EVP_PKEY_get_raw_public_key(key, public, &length) == 1;
+
+    EVP_PKEY_free(key);
+    return done || error_set(error, "OpenSSL can't derive an ed25519 public key");
+}
+
+static bool check_hmac(size_t length, struct error *error)
+{
+    if (length >= HMAC_BYTES_MIN)
+        return true;
+    return error_set(error, "a whsec_ secret has %d to %d bytes, and this one %zu", HMAC_BYTES_MIN,
+                     HMAC_BYTES_MAX, length);
+}
+
+static bool check_ed25519(const unsigned char *bytes, size_t length, struct error *error)
+{
+    unsigned char public[ED25519_PUBLIC_SIZE];
+
+    if (length == SECRET_ED25519_SEED_SIZE)
+        return true;
+    if (length != ED25519_PAIR_SIZE)
+        return error_set(error, "a whsk_ key has %d or %d bytes, and this one %zu",
+                         SECRET_ED25519_SEED_SIZE, ED25519_PAIR_SIZE, length);
+    if (!derive_public(bytes, public, error))
+        return false;
+    if (memcmp(public, bytes + SECRET_ED25519_SEED_SIZE, sizeof(public)) == 0)
+        return true;
+    return error_set(error, "the public half of the whsk_ key does not belong to its seed");
+}
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The part after the prefix; NULL with an error when the prefix is none of a secret. */
+static const char *split_prefix(const char *text, enum secret_kind *ret_kind, struct error *error)
+{
+    if (has_prefix(text, prefix_hmac)) {
+        *ret_kind = SECRET_HMAC;
+        return text + strlen(prefix_hmac);
+    }
+    if (has_prefix(text, prefix_private)) {
+        *ret_kind = SECRET_ED25519;
+        return text + strlen(prefix_private);
+    }
+    if (has_prefix(text, prefix_public)) {
+        error_set(error, "a whpk_ key is public, it can't sign");
+        error_hint(error, "Give the whsk_ key that belongs to it.");
+    } else {
+        error_set(error, "a secret begins with whsec_ or whsk_");
+        error_hint(error, "Make one with: postrider secret new");
+    }
+    return NULL;
+}
+
+bool secret_parse(const char *text, struct secret *ret_secret, struct error *error)
+{
+    struct secret secret = {0};
+    const char *base64 = split_prefix(text, &secret.kind, error);
+    bool done;
+
+    if (base64 == NULL)
+        return false;
+    done = read_key(base64, &secret, error) &&
+           (secret.kind == SECRET_HMAC ? check_hmac(secret.length, error)
+                                       : check_ed25519(secret.key, secret.length, error));
+    if (done) {
+        if (secret.kind == SECRET_ED25519)
+            secret.length = SECRET_ED25519_SEED_SIZE;
+        *ret_secret = secret;
+    }
+    secret_wipe(&secret);
+    return done;
+}
+
+/* Copies the line at text without the blanks around it, and returns where the next one begins.
+ * *ret_fits is false when line can't hold it. */
+static const char *next_line(const char *text, char line[SECRET_TEXT_SIZE], bool *ret_fits)
+{
+    const char *end = strchrnul(text, '\n');
+    const char *next = *end == '\n' ? end + 1 : end;
+
+    while (text < end && strchr(" \t\r", *text) != NULL)
+        text++;
+    while (end > text && strchr(" \t\r", end[-1]) != NULL)
+        end--;
+    *ret_fits = *text == '#' || end - text < SECRET_TEXT_SIZE;
+    snprintf(line, SECRET_TEXT_SIZE, "%.*s", (int)(*text == '#' ? 1 : end - text), text);
+    return next;
+}
+
+static bool add_line(struct secret_set *set, const char *line, struct error *error)
+{
+    if (*line == '\0' || *line == '#')
+        return true;
+    if (set->count == SECRET_SET_MAX)
+        return error_set(error, "there are more than %d secrets", SECRET_SET_MAX);
+    if (!secret_parse(line, &set->secrets[set->count], error))
+        return false;
+    set->count++;
+    return true;
+}
+
+bool secret_set_parse(const char *text, struct secret_set *ret_set, struct error *error)
+{
+    struct secret_set set = {0};
+    char line[SECRET_TEXT_SIZE];
+    bool done = true;
+
+    for (int number = 1; done && *text != '\0'; number++) {
+        bool fits;
+
+        text = next_line(text, line, &fits);
+        done =
+            fits ? add_line(&set, line, error) : error_set(error, "this is longer than any secret");
+        if (!done)
+            error_prefix(error, "line %d", number);
+    }
+    if (done && set.count == 0)
+        done = error_set(error, "it holds no secret");
+    if (done)
+        *ret_set = set;
+    OPENSSL_cleanse(line, sizeof(line));
+    secret_set_wipe(&set);
+    return done;
+}
+
+static void write_text(const char *prefix, const unsigned char *bytes, size_t length,
+                       char text[SECRET_TEXT_SIZE])
+{
+    snprintf(text, SECRET_TEXT_SIZE, "%s", prefix);
+    EVP_EncodeBlock((unsigned char *)text + strlen(prefix), bytes, (int)length);
+}
+
+bool secret_format(enum secret_kind kind, const unsigned char *random_bytes,
+                   char text[SECRET_TEXT_SIZE], struct error *error)
+{
+    unsigned char pair[ED25519_PAIR_SIZE];
+    bool done;
+
+    if (kind == SECRET_HMAC) {
+        write_text(prefix_hmac, random_bytes, SECRET_NEW_BYTES, text);
+        return true;
+    }
+    memcpy(pair, random_bytes, SECRET_ED25519_SEED_SIZE);
+    done = derive_public(pair, pair + SECRET_ED25519_SEED_SIZE, error);
+    if (done)
+        write_text(prefix_private, pair, sizeof(pair), text);
+    OPENSSL_cleanse(pair, sizeof(pair));
+    return done;
+}
+
+bool secret_format_public(const struct secret *secret, char text[SECRET_TEXT_SIZE],
+                          struct error *error)
+{
+    unsigned char public[ED25519_PUBLIC_SIZE];
+
+    if (secret->kind != SECRET_ED25519)
+        return error_set(error, "a whsec_ secret is symmetric, it has no public key");
+    if (!derive_public(secret->key, public, error))
+        return false;
+    write_text(prefix_public, public, sizeof(public), text);
+    return true;
+}
+
+void secret_wipe(struct secret *secret)
+{
+    OPENSSL_cleanse(secret, sizeof(*secret));
+}
+
+void secret_set_wipe(struct secret_set *set)
+{
+    OPENSSL_cleanse(set, sizeof(*set));
+}

@@ -1,0 +1,312 @@
+#include "unit.h"
+
+#include "base/buffer.h"
+#include "core/secret.h"
+
+/* The example of the Standard Webhooks specification. */
+#define WHSEC "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define WHSK                                                                        \
+    "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ" \
+    "6p9lMicMFs6Kvg=="
+#define WHPK "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+
+static void test_the_specification_s_examples(void **state)
+{
+    static const unsigned char hmac[] = {0x31, 0xf2, 0x90, 0xf6, 0xbf, 0x06, 0x29, 0x8a,
+                                         0xab, 0x4f, 0x08, 0xd4, 0x3c, 0x3f, 0x08, 0x2c,
+                                         0xf6, 0x48, 0xa3, 0x62, 0xda, 0x2d, 0xa4, 0xb0};
+    struct secret secret;
+    struct error error;
+    char text[SECRET_TEXT_SIZE];
+
+    (void)state;
+    assert_true(secret_parse(WHSEC, &secret, &error));
+    assert_int_equal(secret.kind, SECRET_HMAC);
+    assert_int_equal(secret.length, sizeof(hmac));
+    assert_memory_equal(secret.key, hmac, sizeof(hmac));
+    assert_false(secret_format_public(&secret, text, &error));
+    assert_non_null(strstr(error.message, "symmetric"));
+
+    assert_true(secret_parse(WHSK, &secret, &error));
+    assert_int_equal(secret.kind, SECRET_ED25519);
+    assert_int_equal(secret.length, SECRET_ED25519_SEED_SIZE);
+    assert_true(secret_format_public(&secret, text, &error));
+    assert_string_equal(text, WHPK);
+}
+
+static void test_refusals_say_why_and_never_quote(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *reason;
+    } cases[] = {
+        {"", "begins with whsec_ or whsk_"},
+        {"SENTINEL", "begins with whsec_ or whsk_"},
+        {"WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "begins with whsec_ or whsk_"},
+        {" " WHSEC, "begins with whsec_ or whsk_"},
+        {WHPK, "is public"},
+        {"whsec_", "not standard base64"},
+        {"whsec_SENTINE", "not standard base64"},
+        {"whsec_====", "not standard base64"},
+        {"whsec_SENTINEL====", "not standard base64"},
+        {"whsec_SENTINELMfKQ9r8GKYqrTwjUPD8ILPZ==", "not standard base64"},
+        {WHSEC " ", "not standard base64"},
+        {WHSEC "\n", "not standard base64"},
+        {WHSEC "\n\n\n\n", "not standard base64"},
+        {"whsec_    MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "not standard base64"},
+        {"whsec_MfKQ9r8GKYqrTwjU PD8ILPZIo2LaLaSw===", "not standard base64"},
+        {"whsec_MfKQ9r8GKYqrTwjU-_8ILPZIo2LaLaSw", "not standard base64"},
+        {"whsec_MfKQ9r8GKYqrTwjU\xff\xfe"
+         "8ILPZIo2LaLaSw",
+         "not standard base64"},
+        /* Bits that padding leaves unused must be 0: "Zm9=" would decode as "Zm8=" does. */
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm9=", "not standard base64"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZh==", "not standard base64"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm8", "not standard base64"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa8=", "24 to 64 bytes, and this one 23"},
+        {"whsec_SENTINEL", "24 to 64 bytes, and this one 6"},
+        {"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+         "AAAAAAAAA=",
+         "longer than 64 bytes"}, /* 65 */
+        {"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+         "AAAAAAAAAAAAA",
+         "longer than 64 bytes"},
+        {"whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "32 or 64 bytes, and this one 24"},
+        /* The example's pair with one bit of the public half turned. */
+        {"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6K"
+         "vw==",
+         "does not belong to its seed"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct secret secret = {.length = 12345};
+        struct error error;
+
+        check_case(!secret_parse(cases[i].text, &secret, &error), "%s", cases[i].text);
+        check_case(strstr(error.message, cases[i].reason) != NULL, "%s: %s", cases[i].text,
+                   error.message);
+        check_case(strstr(error.message, "SENTIN") == NULL && strstr(error.hint, "SENTIN") == NULL,
+                   "%s: %s", cases[i].text, error.message);
+        check_case(secret.length == 12345, "%s", cases[i].text);
+    }
+}
+
+static void fill(struct random_source *source, unsigned char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (unsigned char)random_next(source);
+}
+
+/* A base64 encoder that shares nothing with the code under test. */
+static void encode(const unsigned char *bytes, size_t length, char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < length; i += 3) {
+        unsigned value = (unsigned)bytes[i] << 16;
+
+        value |= i + 1 < length ? (unsigned)bytes[i + 1] << 8 : 0;
+        value |= i + 2 < length ? bytes[i + 2] : 0;
+        *text++ = digits[value >> 18];
+        *text++ = digits[value >> 12 & 63];
+        *text++ = i + 1 < length ? digits[value >> 6 & 63] : '=';
+        *text++ = i + 2 < length ? digits[value & 63] : '=';
+    }
+    *text = '\0';
+}
+
+static void test_every_length_round_trips(void **state)
+{
+    struct random_source source = {42};
+    struct secret secret;
+    struct error error;
+
+    (void)state;
+    for (size_t length = 1; length <= SECRET_BYTES_MAX; length++) {
+        for (int i = 0; i < 50; i++) {
+            unsigned char bytes[SECRET_BYTES_MAX];
+            char text[SECRET_TEXT_SIZE] = "whsec_";
+
+            fill(&source, bytes, length);
+            encode(bytes, length, text + strlen(text));
+            check_case(secret_parse(text, &secret, &error) == (length >= 24), "%s", text);
+            if (length >= 24) {
+                assert_int_equal(secret.length, length);
+                assert_memory_equal(secret.key, bytes, length);
+            }
+        }
+    }
+}
+
+/* Any change of one character gives another key or a refusal, never the same key again. */
+static void test_one_key_has_one_text(void **state)
+{
+    struct random_source source = {7};
+    struct error error;
+
+    (void)state;
+    for (size_t length = 24; length <= 26; length++) {
+        unsigned char bytes[SECRET_BYTES_MAX];
+        char text[SECRET_TEXT_SIZE] = "whsec_";
+
+        fill(&source, bytes, length);
+        encode(bytes, length, text + strlen(text));
+        for (size_t at = strlen("whsec_"); text[at] != '\0'; at++) {
+            char original = text[at];
+
+            for (int c = 1; c < 256; c++) {
+                struct secret secret;
+
+                if ((char)c == original)
+                    continue;
+                text[at] = (char)c;
+                check_case(!secret_parse(text, &secret, &error) || secret.length != length ||
+                               memcmp(secret.key, bytes, length) != 0,
+                           "%s", text);
+            }
+            text[at] = original;
+        }
+    }
+}
+
+static void test_new_secrets_can_be_read(void **state)
+{
+    static const enum secret_kind kinds[] = {SECRET_HMAC, SECRET_ED25519};
+    struct random_source source = {1};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        for (int round = 0; round < 20; round++) {
+            unsigned char bytes[SECRET_NEW_BYTES];
+            char text[SECRET_TEXT_SIZE];
+            struct secret secret;
+            struct error error;
+
+            fill(&source, bytes, sizeof(bytes));
+            assert_true(secret_format(kinds[i], bytes, text, &error));
+            assert_true(secret_parse(text, &secret, &error));
+            assert_int_equal(secret.kind, kinds[i]);
+            assert_int_equal(secret.length, sizeof(bytes));
+            assert_memory_equal(secret.key, bytes, sizeof(bytes));
+        }
+    }
+}
+
+/* RFC 8032, 7.1, test 1: the seed alone, and with the public key after it. */
+static void test_both_forms_of_a_private_key(void **state)
+{
+    struct secret secret;
+    struct error error;
+    char text[SECRET_TEXT_SIZE];
+
+    (void)state;
+    assert_true(secret_parse("whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDus"
+                             "Axyuf2A=",
+                             &secret, &error));
+    assert_int_equal(secret.length, 32);
+    assert_true(secret_format_public(&secret, text, &error));
+    assert_string_equal(text, "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+    assert_true(secret_format(secret.kind, secret.key, text, &error));
+    assert_string_equal(text,
+                        "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6"
+                        "DuFy89qmIyWvAhpo9wdRGg==");
+    assert_true(secret_parse(text, &secret, &error));
+    assert_int_equal(secret.length, 32);
+}
+
+static void test_sets(void **state)
+{
+    struct secret_set set;
+    struct error error;
+
+    (void)state;
+    assert_true(secret_set_parse(WHSEC, &set, &error));
+    assert_int_equal(set.count, 1);
+    assert_true(secret_set_parse("# rotated in May\r\n\r\n  \t\n \t" WHSK " \t\r\n#" WHSEC
+                                 "\n  # indented, and longer than any secret could ever be: this "
+                                 "comment goes on and on and on until it is longer than a line of "
+                                 "a secret may be\n" WHSEC "\n",
+                                 &set, &error));
+    assert_int_equal(set.count, 2);
+    assert_int_equal(set.secrets[0].kind, SECRET_ED25519);
+    assert_int_equal(set.secrets[1].kind, SECRET_HMAC);
+}
+
+static void test_refused_sets_name_the_line(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *message;
+    } cases[] = {
+        {"", "it holds no secret"},
+        {"\n\n# nothing\n", "it holds no secret"},
+        {WHSEC "\n\nwrong\n" WHSEC, "line 3: a secret begins with whsec_ or whsk_"},
+        {"#\n" WHPK, "line 2: a whpk_ key is public, it can't sign"},
+        {WHSEC " " WHSEC, "line 1: the secret is not standard base64"},
+        {"#\n#\n" WHSEC WHSEC WHSEC WHSEC, "line 3: this is longer than any secret"},
+        {WHSEC "\r" WHSEC, "line 1: the secret is not standard base64"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct secret_set set = {.count = 99};
+        struct error error;
+
+        check_case(!secret_set_parse(cases[i].text, &set, &error), "%s", cases[i].text);
+        check_case(strncmp(error.message, cases[i].message, strlen(cases[i].message)) == 0,
+                   "%s: %s", cases[i].text, error.message);
+        check_case(set.count == 99, "%s", cases[i].text);
+    }
+}
+
+static void test_a_set_has_a_limit(void **state)
+{
+    struct buffer text;
+    struct secret_set set;
+    struct error error;
+
+    (void)state;
+    buffer_init(&text, 4096);
+    for (int i = 0; i < SECRET_SET_MAX; i++)
+        buffer_append_string(&text, WHSEC "\n");
+    assert_true(secret_set_parse(buffer_string(&text), &set, &error));
+    assert_int_equal(set.count, SECRET_SET_MAX);
+    buffer_append_string(&text, "\n# and one more\n" WHSEC "\n");
+    assert_false(secret_set_parse(buffer_string(&text), &set, &error));
+    assert_string_equal(error.message, "line 19: there are more than 16 secrets");
+    buffer_free(&text);
+}
+
+static void test_wiping(void **state)
+{
+    static const struct secret_set nothing;
+    struct secret_set set;
+    struct error error;
+
+    (void)state;
+    assert_true(secret_set_parse(WHSEC "\n" WHSK, &set, &error));
+    secret_wipe(&set.secrets[0]);
+    assert_memory_equal(&set.secrets[0], &nothing.secrets[0], sizeof(set.secrets[0]));
+    assert_int_equal(set.secrets[1].length, 32);
+    secret_set_wipe(&set);
+    assert_memory_equal(&set, &nothing, sizeof(set));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_specification_s_examples),
+        cmocka_unit_test(test_refusals_say_why_and_never_quote),
+        cmocka_unit_test(test_every_length_round_trips),
+        cmocka_unit_test(test_one_key_has_one_text),
+        cmocka_unit_test(test_new_secrets_can_be_read),
+        cmocka_unit_test(test_both_forms_of_a_private_key),
+        cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_refused_sets_name_the_line),
+        cmocka_unit_test(test_a_set_has_a_limit),
+        cmocka_unit_test(test_wiping),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
