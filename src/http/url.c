@@ -1,0 +1,226 @@
+#include "http/url.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#define QUOTE_MAX_BYTES 80
+
+/* The start of url, fit for a message. */
+struct quote {
+    char text[QUOTE_MAX_BYTES + sizeof("…")];
+};
+
+static struct quote quote_start(const char *url, size_t length)
+{
+    struct quote quote;
+    struct buffer buffer;
+    bool is_cut = length > QUOTE_MAX_BYTES;
+
+    buffer_init(&buffer, QUOTE_MAX_BYTES);
+    text_append_clean(&buffer, url, is_cut ? QUOTE_MAX_BYTES : length);
+    memcpy(quote.text, buffer_string(&buffer), buffer.length + 1);
+    if (is_cut)
+        memcpy(quote.text + buffer.length, "…", sizeof("…"));
+    buffer_free(&buffer);
+    return quote;
+}
+
+static bool check_length(const char *url, struct error *error)
+{
+    size_t length = strlen(url);
+
+    if (length == 0)
+        return error_set(error, "the URL is empty; it must begin with http:// or https://");
+    if (length > URL_MAX_BYTES)
+        return error_set(error, "the URL has %zu bytes; at most %d are allowed: %s", length,
+                         URL_MAX_BYTES, quote_start(url, length).text);
+    return true;
+}
+
+/* Backslashes: libcurl and browsers disagree on whether they separate the host from the path. */
+static bool check_bytes(const char *url, struct error *error)
+{
+    for (const char *c = url; *c != '\0'; c++) {
+        unsigned char byte = (unsigned char)*c;
+
+        if (byte == ' ' || byte == '\\')
+            return error_set(error, "the URL has a %s at byte %zu; write it as %%%02X",
+                             byte == ' ' ? "space" : "backslash", (size_t)(c - url) + 1, byte);
+        if (byte < ' ' || byte == 0x7f)
+            return error_set(error, "the URL has a control character (0x%02x) at byte %zu", byte,
+                             (size_t)(c - url) + 1);
+    }
+    return true;
+}
+
+/* Checked here and not by libcurl, which guesses a scheme and takes one to three slashes. */
+static bool check_scheme(const char *url, bool https_only, struct error *error)
+{
+    size_t length = strcspn(url, ":/?#");
+    bool is_absolute = strncmp(url + length, "://", 3) == 0;
+
+    if (!is_absolute)
+        return error_set(error, "the URL \"%s\" does not begin with http:// or https://",
+                         quote_start(url, strlen(url)).text);
+    if (length == 5 && strncasecmp(url, "https", 5) == 0)
+        return true;
+    if (length != 4 || strncasecmp(url, "http", 4) != 0)
+        return error_set(error, "the URL's scheme \"%s\" is not supported; use %s",
+                         quote_start(url, length).text, https_only ? "https" : "http or https");
+    if (https_only)
+        return error_set(error,
+                         "the URL's scheme is http, but network.https_only allows https alone");
+    return true;
+}
+
+/* Credentials would be sent to a receiver in clear, and would end up in logs and tables. */
+static bool check_authority(const char *url, struct error *error)
+{
+    const char *authority = strstr(url, "://") + 3;
+    size_t length = strcspn(authority, "/?#");
+
+    if (length == 0)
+        return error_set(error, "the URL \"%s\" has no host", quote_start(url, strlen(url)).text);
+    if (memchr(authority, '@', length) != NULL)
+        return error_set(error, "credentials in a URL are not supported: use a header of the "
+                                "endpoint (webhook_endpoints.headers) instead");
+    return true;
+}
+
+static CURLU *parse(const char *url, CURLUcode *ret_code)
+{
+    CURLU *parts = curl_url();
+
+    if (parts == NULL)
+        bug("out of memory in curl_url()");
+    *ret_code = curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER);
+    if (*ret_code == CURLUE_OK)
+        return parts;
+    curl_url_cleanup(parts);
+    return NULL;
+}
+
+static bool check_port(CURLU *parts, struct error *error)
+{
+    char *port = NULL;
+    bool is_zero;
+
+    if (curl_url_get(parts, CURLUPART_PORT, &port, 0) != CURLUE_OK)
+        return true; /* none: the scheme's */
+    is_zero = strspn(port, "0") == strlen(port);
+    curl_free(port);
+    return !is_zero || error_set(error, "the URL's port is 0; it must be 1 to 65535");
+}
+
+bool url_check(const char *url, bool https_only, struct error *error)
+{
+    CURLUcode code;
+    CURLU *parts;
+    bool is_good;
+    char *ascii = NULL;
+
+    if (!check_length(url, error) || !check_bytes(url, error) ||
+        !check_scheme(url, https_only, error) || !check_authority(url, error))
+        return false;
+    parts = parse(url, &code);
+    if (parts == NULL)
+        return error_set(error, "the URL \"%s\" is not valid: %s",
+                         quote_start(url, strlen(url)).text, curl_url_strerror(code));
+    is_good = check_port(parts, error);
+    curl_url_cleanup(parts);
+    if (!is_good || !url_to_ascii(url, &ascii, error))
+        return false;
+    free(ascii);
+    return true;
+}
+
+static bool has_ascii_host(const char *url)
+{
+    const char *authority = strstr(url, "://");
+    size_t length;
+
+    if (authority == NULL)
+        return true; /* not for us to judge */
+    authority += 3;
+    length = strcspn(authority, "/?#");
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)authority[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+/* The whole URL at once: asked for the host alone, libcurl 7.88 leaks it when it has no ASCII form.
+ */
+static CURLUcode get_punycode(CURLU *parts, char **ret_ascii)
+{
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    locale_t before;
+    CURLUcode code;
+
+    if (utf8 == (locale_t)0)
+        return CURLUE_LACKS_IDN;
+    before = uselocale(utf8);
+    code = curl_url_get(parts, CURLUPART_URL, ret_ascii, CURLU_PUNYCODE);
+    uselocale(before);
+    freelocale(utf8);
+    return code;
+}
+
+bool url_to_ascii(const char *url, char **ret_ascii, struct error *error)
+{
+    CURLUcode code;
+    CURLU *parts;
+    char *ascii = NULL;
+
+    *ret_ascii = NULL;
+    if (has_ascii_host(url))
+        return true;
+    parts = parse(url, &code);
+    if (parts != NULL)
+        code = get_punycode(parts, &ascii);
+    curl_url_cleanup(parts);
+    if (code != CURLUE_OK)
+        return error_set(error, "the host name in the URL \"%s\" has no ASCII form (IDNA)",
+                         quote_start(url, strlen(url)).text);
+    *ret_ascii = memory_copy_string(ascii);
+    curl_free(ascii);
+    return true;
+}
+
+/* libcurl has turned 2130706433, 0x7f.1 and the like into four numbers, and keeps the brackets
+ * of IPv6 and a zone behind it. */
+static bool read_literal(const char *host, struct address *ret_address)
+{
+    char text[INET6_ADDRSTRLEN];
+    bool is_ipv6 = host[0] == '[';
+    const char *start = is_ipv6 ? host + 1 : host;
+    size_t length = strcspn(start, "]%");
+
+    if (length >= sizeof(text))
+        return false;
+    memcpy(text, start, length);
+    text[length] = '\0';
+    *ret_address = (struct address){.is_ipv6 = is_ipv6};
+    return inet_pton(is_ipv6 ? AF_INET6 : AF_INET, text, ret_address->bytes) == 1;
+}
+
+bool url_literal_address(const char *url, struct address *ret_address)
+{
+    CURLUcode code;
+    CURLU *parts = parse(url, &code);
+    char *host = NULL;
+    bool is_literal = parts != NULL && curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                      read_literal(host, ret_address);
+
+    curl_free(host);
+    curl_url_cleanup(parts);
+    return is_literal;
+}
