@@ -4,8 +4,10 @@
  * Checked for every socket after the name was resolved, so that DNS can't get around it. Refused
  * unless listed in network.allow: loopback, private, link-local (with the cloud metadata services),
  * carrier-grade NAT, benchmarking, documentation, multicast, reserved and unspecified ranges of
- * IPv4 and IPv6, and IPv4 addresses of these kinds hidden in IPv6: mapped, compatible, NAT64, 6to4,
- * Teredo. Source: IANA's IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890).
+ * IPv4 and IPv6, and IPv4 addresses of these kinds hidden in IPv6: mapped, compatible, translated,
+ * NAT64, 6to4, Teredo, ISATAP. Limit: a NAT64 prefix of the operator's own network (RFC 6052, 2.2)
+ * can't be told from any other public prefix. Source: IANA's IPv4 and IPv6 Special-Purpose Address
+ * Registries (RFC 6890).
  */
 #ifndef POSTRIDER_CORE_ADDRESS_H
 #define POSTRIDER_CORE_ADDRESS_H
@@ -34,8 +36,8 @@ bool address_range_contains(const struct address_range *range, const struct addr
 
 /*
  * NULL when address may be connected to; else the name of the range that forbids it, as in
- * "loopback 127.0.0.0/8". allow lists count ranges that are exempt; a mapped IPv4 address is
- * matched against both forms.
+ * "loopback 127.0.0.0/8". allow lists count ranges that are exempt; an IPv4 address hidden in IPv6
+ * is exempt when either form is listed.
  */
 const char *address_refusal(const struct address *address, const struct address_range *allow,
                             size_t count);
