@@ -109,9 +109,9 @@ static void encode(const unsigned char *bytes, size_t length, char *text)
         value |= i + 1 < length ? (unsigned)bytes[i + 1] << 8 : 0;
         value |= i + 2 < length ? bytes[i + 2] : 0;
         *text++ = digits[value >> 18];
-        *text++ = digits[value >> 12 & 63];
-        *text++ = i + 1 < length ? digits[value >> 6 & 63] : '=';
-        *text++ = i + 2 < length ? digits[value & 63] : '=';
+        *text++ = digits[(value >> 12) & 63];
+        *text++ = (char)(i + 1 < length ? digits[(value >> 6) & 63] : '=');
+        *text++ = (char)(i + 2 < length ? digits[value & 63] : '=');
     }
     *text = '\0';
 }
@@ -193,26 +193,54 @@ static void test_new_secrets_can_be_read(void **state)
     }
 }
 
-/* RFC 8032, 7.1, test 1: the seed alone, and with the public key after it. */
+/* RFC 8032, 7.1, tests 1 to 3: the seed alone, and with the public key after it. */
 static void test_both_forms_of_a_private_key(void **state)
 {
-    struct secret secret;
-    struct error error;
-    char text[SECRET_TEXT_SIZE];
+    static const struct {
+        unsigned char seed[SECRET_ED25519_SEED_SIZE];
+        const char *short_form, *public, *long_form;
+    } cases[] = {
+        {{0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a,
+          0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
+          0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60},
+         "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=",
+         "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+         "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/"
+         "tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="},
+        {{0x4c, 0xcd, 0x08, 0x9b, 0x28, 0xff, 0x96, 0xda, 0x9d, 0xb6, 0xc3,
+          0x46, 0xec, 0x11, 0x4e, 0x0f, 0x5b, 0x8a, 0x31, 0x9f, 0x35, 0xab,
+          0xa6, 0x24, 0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb},
+         "whsk_TM0Imyj/ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U+4pvs=",
+         "whpk_PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=",
+         "whsk_TM0Imyj/"
+         "ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U+4pvs9QBfD6EOJWpK3CqdNG368nJgszy7ElozAzVXxKvRmDA=="},
+        {{0xc5, 0xaa, 0x8d, 0xf4, 0x3f, 0x9f, 0x83, 0x7b, 0xed, 0xb7, 0x44,
+          0x2f, 0x31, 0xdc, 0xb7, 0xb1, 0x66, 0xd3, 0x85, 0x35, 0x07, 0x6f,
+          0x09, 0x4b, 0x85, 0xce, 0x3a, 0x2e, 0x0b, 0x44, 0x58, 0xf7},
+         "whsk_xaqN9D+fg3vtt0QvMdy3sWbThTUHbwlLhc46LgtEWPc=",
+         "whpk_/FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU=",
+         "whsk_xaqN9D+"
+         "fg3vtt0QvMdy3sWbThTUHbwlLhc46LgtEWPf8Uc2OYhiho42kftACMPBYCBbtE7ozA6xd65EVSJCAJQ=="},
+    };
 
     (void)state;
-    assert_true(secret_parse("whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDus"
-                             "Axyuf2A=",
-                             &secret, &error));
-    assert_int_equal(secret.length, 32);
-    assert_true(secret_format_public(&secret, text, &error));
-    assert_string_equal(text, "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
-    assert_true(secret_format(secret.kind, secret.key, text, &error));
-    assert_string_equal(text,
-                        "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6"
-                        "DuFy89qmIyWvAhpo9wdRGg==");
-    assert_true(secret_parse(text, &secret, &error));
-    assert_int_equal(secret.length, 32);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const char *forms[] = {cases[i].short_form, cases[i].long_form};
+        char text[SECRET_TEXT_SIZE];
+        struct error error;
+
+        for (size_t j = 0; j < ARRAY_LENGTH(forms); j++) {
+            struct secret secret;
+
+            check_case(secret_parse(forms[j], &secret, &error), "%s", error.message);
+            assert_int_equal(secret.length, sizeof(cases[i].seed));
+            assert_memory_equal(secret.key, cases[i].seed, sizeof(cases[i].seed));
+            assert_true(secret_format_public(&secret, text, &error));
+            assert_string_equal(text, cases[i].public);
+        }
+        assert_true(secret_format(SECRET_ED25519, cases[i].seed, text, &error));
+        assert_string_equal(text, cases[i].long_form);
+    }
 }
 
 static void test_sets(void **state)
