@@ -1,0 +1,158 @@
+"""The scripts around the program: the checks of the source, and quickstart's receiver."""
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+
+import pytest
+
+from harness.postrider import DEFAULT_SECRET, ROOT
+from harness.process import die_with_parent
+
+SCRIPTS = os.path.join(ROOT, "scripts")
+
+
+# --- the checks of the source ---
+
+@pytest.fixture
+def tree(tmp_path):
+    """tree({"src/core/x.c": text}) -> a checkout with these files and the scripts"""
+    def make(files):
+        (tmp_path / "scripts").mkdir()
+        for name in ("check-layers", "check-banned"):
+            shutil.copy(os.path.join(SCRIPTS, name), tmp_path / "scripts")
+        (tmp_path / "src").mkdir()
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+    return make
+
+
+def run_check(tree, name):
+    done = subprocess.run([tree / "scripts" / name], capture_output=True, text=True)
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("file, text, message", [
+    ("src/core/a.c", '#include "db/link.h"\n', "core may not include db/link.h"),
+    ("src/base/a.h", '#include "core/retry.h"\n', "base may not include core/retry.h"),
+    ("src/http/a.c", '#include "worker/worker.h"\n', "http may not include worker/worker.h"),
+    ("src/core/a.c", "#include <curl/curl.h>\n", "core is pure, but uses #include <curl/"),
+    ("src/core/a.c", "long x(void) { return time(0); }\n", "core is pure, but uses time("),
+    ("src/db/a.c", '#include "link.h"\n', 'include "link.h" by its path below src/'),
+    ("src/other/a.c", "\n", "not in a known layer"),
+])
+def test_layers_are_checked(tree, file, text, message):
+    code, lines = run_check(tree({file: text, "src/base/good.c": '#include "base/good.h"\n'}),
+                            "check-layers")
+    assert (code, lines) == (1, [f"{file}: {message}"])
+
+
+def test_layers_that_point_the_right_way_pass(tree):
+    checkout = tree({"src/worker/a.c": '#include "core/retry.h"\n#include "db/link.h"\n',
+                     "src/core/b.c": '#include "base/units.h"\n/* time() is an argument */\n'})
+    assert run_check(checkout, "check-layers") == (0, [])
+
+
+def test_banned_functions_are_found_at_their_line(tree):
+    checkout = tree({"src/db/a.c": '/* strcpy() */\nint f(char *s)\n{\n    return atoi(s);\n}\n'})
+    code, lines = run_check(checkout, "check-banned")
+    assert code == 1
+    assert lines == ["src/db/a.c:4: atoi() is banned; use strtol, or a parser of base/units.h"]
+
+
+def test_what_only_looks_banned_passes(tree):
+    checkout = tree({"src/db/a.c": '// gets()\nint my_atoi(int);\nchar *s = "sprintf(";\n'
+                                   "int x = 0; /* strcat()\n strcpy() */\n"
+                                   "int y(void) { return o->system(1) + snprintf(0, 0, s); }\n"})
+    assert run_check(checkout, "check-banned") == (0, [])
+
+
+# --- the receiver ---
+
+class QuickstartReceiver:
+    def __init__(self, directory):
+        secrets = directory / "signing.secrets"
+        secrets.write_text(f"# the only one\n{DEFAULT_SECRET}\n")
+        self.process = subprocess.Popen(
+            [os.path.join(SCRIPTS, "receiver"), "--secrets", secrets, "--quiet"],
+            stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        self.address = self.process.stdout.readline().strip().removeprefix("http://")
+
+    def request(self, method, path, body=None, headers=None, timeout=20):
+        connection = http.client.HTTPConnection(self.address, timeout=timeout)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def post(self, path, attempt=1, event=None, changes=None, **options):
+        event = event or str(uuid.uuid4())
+        body, now = b'{"order": 42}', str(int(time.time()))
+        key = base64.b64decode(DEFAULT_SECRET.removeprefix("whsec_"))
+        mac = hmac.digest(key, f"{event}.{now}.".encode() + body, hashlib.sha256)
+        headers = {"webhook-id": event, "webhook-timestamp": now,
+                   "webhook-signature": "v1,b3RoZXI= v1," + base64.b64encode(mac).decode(),
+                   "X-Delivery-Attempt": str(attempt), **(changes or {})}
+        headers = {name: value for name, value in headers.items() if value is not None}
+        return self.request("POST", path, body, headers, **options)[0]
+
+    def get(self, path):
+        return json.loads(self.request("GET", path)[1])
+
+
+@pytest.fixture
+def quickstart_receiver(tmp_path):
+    started = QuickstartReceiver(tmp_path)
+    yield started
+    started.process.terminate()
+    started.process.communicate()
+
+
+@pytest.mark.parametrize("changes", [
+    {"webhook-signature": "v1,AAAA"},
+    {"webhook-signature": "v1a,AAAA"},
+    {"webhook-signature": ""},
+    {"webhook-signature": None},
+    {"webhook-id": "another"},
+    {"webhook-id": None},
+    {"webhook-timestamp": "1"},
+    {"webhook-timestamp": "now"},
+])
+def test_receiver_refuses_what_is_not_signed(quickstart_receiver, changes):
+    assert quickstart_receiver.post("/ok", changes=changes) == 401
+    assert quickstart_receiver.get("/stats")["refused"] == 1
+
+
+def test_receiver_behaves_by_path(quickstart_receiver):
+    post = quickstart_receiver.post
+    assert [post("/ok"), post("/ok/customer-7"), post("/404"), post("/nothing")] \
+        == [200, 200, 404, 404]
+    assert [post("/flaky", attempt) for attempt in (1, 3)] == [503, 200]
+    assert quickstart_receiver.get("/stats") == {
+        "requests": 6, "verified": 6, "refused": 0, "accepted": 3, "duplicates": 0}
+
+
+def test_receiver_hangs(quickstart_receiver):
+    with pytest.raises(TimeoutError):
+        quickstart_receiver.post("/hang", timeout=0.2)
+
+
+def test_receiver_counts_duplicates_and_shows_events(quickstart_receiver):
+    event = str(uuid.uuid4())
+    assert [quickstart_receiver.post("/ok", event=event) for _ in range(2)] == [200, 200]
+    assert quickstart_receiver.get("/stats")["duplicates"] == 1
+    shown = quickstart_receiver.get(f"/events/{event}")
+    assert shown["verdict"] == "signature verified"
+    assert shown["body"] == '{"order": 42}'
+    assert shown["head"].startswith("POST /ok HTTP/1.1\r\n")
