@@ -1,4 +1,4 @@
--- The whole schema. Names are unqualified: "postrider migrate" sets the search_path, and has already
+-- The whole schema. Names are unqualified: "postrider migrate" sets the search_path, and has
 -- brought a webhook_deliveries table that was there before into this shape (adopt_plan.sql).
 
 DO $$
@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
     payload jsonb NOT NULL,
     event_type varchar NOT NULL DEFAULT '',
     status varchar NOT NULL DEFAULT 'pending'
-        CONSTRAINT webhook_deliveries_status_check CHECK (status IN ('pending', 'delivered', 'failed')),
+        CONSTRAINT webhook_deliveries_status_check
+        CHECK (status IN ('pending', 'delivered', 'failed')),
     attempts integer NOT NULL DEFAULT 0,
     last_attempt_at timestamptz,
     next_retry_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -64,7 +65,7 @@ CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (created_at, id)
 CREATE INDEX webhook_deliveries_created_at ON webhook_deliveries
     USING brin (created_at) WITH (autosummarize = on);
 
--- A row that is pending now is due now or later, never in the past, where a reader has been already.
+-- A row that is pending is due now or later, never in the past, where a reader has been already.
 -- An explicit NULL means the default, as it did for tables that allowed it.
 -- It runs with the caller's search_path, so every name says where it comes from: SET search_path on
 -- the function would do the same, but costs more for each row.
@@ -181,3 +182,6 @@ CREATE TABLE postrider_migrations (
     name varchar NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- The new indexes of an adopted table have no statistics yet.
+ANALYZE webhook_deliveries;

@@ -11,6 +11,7 @@
 #include "base/suggest.h"
 
 const struct command *const commands[] = {
+    &command_migrate,
     &command_version,
     &command_help,
     NULL,

@@ -18,12 +18,14 @@
 /* The newest migration that the binary carries. */
 int migrate_binary_version(void);
 
-/* The database's version, 0 when it has none; -1 with error. Read-only. */
+/* The database's version, 0 when it has none; -1 with error. Read-only, in the caller's
+ * transaction. */
 int migrate_database_version(struct db_session *session, struct error *error) MUST_USE;
 
 enum migrate_result {
     MIGRATE_DONE,           /* applied, or nothing to do */
-    MIGRATE_NEEDS_ADOPTION, /* an older table is there and adopt was not given; nothing changed */
+    MIGRATE_NEEDS_ADOPTION, /* an older table is there and adopt was not given: the steps are on
+                               out, what to do is in error, nothing changed */
     MIGRATE_FAILED,         /* error is set; the transaction of the failed step was rolled back */
 };
 

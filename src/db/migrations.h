@@ -13,4 +13,7 @@ struct embedded_sql {
 /* In the order of their names. */
 extern const struct embedded_sql embedded_sql_files[];
 
+/* The text of a file by its name; one that is not there is a bug. */
+const char *embedded_sql_find(const char *name);
+
 #endif

@@ -1,0 +1,76 @@
+#include <stdio.h>
+
+#include "command/arguments.h"
+#include "command/command.h"
+#include "db/migrate.h"
+#include "db/session.h"
+
+static const char help_text[] =
+    "usage: postrider migrate [--adopt] [--timezone ZONE] [--dry-run] [--grant ROLE]\n"
+    "\n"
+    "Brings the database's schema to the version that this postrider knows. Connects as\n"
+    "database.url says, so as a role that may create tables; the worker's own role needs less.\n"
+    "A second run does nothing, two at once do no harm.\n"
+    "\n"
+    "A webhook_deliveries table that was there before is adopted in place, no row is lost. "
+    "Without\n"
+    "--adopt the steps are only listed, nothing is changed, and the exit status is 1.\n"
+    "\n"
+    "      --adopt           take over the webhook_deliveries table that is there\n"
+    "      --timezone ZONE   of its times without a zone, as Europe/Berlin\n"
+    "                        (default: the database's TimeZone)\n"
+    "      --dry-run         print the SQL, change nothing\n"
+    "      --grant ROLE      give a role exactly the privileges that the worker needs\n"
+    "  -c, --config FILE     default " COMMAND_DEFAULT_CONFIG "\n";
+
+static int migrate(const struct config *config, const struct migrate_options *options)
+{
+    struct error error;
+    enum migrate_result result;
+    struct db_session *session =
+        db_session_open(config->database.url, config->database.schema, &error);
+
+    if (session == NULL)
+        return command_fail(COMMAND_FAILED, &error);
+    result = migrate_run(session, options, &error);
+    db_session_close(session);
+    switch (result) {
+    case MIGRATE_DONE:
+        return COMMAND_OK;
+    case MIGRATE_NEEDS_ADOPTION:
+    case MIGRATE_FAILED:
+        break;
+    }
+    return command_fail(COMMAND_FAILED, &error);
+}
+
+static int run_migrate(const struct command *self, int argc, char **argv)
+{
+    struct migrate_options migrate_options = {.out = stdout};
+    const struct argument options[] = {
+        {.name = "adopt", .flag = &migrate_options.adopt},
+        {.name = "timezone", .text = &migrate_options.timezone},
+        {.name = "dry-run", .flag = &migrate_options.dry_run},
+        {.name = "grant", .text = &migrate_options.grant_to},
+        {0},
+    };
+    struct arguments arguments = {.options = options};
+    int status = arguments_parse(self, argc, argv, &arguments);
+    struct config *config;
+
+    if (status != ARGUMENTS_OK)
+        return status;
+    config = command_load_config(arguments.config_file);
+    if (config == NULL)
+        return COMMAND_CONFIG;
+    status = migrate(config, &migrate_options);
+    config_free(config);
+    return status;
+}
+
+const struct command command_migrate = {
+    .name = "migrate",
+    .summary = "create or upgrade the schema, adopt a table that is there",
+    .help = help_text,
+    .run = run_migrate,
+};

@@ -1,0 +1,140 @@
+#include "db/adopt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "db/migrations.h"
+
+enum plan_column { PLAN_KIND, PLAN_DESCRIPTION, PLAN_STATEMENT };
+
+static const char *plan_value(const struct adopt_plan *plan, int row, enum plan_column column)
+{
+    return PQgetvalue(plan->rows, row, (int)column);
+}
+
+static bool plan_is(const struct adopt_plan *plan, int row, const char *kind)
+{
+    return strcmp(plan_value(plan, row, PLAN_KIND), kind) == 0;
+}
+
+bool adopt_lock(struct db_session *session, struct error *error)
+{
+    return db_session_execute(session,
+                              "DO $$ BEGIN IF to_regclass('webhook_deliveries') IS NOT NULL THEN"
+                              " LOCK TABLE webhook_deliveries IN ACCESS EXCLUSIVE MODE;"
+                              " END IF; END $$",
+                              error);
+}
+
+/* The plan's functions last as long as the savepoint, so that they leave nothing behind. */
+static PGresult *query_plan(struct db_session *session, const char *timezone, struct error *error)
+{
+    PGresult *rows;
+
+    if (!db_session_execute(session, "SAVEPOINT adopt_plan", error) ||
+        !db_session_execute(session, embedded_sql_find("adopt_plan"), error))
+        return NULL;
+    rows = db_session_query(session,
+                            "SELECT kind, description, statement"
+                            " FROM postrider_adopt_plan($1)",
+                            1, &timezone, error);
+    if (rows == NULL)
+        return NULL;
+    if (!db_session_execute(session, "ROLLBACK TO SAVEPOINT adopt_plan", error)) {
+        PQclear(rows);
+        return NULL;
+    }
+    return rows;
+}
+
+bool adopt_plan_load(struct db_session *session, const char *timezone, struct adopt_plan *ret_plan,
+                     struct error *error)
+{
+    PGresult *rows = query_plan(session, timezone, error);
+
+    if (rows == NULL)
+        return error_prefix(error, "looking at the tables that are there");
+    *ret_plan = (struct adopt_plan){.rows = rows};
+    for (int row = 0; row < PQntuples(rows); row++) {
+        ret_plan->obstacles += plan_is(ret_plan, row, "obstacle");
+        ret_plan->steps += plan_is(ret_plan, row, "step");
+    }
+    return true;
+}
+
+void adopt_plan_free(struct adopt_plan *plan)
+{
+    PQclear(plan->rows);
+    *plan = (struct adopt_plan){0};
+}
+
+bool adopt_plan_check(const struct adopt_plan *plan, FILE *out, struct error *error)
+{
+    int first = -1;
+
+    if (plan->obstacles == 0)
+        return true;
+    if (plan->obstacles > 1)
+        fprintf(out, "What is in the way:\n");
+    for (int row = 0; row < PQntuples(plan->rows); row++) {
+        if (!plan_is(plan, row, "obstacle"))
+            continue;
+        if (first < 0)
+            first = row;
+        if (plan->obstacles > 1)
+            fprintf(out, "  - %s\n    hint: %s\n", plan_value(plan, row, PLAN_DESCRIPTION),
+                    plan_value(plan, row, PLAN_STATEMENT));
+    }
+    error_set(error, "%s", plan_value(plan, first, PLAN_DESCRIPTION));
+    if (plan->obstacles > 1)
+        error_set(error, "%d things are in the way (listed above), nothing was changed",
+                  plan->obstacles);
+    else
+        error_hint(error, "%s", plan_value(plan, first, PLAN_STATEMENT));
+    return false;
+}
+
+void adopt_plan_print(const struct adopt_plan *plan, FILE *out)
+{
+    int number = 0;
+
+    for (int row = 0; row < PQntuples(plan->rows); row++)
+        if (plan_is(plan, row, "note"))
+            fprintf(out, "%s\n", plan_value(plan, row, PLAN_DESCRIPTION));
+    fprintf(out, "To adopt it means to:\n");
+    for (int row = 0; row < PQntuples(plan->rows); row++)
+        if (plan_is(plan, row, "step"))
+            fprintf(out, "%3d. %s\n", ++number, plan_value(plan, row, PLAN_DESCRIPTION));
+}
+
+/* Descriptions may hold names with line ends in them, which must not end the comment. */
+static void print_comment(const char *text, FILE *out)
+{
+    fputs("-- ", out);
+    for (; *text != '\0'; text++)
+        fputc(*text == '\n' || *text == '\r' ? ' ' : *text, out);
+    fputc('\n', out);
+}
+
+void adopt_plan_print_sql(const struct adopt_plan *plan, FILE *out)
+{
+    for (int row = 0; row < PQntuples(plan->rows); row++) {
+        if (!plan_is(plan, row, "step"))
+            continue;
+        print_comment(plan_value(plan, row, PLAN_DESCRIPTION), out);
+        if (!PQgetisnull(plan->rows, row, PLAN_STATEMENT))
+            fprintf(out, "%s;\n", plan_value(plan, row, PLAN_STATEMENT));
+    }
+}
+
+bool adopt_plan_execute(struct db_session *session, const struct adopt_plan *plan,
+                        struct error *error)
+{
+    for (int row = 0; row < PQntuples(plan->rows); row++) {
+        if (!plan_is(plan, row, "step") || PQgetisnull(plan->rows, row, PLAN_STATEMENT))
+            continue;
+        if (!db_session_execute(session, plan_value(plan, row, PLAN_STATEMENT), error))
+            return error_prefix(error, "adopting webhook_deliveries");
+    }
+    return true;
+}

@@ -1,0 +1,43 @@
+#include "db/grant.h"
+
+#include "db/migrations.h"
+
+bool grant_check_role(struct db_session *session, const char *role, struct error *error)
+{
+    PGresult *result =
+        db_session_query(session,
+                         "SELECT format('CREATE ROLE %I LOGIN', $1::text)"
+                         " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)",
+                         1, &role, error);
+    bool missing;
+
+    if (result == NULL)
+        return false;
+    missing = PQntuples(result) > 0;
+    if (missing) {
+        error_set(error, "there is no role \"%s\" to grant the worker's privileges to", role);
+        error_hint(error, "%s;", PQgetvalue(result, 0, 0));
+    }
+    PQclear(result);
+    return !missing;
+}
+
+PGresult *grant_list(struct db_session *session, const char *role, struct error *error)
+{
+    return db_session_query(session, embedded_sql_find("grant"), 1, &role, error);
+}
+
+bool grant_apply(struct db_session *session, const PGresult *statements, struct error *error)
+{
+    for (int i = 0; i < PQntuples(statements); i++) {
+        const char *statement = PQgetvalue(statements, i, 0);
+
+        if (!db_session_execute(session, statement, error))
+            return error_prefix(error, "%s", statement);
+        if (db_session_warning(session) == NULL)
+            continue;
+        error_set(error, "%s: %s", statement, db_session_warning(session));
+        return error_hint(error, "let the owner of the schema and its tables do it");
+    }
+    return true;
+}

@@ -1,0 +1,382 @@
+#include "db/migrate.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/adopt.h"
+#include "db/grant.h"
+#include "db/migrations.h"
+
+#define SERVER_VERSION_MIN 130000 /* pg_current_snapshot(), gen_random_uuid() */
+
+/* The schema's first version meets what the application made before. */
+#define ADOPTING_VERSION 1
+
+/* "0001_deliveries" → 1; 0 for files that are no migration. */
+static int file_version(const struct embedded_sql *file)
+{
+    if (!isdigit((unsigned char)file->name[0]))
+        return 0;
+    return (int)strtol(file->name, NULL, 10);
+}
+
+int migrate_binary_version(void)
+{
+    int newest = 0;
+
+    for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++)
+        if (file_version(file) > newest)
+            newest = file_version(file);
+    return newest;
+}
+
+/* The first column of the first row as a number: 0 for NULL and for no row. */
+static bool query_number(struct db_session *session, const char *sql, int *ret_number,
+                         struct error *error)
+{
+    PGresult *result = db_session_query(session, sql, 0, NULL, error);
+
+    if (result == NULL)
+        return false;
+    *ret_number = PQntuples(result) > 0 ? (int)strtol(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    PQclear(result);
+    return true;
+}
+
+int migrate_database_version(struct db_session *session, struct error *error)
+{
+    int there;
+    int version;
+
+    if (!query_number(session, "SELECT 1 WHERE to_regclass('postrider_migrations') IS NOT NULL",
+                      &there, error))
+        return -1;
+    if (there == 0)
+        return 0;
+    if (!query_number(session, "SELECT max(version) FROM postrider_migrations", &version, error))
+        return -1;
+    return version;
+}
+
+static bool check_server(struct db_session *session, struct error *error)
+{
+    int version = PQserverVersion(db_session_connection(session));
+
+    if (version >= SERVER_VERSION_MIN)
+        return true;
+    error_set(error, "the server is PostgreSQL %d, Postrider needs %d or newer", version / 10000,
+              SERVER_VERSION_MIN / 10000);
+    return false;
+}
+
+/*
+ * Only names that PostgreSQL lists: it would also take "UTC+2", which is POSIX for two hours to the
+ * west of Greenwich, and so the opposite of what its writer meant.
+ */
+static bool check_timezone(struct db_session *session, const char *timezone, struct error *error)
+{
+    PGresult *result =
+        db_session_query(session, "SELECT FROM pg_timezone_names WHERE lower(name) = lower($1)", 1,
+                         &timezone, error);
+    bool known;
+
+    if (result == NULL)
+        return false;
+    known = PQntuples(result) > 0;
+    PQclear(result);
+    if (known)
+        return true;
+    error_set(error, "\"%s\" is not the name of a time zone", timezone);
+    return error_hint(error, "write it as Europe/Berlin or UTC; "
+                             "the view pg_timezone_names lists all names");
+}
+
+/* That the schema is there and its tables can be made, with the statement that helps if not. */
+static bool check_schema(struct db_session *session, struct error *error)
+{
+    const char *schema = db_session_schema(session);
+    PGresult *result = db_session_query(
+        session,
+        "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE'),"
+        " format('CREATE SCHEMA %I', $1::text),"
+        " format('GRANT CREATE ON SCHEMA %I TO %I', current_schema(), current_user)",
+        1, &schema, error);
+
+    if (result == NULL)
+        return false;
+    if (PQgetisnull(result, 0, 0) && schema[0] == '\0') {
+        error_set(error, "no schema of the connection's search_path exists");
+        error_hint(error, "name one in the configuration: database.schema");
+    } else if (PQgetisnull(result, 0, 0)) {
+        error_set(error, "there is no schema \"%s\"", schema);
+        error_hint(error, "%s;", PQgetvalue(result, 0, 2));
+    } else if (PQgetvalue(result, 0, 1)[0] != 't') {
+        error_set(error, "no permission to create tables in schema \"%s\"",
+                  PQgetvalue(result, 0, 0));
+        error_hint(error, "%s;", PQgetvalue(result, 0, 3));
+    } else {
+        PQclear(result);
+        return true;
+    }
+    PQclear(result);
+    return false;
+}
+
+/*
+ * Begins a transaction that holds the lock against other migrations. A lock in the database is what
+ * the second of two waits for, however long; a table in use is given up on after a while, since
+ * everybody else queues up behind the one who waits.
+ */
+static bool begin_locked(struct db_session *session, struct error *error)
+{
+    if (!db_session_begin(session, error))
+        return false;
+    return db_session_execute(session,
+                              "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;"
+                              "SELECT pg_advisory_xact_lock(7094162890527240302);"
+                              "SET LOCAL lock_timeout = '30s'",
+                              error);
+}
+
+/* What PostgreSQL says when a table is in use needs a word on what to do. */
+static void explain_lock(struct db_session *session, struct error *error)
+{
+    const char *state = db_session_sqlstate(session);
+
+    if (strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0)
+        error_hint(error, "its tables are in use, nothing was changed: try again in a quieter "
+                          "moment, or stop what uses them for a minute");
+}
+
+/* A migration as SQL for psql: complete, so that it can be applied by hand. */
+static bool print_begin(struct db_session *session, FILE *out, struct error *error)
+{
+    PGresult *result =
+        db_session_query(session, "SELECT current_setting('search_path')", 0, NULL, error);
+
+    if (result == NULL)
+        return false;
+    fprintf(out, "BEGIN;\nSET LOCAL search_path TO %s;\n\n", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return true;
+}
+
+static void print_migration(const struct embedded_sql *file, FILE *out)
+{
+    fprintf(out, "-- migration %s\n%s\n", file->name, file->text);
+    fprintf(out, "INSERT INTO postrider_migrations (version, name) VALUES (%d, '%s');\n",
+            file_version(file), file->name);
+}
+
+static bool apply_migration(struct db_session *session, const struct embedded_sql *file,
+                            struct error *error)
+{
+    char version[16];
+    const char *values[] = {version, file->name};
+    PGresult *result;
+
+    if (!db_session_execute(session, file->text, error)) {
+        explain_lock(session, error);
+        return error_prefix(error, "migration %s", file->name);
+    }
+    snprintf(version, sizeof(version), "%d", file_version(file));
+    result = db_session_query(session,
+                              "INSERT INTO postrider_migrations (version, name) VALUES ($1, $2)", 2,
+                              values, error);
+    PQclear(result);
+    return result != NULL;
+}
+
+/* The plan for what is there already, empty for all but the first migration; false when something
+ * in it is in the way. */
+static bool load_plan(struct db_session *session, const struct migrate_options *options,
+                      const struct embedded_sql *file, struct adopt_plan *ret_plan,
+                      struct error *error)
+{
+    if (file_version(file) != ADOPTING_VERSION)
+        return true;
+    if (options->adopt && !options->dry_run && !adopt_lock(session, error)) {
+        explain_lock(session, error);
+        return false;
+    }
+    return adopt_plan_load(session, options->timezone, ret_plan, error) &&
+           adopt_plan_check(ret_plan, options->out, error);
+}
+
+static bool print_step(struct db_session *session, const struct migrate_options *options,
+                       const struct embedded_sql *file, const struct adopt_plan *plan,
+                       struct error *error)
+{
+    if (!print_begin(session, options->out, error))
+        return false;
+    if (plan->steps > 0) {
+        fprintf(options->out, "-- adopting webhook_deliveries%s\n",
+                options->adopt ? "" : ", which is done only with --adopt");
+        adopt_plan_print_sql(plan, options->out);
+    }
+    print_migration(file, options->out);
+    fprintf(options->out, "COMMIT;\n");
+    return true;
+}
+
+/* Says what adopting takes, and does it if asked to. */
+static enum migrate_result adopt(struct db_session *session, const struct migrate_options *options,
+                                 const struct adopt_plan *plan, struct error *error)
+{
+    if (plan->steps == 0)
+        return MIGRATE_DONE;
+    adopt_plan_print(plan, options->out);
+    if (!options->adopt) {
+        error_set(error, "webhook_deliveries has to be adopted first; nothing was changed");
+        error_hint(error, "\"postrider migrate --adopt\" does it, in one transaction during which "
+                          "inserts wait; --dry-run prints the SQL, --timezone names another zone");
+        return MIGRATE_NEEDS_ADOPTION;
+    }
+    if (adopt_plan_execute(session, plan, error))
+        return MIGRATE_DONE;
+    explain_lock(session, error);
+    return MIGRATE_FAILED;
+}
+
+/* Inside the transaction that holds the lock. */
+static enum migrate_result take_step(struct db_session *session,
+                                     const struct migrate_options *options,
+                                     const struct embedded_sql *file, struct error *error)
+{
+    struct adopt_plan plan = {0};
+    enum migrate_result result = MIGRATE_FAILED;
+    bool ready = check_schema(session, error) && load_plan(session, options, file, &plan, error);
+
+    if (ready && options->dry_run) {
+        result = print_step(session, options, file, &plan, error) ? MIGRATE_DONE : MIGRATE_FAILED;
+    } else if (ready) {
+        result = adopt(session, options, &plan, error);
+        if (result == MIGRATE_DONE && !apply_migration(session, file, error))
+            result = MIGRATE_FAILED;
+    }
+    adopt_plan_free(&plan);
+    return result;
+}
+
+static bool check_version(int version, struct error *error)
+{
+    if (version <= migrate_binary_version())
+        return version >= 0;
+    error_set(error, "the database's schema has version %d, this postrider knows only version %d",
+              version, migrate_binary_version());
+    return error_hint(error, "a newer postrider has migrated it: upgrade this one");
+}
+
+/* One migration in its transaction; the version is read under the lock. */
+static enum migrate_result migrate_file(struct db_session *session,
+                                        const struct migrate_options *options,
+                                        const struct embedded_sql *file, bool *ret_applied,
+                                        struct error *error)
+{
+    enum migrate_result result = MIGRATE_FAILED;
+    int version;
+
+    if (!begin_locked(session, error))
+        return MIGRATE_FAILED;
+    version = migrate_database_version(session, error);
+    if (check_version(version, error)) {
+        *ret_applied = version < file_version(file);
+        result = *ret_applied ? take_step(session, options, file, error) : MIGRATE_DONE;
+    }
+    if (result != MIGRATE_DONE || !*ret_applied || options->dry_run)
+        db_session_rollback(session);
+    else if (!db_session_commit(session, error))
+        result = MIGRATE_FAILED;
+    else
+        fprintf(options->out, "Applied %s.\n", file->name);
+    return result;
+}
+
+static enum migrate_result migrate_files(struct db_session *session,
+                                         const struct migrate_options *options, struct error *error)
+{
+    bool nothing_to_do = true;
+
+    for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++) {
+        bool applied = false;
+        enum migrate_result result;
+
+        if (file_version(file) == 0)
+            continue;
+        result = migrate_file(session, options, file, &applied, error);
+        if (result != MIGRATE_DONE)
+            return result;
+        nothing_to_do = nothing_to_do && !applied;
+    }
+    if (nothing_to_do)
+        fprintf(options->out, "%sNothing to do: the schema has version %d.\n",
+                options->dry_run ? "-- " : "", migrate_binary_version());
+    return MIGRATE_DONE;
+}
+
+/* In a transaction. */
+static bool grant_privileges(struct db_session *session, const struct migrate_options *options,
+                             struct error *error)
+{
+    PGresult *statements = grant_list(session, options->grant_to, error);
+    bool ok;
+
+    if (statements == NULL)
+        return false;
+    if (options->dry_run) {
+        ok = print_begin(session, options->out, error);
+        for (int i = 0; i < PQntuples(statements); i++)
+            fprintf(options->out, "%s;\n", PQgetvalue(statements, i, 0));
+        fprintf(options->out, "COMMIT;\n");
+    } else {
+        ok = grant_apply(session, statements, error);
+    }
+    PQclear(statements);
+    return ok;
+}
+
+static bool migrate_grant(struct db_session *session, const struct migrate_options *options,
+                          struct error *error)
+{
+    if (!begin_locked(session, error) || !grant_privileges(session, options, error)) {
+        db_session_rollback(session);
+        return false;
+    }
+    if (options->dry_run) {
+        db_session_rollback(session);
+        return true;
+    }
+    if (!db_session_commit(session, error))
+        return false;
+    fprintf(options->out, "Granted to \"%s\" what the worker needs.\n", options->grant_to);
+    return true;
+}
+
+/* What would make a later step fail is found before the first one. */
+static bool check_options(struct db_session *session, const struct migrate_options *options,
+                          struct error *error)
+{
+    bool ok;
+
+    if (!check_server(session, error) || !db_session_begin(session, error))
+        return false;
+    ok = (options->timezone == NULL || check_timezone(session, options->timezone, error)) &&
+         (options->grant_to == NULL || grant_check_role(session, options->grant_to, error));
+    db_session_rollback(session);
+    return ok;
+}
+
+enum migrate_result migrate_run(struct db_session *session, const struct migrate_options *options,
+                                struct error *error)
+{
+    enum migrate_result result;
+
+    if (!check_options(session, options, error))
+        return MIGRATE_FAILED;
+    result = migrate_files(session, options, error);
+    if (result != MIGRATE_DONE || options->grant_to == NULL)
+        return result;
+    return migrate_grant(session, options, error) ? MIGRATE_DONE : MIGRATE_FAILED;
+}
