@@ -76,8 +76,12 @@ class Postgres:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, cwd="/", preexec_fn=die_with_parent,
-                                            **self.account)
+                                            env=self.environment(), **self.account)
         wait_for(self._answers, "PostgreSQL to accept connections", on_timeout=self.log)
+
+    def environment(self):
+        """The variables of the server's processes; None: the tests'."""
+        return None
 
     def _answers(self):
         assert self.process.poll() is None, f"PostgreSQL ended:\n{self.log()}"

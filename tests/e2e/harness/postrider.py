@@ -127,13 +127,16 @@ def write_config(directory, database_url, changes=None, secret=DEFAULT_SECRET):
 
 
 class NotifySocket:
-    """The service manager's end of sd_notify: every datagram is kept, with its time."""
+    """The service manager's end of sd_notify: every datagram is kept, with its time.
+
+    A path that begins with @ is a name in the abstract namespace.
+    """
 
     def __init__(self, path):
-        self.path = path
+        self.path = path.replace("@", "\0", 1) if path.startswith("@") else path
         self.messages = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self._socket.bind(path)
+        self._socket.bind(self.path)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -164,27 +167,29 @@ class NotifySocket:
         poke.close()
         self._thread.join()
         self._socket.close()
-        os.unlink(self.path)
+        if not self.path.startswith("\0"):
+            os.unlink(self.path)
 
 
 class Service:
     """`postrider run`, from its start to an end that the test expects.
 
     The end is judged in finish(): a clean stop must exit 0; a test that wants another end says so
-    with expect_exit (a code, or a negative signal number).
+    with expect_exit (a code, or a negative signal number). env changes the environment, None
+    removes a variable; notify_socket is the name of the socket it is told of.
     """
 
     def __init__(self, database_url, changes=None, secret=DEFAULT_SECRET, env=None,
-                 arguments=(), wait=True):
+                 notify_socket=None, wait=True):
         self.directory = tempfile.mkdtemp(prefix="postrider-run-")
         self.database_url = database_url
         self.secret = secret
         self.changes = changes or {}
         self.config_file = write_config(self.directory, database_url, self.changes, secret)
         self.log_file = os.path.join(self.directory, "log")
-        self.env = env or {}
-        self.arguments = arguments
-        self.notify = NotifySocket(os.path.join(self.directory, "notify"))
+        socket_name = notify_socket or os.path.join(self.directory, "notify")
+        self.notify = NotifySocket(socket_name)
+        self.env = {"NOTIFY_SOCKET": socket_name, **(env or {})}
         self.expect_exit = 0
         self.process = None
         self.start(wait)
@@ -194,9 +199,9 @@ class Service:
         ready = self.notify.count("READY=1")
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [binary(), "run", "-c", self.config_file, *self.arguments],
+                [binary(), "run", "-c", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
-                env=environment(NOTIFY_SOCKET=self.notify.path, **self.env),
+                env=environment(**self.env),
                 preexec_fn=die_with_parent)
         if wait:
             self.wait_until_ready(ready + 1)

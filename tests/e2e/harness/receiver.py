@@ -293,9 +293,11 @@ class Gate:
         wait_for(lambda: self.waiting >= count, f"{count} requests held", limit_s,
                  on_timeout=lambda: f"{self.waiting} are held")
 
-    def open(self):
+    def open(self, then=None):
+        """Lets them all through, with the behaviour then instead of the one it was made with."""
         def release():
             self._is_open = True
+            self._then = then or self._then
             for connection, request in self._waiting:
                 if connection.is_lost:
                     continue
