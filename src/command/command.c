@@ -10,12 +10,16 @@
 
 #include "base/suggest.h"
 
+/* clang-format off */
 const struct command *const commands[] = {
     &command_migrate,
+    &command_dead,
+    &command_explain,
     &command_version,
     &command_help,
     NULL,
 };
+/* clang-format on */
 
 const char *command_last_word(const struct command *command)
 {

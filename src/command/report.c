@@ -2,13 +2,15 @@
 
 #include <libsmartcols/libsmartcols.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "command/terminal.h"
 
 #define SEPARATOR       "  "
 #define SEPARATOR_WIDTH 2
-#define CUT_WIDTH_MIN   12 /* a column is not cut below this */
+#define CUT_WIDTH_MIN   14 /* a column is not cut below this */
+#define CUT_WIDTH_FAIR  24 /* below this, rather leave optional columns out */
 
 struct cell {
     char *text;    /* clean; NULL = empty */
@@ -94,96 +96,122 @@ void report_set_number(struct report *report, size_t column, int64_t number)
     report_set(report, column, text, json_integer(number));
 }
 
-/* The width of every shown column with nothing cut. */
-static void measure(const struct report *report, size_t *widths)
+/* What is shown of each column: 0 is a column that is not shown. */
+static size_t *measure(const struct report *report)
 {
+    size_t *widths = memory_new(report->column_count, sizeof(*widths));
+
     for (size_t c = 0; c < report->column_count; c++) {
-        widths[c] =
-            report->columns[c].title != NULL ? terminal_columns(report->columns[c].title) : 0;
-        for (size_t r = 0; r < report->row_count && widths[c] != 0; r++) {
+        if (report->columns[c].title == NULL)
+            continue;
+        widths[c] = terminal_columns(report->columns[c].title);
+        widths[c] += widths[c] == 0;
+        for (size_t r = 0; r < report->row_count; r++) {
             const char *text = cell_at(report, r, c)->text;
             size_t width = text != NULL ? terminal_columns(text) : 0;
 
             widths[c] = width > widths[c] ? width : widths[c];
         }
     }
+    return widths;
 }
 
-static size_t total_width(const struct report *report, const size_t *widths)
+/* The width of the table when no column that may be cut is wider than cut. */
+static size_t total_width(const struct report *report, const size_t *widths, size_t cut)
 {
     size_t total = 0;
 
-    for (size_t c = 0; c < report->column_count; c++)
-        if (report->columns[c].title != NULL)
-            total += widths[c] + (total != 0 ? SEPARATOR_WIDTH : 0);
+    for (size_t c = 0; c < report->column_count; c++) {
+        bool is_cut = report->columns[c].cut != REPORT_WHOLE && widths[c] > cut;
+
+        if (widths[c] != 0)
+            total += (is_cut ? cut : widths[c]) + (total != 0 ? SEPARATOR_WIDTH : 0);
+    }
     return total;
 }
 
-/* Takes one column after the other from the widest that may be cut. */
-static void shrink(const struct report *report, size_t *widths, size_t available)
+static void leave_out_optional(const struct report *report, size_t *widths, size_t available)
 {
-    size_t total = total_width(report, widths);
-
-    while (total > available) {
-        size_t widest = report->column_count;
-
-        for (size_t c = 0; c < report->column_count; c++)
-            if (report->columns[c].cut != REPORT_WHOLE && widths[c] > CUT_WIDTH_MIN &&
-                (widest == report->column_count || widths[c] >= widths[widest]))
-                widest = c;
-        if (widest == report->column_count)
-            return;
-        widths[widest]--;
-        total--;
-    }
+    for (size_t c = report->column_count; c-- > 0;)
+        if (report->columns[c].is_optional &&
+            total_width(report, widths, CUT_WIDTH_FAIR) > available)
+            widths[c] = 0;
 }
 
-static void add_columns(struct libscols_table *table, const struct report *report)
+/* Cuts the wide columns to one width, the widest with which the table fits. */
+static void cut_wide(const struct report *report, size_t *widths, size_t available)
+{
+    size_t cut = CUT_WIDTH_MIN;
+    size_t left;
+
+    if (total_width(report, widths, SIZE_MAX) <= available)
+        return;
+    while (total_width(report, widths, cut + 1) <= available)
+        cut++;
+    left = total_width(report, widths, cut);
+    left = available > left ? available - left : 0;
+    for (size_t c = 0; c < report->column_count; c++)
+        if (report->columns[c].cut != REPORT_WHOLE && widths[c] > cut) {
+            widths[c] = cut + (left > 0);
+            left -= left > 0;
+        }
+}
+
+static void add_columns(struct libscols_table *table, const struct report *report,
+                        const size_t *widths)
 {
     for (size_t c = 0; c < report->column_count; c++)
-        if (report->columns[c].title != NULL)
+        if (widths[c] != 0)
             scols_table_new_column(table, report->columns[c].title, 0,
                                    report->columns[c].is_number ? SCOLS_FL_RIGHT : 0);
 }
 
-static void add_lines(struct libscols_table *table, const struct report *report,
-                      const size_t *widths)
+static char *cut_cell(const char *text, size_t width, enum report_cut cut)
 {
-    for (size_t r = 0; r < report->row_count; r++) {
-        struct libscols_line *line = scols_table_new_line(table, NULL);
-        size_t shown = 0;
+    static const char scheme[] = "https://";
 
-        for (size_t c = 0; c < report->column_count; c++) {
-            const char *text = cell_at(report, r, c)->text;
+    if (cut != REPORT_CUT_URL || terminal_columns(text) <= width)
+        return terminal_cut(text, width, false);
+    if (strncmp(text, scheme, strlen(scheme)) == 0)
+        text += strlen(scheme);
+    return terminal_cut(text, width, true);
+}
 
-            if (report->columns[c].title == NULL)
-                continue;
-            if (text != NULL)
-                scols_line_refer_data(
-                    line, shown,
-                    terminal_cut(text, widths[c], report->columns[c].cut == REPORT_CUT_MIDDLE));
-            shown++;
-        }
+static void add_line(struct libscols_line *line, const struct report *report, size_t row,
+                     const size_t *widths)
+{
+    size_t shown = 0;
+
+    for (size_t c = 0; c < report->column_count; c++) {
+        const char *text = cell_at(report, row, c)->text;
+
+        if (widths[c] == 0)
+            continue;
+        if (text != NULL)
+            scols_line_refer_data(line, shown, cut_cell(text, widths[c], report->columns[c].cut));
+        shown++;
     }
 }
 
 void report_print_table(const struct report *report, FILE *out)
 {
     struct libscols_table *table = scols_new_table();
-    size_t *widths = memory_new(report->column_count, sizeof(*widths));
+    size_t *widths = measure(report);
     size_t available = terminal_width(out);
 
     if (table == NULL)
         bug("out of memory");
-    measure(report, widths);
-    if (available != 0)
-        shrink(report, widths, available);
+    if (available != 0) {
+        leave_out_optional(report, widths, available);
+        cut_wide(report, widths, available);
+    }
     scols_table_set_stream(table, out);
     scols_table_set_column_separator(table, SEPARATOR);
     /* What does not fit now is better wrapped by the terminal than cut without a sign. */
     scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
-    add_columns(table, report);
-    add_lines(table, report, widths);
+    add_columns(table, report, widths);
+    for (size_t r = 0; r < report->row_count; r++)
+        add_line(scols_table_new_line(table, NULL), report, r, widths);
     scols_print_table(table);
     scols_unref_table(table);
     free(widths);

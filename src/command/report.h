@@ -2,9 +2,10 @@
  * report.h: rows and columns, described once, shown as a table or as JSON.
  *
  * The table is libsmartcols': no frame, numbers to the right. On a terminal it is made to fit:
- * columns that allow it are cut, the widest first, with "…" where something is missing; into a
- * file or a pipe everything is written. JSON has every value whole, with numbers as numbers and
- * times as ISO 8601. A report owns copies of everything that it is given.
+ * optional columns are left out, the last first, and others cut, the widest first, with "…" where
+ * something is missing; into a file or a pipe everything is written. JSON has every value whole,
+ * with numbers as numbers and times as ISO 8601. A report owns copies of everything that it is
+ * given.
  */
 #ifndef POSTRIDER_COMMAND_REPORT_H
 #define POSTRIDER_COMMAND_REPORT_H
@@ -18,15 +19,16 @@
 #include "base/compiler.h"
 
 enum report_cut {
-    REPORT_WHOLE,      /* never cut */
-    REPORT_CUT_END,    /* for sentences */
-    REPORT_CUT_MIDDLE, /* for URLs: host and end of the path both matter */
+    REPORT_WHOLE,   /* never cut */
+    REPORT_CUT_END, /* for sentences */
+    REPORT_CUT_URL, /* without its scheme, then in the middle: host and path both matter */
 };
 
 struct report_column {
     const char *key;   /* in JSON; NULL: only in the table */
     const char *title; /* in the table; NULL: only in JSON */
     bool is_number;    /* aligned to the right */
+    bool is_optional;  /* left out of the table on a narrow terminal */
     enum report_cut cut;
 };
 

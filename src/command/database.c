@@ -1,0 +1,60 @@
+#include "command/database.h"
+
+#include <string.h>
+
+#include "command/command.h"
+
+int database_open(const char *config_file, struct database *ret_database)
+{
+    struct error error = {0};
+
+    *ret_database = (struct database){NULL, NULL, config_file};
+    ret_database->config = command_load_config(config_file);
+    if (ret_database->config == NULL)
+        return COMMAND_CONFIG;
+    ret_database->session = db_session_open(ret_database->config->database.url,
+                                            ret_database->config->database.schema, &error);
+    if (ret_database->session != NULL)
+        return COMMAND_OK;
+    if (error.hint[0] == '\0')
+        error_hint(&error,
+                   "is PostgreSQL running, and is database.url in %s right? \"postrider "
+                   "check --database -c %s\" tells more",
+                   config_file, config_file);
+    database_close(ret_database);
+    return command_fail(COMMAND_FAILED, &error);
+}
+
+void database_close(struct database *database)
+{
+    db_session_close(database->session);
+    config_free(database->config);
+    *database = (struct database){0};
+}
+
+static bool is_one_of(const char *state, const char *const *states)
+{
+    for (; *states != NULL; states++)
+        if (strcmp(state, *states) == 0)
+            return true;
+    return false;
+}
+
+int database_fail(const struct database *database, struct error *error)
+{
+    static const char *const missing[] = {"42P01", "42703", "42883", "3F000", NULL};
+    static const char *const forbidden[] = {"42501", NULL};
+    const char *state = db_session_sqlstate(database->session);
+
+    if (is_one_of(state, missing))
+        error_hint(error,
+                   "the schema is missing or older than this program: run \"postrider migrate -c "
+                   "%s\"",
+                   database->config_file);
+    else if (is_one_of(state, forbidden))
+        error_hint(error,
+                   "the role of database.url in %s lacks a privilege: use the owner of the "
+                   "tables, or \"postrider migrate --grant ROLE\" for the worker's own",
+                   database->config_file);
+    return command_fail(COMMAND_FAILED, error);
+}

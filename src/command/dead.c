@@ -1,0 +1,99 @@
+#include "command/dead.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+
+#define ID_LENGTH 36
+
+static const char help_text[] =
+    "usage: postrider dead list|show|replay|discard [OPTION]...\n"
+    "\n"
+    "Works on dead letters: deliveries that have failed and are not tried again.\n"
+    "\n"
+    "  postrider dead list --since 2h           the newest ones\n"
+    "  postrider dead show ID                   one of them, with its payload and attempts\n"
+    "  postrider dead replay --endpoint URL     send them again\n"
+    "  postrider dead discard --until 30d       delete them\n"
+    "\n"
+    "\"postrider dead replay --help\" and so on show the options.\n";
+
+int dead_selection_set_ids(const struct command *self, const struct arguments *arguments,
+                           struct dead_selection *selection)
+{
+    struct buffer ids;
+
+    buffer_init(&ids, (ID_LENGTH + 1) * (size_t)(DEAD_IDS_MAX + 1));
+    for (int i = 0; i < arguments->count; i++) {
+        if (!text_is_uuid(arguments->values[i])) {
+            buffer_free(&ids);
+            return command_usage_error(self, "\"%s\" is not the id of a delivery (a UUID)",
+                                       arguments->values[i]);
+        }
+        buffer_append_string(&ids, i == 0 ? "{" : ",");
+        buffer_append_string(&ids, arguments->values[i]);
+    }
+    if (arguments->count > 0) {
+        buffer_append_string(&ids, "}");
+        selection->ids = buffer_take(&ids);
+        selection->filter.ids = selection->ids;
+    }
+    buffer_free(&ids);
+    return COMMAND_OK;
+}
+
+bool dead_selection_is_empty(const struct dead_selection *selection)
+{
+    const struct dead_letter_filter *f = &selection->filter;
+
+    return f->endpoint == NULL && f->customer == NULL && f->event_type == NULL &&
+           f->since == NULL && f->until == NULL && f->error == NULL && f->ids == NULL;
+}
+
+/* SQLSTATE class 22 is a value that PostgreSQL can't read; all else is trouble of its own. */
+static int resolve_time(const struct command *self, const struct database *database,
+                        const char *option, const char **text, char *time)
+{
+    struct error error = {0};
+
+    if (*text == NULL)
+        return COMMAND_OK;
+    if (dead_letters_resolve_time(database->session, *text, time, &error)) {
+        *text = time;
+        return COMMAND_OK;
+    }
+    if (strncmp(db_session_sqlstate(database->session), "22", 2) != 0)
+        return database_fail(database, &error);
+    return command_usage_error(
+        self, "--%s: \"%s\" is no time; write how long ago, as in 2h, or \"2031-05-17 12:00\"",
+        option, *text);
+}
+
+int dead_selection_resolve(const struct command *self, const struct database *database,
+                           struct dead_selection *selection)
+{
+    int status = resolve_time(self, database, "since", &selection->filter.since, selection->since);
+
+    if (status != COMMAND_OK)
+        return status;
+    return resolve_time(self, database, "until", &selection->filter.until, selection->until);
+}
+
+void dead_selection_free(struct dead_selection *selection)
+{
+    free(selection->ids);
+    selection->ids = NULL;
+}
+
+static const struct command *const nested[] = {
+    &command_dead_list, &command_dead_show, &command_dead_replay, &command_dead_discard, NULL,
+};
+
+const struct command command_dead = {
+    .name = "dead",
+    .summary = "list, show, replay or discard failed deliveries",
+    .help = help_text,
+    .nested = nested,
+};

@@ -1,0 +1,159 @@
+#include "command/delivery_report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "command/report.h"
+#include "command/terminal.h"
+#include "db/fragments.h"
+
+enum attempt_column {
+    ATTEMPT_NUMBER,
+    ATTEMPT_STARTED,
+    ATTEMPT_STARTED_TEXT,
+    ATTEMPT_AGO,
+    ATTEMPT_TOOK,
+    ATTEMPT_STATUS,
+    ATTEMPT_ERROR,
+    ATTEMPT_BODY,
+};
+
+static const struct report_column columns[] = {
+    [ATTEMPT_NUMBER] = {.key = "attempt", .title = "ATTEMPT", .is_number = true},
+    [ATTEMPT_STARTED] = {.key = "started_at"},
+    [ATTEMPT_STARTED_TEXT] = {.title = "STARTED (UTC)"},
+    [ATTEMPT_AGO] = {.title = "AGO", .is_number = true, .is_optional = true},
+    [ATTEMPT_TOOK] = {.key = "duration_ms", .title = "TOOK", .is_number = true},
+    [ATTEMPT_STATUS] = {.key = "response_status", .title = "HTTP", .is_number = true},
+    [ATTEMPT_ERROR] = {.key = "error", .title = "ERROR", .cut = REPORT_CUT_END},
+    [ATTEMPT_BODY] = {.key = "response_body",
+                      .title = "RESPONSE",
+                      .cut = REPORT_CUT_END,
+                      .is_optional = true},
+};
+
+const char *delivery_time(const char *utc, char text[DELIVERY_TIME_SIZE])
+{
+    size_t length = strcspn(utc, ".");
+
+    if (utc[length] == '.')
+        snprintf(text, DELIVERY_TIME_SIZE, "%.*s UTC", (int)length, utc);
+    else
+        snprintf(text, DELIVERY_TIME_SIZE, "%s", utc);
+    if (strchr(text, 'T') != NULL && length > 10 && text[10] == 'T')
+        text[10] = ' ';
+    return text;
+}
+
+static void print_text(FILE *out, const char *name, const char *text)
+{
+    char *clean;
+
+    if (text == NULL || text[0] == '\0')
+        return;
+    clean = terminal_clean(text);
+    fprintf(out, "%-12s %s\n", name, clean);
+    free(clean);
+}
+
+static void print_time(FILE *out, const char *name, const char *utc, int64_t ms_ago)
+{
+    char time[DELIVERY_TIME_SIZE];
+    char about[UNITS_TEXT_SIZE];
+
+    if (utc == NULL)
+        return;
+    units_format_about_ms(ms_ago < 0 ? -ms_ago : ms_ago, about);
+    if (ms_ago >= DB_FOREVER_MS || ms_ago <= -DB_FOREVER_MS)
+        fprintf(out, "%-12s %s\n", name, delivery_time(utc, time));
+    else
+        fprintf(out, "%-12s %s (%s%s%s)\n", name, delivery_time(utc, time), ms_ago < 0 ? "in " : "",
+                about, ms_ago < 0 ? "" : " ago");
+}
+
+void delivery_report_print(const struct delivery_record *record, FILE *out)
+{
+
+    print_text(out, "delivery", record->id);
+    print_text(out, "event", record->event_id);
+    print_text(out, "event type", record->event_type);
+    print_text(out, "customer", record->customer_id);
+    print_text(out, "endpoint", record->url);
+    fprintf(out, "%-12s %s after %lld attempt%s\n", "status", record->status,
+            (long long)record->attempts, record->attempts == 1 ? "" : "s");
+    print_time(out, "created", record->created_at, record->created_ms_ago);
+    print_time(out, "last attempt", record->last_attempt_at, record->last_attempt_ms_ago);
+    if (strcmp(record->status, "pending") == 0)
+        print_time(out, "due", record->next_retry_at, -record->due_in_ms);
+    if (record->response_status != 0)
+        fprintf(out, "%-12s HTTP %lld\n", "answer", (long long)record->response_status);
+    print_text(out, "last error", record->last_error);
+    if (record->disabled_at != NULL)
+        print_time(out, "disabled", record->disabled_at, record->disabled_ms_ago);
+    fprintf(out, "%-12s %lld bytes\n", "payload", (long long)record->payload_bytes);
+}
+
+json_t *delivery_report_json(const struct delivery_record *record)
+{
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:s, s:s?, s:I, s:I, s:s?, s:s?, s:s?}",
+        "id", record->id, "event_id", record->event_id, "customer_id", record->customer_id,
+        "endpoint", record->url, "event_type", record->event_type, "status", record->status,
+        "attempts", (json_int_t)record->attempts, "created_at", record->created_at,
+        "last_attempt_at", record->last_attempt_at, "next_retry_at", record->next_retry_at,
+        "last_error", record->last_error, "payload_bytes", (json_int_t)record->payload_bytes,
+        "lane", (json_int_t)record->lane, "lane_owner", record->lane_owner, "endpoint_disabled_at",
+        record->disabled_at, "endpoint_disabled_reason", record->disabled_reason);
+
+    if (object == NULL)
+        bug("a delivery that is no JSON");
+    json_object_set_new(object, "response_status",
+                        record->response_status != 0 ? json_integer(record->response_status)
+                                                     : json_null());
+    return object;
+}
+
+static struct report *make_report(const struct delivery_attempts *attempts)
+{
+    struct report *report = report_new(columns, ARRAY_LENGTH(columns));
+
+    for (size_t i = 0; i < attempts->count; i++) {
+        const struct delivery_attempt *attempt = &attempts->rows[i];
+        char time[DELIVERY_TIME_SIZE];
+        char about[UNITS_TEXT_SIZE];
+
+        report_add_row(report);
+        report_set_number(report, ATTEMPT_NUMBER, attempt->attempt);
+        report_set_text(report, ATTEMPT_STARTED, attempt->started_at);
+        delivery_time(attempt->started_at, time);
+        time[strcspn(time, "U")] = '\0'; /* the title says UTC */
+        report_set(report, ATTEMPT_STARTED_TEXT, time, NULL);
+        report_set(report, ATTEMPT_AGO, units_format_about_ms(attempt->started_ms_ago, about),
+                   NULL);
+        report_set(report, ATTEMPT_TOOK, units_format_about_ms(attempt->duration_ms, about),
+                   json_integer(attempt->duration_ms));
+        if (attempt->response_status != 0)
+            report_set_number(report, ATTEMPT_STATUS, attempt->response_status);
+        report_set_text(report, ATTEMPT_ERROR, attempt->error);
+        report_set_text(report, ATTEMPT_BODY, attempt->response_body);
+    }
+    return report;
+}
+
+void delivery_attempts_print(const struct delivery_attempts *attempts, FILE *out)
+{
+    struct report *report = make_report(attempts);
+
+    report_print_table(report, out);
+    report_free(report);
+}
+
+json_t *delivery_attempts_json(const struct delivery_attempts *attempts)
+{
+    struct report *report = make_report(attempts);
+    json_t *json = report_json(report);
+
+    report_free(report);
+    return json;
+}

@@ -1,0 +1,333 @@
+#include "command/explanation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/units.h"
+#include "command/delivery_report.h"
+#include "core/outcome.h"
+#include "db/fragments.h"
+#include "http/url.h"
+
+#define SENTENCE_MAX   8192
+#define URL_SHOWN      200 /* bytes of a URL in a sentence */
+#define HALF_A_DAY_MS  43200000
+#define IN_PROGRESS_MS 15000 /* due for less than this is business as usual */
+
+#define SAY(buffer, ...) buffer_append_format((buffer), __VA_ARGS__)
+
+/* "12:03:04 UTC", with its date when it is not near. */
+static void say_moment(struct buffer *out, const char *utc, int64_t distance_ms)
+{
+    char text[DELIVERY_TIME_SIZE];
+    bool is_near = distance_ms < HALF_A_DAY_MS && distance_ms > -HALF_A_DAY_MS;
+
+    delivery_time(utc, text);
+    buffer_append_string(out, is_near && strlen(text) > 11 && text[10] == ' ' ? text + 11 : text);
+}
+
+static void say_about(struct buffer *out, int64_t ms)
+{
+    char text[UNITS_TEXT_SIZE];
+
+    buffer_append_string(out, units_format_about_ms(ms < 0 ? -ms : ms, text));
+}
+
+static void warn(struct explanation *e, char *text)
+{
+    if (e->warnings_count < EXPLANATION_WARNINGS_MAX)
+        e->warnings[e->warnings_count++] = text;
+    else
+        free(text);
+}
+
+/* "got 503 from https://…" or "failed: connection refused" */
+static void say_result(struct buffer *out, const struct delivery_record *record)
+{
+    if (record->response_status != 0)
+        SAY(out, "got %lld from %.*s", (long long)record->response_status, URL_SHOWN, record->url);
+    else
+        SAY(out, "failed: %s", record->last_error != NULL ? record->last_error : "no reason given");
+}
+
+/* The forbidden range of a URL that holds an address; names are resolved by the worker alone. */
+static const char *find_refusal(const char *url, const struct config *config)
+{
+    struct address address;
+
+    if (!url_literal_address(url, &address))
+        return NULL;
+    return address_refusal(&address, config->network.allow, config->network.allow_count);
+}
+
+/* Why the worker would not send it at all, as far as can be known here; "" when it would. */
+static void find_obstacle(const struct delivery_record *record, const struct config *config,
+                          struct buffer *out)
+{
+    const char *refusal = find_refusal(record->url, config);
+    struct error error;
+    char size[UNITS_TEXT_SIZE];
+
+    if (!url_check(record->url, config->network.https_only, &error))
+        SAY(out, "%s", error.message);
+    else if (refusal != NULL)
+        SAY(out, "its address is %s, which network.allow does not list", refusal);
+    else if (record->disabled_at != NULL) {
+        SAY(out, "its endpoint is disabled since ");
+        say_moment(out, record->disabled_at, record->disabled_ms_ago);
+        if (record->disabled_reason != NULL && record->disabled_reason[0] != '\0')
+            SAY(out, " (%s)", record->disabled_reason);
+    } else if (record->secret_count == 0 && config->signing.secrets.count == 0)
+        SAY(out, "there is no secret to sign it with");
+    else if (record->payload_bytes > config->delivery.max_payload_bytes)
+        SAY(out, "its payload of %lld bytes is over delivery.max_payload (%s)",
+            (long long)record->payload_bytes,
+            units_format_size_bytes(config->delivery.max_payload_bytes, size));
+}
+
+static const char *obstacle_state(const struct delivery_record *record)
+{
+    if (record->disabled_at != NULL)
+        return "endpoint_disabled";
+    return record->secret_count == 0 ? "no_secret" : "unsendable";
+}
+
+/* What to do about an obstacle, if it can be said in a line. */
+static void say_remedy(struct buffer *out, const struct delivery_record *record,
+                       const struct config *config)
+{
+    if (record->disabled_at != NULL)
+        SAY(out,
+            "Enable the endpoint: UPDATE webhook_endpoints SET disabled_at = NULL, "
+            "disabled_reason = NULL WHERE customer_id = '%s' AND url = '…'. ",
+            record->customer_id);
+    else if (record->secret_count == 0 && config->signing.secrets.count == 0)
+        SAY(out, "Make a secret: postrider secret new --customer %s. ", record->customer_id);
+}
+
+static void explain_parked(struct explanation *e, const struct delivery_record *record)
+{
+    e->state = "parked";
+    SAY(&e->summary, "Parked: next_retry_at is infinity, so it never becomes due.");
+    SAY(&e->next, "Release it: UPDATE webhook_deliveries SET next_retry_at = now() WHERE id = '%s'",
+        record->id);
+}
+
+static void explain_blocked(struct explanation *e, const struct delivery_record *record,
+                            const struct config *config, const char *obstacle)
+{
+    e->state = obstacle_state(record);
+    SAY(&e->summary, "It can't be sent: %s. It fails, without a request, when a worker reads it",
+        obstacle);
+    if (record->due_in_ms > 0) {
+        SAY(&e->summary, " in ");
+        say_about(&e->summary, record->due_in_ms);
+    }
+    SAY(&e->summary, ".");
+    say_remedy(&e->next, record, config);
+    if (e->next.length > 0)
+        SAY(&e->next, "Done in time, it is sent after all.");
+}
+
+/* The next attempt's own future. */
+static void say_if_it_fails(struct buffer *out, const struct delivery_record *record,
+                            const struct retry_policy *policy)
+{
+    int64_t number = (record->attempts > 0 ? record->attempts : 0) + 1;
+
+    if (number >= policy->max_attempts) {
+        SAY(out, "It is the last one: when it fails, this becomes a dead letter.");
+        return;
+    }
+    SAY(out, "If it fails and can be retried, attempt %lld of %d follows after about ",
+        (long long)number + 1, policy->max_attempts);
+    say_about(out, retry_delay_ms(policy, (int)number, 0));
+    SAY(out, ".");
+}
+
+static void explain_waiting(struct explanation *e, const struct delivery_record *record,
+                            const struct retry_policy *policy)
+{
+    e->state = record->attempts > 0 ? "retrying" : "scheduled";
+    SAY(&e->summary, "Due in ");
+    say_about(&e->summary, record->due_in_ms);
+    SAY(&e->summary, ": ");
+    if (record->attempts > 0) {
+        SAY(&e->summary, "attempt %lld of %d ", (long long)record->attempts, policy->max_attempts);
+        say_result(&e->summary, record);
+        SAY(&e->summary, "; the next one is at ");
+    } else
+        SAY(&e->summary, "it was enqueued for later; the first attempt is at ");
+    say_moment(&e->summary, record->next_retry_at, record->due_in_ms);
+    SAY(&e->summary, ".");
+    say_if_it_fails(&e->next, record, policy);
+}
+
+static void explain_no_worker(struct explanation *e, const struct delivery_record *record)
+{
+    e->state = "no_worker";
+    SAY(&e->summary, "Waiting for a worker: due since ");
+    say_about(&e->summary, record->due_in_ms);
+    if (record->lane_owner == NULL)
+        SAY(&e->summary, ", but no worker owns lane %lld.", (long long)record->lane);
+    else {
+        SAY(&e->summary, ", but the lease of %s on lane %lld ran out ", record->lane_owner,
+            (long long)record->lane);
+        say_about(&e->summary, record->lease_ms);
+        SAY(&e->summary, " ago.");
+    }
+    SAY(&e->next, "Start one: systemctl start postrider (or \"postrider run\"). It takes the lane "
+                  "and sends this.");
+}
+
+static void explain_due(struct explanation *e, const struct delivery_record *record,
+                        const struct retry_policy *policy)
+{
+    bool is_usual = record->due_in_ms > -IN_PROGRESS_MS;
+
+    e->state = "due";
+    SAY(&e->summary,
+        is_usual ? "Due now: attempt %lld of %d is in flight or next"
+                 : "Late: attempt %lld of %d is due since ",
+        (long long)(record->attempts > 0 ? record->attempts : 0) + 1, policy->max_attempts);
+    if (!is_usual)
+        say_about(&e->summary, record->due_in_ms);
+    SAY(&e->summary, "; worker %s owns lane %lld", record->lane_owner, (long long)record->lane);
+    if (record->ahead > 0)
+        SAY(&e->summary, ", and %lld%s deliveries to the same URL are due before it",
+            (long long)(record->ahead > DELIVERY_AHEAD_MAX ? DELIVERY_AHEAD_MAX : record->ahead),
+            record->ahead > DELIVERY_AHEAD_MAX ? "+" : "");
+    SAY(&e->summary, ".");
+    if (is_usual)
+        say_if_it_fails(&e->next, record, policy);
+    else if (record->ahead > 0)
+        SAY(&e->next, "They go first: the receiver is slower than what is enqueued for it.");
+    else
+        SAY(&e->next, "Nothing to the same URL is before it: look at the worker with \"postrider "
+                      "status\" and journalctl -u postrider.");
+}
+
+static void explain_pending(struct explanation *e, const struct delivery_record *record,
+                            const struct config *config, const struct retry_policy *policy)
+{
+    struct buffer obstacle;
+
+    buffer_init(&obstacle, SENTENCE_MAX);
+    find_obstacle(record, config, &obstacle);
+    if (record->due_in_ms >= DB_FOREVER_MS)
+        explain_parked(e, record);
+    else if (obstacle.length > 0)
+        explain_blocked(e, record, config, buffer_string(&obstacle));
+    else if (record->due_in_ms > 0)
+        explain_waiting(e, record, policy);
+    else if (record->lane_owner == NULL || record->lease_ms <= 0)
+        explain_no_worker(e, record);
+    else
+        explain_due(e, record, policy);
+    buffer_free(&obstacle);
+}
+
+static void explain_delivered(struct explanation *e, const struct delivery_record *record)
+{
+    e->state = "delivered";
+    SAY(&e->summary, "Delivered on attempt %lld", (long long)record->attempts);
+    if (record->last_attempt_at != NULL) {
+        SAY(&e->summary, " at ");
+        say_moment(&e->summary, record->last_attempt_at, record->last_attempt_ms_ago);
+        SAY(&e->summary, ", ");
+        say_about(&e->summary, record->last_attempt_ms_ago);
+        SAY(&e->summary, " ago");
+    }
+    if (record->response_status != 0)
+        SAY(&e->summary, ": the receiver answered %lld", (long long)record->response_status);
+    SAY(&e->summary, ".");
+}
+
+/* Why there was no further attempt. */
+static void say_why_final(struct buffer *out, const struct delivery_record *record,
+                          const struct retry_policy *policy)
+{
+    int status = (int)record->response_status;
+
+    if (status == 410)
+        SAY(out, " A 410 is not retried, and disables the endpoint.");
+    else if (status >= 300 && status < 400)
+        SAY(out, " A redirect is not followed, and not retried.");
+    else if (status != 0 && !retry_is_retryable_status(policy, status))
+        SAY(out, " A %d is not retried.", status);
+    else if (record->attempts >= policy->max_attempts &&
+             (record->last_error == NULL || strstr(record->last_error, "given up") == NULL))
+        SAY(out, " All %d attempts were made.", policy->max_attempts);
+    else if (status == 0 && record->attempts == 0)
+        SAY(out, " No request was made.");
+}
+
+static void explain_failed(struct explanation *e, const struct delivery_record *record,
+                           const struct config *config, const struct retry_policy *policy)
+{
+    e->state = "failed";
+    SAY(&e->summary, "Failed");
+    if (record->last_attempt_at != NULL) {
+        SAY(&e->summary, " at ");
+        say_moment(&e->summary, record->last_attempt_at, record->last_attempt_ms_ago);
+    }
+    SAY(&e->summary, ": %s.",
+        record->last_error != NULL ? record->last_error : "no error was recorded");
+    say_why_final(&e->summary, record, policy);
+    say_remedy(&e->next, record, config);
+    SAY(&e->next, "%s with: postrider dead replay %s",
+        e->next.length > 0 ? "Then replay it" : "Replay it", record->id);
+}
+
+static void find_nonsense(struct explanation *e, const struct delivery_record *record,
+                          const struct retry_policy *policy)
+{
+    bool is_pending = strcmp(record->status, "pending") == 0;
+
+    if (record->attempts < 0)
+        warn(e, memory_format("attempts is %lld; it counts as 0", (long long)record->attempts));
+    if (is_pending && record->attempts >= policy->max_attempts)
+        warn(e, memory_format("attempts is %lld, but at most %d are made: one more is, and when "
+                              "that fails this is a dead letter",
+                              (long long)record->attempts, policy->max_attempts));
+    if (strcmp(record->status, "delivered") == 0 && record->attempts < 1)
+        warn(e, memory_format("it is marked delivered with %lld attempts: somebody set that by "
+                              "hand",
+                              (long long)record->attempts));
+    if (record->last_attempt_at != NULL && record->last_attempt_ms_ago < -1000)
+        warn(e, memory_format("last_attempt_at is in the future: %s", record->last_attempt_at));
+    if (record->due_in_ms <= -DB_FOREVER_MS && is_pending)
+        warn(e, memory_copy_string("next_retry_at is -infinity; it counts as due"));
+}
+
+void explanation_make(const struct delivery_record *record, const struct config *config,
+                      const struct retry_policy *policy, struct explanation *ret_explanation)
+{
+    struct explanation *e = ret_explanation;
+
+    *e = (struct explanation){.state = "nonsense"};
+    buffer_init(&e->summary, SENTENCE_MAX);
+    buffer_init(&e->next, SENTENCE_MAX);
+    if (strcmp(record->status, "pending") == 0)
+        explain_pending(e, record, config, policy);
+    else if (strcmp(record->status, "delivered") == 0)
+        explain_delivered(e, record);
+    else if (strcmp(record->status, "failed") == 0)
+        explain_failed(e, record, config, policy);
+    else {
+        SAY(&e->summary, "Its status is \"%s\", which no worker knows: it stays as it is.",
+            record->status);
+        SAY(&e->next, "The statuses are pending, delivered and failed.");
+    }
+    find_nonsense(e, record, policy);
+}
+
+void explanation_free(struct explanation *explanation)
+{
+    buffer_free(&explanation->summary);
+    buffer_free(&explanation->next);
+    for (size_t i = 0; i < explanation->warnings_count; i++)
+        free(explanation->warnings[i]);
+    explanation->warnings_count = 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * explanation.h: why a delivery is where it is, and what happens next, in a sentence each.
+ *
+ * Decides from what db/delivery_record.h read and from the retry policy, with no I/O of its own.
+ */
+#ifndef POSTRIDER_COMMAND_EXPLANATION_H
+#define POSTRIDER_COMMAND_EXPLANATION_H
+
+#include "base/buffer.h"
+#include "config/config.h"
+#include "core/retry.h"
+#include "db/delivery_record.h"
+
+#define EXPLANATION_WARNINGS_MAX 8
+
+struct explanation {
+    const char *state; /* one word for programs: "waiting", "no_worker", … */
+    struct buffer summary;
+    struct buffer next; /* may be empty */
+    size_t warnings_count;
+    char *warnings[EXPLANATION_WARNINGS_MAX];
+};
+
+/* policy is the configuration's, overridden by the endpoint's row. */
+void explanation_make(const struct delivery_record *record, const struct config *config,
+                      const struct retry_policy *policy, struct explanation *ret_explanation);
+void explanation_free(struct explanation *explanation);
+
+#endif

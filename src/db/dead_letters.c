@@ -1,0 +1,245 @@
+#include "db/dead_letters.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/units.h"
+#include "db/fragments.h"
+#include "db/row.h"
+
+/* $1 … $8, from filter_values(). An unset one is folded away when the statement is planned. */
+#define FILTER_VALUES 8
+#define SQL_FILTER                                                                   \
+    "status = 'failed'"                                                              \
+    " AND ($1::text IS NULL OR webhook_url = $1)"                                    \
+    " AND ($2::text IS NULL OR starts_with(webhook_url, $2))"                        \
+    " AND ($3::uuid IS NULL OR customer_id = $3)"                                    \
+    " AND ($4::text IS NULL OR event_type = $4)"                                     \
+    " AND ($5::timestamptz IS NULL OR " SQL_FAILED_AT " >= $5)"                      \
+    " AND ($6::timestamptz IS NULL OR (created_at < $6 AND " SQL_FAILED_AT " < $6))" \
+    " AND ($7::text IS NULL OR strpos(lower(last_error), lower($7)) > 0)"            \
+    " AND ($8::uuid[] IS NULL OR id = ANY ($8))"
+
+#define RETRIES_MAX 3
+
+struct filter_values {
+    const char *values[FILTER_VALUES + 3]; /* room for a statement's own */
+    char *beginning;
+};
+
+static struct filter_values filter_values(const struct dead_letter_filter *filter)
+{
+    size_t length = filter->endpoint != NULL ? strlen(filter->endpoint) : 0;
+    bool is_beginning = length > 0 && filter->endpoint[length - 1] == '*';
+    char *beginning = is_beginning ? memory_copy(filter->endpoint, length - 1) : NULL;
+
+    return (struct filter_values){
+        .values = {is_beginning ? NULL : filter->endpoint, beginning, filter->customer,
+                   filter->event_type, filter->since, filter->until, filter->error, filter->ids},
+        .beginning = beginning,
+    };
+}
+
+/* A reading statement in a transaction of its own. */
+static PGresult *read_once(struct db_session *session, const char *sql, int count,
+                           const char *const *values, struct error *error)
+{
+    PGresult *result;
+
+    if (!db_session_begin(session, error))
+        return NULL;
+    result = db_session_query(session, sql, count, values, error);
+    db_session_rollback(session);
+    return result;
+}
+
+bool dead_letters_resolve_time(struct db_session *session, const char *text,
+                               char ret_time[DEAD_LETTERS_TIME_SIZE], struct error *error)
+{
+    char ms_text[32];
+    struct error ignored;
+    int64_t ms;
+    bool is_duration = units_parse_duration_ms(text, &ms, &ignored);
+    const char *sql =
+        is_duration ? "SELECT " SQL_UTC_EXACT("(now() - $1::float8 * interval '1 millisecond')")
+                    : "SELECT " SQL_UTC_EXACT("$1::timestamptz");
+    const char *values[] = {text};
+    PGresult *result;
+
+    if (is_duration) {
+        snprintf(ms_text, sizeof(ms_text), "%lld", (long long)ms);
+        values[0] = ms_text;
+    }
+    result = read_once(session, sql, 1, values, error);
+    if (result == NULL)
+        return false;
+    snprintf(ret_time, DEAD_LETTERS_TIME_SIZE, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return true;
+}
+
+static void read_letter(const PGresult *result, int row, struct dead_letter *letter)
+{
+    *letter = (struct dead_letter){
+        .id = row_text(result, row, 0),
+        .event_id = row_text(result, row, 1),
+        .customer_id = row_text(result, row, 2),
+        .url = row_text(result, row, 3),
+        .event_type = row_text(result, row, 4),
+        .last_error = row_text(result, row, 5),
+        .created_at = row_text(result, row, 6),
+        .failed_at = row_text(result, row, 7),
+        .failed_ms_ago = row_integer(result, row, 8, 0),
+        .attempts = row_integer(result, row, 9, 0),
+        .response_status = row_integer(result, row, 10, 0),
+    };
+}
+
+bool dead_letters_list(struct db_session *session, const struct dead_letter_filter *filter,
+                       int64_t limit, struct dead_letter_list *ret_list, struct error *error)
+{
+    static const char sql[] =
+        "SELECT id, event_id, customer_id, webhook_url, event_type, "
+        "last_error, " SQL_UTC("created_at") ", " SQL_UTC(SQL_FAILED_AT) ", " SQL_MS_SINCE(
+            SQL_FAILED_AT) ", attempts, "
+                           "response_status "
+                           "FROM "
+                           "webhook_"
+                           "deliveries "
+                           "WHERE"
+                           " " SQL_FILTER " ORDER "
+                           "BY"
+                           " " SQL_FAILED_AT " DESC, id DESC "
+                           "LIMIT "
+                           "$9::bigint";
+    struct filter_values v = filter_values(filter);
+    char limit_text[32];
+    PGresult *result;
+
+    snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
+    v.values[FILTER_VALUES] = limit_text;
+    result = read_once(session, sql, FILTER_VALUES + 1, v.values, error);
+    free(v.beginning);
+    if (result == NULL)
+        return false;
+    *ret_list = (struct dead_letter_list){result, (size_t)PQntuples(result), NULL};
+    ret_list->rows = memory_new(ret_list->count + 1, sizeof(*ret_list->rows));
+    for (size_t i = 0; i < ret_list->count; i++)
+        read_letter(result, (int)i, &ret_list->rows[i]);
+    return true;
+}
+
+void dead_letters_list_free(struct dead_letter_list *list)
+{
+    PQclear(list->result);
+    free(list->rows);
+    *list = (struct dead_letter_list){0};
+}
+
+bool dead_letters_count(struct db_session *session, const struct dead_letter_filter *filter,
+                        struct dead_letter_counts *ret_counts, struct error *error)
+{
+    static const char sql[] =
+        "WITH found AS (SELECT webhook_url, customer_id, count(*) AS number"
+        " FROM webhook_deliveries WHERE " SQL_FILTER " GROUP BY 1, 2)"
+        " SELECT f.webhook_url, sum(f.number)::bigint, bool_or(e.disabled_at IS NOT NULL)"
+        " FROM found f LEFT JOIN webhook_endpoints e ON e.customer_id = f.customer_id"
+        " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH(
+            "f.webhook_url") " AND e.url = f.webhook_url GROUP BY 1 ORDER BY 2 DESC, 1";
+    struct filter_values v = filter_values(filter);
+    PGresult *result = read_once(session, sql, FILTER_VALUES, v.values, error);
+
+    free(v.beginning);
+    if (result == NULL)
+        return false;
+    *ret_counts = (struct dead_letter_counts){result, (size_t)PQntuples(result), NULL, 0};
+    ret_counts->rows = memory_new(ret_counts->count + 1, sizeof(*ret_counts->rows));
+    for (int i = 0; i < PQntuples(result); i++) {
+        ret_counts->rows[i] = (struct dead_letter_count){
+            row_text(result, i, 0), row_integer(result, i, 1, 0), row_is_true(result, i, 2)};
+        ret_counts->total += ret_counts->rows[i].count;
+    }
+    return true;
+}
+
+void dead_letters_counts_free(struct dead_letter_counts *counts)
+{
+    PQclear(counts->result);
+    free(counts->rows);
+    *counts = (struct dead_letter_counts){0};
+}
+
+#define SQL_PICKED                                                                                 \
+    "WITH picked AS MATERIALIZED (SELECT id, created_at FROM webhook_deliveries WHERE " SQL_FILTER \
+    " AND (created_at, id) > ($9::timestamptz, $10::uuid)"                                         \
+    " ORDER BY created_at, id LIMIT $11::bigint FOR UPDATE), "
+#define SQL_LAST                                                 \
+    " SELECT " SQL_UTC_EXACT(                                    \
+        "p.created_at") ", p.id, (SELECT count(*) FROM changed)" \
+                        " FROM picked p ORDER BY p.created_at DESC, p.id DESC LIMIT 1"
+
+/* The order of locking is that of (created_at, id), so two of these do not lock each other out. */
+static const char sql_replay[] =
+    SQL_PICKED "changed AS (UPDATE webhook_deliveries d SET status = 'pending', attempts = 0,"
+               " next_retry_at = clock_timestamp() FROM picked"
+               " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
+static const char sql_discard[] =
+    SQL_PICKED "changed AS (DELETE FROM webhook_deliveries d USING picked"
+               " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
+
+static bool is_worth_retrying(const struct db_session *session)
+{
+    const char *state = db_session_sqlstate(session);
+
+    return strcmp(state, "40P01") == 0 || strcmp(state, "40001") == 0;
+}
+
+/* The result of the committed statement, or NULL. A deadlock with a worker is tried again. */
+static PGresult *change_batch(struct db_session *session, const char *sql,
+                              const char *const *values, struct error *error)
+{
+    for (int retry = 0;; retry++) {
+        PGresult *result;
+
+        if (!db_session_begin(session, error))
+            return NULL;
+        result = db_session_query(session, sql, FILTER_VALUES + 3, values, error);
+        if (result != NULL && db_session_commit(session, error))
+            return result;
+        PQclear(result);
+        db_session_rollback(session);
+        if (retry == RETRIES_MAX || !is_worth_retrying(session))
+            return NULL;
+    }
+}
+
+bool dead_letters_change(struct db_session *session, enum dead_letter_change change,
+                         const struct dead_letter_filter *filter, int64_t limit,
+                         struct dead_letter_progress *progress, struct error *error)
+{
+    struct filter_values v = filter_values(filter);
+    bool is_start = progress->id[0] == '\0';
+    char limit_text[32];
+    PGresult *result;
+
+    snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
+    v.values[FILTER_VALUES] = is_start ? "-infinity" : progress->created_at;
+    v.values[FILTER_VALUES + 1] = is_start ? "00000000-0000-0000-0000-000000000000" : progress->id;
+    v.values[FILTER_VALUES + 2] = limit_text;
+    result = change_batch(session, change == DEAD_LETTER_REPLAY ? sql_replay : sql_discard,
+                          v.values, error);
+    free(v.beginning);
+    if (result == NULL)
+        return false;
+    progress->is_done = PQntuples(result) == 0;
+    if (!progress->is_done) {
+        snprintf(progress->created_at, sizeof(progress->created_at), "%s",
+                 PQgetvalue(result, 0, 0));
+        snprintf(progress->id, sizeof(progress->id), "%s", PQgetvalue(result, 0, 1));
+        progress->changed += row_integer(result, 0, 2, 0);
+    }
+    PQclear(result);
+    return true;
+}

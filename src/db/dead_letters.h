@@ -1,0 +1,99 @@
+/*
+ * db/dead_letters.h: the deliveries that have failed: finding, replaying and discarding them.
+ *
+ * Only rows whose status is 'failed' at the moment of the change are touched, whoever else is at
+ * work on them. Changes go through the rows once, in the order of (created_at, id), in batches
+ * with a transaction each: a row that fails again meanwhile is not taken a second time, and what is
+ * done stays done when the command is stopped. Each function begins and ends its transactions.
+ */
+#ifndef POSTRIDER_DB_DEAD_LETTERS_H
+#define POSTRIDER_DB_DEAD_LETTERS_H
+
+#include <libpq-fe.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "db/session.h"
+
+/* All that are set must match; NULL matches everything. */
+struct dead_letter_filter {
+    const char *endpoint; /* the URL; with * at its end, its beginning */
+    const char *customer; /* uuid */
+    const char *event_type;
+    const char *since; /* failed at or after; from dead_letters_resolve_time() */
+    const char *until; /* failed before */
+    const char *error; /* part of last_error, in any case of letters */
+    const char *ids;   /* "{uuid,uuid}" */
+};
+
+#define DEAD_LETTERS_TIME_SIZE 64
+
+/* Turns "2h" (that long ago) or a time as PostgreSQL reads it into an exact time. */
+bool dead_letters_resolve_time(struct db_session *session, const char *text,
+                               char ret_time[DEAD_LETTERS_TIME_SIZE], struct error *error) MUST_USE;
+
+/* The text belongs to the list. */
+struct dead_letter {
+    const char *id;
+    const char *event_id;
+    const char *customer_id;
+    const char *url;
+    const char *event_type;
+    const char *last_error; /* may be NULL */
+    const char *created_at;
+    const char *failed_at;
+    int64_t failed_ms_ago;
+    int64_t attempts;
+    int64_t response_status; /* 0: none */
+};
+
+struct dead_letter_list {
+    PGresult *result;
+    size_t count;
+    struct dead_letter *rows;
+};
+
+/* The newest first, at most limit. */
+bool dead_letters_list(struct db_session *session, const struct dead_letter_filter *filter,
+                       int64_t limit, struct dead_letter_list *ret_list,
+                       struct error *error) MUST_USE;
+void dead_letters_list_free(struct dead_letter_list *list);
+
+struct dead_letter_count {
+    const char *url;
+    int64_t count;
+    bool is_disabled; /* the endpoint, for one customer at least: a replay would fail at once */
+};
+
+struct dead_letter_counts {
+    PGresult *result;
+    size_t count;
+    struct dead_letter_count *rows;
+    int64_t total;
+};
+
+/* How many for each URL, the most first. */
+bool dead_letters_count(struct db_session *session, const struct dead_letter_filter *filter,
+                        struct dead_letter_counts *ret_counts, struct error *error) MUST_USE;
+void dead_letters_counts_free(struct dead_letter_counts *counts);
+
+enum dead_letter_change {
+    DEAD_LETTER_REPLAY,  /* pending again, due now, no attempts made */
+    DEAD_LETTER_DISCARD, /* deleted */
+};
+
+/* How far a change has come; starts as {0}. */
+struct dead_letter_progress {
+    char created_at[DEAD_LETTERS_TIME_SIZE];
+    char id[40];
+    int64_t changed;
+    bool is_done;
+};
+
+/* Changes the next limit rows, in a transaction of its own. */
+bool dead_letters_change(struct db_session *session, enum dead_letter_change change,
+                         const struct dead_letter_filter *filter, int64_t limit,
+                         struct dead_letter_progress *progress, struct error *error) MUST_USE;
+
+#endif

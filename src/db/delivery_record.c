@@ -1,0 +1,232 @@
+#include "db/delivery_record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "db/fragments.h"
+#include "db/row.h"
+
+/* The endpoint's own secrets sign when one of them is valid, else those of the customer (url '').
+ */
+#define SQL_SECRETS                                                                        \
+    "COALESCE((SELECT count(*) FROM webhook_secrets s WHERE s.customer_id = d.customer_id" \
+    " AND s.url IN (d.webhook_url, '') AND (s.not_after IS NULL OR s.not_after > now())"   \
+    " GROUP BY s.url ORDER BY s.url = '' LIMIT 1), 0)"
+
+#define SQL_AHEAD                                                                              \
+    "(SELECT count(*) FROM (SELECT FROM webhook_deliveries o WHERE o.status = 'pending'"       \
+    " AND " SQL_ENDPOINT_HASH("o.webhook_url") " = " SQL_ENDPOINT_HASH(                        \
+        "d.webhook_url") " AND (o.next_retry_at, o.id) < (d.next_retry_at, d.id) LIMIT 1001) " \
+                         "earlier)"
+
+enum record_column {
+    RECORD_ID,
+    RECORD_EVENT,
+    RECORD_CUSTOMER,
+    RECORD_URL,
+    RECORD_EVENT_TYPE,
+    RECORD_STATUS,
+    RECORD_ATTEMPTS,
+    RECORD_LAST_ATTEMPT,
+    RECORD_LAST_ATTEMPT_MS,
+    RECORD_NEXT,
+    RECORD_NEXT_MS,
+    RECORD_CREATED,
+    RECORD_CREATED_MS,
+    RECORD_RESPONSE,
+    RECORD_ERROR,
+    RECORD_PAYLOAD_BYTES,
+    RECORD_LANE,
+    RECORD_OWNER,
+    RECORD_LEASE_MS,
+    RECORD_ENDPOINT,
+    RECORD_DISABLED,
+    RECORD_DISABLED_MS,
+    RECORD_DISABLED_REASON,
+    RECORD_SECRETS,
+    RECORD_AHEAD,
+    RECORD_MAX_ATTEMPTS,
+    RECORD_INITIAL_MS,
+    RECORD_MULTIPLIER,
+    RECORD_MAX_DELAY_MS,
+    RECORD_JITTER,
+    RECORD_SCHEDULE,
+};
+
+static const char
+    sql_record
+        [] = "SELECT d.id, d.event_id, d.customer_id, d.webhook_url, d.event_type, d.status, "
+             "d.attempts, " SQL_UTC("d.last_attempt_at") ", " SQL_MS_SINCE(
+                 "d.last_attempt_at") ", " SQL_UTC("d.next_retry_at") ", " SQL_MS_UNTIL("d.next_"
+                                                                                        "retry_at") ", " SQL_UTC("d.created_at") ", " SQL_MS_SINCE("d.created_at") ", d.response_status, d.last_error, octet_length(d.payload::text), " SQL_LANE("d.webhook_url") ", l.owner, " SQL_MS_UNTIL("l.lease_expires_at") ", e.id IS NOT NULL, " SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", e.disabled_reason, " SQL_SECRETS
+                                                                                                                                                                                                                                                                                                                                                                                                      ", " SQL_AHEAD
+                                                                                                                                                                                                                                                                                                                                                                                                      ", e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, " SQL_MS("e.retry_max_delay") ", e.retry_jitter,"
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      " (SELECT string_agg(" SQL_MS("u.delay") "::text, ',' ORDER BY u.n)"
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " FROM unnest(e.retry_schedule) WITH ORDINALITY AS u (delay, n))"
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " FROM webhook_deliveries d"
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url") " AND e.url = d.webhook_url"
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           " LEFT JOIN webhook_lanes l ON l.lane = " SQL_LANE(
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               "d.webhook_url") " WHERE d.id = $1";
+
+static void fill_record(const PGresult *r, struct delivery_record *record)
+{
+    record->id = row_text(r, 0, RECORD_ID);
+    record->event_id = row_text(r, 0, RECORD_EVENT);
+    record->customer_id = row_text(r, 0, RECORD_CUSTOMER);
+    record->url = row_text(r, 0, RECORD_URL);
+    record->event_type = row_text(r, 0, RECORD_EVENT_TYPE);
+    record->status = row_text(r, 0, RECORD_STATUS);
+    record->attempts = row_integer(r, 0, RECORD_ATTEMPTS, 0);
+    record->last_attempt_at = row_text(r, 0, RECORD_LAST_ATTEMPT);
+    record->last_attempt_ms_ago = row_integer(r, 0, RECORD_LAST_ATTEMPT_MS, 0);
+    record->next_retry_at = row_text(r, 0, RECORD_NEXT);
+    record->due_in_ms = row_integer(r, 0, RECORD_NEXT_MS, 0);
+    record->created_at = row_text(r, 0, RECORD_CREATED);
+    record->created_ms_ago = row_integer(r, 0, RECORD_CREATED_MS, 0);
+    record->response_status = row_integer(r, 0, RECORD_RESPONSE, 0);
+    record->last_error = row_text(r, 0, RECORD_ERROR);
+    record->payload_bytes = row_integer(r, 0, RECORD_PAYLOAD_BYTES, 0);
+    record->lane = row_integer(r, 0, RECORD_LANE, 0);
+    record->lane_owner = row_text(r, 0, RECORD_OWNER);
+    record->lease_ms = row_integer(r, 0, RECORD_LEASE_MS, 0);
+    record->has_endpoint = row_is_true(r, 0, RECORD_ENDPOINT);
+    record->disabled_at = row_text(r, 0, RECORD_DISABLED);
+    record->disabled_ms_ago = row_integer(r, 0, RECORD_DISABLED_MS, 0);
+    record->disabled_reason = row_text(r, 0, RECORD_DISABLED_REASON);
+    record->secret_count = row_integer(r, 0, RECORD_SECRETS, 0);
+    record->ahead = row_integer(r, 0, RECORD_AHEAD, 0);
+}
+
+bool delivery_record_read(struct db_session *session, const char *id,
+                          struct delivery_record *ret_record, bool *ret_found, struct error *error)
+{
+    PGresult *result;
+
+    if (!db_session_begin(session, error))
+        return false;
+    result = db_session_query(session, sql_record, 1, &id, error);
+    db_session_rollback(session);
+    if (result == NULL)
+        return false;
+    *ret_record = (struct delivery_record){.result = result};
+    *ret_found = PQntuples(result) == 1;
+    if (*ret_found)
+        fill_record(result, ret_record);
+    return true;
+}
+
+void delivery_record_free(struct delivery_record *record)
+{
+    PQclear(record->result);
+    *record = (struct delivery_record){0};
+}
+
+/* "1000,5000": as many as a policy has room for. */
+static void read_schedule(const char *text, struct retry_policy *policy)
+{
+    policy->schedule_length = 0;
+    while (policy->schedule_length < RETRY_SCHEDULE_MAX) {
+        char *end;
+
+        policy->schedule_ms[policy->schedule_length++] = strtoll(text, &end, 10);
+        if (*end != ',')
+            return;
+        text = end + 1;
+    }
+}
+
+void delivery_record_apply_policy(const struct delivery_record *record, struct retry_policy *policy)
+{
+    const PGresult *r = record->result;
+    const char *schedule = row_text(r, 0, RECORD_SCHEDULE);
+
+    policy->max_attempts = (int)row_integer(r, 0, RECORD_MAX_ATTEMPTS, policy->max_attempts);
+    policy->initial_delay_ms = row_integer(r, 0, RECORD_INITIAL_MS, policy->initial_delay_ms);
+    policy->multiplier = row_number(r, 0, RECORD_MULTIPLIER, policy->multiplier);
+    policy->max_delay_ms = row_integer(r, 0, RECORD_MAX_DELAY_MS, policy->max_delay_ms);
+    policy->jitter = row_number(r, 0, RECORD_JITTER, policy->jitter);
+    if (schedule != NULL)
+        read_schedule(schedule, policy);
+}
+
+char *delivery_record_payload(struct db_session *session, const char *id, struct error *error)
+{
+    PGresult *result;
+    char *payload = NULL;
+
+    if (!db_session_begin(session, error))
+        return NULL;
+    result = db_session_query(session, "SELECT payload::text FROM webhook_deliveries WHERE id = $1",
+                              1, &id, error);
+    db_session_rollback(session);
+    if (result == NULL)
+        return NULL;
+    if (PQntuples(result) == 1)
+        payload = memory_copy_string(PQgetvalue(result, 0, 0));
+    else
+        error_set(error, "delivery %s was deleted just now", id);
+    PQclear(result);
+    return payload;
+}
+
+bool delivery_record_find_event(struct db_session *session, const char *event_id, int limit,
+                                PGresult **ret_ids, struct error *error)
+{
+    char limit_text[16];
+    const char *values[] = {event_id, limit_text};
+
+    snprintf(limit_text, sizeof(limit_text), "%d", limit);
+    if (!db_session_begin(session, error))
+        return false;
+    *ret_ids = db_session_query(session,
+                                "SELECT id FROM webhook_deliveries WHERE event_id = $1"
+                                " ORDER BY created_at, id LIMIT $2::bigint",
+                                2, values, error);
+    db_session_rollback(session);
+    return *ret_ids != NULL;
+}
+
+static void fill_attempt(const PGresult *result, int row, struct delivery_attempt *attempt)
+{
+    *attempt = (struct delivery_attempt){
+        .attempt = row_integer(result, row, 0, 0),
+        .started_at = row_text(result, row, 1),
+        .started_ms_ago = row_integer(result, row, 2, 0),
+        .duration_ms = row_integer(result, row, 3, 0),
+        .response_status = row_integer(result, row, 4, 0),
+        .error = row_text(result, row, 5),
+        .response_body = row_text(result, row, 6),
+    };
+}
+
+bool delivery_attempts_read(struct db_session *session, const char *id,
+                            struct delivery_attempts *ret_attempts, struct error *error)
+{
+    static const char sql[] = "SELECT attempt, " SQL_UTC("started_at") ", " SQL_MS_SINCE(
+        "started_at") ", duration_ms, response_status, error, response_body FROM"
+                      " (SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY id DESC "
+                      "LIMIT 200) latest"
+                      " ORDER BY id";
+    PGresult *result;
+
+    if (!db_session_begin(session, error))
+        return false;
+    result = db_session_query(session, sql, 1, &id, error);
+    db_session_rollback(session);
+    if (result == NULL)
+        return false;
+    *ret_attempts = (struct delivery_attempts){result, (size_t)PQntuples(result), NULL};
+    ret_attempts->rows = memory_new(ret_attempts->count + 1, sizeof(*ret_attempts->rows));
+    for (size_t i = 0; i < ret_attempts->count; i++)
+        fill_attempt(result, (int)i, &ret_attempts->rows[i]);
+    return true;
+}
+
+void delivery_attempts_free(struct delivery_attempts *attempts)
+{
+    PQclear(attempts->result);
+    free(attempts->rows);
+    *attempts = (struct delivery_attempts){0};
+}

@@ -1,0 +1,40 @@
+/*
+ * db/fragments.h: pieces of SQL that several statements share.
+ *
+ * Times leave the database as text in UTC, or as milliseconds from its own now(), so no other
+ * clock and no DateStyle or TimeZone of the server comes in. An infinite time, which an operator
+ * may set to park a row, becomes DB_FOREVER_MS.
+ */
+#ifndef POSTRIDER_DB_FRAGMENTS_H
+#define POSTRIDER_DB_FRAGMENTS_H
+
+#define DB_FOREVER_MS INT64_C(9000000000000000)
+
+/* "2031-05-17T12:03:04.123Z", or "infinity". */
+#define SQL_UTC(time)                                  \
+    "CASE WHEN isfinite(" time ") THEN to_char((" time \
+    ") AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') ELSE (" time ")::text END"
+
+/* As SQL_UTC, exact, and fit to be read back as timestamptz. */
+#define SQL_UTC_EXACT(time)                            \
+    "CASE WHEN isfinite(" time ") THEN to_char((" time \
+    ") AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') ELSE (" time ")::text END"
+
+/* Milliseconds from now() to time; negative when it is past. */
+#define SQL_MS_UNTIL(time)                           \
+    "LEAST(GREATEST(round((extract(epoch FROM " time \
+    ") - extract(epoch FROM now())) * 1000), -9e15), 9e15)::bigint"
+
+#define SQL_MS_SINCE(time) "(-" SQL_MS_UNTIL(time) ")"
+
+/* Milliseconds of an interval. */
+#define SQL_MS(interval) "round(extract(epoch FROM " interval ") * 1000)::bigint"
+
+/* These repeat the expressions of the indexes in migrations/ letter by letter. */
+#define SQL_LANE(url)          "(hashtext(lower(split_part(" url ", '/', 3))) & 63)"
+#define SQL_ENDPOINT_HASH(url) "hashtextextended(" url ", 0)"
+
+/* A dead letter's time: of its last attempt, or of its insertion when it was never sent. */
+#define SQL_FAILED_AT "COALESCE(last_attempt_at, created_at)"
+
+#endif
