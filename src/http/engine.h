@@ -10,6 +10,12 @@
  * loop turn (it is where the callbacks come from); wake is called from inside the event loop when
  * there is something to collect.
  *
+ * The status line and the headers of an answer decide: once they are complete the result is
+ * ATTEMPT_ANSWERED, even when the body is cut off, hangs until the time-out or is too long. A
+ * request goes out twice in one attempt only when a kept connection ends under it before a byte of
+ * an answer (transfer_should_resend()). url_check() and the address check are applied here, to
+ * every request. Ignores SIGPIPE for the process, where nobody has said otherwise.
+ *
  * Never done here: waiting for a slot (the caller counts what is in flight), retries, redirects,
  * decompression, cookies, netrc, proxies from the environment, logging. A response is read up to a
  * limit and then the connection is closed: nothing is buffered beyond HTTP_SNIPPET_BYTES.
@@ -41,7 +47,7 @@ struct http_options {
     const char *source_address; /* "" = any */
     const char *ca_file;        /* "" = the system's bundle */
     int64_t connect_timeout_ms;
-    int64_t max_response_bytes; /* headers, and body */
+    int64_t max_response_bytes; /* of the headers together, and of the body */
     size_t max_connections;     /* kept open while idle, all hosts together */
 };
 
@@ -68,11 +74,11 @@ struct http_timings {
 /* Valid only during the callback. */
 struct http_response {
     enum attempt_result result;
-    int status;                              /* with ATTEMPT_ANSWERED */
+    int status;                              /* with ATTEMPT_ANSWERED: 200 … 599 */
     char error[HTTP_ERROR_SIZE];             /* why there is no answer; "" with one */
     char retry_after[HTTP_RETRY_AFTER_SIZE]; /* the header as received; "" without one */
     struct buffer snippet;                   /* the first bytes of the body, as received */
-    bool is_truncated;                       /* the body was longer than was read */
+    bool is_truncated;                       /* there was, or should have been, more of a body */
     bool is_reused;                          /* sent on a kept connection */
     char peer[64];                           /* "203.0.113.7:443"; "" before a connection */
     struct http_timings timings;

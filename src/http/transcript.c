@@ -1,0 +1,61 @@
+#include "http/transcript.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define LINE_MAX_BYTES 8192
+
+static const char *find_prefix(curl_infotype type)
+{
+    if (type == CURLINFO_TEXT)
+        return "* ";
+    if (type == CURLINFO_HEADER_IN)
+        return "< ";
+    if (type == CURLINFO_HEADER_OUT)
+        return "> ";
+    return NULL;
+}
+
+/* at is followed by another byte, if only by a NUL. U+0080 to U+009F, two bytes in UTF-8, are
+ * control characters to some terminals; without its first byte the second is no character. */
+static bool is_control(const unsigned char *at)
+{
+    return (at[0] < ' ' && at[0] != '\t') || at[0] == 0x7f ||
+           (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0);
+}
+
+static void append_line(struct buffer *out, const char *prefix, const char *line, size_t length)
+{
+    struct buffer clean;
+
+    buffer_init(&clean, LINE_MAX_BYTES);
+    text_append_clean(&clean, line, length);
+    for (size_t i = 0; i < clean.length; i++) {
+        if (is_control((const unsigned char *)clean.data + i))
+            clean.data[i] = '?';
+    }
+    buffer_append_format(out, "%s%s\n", prefix, buffer_string(&clean));
+    buffer_free(&clean);
+}
+
+int transcript_on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *user)
+{
+    struct buffer *out = user;
+    const char *prefix = find_prefix(type);
+
+    (void)easy;
+    while (prefix != NULL && size > 0 && !out->overflowed) {
+        const char *newline = memchr(data, '\n', size);
+        size_t taken = newline != NULL ? (size_t)(newline - data) + 1 : size;
+        size_t length = newline != NULL ? taken - 1 : taken;
+
+        if (length > 0 && data[length - 1] == '\r')
+            length--;
+        append_line(out, prefix, data, length);
+        data += taken;
+        size -= taken;
+    }
+    return 0;
+}

@@ -1,0 +1,20 @@
+/*
+ * http/transcript.h: what went over the wire, as "curl -v" shows it.
+ *
+ * Lines begin with "> " (sent), "< " (received) or "* " (what libcurl says about it); bodies are
+ * left out. Control characters are replaced, since a receiver's headers end up on a terminal. At
+ * most TRANSCRIPT_MAX_BYTES are kept.
+ */
+#ifndef POSTRIDER_HTTP_TRANSCRIPT_H
+#define POSTRIDER_HTTP_TRANSCRIPT_H
+
+#include <curl/curl.h>
+
+#include "base/buffer.h"
+
+#define TRANSCRIPT_MAX_BYTES ((size_t)64 * 1024)
+
+/* For CURLOPT_DEBUGFUNCTION; CURLOPT_DEBUGDATA is the buffer. */
+int transcript_on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *user);
+
+#endif
