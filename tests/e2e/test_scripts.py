@@ -63,10 +63,10 @@ def test_layers_that_point_the_right_way_pass(tree):
 
 
 def test_banned_functions_are_found_at_their_line(tree):
-    checkout = tree({"src/db/a.c": '/* strcpy() */\nint f(char *s)\n{\n    return atoi(s);\n}\n'})
+    checkout = tree({"src/db/a.c": '/*\n * strcpy() */\nint f(char *s)\n{\n    return atoi(s);\n}\n'})
     code, lines = run_check(checkout, "check-banned")
     assert code == 1
-    assert lines == ["src/db/a.c:4: atoi() is banned; use strtol, or a parser of base/units.h"]
+    assert lines == ["src/db/a.c:5: atoi() is banned; use strtol, or a parser of base/units.h"]
 
 
 def test_what_only_looks_banned_passes(tree):
@@ -96,9 +96,9 @@ class QuickstartReceiver:
         finally:
             connection.close()
 
-    def post(self, path, attempt=1, event=None, changes=None, **options):
+    def post(self, path, attempt=1, event=None, age_s=0, changes=None, **options):
         event = event or str(uuid.uuid4())
-        body, now = b'{"order": 42}', str(int(time.time()))
+        body, now = b'{"order": 42}', str(int(time.time()) - age_s)
         key = base64.b64decode(DEFAULT_SECRET.removeprefix("whsec_"))
         mac = hmac.digest(key, f"{event}.{now}.".encode() + body, hashlib.sha256)
         headers = {"webhook-id": event, "webhook-timestamp": now,
@@ -132,6 +132,11 @@ def quickstart_receiver(tmp_path):
 def test_receiver_refuses_what_is_not_signed(quickstart_receiver, changes):
     assert quickstart_receiver.post("/ok", changes=changes) == 401
     assert quickstart_receiver.get("/stats")["refused"] == 1
+
+
+@pytest.mark.parametrize("age_s", [3600, -3600])
+def test_receiver_refuses_what_was_signed_long_ago(quickstart_receiver, age_s):
+    assert quickstart_receiver.post("/ok", age_s=age_s) == 401
 
 
 def test_receiver_behaves_by_path(quickstart_receiver):
