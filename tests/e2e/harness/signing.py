@@ -4,6 +4,7 @@ verify_hmac and verify_ed25519 are written from the specification; verify_with_r
 JavaScript library of Standard Webhooks.
 """
 import base64
+import fcntl
 import hashlib
 import hmac
 import json
@@ -70,10 +71,12 @@ def is_signed_with(request, key):
 
 
 def install_reference():
-    """npm's work, once for a checkout."""
-    if not os.path.isdir(os.path.join(REFERENCE, "node_modules", "standardwebhooks")):
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=REFERENCE,
-                       check=True)
+    """npm's work, once for a checkout, also when tests run side by side."""
+    with open(os.path.join(REFERENCE, "package.json"), encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(os.path.join(REFERENCE, "node_modules", "standardwebhooks")):
+            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"],
+                           cwd=REFERENCE, check=True)
 
 
 def verify_with_reference(requests, key):

@@ -1,0 +1,184 @@
+"""The README says what is so: its code runs, its commands, options and keys exist."""
+import base64
+import functools
+import hashlib
+import hmac
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from harness import postrider, signing
+
+SECRET = postrider.DEFAULT_SECRET
+BODY = '{"order": 42, "name": "Ĳssel \\u00e9"}'
+
+
+@functools.cache
+def readme():
+    with open(os.path.join(postrider.ROOT, "README.md"), encoding="utf-8") as file:
+        return file.read()
+
+
+def code_blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", readme(), re.M | re.S)
+
+
+# --- verifying a signature ---
+
+# language -> (program that runs standard input, what stands before and after the README's code)
+RUNNERS = {
+    "python": (["/usr/bin/python3", "-"], "", """
+import json, sys
+for line in open(sys.argv[1], encoding="utf-8"):
+    case = json.loads(line)
+    try:
+        verify(case["secret"], case["headers"], case["body"].encode())
+        print("accepted")
+    except ValueError:
+        print("refused")
+"""),
+    "js": (["node", "-"], "", """
+for (const line of require("fs").readFileSync(process.argv[2], "utf8").trim().split("\\n")) {
+  const { secret, headers, body } = JSON.parse(line);
+  try {
+    verify(secret, headers, body);
+    console.log("accepted");
+  } catch (error) {
+    console.log(error.name === "WebhookVerificationError" ? "refused" : error);
+  }
+}
+"""),
+    "php": (["php", "--"], "<?php\n", """
+foreach (file($argv[1]) as $line) {
+    $case = json_decode($line, true);
+    try {
+        verify($case['secret'], $case['headers'], $case['body']);
+        echo "accepted\\n";
+    } catch (RuntimeException $e) {
+        echo "refused\\n";
+    }
+}
+"""),
+}
+
+
+def signed(secret=SECRET, age_s=0, before="", **changes):
+    """A request as a verifier sees it; changes are made after it was signed."""
+    event, sent_at = "0e1ad3a4-5b0f-4c36-bc9b-3c3f6a2f9d11", int(time.time()) - age_s
+    mac = hmac.digest(base64.b64decode(SECRET.removeprefix("whsec_")),
+                      f"{event}.{sent_at}.{BODY}".encode(), hashlib.sha256)
+    headers = {"webhook-id": event, "webhook-timestamp": str(sent_at),
+               "webhook-signature": before + "v1," + base64.b64encode(mac).decode()}
+    case = {"secret": secret, "headers": headers, "body": BODY}
+    for name, value in changes.items():
+        place = headers if name.startswith("webhook_") else case
+        place[name.replace("_", "-")] = value
+    return case
+
+
+CASES = {
+    "right": (signed(), "accepted"),
+    "two signatures": (signed(before="v1," + base64.b64encode(bytes(32)).decode() + " "),
+                       "accepted"),
+    "beside ed25519": (signed(before="v1a," + base64.b64encode(bytes(64)).decode() + " "),
+                       "accepted"),
+    "another secret": (signed(signing.new_secret()), "refused"),
+    "another body": (signed(body=BODY + " "), "refused"),
+    "another event": (signed(webhook_id="another"), "refused"),
+    "another time": (signed(webhook_timestamp=str(int(time.time()) + 1)), "refused"),
+    "another signature": (signed(webhook_signature="v1,AAAA"), "refused"),
+    "too old": (signed(age_s=3600), "refused"),
+    "from the future": (signed(age_s=-3600), "refused"),
+}
+
+
+def verdicts(language, cases, directory):
+    """What the README's code for this language says of each case."""
+    (code,) = code_blocks(language)
+    program, before, after = RUNNERS[language]
+    path = directory / "cases"
+    path.write_text("".join(json.dumps(case) + "\n" for case in cases), encoding="utf-8")
+    if language == "js":
+        signing.install_reference()
+    done = subprocess.run([*program, str(path)], input=before + code + after, text=True,
+                          capture_output=True, cwd=signing.REFERENCE, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("language", RUNNERS)
+def test_example_verifies_signatures(language, tmp_path):
+    found = verdicts(language, [case for case, _ in CASES.values()], tmp_path)
+    assert dict(zip(CASES, found)) == {name: verdict for name, (_, verdict) in CASES.items()}
+
+
+@pytest.mark.parametrize("language", RUNNERS)
+def test_example_verifies_what_postrider_sends(language, tmp_path, receiver, config_file,
+                                               database, run_postrider):
+    server = receiver()
+    result = run_postrider("send", server.url("/hook"), "-c", config_file(database))
+    assert result.code == 0, result.stderr
+    (request,) = server.requests
+    case = {"secret": SECRET, "body": request.body.decode(),
+            "headers": {name.lower(): value for name, value in request.headers}}
+    assert verdicts(language, [case], tmp_path) == ["accepted"]
+
+
+# --- commands ---
+
+def invocations():
+    """Every "postrider WORD …" in the README's code, as a tuple of words."""
+    lines = re.findall(r"`([^`\n]+)`", readme())
+    for block in code_blocks("sh"):
+        lines += block.splitlines()
+    found = set()
+    for line in lines:
+        if not re.search(r"systemctl|journalctl|createuser|createdb", line):
+            for text in re.findall(r"\bpostrider (?!postrider)([a-z]+\b[^|>&#'`]*)", line):
+                found.add(tuple(text.split()))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("words", invocations(), ids=" ".join)
+def test_command_and_its_options_exist(words, run_postrider):
+    names = [word for word in words[:2] if re.fullmatch("[a-z]+", word)]
+    shown = run_postrider(*names, "--help")
+    assert shown.code == 0, shown.stderr
+    for option in [word for word in words if word.startswith("-")]:
+        assert option in shown.stdout.replace(",", " ").split(), shown.stdout
+
+
+# --- SQL ---
+
+def test_statements_run(migrated_database):
+    """Each SQL block as it stands, with real ids in the place of the elided ones."""
+    delivery = migrated_database.insert_delivery("https://shop.example/hooks")
+    blocks = code_blocks("sql")
+    assert blocks
+    for block in blocks:
+        text = block.replace("018f3c5e-…", migrated_database.customer).replace("'…'",
+                                                                               f"'{delivery}'")
+        migrated_database.execute(text)
+    row = migrated_database.row(delivery)
+    assert row["status"] == "failed"
+    assert migrated_database.value("SELECT count(*) FROM webhook_deliveries") == 2
+    assert migrated_database.value("SELECT retry_max_attempts FROM webhook_endpoints") == 5
+
+
+# --- the retry table ---
+
+def test_retry_table_is_what_the_defaults_give():
+    attempts, after = re.search(r"^\| attempt \|(.*)\|\n\|[-|]+\n\| after \|(.*)\|$", readme(),
+                                re.M).groups()
+    units = {"s": 1, "min": 60, "h": 3600}
+
+    def seconds(text):
+        words = text.replace("½", ".5").split()
+        return sum(float(n) * units[unit] for n, unit in zip(words[::2], words[1::2]))
+    delays = [min(2 ** n, 4 * 3600) for n in range(19)]
+    for attempt, text in zip(attempts.split("|"), after.split("|")):
+        assert seconds(text) == pytest.approx(sum(delays[:int(attempt) - 1]), rel=0.06), text
