@@ -26,7 +26,8 @@ void buffer_clear(struct buffer *buffer)
         buffer->data[0] = '\0';
 }
 
-/* Makes room for extra bytes and the NUL; false when that would pass the maximum. */
+/* Makes room for extra bytes and the NUL; false when that would pass the maximum. Grows by
+ * doubling, but never beyond the maximum. */
 static bool buffer_reserve(struct buffer *buffer, size_t extra)
 {
     size_t capacity = buffer->capacity > 0 ? buffer->capacity : 256;
@@ -37,6 +38,8 @@ static bool buffer_reserve(struct buffer *buffer, size_t extra)
     }
     while (capacity < buffer->length + extra + 1)
         capacity *= 2;
+    if (capacity > buffer->maximum)
+        capacity = buffer->maximum + 1;
     if (capacity != buffer->capacity) {
         buffer->data = memory_resize(buffer->data, capacity, 1);
         buffer->capacity = capacity;
