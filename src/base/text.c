@@ -38,17 +38,19 @@ static int sequence_length(const unsigned char *bytes, size_t left)
 void text_append_clean(struct buffer *out, const void *bytes, size_t length)
 {
     const unsigned char *at = bytes;
-    const unsigned char *end = at + length;
+    size_t left = length;
 
-    while (at < end) {
-        int sequence = sequence_length(at, (size_t)(end - at));
+    while (left > 0) {
+        int sequence = sequence_length(at, left);
+        size_t used = sequence > 0 ? (size_t)sequence : 1;
         const void *piece = sequence > 0 ? (const void *)at : replacement;
-        size_t size = sequence > 0 ? (size_t)sequence : sizeof(replacement) - 1;
+        size_t size = sequence > 0 ? used : sizeof(replacement) - 1;
 
         if (sequence < 0 || size > out->maximum - out->length)
             return;
         buffer_append(out, piece, size);
-        at += sequence > 0 ? sequence : 1;
+        at += used;
+        left -= used;
     }
 }
 
