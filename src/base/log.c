@@ -16,9 +16,16 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/text.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 #define LINE_MAX_BYTES 8192
-#define FIELDS_MAX     24
+#define VALUE_MAX_BYTES \
+    1024 /* of one text that are shown: escaped sixfold, one still fits a line */
+#define CLEAN_MAX_BYTES (3 * VALUE_MAX_BYTES + 8) /* each byte replaced by U+FFFD, and the mark */
+#define MARK_MAX_BYTES  16                        /* room for the end of a line and its mark */
+#define FIELDS_MAX      24                        /* that become journal fields of their own */
 
 static enum log_level minimum_level = LOG_LEVEL_INFO;
 static enum log_format active_format = LOG_FORMAT_LOGFMT;
@@ -42,10 +49,14 @@ static bool stderr_is_journal(void)
 
 void log_configure(enum log_level level, enum log_format format)
 {
+    bool has_journal =
+        format == LOG_FORMAT_AUTO ? stderr_is_journal() : access(JOURNAL_SOCKET, F_OK) == 0;
+
     minimum_level = level;
     active_format = format;
-    if (format == LOG_FORMAT_AUTO)
-        active_format = stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
+    /* sd_journal_sendv() says nothing when there is no journal: every line would be lost. */
+    if (format == LOG_FORMAT_AUTO || format == LOG_FORMAT_JOURNAL)
+        active_format = has_journal ? LOG_FORMAT_JOURNAL : LOG_FORMAT_LOGFMT;
 }
 
 bool log_is_enabled(enum log_level level)
@@ -65,35 +76,126 @@ static void append_timestamp(struct buffer *line)
     buffer_append_format(line, "%s.%03ldZ", text, (long)(now.tv_usec / 1000));
 }
 
+/* Appends text as valid UTF-8, cut where it is too long. */
+static void append_clean(struct buffer *out, const char *text)
+{
+    size_t length = strnlen(text, VALUE_MAX_BYTES);
+
+    text_append_clean(out, text, length);
+    if (text[length] != '\0')
+        buffer_append_string(out, "…");
+}
+
+/* The length of the control character at text (C0, DEL or C1 in UTF-8); 0 when there is none. */
+static int control_length(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+
+    if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+        return 2;
+    return (c[0] < ' ' && c[0] != '\0') || c[0] == 0x7f ? 1 : 0;
+}
+
 static bool needs_quotes(const char *text)
 {
     if (*text == '\0')
         return true;
     for (; *text != '\0'; text++)
-        if ((unsigned char)*text <= ' ' || *text == '"' || *text == '=' || *text == '\\' ||
-            *text == 0x7f)
+        if (strchr(" \"=\\", *text) != NULL || control_length(text) > 0)
             return true;
     return false;
 }
 
-static void append_quoted(struct buffer *line, const char *text)
+static void append_escaped(struct buffer *out, const char *text)
 {
-    if (!needs_quotes(text)) {
-        buffer_append_string(line, text);
-        return;
-    }
-    buffer_append(line, "\"", 1);
-    for (; *text != '\0'; text++) {
+    while (*text != '\0') {
+        int control = control_length(text);
+
         if (*text == '"' || *text == '\\')
-            buffer_append_format(line, "\\%c", *text);
+            buffer_append_format(out, "\\%c", *text);
         else if (*text == '\n')
-            buffer_append_string(line, "\\n");
-        else if ((unsigned char)*text < ' ' || *text == 0x7f)
-            buffer_append_format(line, "\\x%02x", (unsigned)(unsigned char)*text);
+            buffer_append_string(out, "\\n");
+        else if (control > 0)
+            buffer_append_format(out, "\\x%02x", (unsigned)(unsigned char)text[control - 1]);
         else
-            buffer_append(line, text, 1);
+            buffer_append(out, text, 1);
+        text += control > 0 ? control : 1;
     }
-    buffer_append(line, "\"", 1);
+}
+
+static void append_logfmt_text(struct buffer *out, const char *text)
+{
+    struct buffer clean;
+
+    buffer_init(&clean, CLEAN_MAX_BYTES);
+    append_clean(&clean, text);
+    if (needs_quotes(buffer_string(&clean))) {
+        buffer_append(out, "\"", 1);
+        append_escaped(out, buffer_string(&clean));
+        buffer_append(out, "\"", 1);
+    } else {
+        buffer_append_string(out, buffer_string(&clean));
+    }
+    buffer_free(&clean);
+}
+
+static void append_logfmt_field(struct buffer *out, const struct log_field *field)
+{
+    buffer_append_format(out, " %s=", field->key);
+    if (field->text != NULL)
+        append_logfmt_text(out, field->text);
+    else
+        buffer_append_format(out, "%lld", (long long)field->number);
+}
+
+static void append_json_text(struct buffer *out, const char *text)
+{
+    struct buffer clean;
+    json_t *value;
+    char *quoted;
+
+    buffer_init(&clean, CLEAN_MAX_BYTES);
+    append_clean(&clean, text);
+    value = json_string(buffer_string(&clean));
+    quoted = json_dumps(value, JSON_ENCODE_ANY);
+    if (quoted == NULL)
+        bug("clean text is no JSON string");
+    buffer_append_string(out, quoted);
+    free(quoted);
+    json_decref(value);
+    buffer_free(&clean);
+}
+
+static void append_json_field(struct buffer *out, const struct log_field *field)
+{
+    buffer_append_format(out, ",\"%s\":", field->key);
+    if (field->text != NULL)
+        append_json_text(out, field->text);
+    else
+        buffer_append_format(out, "%lld", (long long)field->number);
+}
+
+/* Appends those fields that fit as a whole, so that a long line stays well-formed; the mark says
+ * that some did not. */
+static void append_fields(struct buffer *line, const struct log_field *fields,
+                          void (*append_field)(struct buffer *, const struct log_field *),
+                          const char *mark)
+{
+    struct buffer piece;
+    bool is_cut = false;
+
+    buffer_init(&piece, LINE_MAX_BYTES);
+    for (; fields->key != NULL; fields++) {
+        buffer_clear(&piece);
+        append_field(&piece, fields);
+        if (!piece.overflowed && line->length + piece.length + MARK_MAX_BYTES <= LINE_MAX_BYTES)
+            buffer_append(line, piece.data, piece.length);
+        else
+            is_cut = true;
+    }
+    if (is_cut)
+        buffer_append_string(line, mark);
+    buffer_free(&piece);
 }
 
 static void write_line(const struct buffer *line)
@@ -112,85 +214,71 @@ static void write_logfmt(enum log_level level, const char *message, const struct
     buffer_init(&line, LINE_MAX_BYTES);
     append_timestamp(&line);
     buffer_append_format(&line, " %s ", level_names[level]);
-    append_quoted(&line, message);
-    for (; fields->key != NULL; fields++) {
-        buffer_append_format(&line, " %s=", fields->key);
-        if (fields->text != NULL)
-            append_quoted(&line, fields->text);
-        else
-            buffer_append_format(&line, "%lld", (long long)fields->number);
-    }
+    append_logfmt_text(&line, message);
+    append_fields(&line, fields, append_logfmt_field, " cut=yes");
     write_line(&line);
     buffer_free(&line);
 }
 
 static void write_json(enum log_level level, const char *message, const struct log_field *fields)
 {
-    json_t *object = json_object();
     struct buffer line;
-    char *text;
 
     buffer_init(&line, LINE_MAX_BYTES);
+    buffer_append_string(&line, "{\"time\":\"");
     append_timestamp(&line);
-    json_object_set_new(object, "time", json_string(buffer_string(&line)));
-    json_object_set_new(object, "level", json_string(level_names[level]));
-    json_object_set_new(object, "message", json_string(message));
-    for (; fields->key != NULL; fields++)
-        json_object_set_new(object, fields->key,
-                            fields->text != NULL ? json_string(fields->text)
-                                                 : json_integer(fields->number));
-    text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    if (text != NULL) {
-        buffer_clear(&line);
-        buffer_append_string(&line, text);
-        write_line(&line);
-    }
-    free(text);
-    json_decref(object);
+    buffer_append_format(&line, "\",\"level\":\"%s\",\"message\":", level_names[level]);
+    append_json_text(&line, message);
+    append_fields(&line, fields, append_json_field, ",\"cut\":true");
+    buffer_append(&line, "}", 1);
+    write_line(&line);
     buffer_free(&line);
 }
 
+/* KEY=value, as the journal wants it. */
 static char *journal_field(const struct log_field *field)
 {
-    char *text = field->text != NULL
-                     ? memory_format("%s=%s", field->key, field->text)
-                     : memory_format("%s=%lld", field->key, (long long)field->number);
+    struct buffer text;
 
-    for (char *c = text; *c != '='; c++)
-        if (*c >= 'a' && *c <= 'z')
-            *c = (char)(*c - 'a' + 'A');
-    return text;
+    buffer_init(&text, LINE_MAX_BYTES);
+    for (const char *c = field->key; *c != '\0'; c++)
+        buffer_append_format(&text, "%c", *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    buffer_append(&text, "=", 1);
+    if (field->text != NULL)
+        append_clean(&text, field->text);
+    else
+        buffer_append_format(&text, "%lld", (long long)field->number);
+    return buffer_take(&text);
 }
 
 /* The human-readable MESSAGE holds the fields too: plain "journalctl -u postrider" shows it. */
-static void write_journal(enum log_level level, const char *message, const struct log_field *fields)
+static char *journal_message(const char *message, const struct log_field *fields)
 {
-    struct iovec parts[FIELDS_MAX + 2];
     struct buffer text;
-    int count = 0;
 
     buffer_init(&text, LINE_MAX_BYTES);
-    buffer_append_format(&text, "MESSAGE=%s", message);
-    for (const struct log_field *field = fields; field->key != NULL; field++) {
-        buffer_append_format(&text, " %s=", field->key);
-        if (field->text != NULL)
-            append_quoted(&text, field->text);
-        else
-            buffer_append_format(&text, "%lld", (long long)field->number);
-    }
-    parts[count++] = (struct iovec){text.data, text.length};
-    char *priority = memory_format("PRIORITY=%d", syslog_priorities[level]);
-    parts[count++] = (struct iovec){priority, strlen(priority)};
-    for (; fields->key != NULL && count < FIELDS_MAX + 2; fields++) {
-        char *field = journal_field(fields);
+    buffer_append_string(&text, "MESSAGE=");
+    append_clean(&text, message);
+    append_fields(&text, fields, append_logfmt_field, " cut=yes");
+    return buffer_take(&text);
+}
 
-        parts[count++] = (struct iovec){field, strlen(field)};
-    }
+static void write_journal(enum log_level level, const char *message, const struct log_field *fields)
+{
+    char *texts[FIELDS_MAX + 2];
+    struct iovec parts[FIELDS_MAX + 2];
+    int count = 0;
+
+    texts[count++] = journal_message(message, fields);
+    texts[count++] = memory_format("PRIORITY=%d", syslog_priorities[level]);
+    for (int i = 0; i < FIELDS_MAX && fields[i].key != NULL; i++)
+        texts[count++] = journal_field(&fields[i]);
+    for (int i = 0; i < count; i++)
+        parts[i] = (struct iovec){texts[i], strlen(texts[i])};
     if (sd_journal_sendv(parts, count) < 0)
-        write_logfmt(level, message, fields - (count - 2));
-    for (int i = 1; i < count; i++)
-        free(parts[i].iov_base);
-    buffer_free(&text);
+        write_logfmt(level, message, fields);
+    for (int i = 0; i < count; i++)
+        free(texts[i]);
 }
 
 void log_fields(enum log_level level, const char *message, const struct log_field *fields)

@@ -4,8 +4,9 @@
  * A line has a level, a fixed message and key/value fields, and is written as logfmt, as one JSON
  * object, or to the systemd journal with the fields as journal fields (DELIVERY=…, ENDPOINT=…).
  * Only worker/, command/ and main.c log; base, core, config, db and http return their errors.
- * Lines go to standard error (or the journal socket), are never buffered, and control characters
- * in values are escaped. Values never hold a secret or a payload.
+ * Lines go to standard error (or the journal socket), are never buffered, and are valid UTF-8 with
+ * control characters escaped. A text is cut after 1,024 bytes ("…"); fields that do not fit into a
+ * line of 8 KiB are left out, and the line says cut=yes. Values never hold a secret or a payload.
  */
 #ifndef POSTRIDER_BASE_LOG_H
 #define POSTRIDER_BASE_LOG_H
@@ -16,8 +17,8 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 enum log_format {
-    LOG_FORMAT_AUTO, /* the journal when standard error is connected to it, else logfmt */
-    LOG_FORMAT_JOURNAL,
+    LOG_FORMAT_AUTO,    /* the journal when standard error is connected to it, else logfmt */
+    LOG_FORMAT_JOURNAL, /* logfmt where there is no journal */
     LOG_FORMAT_LOGFMT,
     LOG_FORMAT_JSON,
 };
