@@ -283,8 +283,16 @@ static void write_journal(enum log_level level, const char *message, const struc
 
 void log_fields(enum log_level level, const char *message, const struct log_field *fields)
 {
+    struct log_field present[FIELDS_MAX + 1];
+    int count = 0;
+
     if (!log_is_enabled(level))
         return;
+    for (; fields->key != NULL && count < FIELDS_MAX; fields++)
+        if (fields->key[0] != '\0')
+            present[count++] = *fields;
+    present[count] = (struct log_field){NULL, NULL, 0};
+    fields = present;
     switch (active_format) {
     case LOG_FORMAT_JOURNAL:
         write_journal(level, message, fields);
