@@ -1,0 +1,326 @@
+/* The finder against a small model of the queue: rows with a time, a lane, and a commit later on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/finder.h"
+
+#define ROWS     1000
+#define PAUSE_US 250000
+#define READ_US  1000
+
+struct row {
+    int64_t time_us;
+    int64_t committed_us;
+    int64_t found_us; /* -1 = not yet */
+    int lane;
+    struct finder_position position;
+};
+
+struct model {
+    struct finder finder;
+    struct row rows[ROWS];
+    int64_t now_us;
+    uint64_t random;
+    int reads;
+};
+
+static uint64_t random_next(struct model *model)
+{
+    model->random = model->random * 6364136223846793005u + 1442695040888963407u;
+    return model->random >> 33;
+}
+
+/* Texts of equal length compare as their numbers do; "-infinity" is before all of them. */
+static int compare(const struct finder_position *a, const struct finder_position *b)
+{
+    int by_time;
+
+    if (a->time[0] == '-' || b->time[0] == '-')
+        return (b->time[0] == '-') - (a->time[0] == '-');
+    by_time = strcmp(a->time, b->time);
+    return by_time != 0 ? by_time : strcmp(a->id, b->id);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    return compare(&(*(const struct row *const *)a)->position,
+                   &(*(const struct row *const *)b)->position);
+}
+
+static bool is_read(const struct model *model, const struct finder_plan *plan,
+                    const struct row *row)
+{
+    if (row->committed_us > model->now_us || row->time_us > model->now_us)
+        return false;
+    if (compare(&row->position, finder_from(&model->finder, plan, row->lane)) <= 0)
+        return false;
+    return plan->read != FINDER_SWEEP ||
+           compare(&row->position, finder_to(&model->finder, row->lane)) <= 0;
+}
+
+/* What the database does: rows of one lane in order, limited for each lane and for all. */
+static int read_lane(struct model *model, const struct finder_plan *plan, int lane, int room)
+{
+    static struct row *found[ROWS];
+    int limit = plan->lane_rows < room ? plan->lane_rows : room;
+    int count = 0;
+
+    for (int i = 0; i < ROWS; i++)
+        if (model->rows[i].lane == lane && model->rows[i].found_us < 0 &&
+            is_read(model, plan, &model->rows[i]))
+            found[count++] = &model->rows[i];
+    qsort(found, (size_t)count, sizeof(found[0]), compare_rows);
+    if (count > limit)
+        count = limit;
+    for (int i = 0; i < count; i++) {
+        finder_note_row(&model->finder, plan, lane, found[i]->position.time, found[i]->position.id);
+        found[i]->found_us = model->now_us;
+    }
+    return count;
+}
+
+static void model_read(struct model *model, const struct finder_plan *plan)
+{
+    int64_t started_us = model->now_us;
+    int counts[FINDER_LANES];
+    int total = 0;
+
+    for (int i = 0; i < plan->lanes_count; i++) {
+        counts[i] = read_lane(model, plan, plan->lanes[i], plan->rows - total);
+        total += counts[i];
+    }
+    model->now_us += READ_US;
+    model->reads++;
+    finder_note_end(&model->finder, plan, counts, total * 100, started_us, model->now_us);
+}
+
+static void model_run(struct model *model, int64_t until_us, int room)
+{
+    while (model->now_us < until_us) {
+        struct finder_plan plan = finder_plan(&model->finder, model->now_us, room, 1 << 20);
+        int64_t next_us = finder_next_us(&model->finder);
+
+        if (plan.read != FINDER_NOTHING)
+            model_read(model, &plan);
+        else
+            model->now_us = next_us > model->now_us ? next_us : model->now_us + 1;
+    }
+}
+
+/* Rows over 10 s; a share of them is committed up to a second after its time. */
+static struct model *model_new(uint64_t seed, int lanes, int late_percent)
+{
+    struct model *model = calloc(1, sizeof(*model));
+
+    model->random = seed;
+    finder_init(&model->finder, PAUSE_US);
+    for (int i = 0; i < lanes; i++)
+        finder_own(&model->finder, i);
+    for (int i = 0; i < ROWS; i++) {
+        struct row *row = &model->rows[i];
+
+        row->time_us = (int64_t)(random_next(model) % 10000000);
+        row->committed_us = row->time_us;
+        if ((int)(random_next(model) % 100) < late_percent)
+            row->committed_us += (int64_t)(random_next(model) % 1000000);
+        row->lane = (int)(random_next(model) % (uint64_t)lanes);
+        row->found_us = -1;
+        snprintf(row->position.time, sizeof(row->position.time), "%020lld",
+                 (long long)row->time_us);
+        snprintf(row->position.id, sizeof(row->position.id), "%08llx-%04d",
+                 (unsigned long long)random_next(model), i);
+    }
+    return model;
+}
+
+static int count_lost(const struct model *model, int64_t *ret_longest_us)
+{
+    int lost = 0;
+
+    *ret_longest_us = 0;
+    for (int i = 0; i < ROWS; i++) {
+        int64_t delay_us = model->rows[i].found_us - model->rows[i].committed_us;
+
+        if (model->rows[i].found_us < 0)
+            lost++;
+        else if (delay_us > *ret_longest_us)
+            *ret_longest_us = delay_us;
+    }
+    return lost;
+}
+
+static void test_every_committed_row_is_found(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        int lanes = seed % 3 == 0 ? 64 : (int)seed % 5 + 1;
+        struct model *model = model_new(seed, lanes, (int)(seed * 7 % 60));
+        int64_t longest_us;
+
+        model_run(model, 12000000, 50 + (int)seed * 20);
+        assert_int_equal(count_lost(model, &longest_us), 0);
+        /* A page of a sweep is followed by a pause of 50 times its cost; a sweep has few here. */
+        assert_in_range(longest_us, 0, 2 * PAUSE_US + 10 * 50 * READ_US);
+        free(model);
+    }
+}
+
+/* The proof that the test above can fail: without sweeps late commits are lost. */
+static void test_cursor_alone_loses_late_commits(void **state)
+{
+    struct model *model = model_new(7, 4, 40);
+    int64_t longest_us;
+
+    (void)state;
+    model->finder.next_sweep_us = INT64_MAX;
+    model_run(model, 12000000, 500);
+    assert_in_range(count_lost(model, &longest_us), 50, ROWS);
+    free(model);
+}
+
+static void test_idle_finder_slows_down(void **state)
+{
+    struct model *model = model_new(3, 64, 0);
+
+    (void)state;
+    for (int i = 0; i < ROWS; i++)
+        model->rows[i].found_us = 0;
+    model_run(model, 10000000, 500);
+    /* One poll for each pause, and the few quick ones of the start. */
+    assert_in_range(model->reads, 10000000 / PAUSE_US, 10000000 / PAUSE_US + 10);
+    free(model);
+}
+
+static void test_no_room_means_no_read(void **state)
+{
+    struct finder finder;
+
+    (void)state;
+    finder_init(&finder, PAUSE_US);
+    finder_own(&finder, 3);
+    assert_int_equal(finder_plan(&finder, 1, 0, 1000).read, FINDER_NOTHING);
+    assert_int_equal(finder_plan(&finder, 1, 10, 0).read, FINDER_NOTHING);
+    assert_int_equal(finder_plan(&finder, 1, 10, 1000).read, FINDER_FORWARD);
+}
+
+static void test_no_lanes_means_no_read(void **state)
+{
+    struct finder finder;
+
+    (void)state;
+    finder_init(&finder, PAUSE_US);
+    assert_int_equal(finder_plan(&finder, 1, 10, 1000).read, FINDER_NOTHING);
+    finder_own(&finder, 3);
+    assert_true(finder_owns(&finder, 3));
+    assert_false(finder_owns(&finder, -1));
+    assert_false(finder_owns(&finder, FINDER_LANES));
+    finder_disown(&finder, 3);
+    assert_int_equal(finder_plan(&finder, 1, 10, 1000).read, FINDER_NOTHING);
+}
+
+static void test_rows_are_limited_by_bytes(void **state)
+{
+    struct finder finder;
+    struct finder_plan plan;
+    int counts[FINDER_LANES] = {10};
+
+    (void)state;
+    finder_init(&finder, PAUSE_US);
+    finder_own(&finder, 0);
+    for (int i = 0; i < 20; i++) {
+        plan = finder_plan(&finder, 1, 1000, 10000000);
+        assert_int_equal(plan.read, FINDER_FORWARD);
+        finder_note_end(&finder, &plan, counts, 10 * 100000, 0, 1);
+    }
+    plan = finder_plan(&finder, 1, 1000, 1000000);
+    assert_in_range(plan.rows, 8, 13);
+    plan = finder_plan(&finder, 1, 1000, 1);
+    assert_int_equal(plan.rows, 1);
+}
+
+static void test_failure_pauses_and_keeps_cursors(void **state)
+{
+    struct finder finder;
+    struct finder_plan plan;
+
+    (void)state;
+    finder_init(&finder, PAUSE_US);
+    finder_own(&finder, 0);
+    plan = finder_plan(&finder, 1000, 10, 1000);
+    assert_int_equal(plan.read, FINDER_FORWARD);
+    finder_note_failure(&finder, 1000);
+    assert_int_equal(finder_plan(&finder, 1001, 10, 1000).read, FINDER_NOTHING);
+    assert_true(finder_next_us(&finder) > 1001);
+    plan = finder_plan(&finder, finder_next_us(&finder), 10, 1000);
+    assert_int_equal(plan.read, FINDER_FORWARD);
+    assert_string_equal(finder_from(&finder, &plan, 0)->time, "-infinity");
+}
+
+static void test_restart_reads_from_the_head(void **state)
+{
+    struct finder finder;
+    struct finder_plan plan;
+    int counts[FINDER_LANES] = {1};
+
+    (void)state;
+    finder_init(&finder, PAUSE_US);
+    finder_own(&finder, 0);
+    plan = finder_plan(&finder, 1, 10, 1000);
+    finder_note_row(&finder, &plan, 0, "2026-01-01 00:00:00+00", "a");
+    finder_note_end(&finder, &plan, counts, 10, 0, 1);
+    assert_string_equal(finder_to(&finder, 0)->id, "a");
+    finder_restart(&finder);
+    assert_string_equal(finder_to(&finder, 0)->time, "-infinity");
+}
+
+/* A lane that is always full gets its turn, and no more than that. */
+static void test_full_lane_does_not_starve_others(void **state)
+{
+    struct finder finder;
+    int seen[FINDER_LANES] = {0};
+
+    (void)state;
+    finder_init(&finder, PAUSE_US);
+    for (int i = 0; i < 4; i++)
+        finder_own(&finder, i);
+    for (int i = 0; i < 8; i++) {
+        int counts[FINDER_LANES] = {0};
+        struct finder_plan plan = finder_plan(&finder, 1, 100, 1000000);
+
+        if (plan.read == FINDER_SWEEP) {
+            finder_note_end(&finder, &plan, counts, 0, 1, 1);
+            continue;
+        }
+        seen[plan.lanes[0]]++;
+        counts[0] = plan.rows;
+        finder_note_row(&finder, &plan, plan.lanes[0], "2026-01-01 00:00:00+00", "a");
+        finder_note_end(&finder, &plan, counts, 100, 1, 1);
+    }
+    for (int i = 0; i < 4; i++)
+        assert_in_range(seen[i], 1, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_committed_row_is_found),
+        cmocka_unit_test(test_cursor_alone_loses_late_commits),
+        cmocka_unit_test(test_idle_finder_slows_down),
+        cmocka_unit_test(test_no_room_means_no_read),
+        cmocka_unit_test(test_no_lanes_means_no_read),
+        cmocka_unit_test(test_rows_are_limited_by_bytes),
+        cmocka_unit_test(test_failure_pauses_and_keeps_cursors),
+        cmocka_unit_test(test_restart_reads_from_the_head),
+        cmocka_unit_test(test_full_lane_does_not_starve_others),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
