@@ -1,0 +1,84 @@
+#include "db/array.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+
+void array_init(struct array *array, size_t maximum)
+{
+    buffer_init(&array->text, maximum);
+}
+
+void array_free(struct array *array)
+{
+    buffer_free(&array->text);
+}
+
+void array_begin(struct array *array)
+{
+    buffer_clear(&array->text);
+    buffer_append(&array->text, "{", 1);
+}
+
+static void separate(struct array *array)
+{
+    if (array->text.length > 1)
+        buffer_append(&array->text, ",", 1);
+}
+
+void array_add_plain(struct array *array, const char *value)
+{
+    separate(array);
+    buffer_append_string(&array->text, value);
+}
+
+void array_add_null(struct array *array)
+{
+    array_add_plain(array, "NULL");
+}
+
+void array_add_bool(struct array *array, bool value)
+{
+    array_add_plain(array, value ? "t" : "f");
+}
+
+void array_add_int(struct array *array, int64_t value)
+{
+    separate(array);
+    buffer_append_format(&array->text, "%lld", (long long)value);
+}
+
+void array_add_seconds(struct array *array, int64_t ms)
+{
+    separate(array);
+    buffer_append_format(&array->text, "%lld.%03d", (long long)(ms / 1000), (int)(ms % 1000));
+}
+
+void array_add_text(struct array *array, const char *value)
+{
+    if (value == NULL) {
+        array_add_null(array);
+        return;
+    }
+    separate(array);
+    buffer_append(&array->text, "\"", 1);
+    for (;;) {
+        size_t plain = strcspn(value, "\"\\");
+
+        buffer_append(&array->text, value, plain);
+        value += plain;
+        if (*value == '\0')
+            break;
+        buffer_append(&array->text, "\\", 1);
+        buffer_append(&array->text, value++, 1);
+    }
+    buffer_append(&array->text, "\"", 1);
+}
+
+const char *array_end(struct array *array)
+{
+    buffer_append(&array->text, "}", 1);
+    if (array->text.overflowed)
+        bug("an array of more than %zu bytes", array->text.maximum);
+    return buffer_string(&array->text);
+}

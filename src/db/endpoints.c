@@ -1,0 +1,150 @@
+#include "db/endpoints.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ENDPOINTS_LOAD_MAX URLs of URL_MAX_BYTES, every byte escaped, and some. */
+#define URLS_MAX_BYTES ((size_t)ENDPOINTS_LOAD_MAX * 8192 * 3)
+
+#define MILLISECONDS(interval) "(extract(epoch FROM " interval ") * 1000)::int8"
+
+#define SECRETS_OF(url)                                                               \
+    "(SELECT string_agg(s.secret, E'\\n' ORDER BY s.created_at DESC, s.id) "          \
+    "FROM webhook_secrets s WHERE s.customer_id = c.customer_id AND s.url = " url " " \
+    "AND hashtextextended(s.url, 0) = hashtextextended(" url ", 0) "                  \
+    "AND (s.not_after IS NULL OR s.not_after > now()))"
+
+static const char
+    load_sql[] =
+        "SELECT c.number - 1, e.headers, " MILLISECONDS(
+            "e.timeout") ", e.disabled_at IS NOT NULL, "
+                         "coalesce(e.disabled_reason, 'no reason given'), "
+                         "coalesce(" SECRETS_OF("c.url") ", " SECRETS_OF(
+                             "''") "), "
+                                   "e.retry_max_attempts, " MILLISECONDS("e.retry_initial_delay") ", e.retry_multiplier, " MILLISECONDS(
+                                       "e.retry_max_delay") ", e.retry_jitter, "
+                                                            "(SELECT string_agg(" MILLISECONDS(
+                                                                "delay") "::text, ',' ORDER BY "
+                                                                         "position) "
+                                                                         "FROM "
+                                                                         "unnest(e.retry_schedule) "
+                                                                         "WITH ORDINALITY AS d "
+                                                                         "(delay, position)) "
+                                                                         "FROM unnest($1::uuid[], "
+                                                                         "$2::text[]) WITH "
+                                                                         "ORDINALITY AS c "
+                                                                         "(customer_id, url, "
+                                                                         "number) "
+                                                                         "LEFT JOIN "
+                                                                         "webhook_endpoints e ON "
+                                                                         "e.customer_id = "
+                                                                         "c.customer_id AND e.url "
+                                                                         "= c.url "
+                                                                         "AND "
+                                                                         "hashtextextended(e.url, "
+                                                                         "0) = "
+                                                                         "hashtextextended(c.url, "
+                                                                         "0)";
+
+enum {
+    AT_NUMBER,
+    AT_HEADERS,
+    AT_TIMEOUT,
+    AT_DISABLED,
+    AT_REASON,
+    AT_SECRETS,
+    AT_MAX_ATTEMPTS,
+    AT_INITIAL_DELAY,
+    AT_MULTIPLIER,
+    AT_MAX_DELAY,
+    AT_JITTER,
+    AT_SCHEDULE,
+};
+
+void endpoint_loader_init(struct endpoint_loader *loader)
+{
+    array_init(&loader->customers, URLS_MAX_BYTES);
+    array_init(&loader->urls, URLS_MAX_BYTES);
+}
+
+void endpoint_loader_free(struct endpoint_loader *loader)
+{
+    array_free(&loader->customers);
+    array_free(&loader->urls);
+}
+
+void endpoint_loader_begin(struct endpoint_loader *loader)
+{
+    array_begin(&loader->customers);
+    array_begin(&loader->urls);
+}
+
+void endpoint_loader_add(struct endpoint_loader *loader, const char *customer_id, const char *url)
+{
+    array_add_plain(&loader->customers, customer_id);
+    array_add_text(&loader->urls, url);
+}
+
+bool endpoint_loader_send(struct endpoint_loader *loader, struct db_link *link,
+                          db_link_answered *on_answer, void *owner)
+{
+    struct db_statement statement = {
+        load_sql, 2, {array_end(&loader->customers), array_end(&loader->urls)}};
+
+    return db_link_send(link, &statement, 1, on_answer, owner);
+}
+
+static const char *text_at(const PGresult *result, int row, int column)
+{
+    return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
+static int64_t number_at(const PGresult *result, int row, int column, int64_t fallback)
+{
+    const char *text = text_at(result, row, column);
+
+    return text != NULL ? strtoll(text, NULL, 10) : fallback;
+}
+
+static double real_at(const PGresult *result, int row, int column, double fallback)
+{
+    const char *text = text_at(result, row, column);
+
+    return text != NULL ? strtod(text, NULL) : fallback;
+}
+
+struct endpoint_row endpoint_row_at(const PGresult *result, int row)
+{
+    return (struct endpoint_row){
+        .number = (int)number_at(result, row, AT_NUMBER, -1),
+        .headers = text_at(result, row, AT_HEADERS),
+        .timeout_ms = number_at(result, row, AT_TIMEOUT, -1),
+        .is_disabled = strcmp(PQgetvalue(result, row, AT_DISABLED), "t") == 0,
+        .disabled_reason = PQgetvalue(result, row, AT_REASON),
+        .secrets = text_at(result, row, AT_SECRETS),
+    };
+}
+
+static void override_schedule(const char *text, struct retry_policy *policy)
+{
+    policy->schedule_length = 0;
+    while (*text != '\0' && policy->schedule_length < RETRY_SCHEDULE_MAX) {
+        char *end;
+
+        policy->schedule_ms[policy->schedule_length++] = strtoll(text, &end, 10);
+        text = *end == ',' ? end + 1 : end;
+    }
+}
+
+void endpoint_row_override_retry(const PGresult *result, int row, struct retry_policy *policy)
+{
+    const char *schedule = text_at(result, row, AT_SCHEDULE);
+
+    policy->max_attempts = (int)number_at(result, row, AT_MAX_ATTEMPTS, policy->max_attempts);
+    policy->initial_delay_ms = number_at(result, row, AT_INITIAL_DELAY, policy->initial_delay_ms);
+    policy->multiplier = real_at(result, row, AT_MULTIPLIER, policy->multiplier);
+    policy->max_delay_ms = number_at(result, row, AT_MAX_DELAY, policy->max_delay_ms);
+    policy->jitter = real_at(result, row, AT_JITTER, policy->jitter);
+    if (schedule != NULL)
+        override_schedule(schedule, policy);
+}

@@ -1,0 +1,48 @@
+/*
+ * db/endpoints.h: what the database says of endpoints: their rows in webhook_endpoints, and the
+ * secrets that sign for them.
+ *
+ * One statement loads many endpoints at once. The most specific valid secrets come: the endpoint's
+ * own, else the customer's; none means that the configuration's sign. Newest first.
+ */
+#ifndef POSTRIDER_DB_ENDPOINTS_H
+#define POSTRIDER_DB_ENDPOINTS_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/retry.h"
+#include "db/array.h"
+#include "db/link.h"
+
+#define ENDPOINTS_LOAD_MAX 500
+
+/* A row of the answer; texts belong to the result. NULL and -1: not overridden. */
+struct endpoint_row {
+    int number;          /* of the endpoint in the request, from 0 */
+    const char *headers; /* a JSON object; NULL = no row */
+    int64_t timeout_ms;
+    bool is_disabled;
+    const char *disabled_reason;
+    const char *secrets; /* one a line; NULL = none */
+};
+
+struct endpoint_loader {
+    struct array customers, urls;
+};
+
+void endpoint_loader_init(struct endpoint_loader *loader);
+void endpoint_loader_free(struct endpoint_loader *loader);
+
+void endpoint_loader_begin(struct endpoint_loader *loader);
+void endpoint_loader_add(struct endpoint_loader *loader, const char *customer_id, const char *url);
+bool endpoint_loader_send(struct endpoint_loader *loader, struct db_link *link,
+                          db_link_answered *on_answer, void *owner) MUST_USE;
+
+struct endpoint_row endpoint_row_at(const PGresult *result, int row);
+
+/* Overwrites the fields of policy that the row sets. */
+void endpoint_row_override_retry(const PGresult *result, int row, struct retry_policy *policy);
+
+#endif

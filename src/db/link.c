@@ -1,0 +1,454 @@
+#include "db/link.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/memory.h"
+
+#define CONNECT_TIMEOUT_MS   10000
+#define RECONNECT_FIRST_MS   100
+#define RECONNECT_LONGEST_MS 5000
+#define REASON_SIZE          512
+
+/*
+ * First in every transaction. Each row is found through one index, by key; the planner's other
+ * ideas (a sort of everything, a hash of the table) come from stale statistics. lock_timeout: an
+ * operator's open transaction on one row must not hold up the outcomes of all the others.
+ */
+static const char settings_sql[] =
+    "SELECT set_config('search_path', CASE WHEN $1 = '' THEN current_setting('search_path') "
+    "ELSE quote_ident($1) END, true), "
+    "set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true), "
+    "set_config('lock_timeout', '2s', true), set_config('statement_timeout', '60s', true), "
+    "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
+    "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
+    "set_config('jit', 'off', true)";
+
+struct request {
+    STAILQ_ENTRY(request) entry;
+    db_link_answered *on_answer;
+    void *owner;
+    int expected; /* statements, the settings included */
+    int received;
+    bool is_refused;
+    PGresult *results[DB_STATEMENTS_MAX + 1];
+    char message[REASON_SIZE];
+    char sqlstate[6];
+};
+
+STAILQ_HEAD(request_list, request);
+
+/*
+ * down → connecting → up → down … ; closing a connection is always to_down(). A connection
+ * that failed waits for its timer in down.
+ */
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP };
+
+struct db_link {
+    struct event_base *base;
+    char *url;
+    char *schema;
+    struct db_link_events events;
+    enum link_state state;
+    PGconn *connection; /* NULL in LINK_DOWN */
+    struct event *socket_event;
+    struct event *write_event;
+    struct event *timer; /* reconnect, or connect time-out */
+    int socket;
+    int64_t pause_ms;
+    struct request_list requests;
+    size_t outstanding;
+    bool has_input;
+    bool tell_up;
+    bool tell_down;
+    char reason[REASON_SIZE];
+};
+
+static void link_connect(struct db_link *link);
+
+static void set_timer(struct db_link *link, int64_t ms)
+{
+    struct timeval after = {ms / 1000, (ms % 1000) * 1000};
+
+    if (evtimer_add(link->timer, &after) != 0)
+        bug("timer could not be set");
+}
+
+static void wake(struct db_link *link)
+{
+    link->events.on_wake(link->events.owner);
+}
+
+/* libpq ends its messages with a newline and may put several lines into one. */
+static void copy_message(char *out, const char *message)
+{
+    size_t length;
+
+    snprintf(out, REASON_SIZE, "%s", message != NULL && *message != '\0' ? message : "no reason");
+    length = strlen(out);
+    while (length > 0 && out[length - 1] == '\n')
+        out[--length] = '\0';
+    for (char *c = out; *c != '\0'; c++)
+        if (*c == '\n' || *c == '\t')
+            *c = ' ';
+}
+
+static void free_socket_events(struct db_link *link)
+{
+    if (link->socket_event != NULL)
+        event_free(link->socket_event);
+    if (link->write_event != NULL)
+        event_free(link->write_event);
+    link->socket_event = NULL;
+    link->write_event = NULL;
+    link->socket = -1;
+}
+
+static void link_to_down(struct db_link *link, const char *reason)
+{
+    if (link->state == LINK_UP)
+        link->pause_ms = RECONNECT_FIRST_MS;
+    copy_message(link->reason, reason);
+    free_socket_events(link);
+    PQfinish(link->connection);
+    link->connection = NULL;
+    link->state = LINK_DOWN;
+    link->has_input = false;
+    link->tell_up = false;
+    link->tell_down = true;
+    set_timer(link, link->pause_ms);
+    link->pause_ms *= 2;
+    if (link->pause_ms > RECONNECT_LONGEST_MS)
+        link->pause_ms = RECONNECT_LONGEST_MS;
+    wake(link);
+}
+
+static void link_lost(struct db_link *link)
+{
+    link_to_down(link, PQerrorMessage(link->connection));
+}
+
+static void link_flush(struct db_link *link)
+{
+    int left = PQflush(link->connection);
+
+    if (left < 0)
+        link_lost(link);
+    else if (left > 0 && event_add(link->write_event, NULL) != 0)
+        bug("write event could not be added");
+}
+
+static void on_socket_readable(evutil_socket_t fd, short what, void *argument)
+{
+    struct db_link *link = argument;
+
+    (void)fd;
+    (void)what;
+    if (PQconsumeInput(link->connection) == 0) {
+        link_lost(link);
+        return;
+    }
+    link->has_input = true;
+    wake(link);
+}
+
+static void on_socket_writable(evutil_socket_t fd, short what, void *argument)
+{
+    struct db_link *link = argument;
+
+    (void)fd;
+    (void)what;
+    /* libpq's rule: read what has come before writing more, or both sides can wait for ever. */
+    if (PQconsumeInput(link->connection) == 0) {
+        link_lost(link);
+        return;
+    }
+    link->has_input = true;
+    link_flush(link);
+    wake(link);
+}
+
+static struct event *new_event(struct db_link *link, short what, event_callback_fn on_event)
+{
+    struct event *event = event_new(link->base, link->socket, what, on_event, link);
+
+    if (event == NULL)
+        bug("event could not be made");
+    return event;
+}
+
+static void ignore_notice(void *argument, const PGresult *result)
+{
+    (void)argument;
+    (void)result;
+}
+
+static void link_to_up(struct db_link *link)
+{
+    free_socket_events(link);
+    link->socket = PQsocket(link->connection);
+    if (PQsetnonblocking(link->connection, 1) != 0 || PQenterPipelineMode(link->connection) != 1) {
+        link_lost(link);
+        return;
+    }
+    link->state = LINK_UP;
+    link->pause_ms = RECONNECT_FIRST_MS;
+    link->socket_event = new_event(link, EV_READ | EV_PERSIST, on_socket_readable);
+    link->write_event = new_event(link, EV_WRITE, on_socket_writable);
+    if (event_add(link->socket_event, NULL) != 0 || evtimer_del(link->timer) != 0)
+        bug("link events could not be set");
+    link->tell_up = true;
+    wake(link);
+}
+
+static void on_socket_connecting(evutil_socket_t fd, short what, void *argument);
+
+/* The socket can change from one poll to the next (several hosts), so its event is made anew. */
+static void await_socket(struct db_link *link, short what)
+{
+    free_socket_events(link);
+    link->socket = PQsocket(link->connection);
+    link->socket_event = new_event(link, what, on_socket_connecting);
+    if (event_add(link->socket_event, NULL) != 0)
+        bug("connect event could not be added");
+}
+
+static void on_socket_connecting(evutil_socket_t fd, short what, void *argument)
+{
+    struct db_link *link = argument;
+
+    (void)fd;
+    (void)what;
+    switch (PQconnectPoll(link->connection)) {
+    case PGRES_POLLING_READING:
+        await_socket(link, EV_READ);
+        break;
+    case PGRES_POLLING_WRITING:
+        await_socket(link, EV_WRITE);
+        break;
+    case PGRES_POLLING_OK:
+        link_to_up(link);
+        break;
+    case PGRES_POLLING_FAILED:
+    case PGRES_POLLING_ACTIVE:
+        link_lost(link);
+        break;
+    }
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *argument)
+{
+    struct db_link *link = argument;
+
+    (void)fd;
+    (void)what;
+    if (link->state == LINK_CONNECTING)
+        link_to_down(link, "the server did not answer within 10 s");
+    else if (link->state == LINK_DOWN)
+        link_connect(link);
+}
+
+/* What stands before dbname is a default that the URL may override; what stands after it is not. */
+static void link_connect(struct db_link *link)
+{
+    const char *const keywords[] = {
+        "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};
+    const char *const values[] = {"postrider", "10", "5", "3", "20000", link->url, "UTF8", NULL};
+
+    link->connection = PQconnectStartParams(keywords, values, 1);
+    if (link->connection == NULL)
+        bug("out of memory");
+    PQsetNoticeReceiver(link->connection, ignore_notice, NULL);
+    link->state = LINK_CONNECTING;
+    if (PQstatus(link->connection) == CONNECTION_BAD) {
+        link_lost(link);
+        return;
+    }
+    set_timer(link, CONNECT_TIMEOUT_MS);
+    await_socket(link, EV_WRITE);
+}
+
+struct db_link *db_link_new(struct event_base *base, const char *url, const char *schema,
+                            const struct db_link_events *events)
+{
+    struct db_link *link = memory_new(1, sizeof(*link));
+
+    link->base = base;
+    link->url = memory_copy_string(url);
+    link->schema = memory_copy_string(schema);
+    link->events = *events;
+    link->socket = -1;
+    link->pause_ms = RECONNECT_FIRST_MS;
+    STAILQ_INIT(&link->requests);
+    link->timer = evtimer_new(base, on_timer, link);
+    if (link->timer == NULL)
+        bug("timer could not be made");
+    link_connect(link);
+    return link;
+}
+
+bool db_link_is_up(const struct db_link *link)
+{
+    return link->state == LINK_UP && !link->tell_up;
+}
+
+size_t db_link_outstanding(const struct db_link *link)
+{
+    return link->outstanding;
+}
+
+static bool send_statement(struct db_link *link, const char *sql, int count,
+                           const char *const *values)
+{
+    return PQsendQueryParams(link->connection, sql, count, NULL, values, NULL, NULL, 0) == 1;
+}
+
+bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
+                  db_link_answered *on_answer, void *request_owner)
+{
+    const char *schema = link->schema;
+    struct request *request;
+    bool is_sent;
+
+    if (count > DB_STATEMENTS_MAX)
+        bug("%d statements in one request", count);
+    if (link->state != LINK_UP)
+        return false;
+    is_sent = send_statement(link, settings_sql, 1, &schema);
+    for (int i = 0; is_sent && i < count; i++)
+        is_sent =
+            send_statement(link, statements[i].sql, statements[i].count, statements[i].values);
+    if (!is_sent || PQpipelineSync(link->connection) != 1) {
+        link_lost(link);
+        return false;
+    }
+    request = memory_new(1, sizeof(*request));
+    request->on_answer = on_answer;
+    request->owner = request_owner;
+    request->expected = count + 1;
+    STAILQ_INSERT_TAIL(&link->requests, request, entry);
+    link->outstanding++;
+    link_flush(link);
+    return true;
+}
+
+static void request_clear_results(struct request *request)
+{
+    for (int i = 0; i < request->received && i < request->expected; i++)
+        PQclear(request->results[i]);
+    request->received = 0;
+}
+
+/* Takes the request from the list before the callback, which may send the next one. */
+static void request_finish(struct db_link *link, struct request *request, enum db_result result,
+                           const char *message)
+{
+    struct db_answer answer = {.result = result, .message = message, .sqlstate = request->sqlstate};
+
+    if (result == DB_ANSWERED) {
+        answer.count = request->expected - 1;
+        for (int i = 0; i < answer.count; i++)
+            answer.results[i] = request->results[i + 1];
+    }
+    STAILQ_REMOVE_HEAD(&link->requests, entry);
+    link->outstanding--;
+    request->on_answer(request->owner, &answer);
+    request_clear_results(request);
+    free(request);
+}
+
+static void request_note_error(struct request *request, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    request->is_refused = true;
+    copy_message(request->message, primary != NULL ? primary : PQresultErrorMessage(result));
+    snprintf(request->sqlstate, sizeof(request->sqlstate), "%s", state != NULL ? state : "");
+}
+
+/* One result that belongs to the first request of the list; it takes ownership. */
+static void request_take(struct db_link *link, struct request *request, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    if (status == PGRES_PIPELINE_SYNC) {
+        PQclear(result);
+        if (!request->is_refused && request->received != request->expected)
+            bug("%d of %d results at a sync", request->received, request->expected);
+        request_finish(link, request, request->is_refused ? DB_REFUSED : DB_ANSWERED,
+                       request->message);
+    } else if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+        if (request->received == request->expected)
+            bug("more results than statements");
+        request->results[request->received++] = result;
+    } else {
+        /* An aborted statement comes after the error that is to be reported. */
+        if (status != PGRES_PIPELINE_ABORTED && !request->is_refused)
+            request_note_error(request, result);
+        PQclear(result);
+    }
+}
+
+static void collect_results(struct db_link *link)
+{
+    link->has_input = false;
+    while (link->state == LINK_UP && !STAILQ_EMPTY(&link->requests) &&
+           PQisBusy(link->connection) == 0) {
+        PGresult *result = PQgetResult(link->connection);
+
+        /* NULL ends the results of one statement. */
+        if (result != NULL)
+            request_take(link, STAILQ_FIRST(&link->requests), result);
+    }
+    if (link->state == LINK_UP && PQstatus(link->connection) == CONNECTION_BAD)
+        link_lost(link);
+}
+
+static void fail_requests(struct db_link *link)
+{
+    size_t count = link->outstanding;
+
+    /* Counted: a callback can't send while the link is down, but it must not be trusted to. */
+    while (count-- > 0)
+        request_finish(link, STAILQ_FIRST(&link->requests), DB_LOST, link->reason);
+}
+
+void db_link_collect(struct db_link *link)
+{
+    if (link->tell_up) {
+        link->tell_up = false;
+        link->events.on_up(link->events.owner);
+    }
+    if (link->has_input && link->state == LINK_UP)
+        collect_results(link);
+    if (link->tell_down) {
+        link->tell_down = false;
+        fail_requests(link);
+        link->events.on_down(link->events.owner, link->reason);
+    }
+}
+
+void db_link_reset(struct db_link *link, const char *reason)
+{
+    if (link->state != LINK_DOWN)
+        link_to_down(link, reason);
+}
+
+void db_link_free(struct db_link *link)
+{
+    if (link == NULL)
+        return;
+    snprintf(link->reason, sizeof(link->reason), "the link was closed");
+    fail_requests(link);
+    free_socket_events(link);
+    event_free(link->timer);
+    PQfinish(link->connection);
+    free(link->url);
+    free(link->schema);
+    free(link);
+}

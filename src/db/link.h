@@ -1,0 +1,85 @@
+/*
+ * db/link.h: a non-blocking, pipelined connection for the worker.
+ *
+ * A link connects by itself, and again with growing pauses whenever the connection is lost. A
+ * request is a few statements that run in one transaction: either all of them happen or none does.
+ * Each request that was accepted is answered exactly once:
+ *   DB_ANSWERED  the transaction has committed; the results are there
+ *   DB_REFUSED   the server refused it and nothing has happened; message and SQLSTATE say why
+ *   DB_LOST      the connection went away; it may have happened or not
+ * Callbacks come only from db_link_collect() and db_link_close(), never from inside db_link_send().
+ * on_wake is called from inside the event loop when there is something to collect.
+ *
+ * Every transaction sets its search_path and planner switches for itself (set_config, local), so
+ * nothing depends on session state and PgBouncer in transaction mode is fine. Statements are not
+ * prepared by name. Limit: libpq resolves host names while it blocks.
+ */
+#ifndef POSTRIDER_DB_LINK_H
+#define POSTRIDER_DB_LINK_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+#define DB_STATEMENTS_MAX 4
+#define DB_PARAMETERS_MAX 16
+
+struct event_base;
+struct db_link;
+
+enum db_result { DB_ANSWERED, DB_REFUSED, DB_LOST };
+
+/* Valid during the callback. */
+struct db_answer {
+    enum db_result result;
+    int count;                            /* results, one for each statement of the request */
+    PGresult *results[DB_STATEMENTS_MAX]; /* with DB_ANSWERED; cleared after the callback */
+    const char *message;                  /* "" with DB_ANSWERED */
+    const char *sqlstate;                 /* with DB_REFUSED */
+};
+
+/* Text parameters; a NULL value is SQL's NULL. Copied by db_link_send(). */
+struct db_statement {
+    const char *sql;
+    int count;
+    const char *values[DB_PARAMETERS_MAX];
+};
+
+typedef void db_link_answered(void *request_owner, const struct db_answer *answer);
+
+struct db_link_events {
+    void (*on_wake)(void *owner);
+    void (*on_up)(void *owner);
+    void (*on_down)(void *owner, const char *reason); /* lost, or an attempt to connect failed */
+    void *owner;
+};
+
+/*
+ * url: any libpq URI or keyword string; schema "" leaves the search_path. Both are copied. The
+ * first attempt to connect is made at once.
+ */
+struct db_link *db_link_new(struct event_base *base, const char *url, const char *schema,
+                            const struct db_link_events *events) MUST_USE;
+
+/* Answers what is outstanding with DB_LOST and closes. */
+void db_link_free(struct db_link *link);
+
+bool db_link_is_up(const struct db_link *link);
+
+/* Requests that were sent and not answered yet. */
+size_t db_link_outstanding(const struct db_link *link);
+
+/* False when the link is down: nothing was sent, and there will be no answer. */
+bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
+                  db_link_answered *on_answer, void *request_owner) MUST_USE;
+
+/* Delivers answers, and on_up and on_down. */
+void db_link_collect(struct db_link *link);
+
+/* Drops the connection and connects again at once: for a request that takes too long. */
+void db_link_reset(struct db_link *link, const char *reason);
+
+#endif

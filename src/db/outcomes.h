@@ -1,0 +1,75 @@
+/*
+ * db/outcomes.h: the statement that records what became of a batch of deliveries.
+ *
+ * One UPDATE for the rows and one INSERT for the attempt log, in one statement; an INSERT for
+ * endpoints that are disabled, in the same transaction. What is written is decided against the row
+ * as it is now:
+ *   a success  marks it delivered when it is pending, or failed by another worker's attempt
+ *   a failure  only when it is pending and its attempts are as they were read
+ *   neither    when its URL was changed, it was deleted, or an operator marked it failed
+ * so a batch may be sent twice: the second time changes nothing. Times are the database's.
+ */
+#ifndef POSTRIDER_DB_OUTCOMES_H
+#define POSTRIDER_DB_OUTCOMES_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/outcome.h"
+#include "db/array.h"
+#include "db/link.h"
+
+#define OUTCOMES_BATCH_MAX 1000
+
+/* One delivery's record; the texts are borrowed until db_link_send() has returned. */
+struct outcome_record {
+    const char *id;
+    const char *url_hash; /* as it was read */
+    int attempts;         /* as it was read */
+    struct outcome outcome;
+    int response_status; /* 0: no answer, written as NULL */
+    const char *error;   /* NULL with a success */
+    int64_t age_ms;      /* since the attempt began */
+    int64_t duration_ms;
+    bool is_logged;            /* goes to the attempt log too */
+    const char *response_body; /* valid UTF-8; NULL = none */
+    const char *customer_id;   /* with outcome.disables_endpoint */
+    const char *url;
+};
+
+enum outcome_column {
+    COLUMN_ID,
+    COLUMN_URL_HASH,
+    COLUMN_ATTEMPTS,
+    COLUMN_STATUS,
+    COLUMN_IS_COUNTED,
+    COLUMN_DELAY,
+    COLUMN_RESPONSE_STATUS,
+    COLUMN_ERROR,
+    COLUMN_AGE,
+    COLUMN_DURATION,
+    COLUMN_IS_LOGGED,
+    COLUMN_RESPONSE_BODY,
+    OUTCOME_COLUMNS,
+};
+
+/* The parameters of the statement, one array a column. */
+struct outcome_writer {
+    struct array columns[OUTCOME_COLUMNS];
+    struct array disabled_customers;
+    struct array disabled_urls;
+};
+
+void outcome_writer_init(struct outcome_writer *writer);
+void outcome_writer_free(struct outcome_writer *writer);
+
+/* Records are added one by one to a batch that was begun, at most OUTCOMES_BATCH_MAX. */
+void outcome_writer_begin(struct outcome_writer *writer);
+void outcome_writer_add(struct outcome_writer *writer, const struct outcome_record *record);
+
+/* The answer's first result has one row, the id, for each record that was written. */
+bool outcome_writer_send(struct outcome_writer *writer, struct db_link *link,
+                         db_link_answered *on_answer, void *owner) MUST_USE;
+
+#endif

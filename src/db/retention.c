@@ -1,0 +1,50 @@
+#include "db/retention.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/*
+ * created_at first: its BRIN index is what keeps this off the recent part of the table (bitmap
+ * scans are what BRIN gives). A row that was delivered or has failed recently stays, however old it
+ * is.
+ */
+static const char allow_bitmap_sql[] = "SELECT set_config('enable_bitmapscan', 'on', true)";
+
+static const char deliveries_sql[] =
+    "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries "
+    "WHERE status = $1 AND created_at < now() - make_interval(secs => $2::float8) "
+    "AND coalesce(last_attempt_at, created_at) < now() - make_interval(secs => $2::float8) "
+    "LIMIT $3::int FOR UPDATE SKIP LOCKED) AND status = $1";
+
+static const char attempts_sql[] =
+    "DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM webhook_attempts "
+    "WHERE started_at < now() - make_interval(secs => $1::float8) LIMIT $2::int)";
+
+bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
+                    db_link_answered *on_answer, void *owner)
+{
+    char delivered[32], failed[32], longer[32], rows[16];
+    struct db_statement statements[DB_STATEMENTS_MAX] = {{allow_bitmap_sql, 0, {NULL}}};
+    int count = 1;
+
+    snprintf(delivered, sizeof(delivered), "%lld", (long long)(delivered_ms / 1000));
+    snprintf(failed, sizeof(failed), "%lld", (long long)(failed_ms / 1000));
+    snprintf(longer, sizeof(longer), "%s", delivered_ms > failed_ms ? delivered : failed);
+    snprintf(rows, sizeof(rows), "%d", RETENTION_BATCH_ROWS);
+    if (delivered_ms > 0)
+        statements[count++] =
+            (struct db_statement){deliveries_sql, 3, {"delivered", delivered, rows}};
+    if (failed_ms > 0)
+        statements[count++] = (struct db_statement){deliveries_sql, 3, {"failed", failed, rows}};
+    if (delivered_ms > 0 && failed_ms > 0)
+        statements[count++] = (struct db_statement){attempts_sql, 2, {longer, rows}};
+    return db_link_send(link, statements, count, on_answer, owner);
+}
+
+bool retention_has_more(const struct db_answer *answer)
+{
+    for (int i = 0; i < answer->count; i++)
+        if (strtol(PQcmdTuples(answer->results[i]), NULL, 10) >= RETENTION_BATCH_ROWS)
+            return true;
+    return false;
+}

@@ -1,0 +1,26 @@
+/*
+ * db/retention.h: deleting what has been kept long enough, in small batches.
+ */
+#ifndef POSTRIDER_DB_RETENTION_H
+#define POSTRIDER_DB_RETENTION_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db/link.h"
+
+#define RETENTION_BATCH_ROWS 1000
+
+/*
+ * Deletes at most RETENTION_BATCH_ROWS delivered rows, failed rows and attempts each that are older
+ * than the given ages; 0 keeps them for ever. The attempt log is kept as long as the longer of the
+ * two. The answer's results tell how many rows went (PQcmdTuples).
+ */
+bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
+                    db_link_answered *on_answer, void *owner) MUST_USE;
+
+/* True when one of the batches was full, so that there is probably more. */
+bool retention_has_more(const struct db_answer *answer);
+
+#endif
