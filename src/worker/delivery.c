@@ -1,0 +1,143 @@
+#include "worker/delivery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/memory.h"
+#include "worker/endpoint.h"
+
+#define MOVE(state) (1u << (state))
+
+/* legal_moves[from] has the bit of each state that may follow. */
+static const unsigned legal_moves[DELIVERY_STATES] = {
+    [DELIVERY_WAITING] =
+        MOVE(DELIVERY_IN_FLIGHT) | MOVE(DELIVERY_FINISHED) | MOVE(DELIVERY_FORGOTTEN),
+    [DELIVERY_IN_FLIGHT] = MOVE(DELIVERY_FINISHED) | MOVE(DELIVERY_FORGOTTEN),
+    [DELIVERY_FINISHED] = MOVE(DELIVERY_RECORDING),
+    [DELIVERY_RECORDING] = MOVE(DELIVERY_FINISHED) | MOVE(DELIVERY_FORGOTTEN),
+    [DELIVERY_FORGOTTEN] = 0,
+};
+
+const char *delivery_state_name(enum delivery_state state)
+{
+    switch (state) {
+    case DELIVERY_WAITING:
+        return "waiting";
+    case DELIVERY_IN_FLIGHT:
+        return "in flight";
+    case DELIVERY_FINISHED:
+        return "finished";
+    case DELIVERY_RECORDING:
+        return "recording";
+    case DELIVERY_FORGOTTEN:
+        return "forgotten";
+    case DELIVERY_STATES:
+        break;
+    }
+    bug("delivery state %d", (int)state);
+}
+
+void deliveries_init(struct deliveries *deliveries)
+{
+    *deliveries = (struct deliveries){.by_id = NULL};
+    for (int i = 0; i < DELIVERY_STATES; i++)
+        TAILQ_INIT(&deliveries->lists[i]);
+}
+
+struct delivery *deliveries_find(struct deliveries *deliveries, const char *id)
+{
+    struct delivery *found;
+
+    HASH_FIND(by_id, deliveries->by_id, id, (unsigned)strlen(id), found);
+    return found;
+}
+
+struct delivery *delivery_new(struct deliveries *deliveries, const struct due_row *row,
+                              struct endpoint *endpoint)
+{
+    struct delivery *delivery = memory_new(1, sizeof(*delivery));
+
+    delivery->state = DELIVERY_WAITING;
+    delivery->endpoint = endpoint;
+    delivery->lane = row->lane;
+    delivery->attempts = row->attempts;
+    delivery->payload_bytes = row->payload_bytes;
+    snprintf(delivery->id, sizeof(delivery->id), "%s", row->id);
+    snprintf(delivery->event_id, sizeof(delivery->event_id), "%s", row->event_id);
+    snprintf(delivery->url_hash, sizeof(delivery->url_hash), "%s", row->url_hash);
+    if (row->payload != NULL) {
+        delivery->payload_length = (size_t)row->payload_bytes;
+        delivery->payload = memory_copy(row->payload, delivery->payload_length);
+        deliveries->payload_bytes += row->payload_bytes;
+    }
+    HASH_ADD(by_id, deliveries->by_id, id, (unsigned)strlen(delivery->id), delivery);
+    TAILQ_INSERT_TAIL(&deliveries->lists[DELIVERY_WAITING], delivery, in_state);
+    deliveries->counts[DELIVERY_WAITING]++;
+    return delivery;
+}
+
+void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery,
+                        enum delivery_state state)
+{
+    if ((legal_moves[delivery->state] & MOVE(state)) == 0)
+        bug("delivery %s: %s to %s", delivery->id, delivery_state_name(delivery->state),
+            delivery_state_name(state));
+    TAILQ_REMOVE(&deliveries->lists[delivery->state], delivery, in_state);
+    deliveries->counts[delivery->state]--;
+    delivery->state = state;
+    TAILQ_INSERT_TAIL(&deliveries->lists[state], delivery, in_state);
+    deliveries->counts[state]++;
+    if (state == DELIVERY_FORGOTTEN) {
+        delivery->forgotten_at_read = deliveries->newest_read;
+        delivery_drop_payload(deliveries, delivery);
+    }
+}
+
+void delivery_drop_payload(struct deliveries *deliveries, struct delivery *delivery)
+{
+    if (delivery->payload == NULL)
+        return;
+    deliveries->payload_bytes -= (int64_t)delivery->payload_length;
+    free(delivery->payload);
+    delivery->payload = NULL;
+}
+
+static void delivery_free(struct deliveries *deliveries, struct delivery *delivery)
+{
+    TAILQ_REMOVE(&deliveries->lists[delivery->state], delivery, in_state);
+    deliveries->counts[delivery->state]--;
+    HASH_DELETE(by_id, deliveries->by_id, delivery);
+    delivery->endpoint->known--;
+    delivery_drop_payload(deliveries, delivery);
+    free(delivery->error);
+    free(delivery->response_body);
+    free(delivery);
+}
+
+void delivery_expire(struct deliveries *deliveries, struct delivery *delivery)
+{
+    if (delivery->state != DELIVERY_FORGOTTEN)
+        bug("delivery %s expires while %s", delivery->id, delivery_state_name(delivery->state));
+    delivery_free(deliveries, delivery);
+}
+
+void deliveries_reap(struct deliveries *deliveries, uint64_t unanswered_read)
+{
+    struct delivery *delivery;
+
+    /* The list is in the order of forgetting, so the first that must stay ends it. */
+    while ((delivery = TAILQ_FIRST(&deliveries->lists[DELIVERY_FORGOTTEN])) != NULL) {
+        if (unanswered_read != 0 && unanswered_read <= delivery->forgotten_at_read)
+            return;
+        delivery_free(deliveries, delivery);
+    }
+}
+
+void deliveries_free(struct deliveries *deliveries)
+{
+    for (int i = 0; i < DELIVERY_STATES; i++)
+        while (!TAILQ_EMPTY(&deliveries->lists[i]))
+            delivery_free(deliveries, TAILQ_FIRST(&deliveries->lists[i]));
+}

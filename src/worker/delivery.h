@@ -1,0 +1,106 @@
+/*
+ * worker/delivery.h: the deliveries that this worker knows, and the states that they go through.
+ *
+ *   waiting    → in flight, finished (it can't be sent), forgotten (dropped)
+ *   in flight  → finished, forgotten (abandoned when the worker stops at once)
+ *   finished   → recording
+ *   recording  → forgotten, finished (the write was refused or lost, and is made again)
+ *   forgotten  → freed
+ * Dropped and abandoned rows are as they were in the database, and will be read again.
+ *
+ * A delivery is in exactly one state's list, and only delivery_set_state() moves it. It is known by
+ * its id from the time when its row is read until it is freed; a known row is not admitted a second
+ * time. A forgotten one is freed at the end of a loop turn, but not while a read that was sent
+ * before it was forgotten is unanswered: that read may show the row as it was before.
+ *
+ * Owner: struct deliveries owns every delivery. Others keep pointers only while they are in a list.
+ */
+#ifndef POSTRIDER_WORKER_DELIVERY_H
+#define POSTRIDER_WORKER_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "core/outcome.h"
+#include "db/due.h"
+
+struct endpoint;
+struct worker;
+
+enum delivery_state {
+    DELIVERY_WAITING,   /* in its endpoint's queue */
+    DELIVERY_IN_FLIGHT, /* the HTTP engine has it */
+    DELIVERY_FINISHED,  /* its outcome is to be written */
+    DELIVERY_RECORDING, /* its outcome is being written */
+    DELIVERY_FORGOTTEN, /* about to be freed */
+    DELIVERY_STATES,
+};
+
+struct delivery {
+    UT_hash_handle by_id;
+    TAILQ_ENTRY(delivery) in_state;    /* the list of its state */
+    TAILQ_ENTRY(delivery) in_endpoint; /* its endpoint's queue, while it waits */
+    enum delivery_state state;
+    struct endpoint *endpoint;
+    struct worker *worker; /* for the HTTP engine's callback */
+    int lane;
+    int attempts; /* as it was read */
+    char id[37];
+    char event_id[37];
+    char url_hash[24];
+    char *payload; /* NULL once it is no longer needed, or when it was too large to be fetched */
+    size_t payload_length;
+    int64_t payload_bytes; /* as the database measured it */
+
+    int64_t started_us;
+    int64_t finished_us;
+    struct outcome outcome;
+    int response_status; /* 0 = no answer */
+    char *error;         /* NULL = none */
+    char *response_body; /* valid UTF-8; NULL = none */
+    int64_t hold_us;     /* finished: not to be written before */
+    int refusals;        /* of the database to write it */
+    bool was_sent_twice; /* the first answer of the database was lost */
+    bool is_written;     /* the answer of the database names it */
+    uint64_t forgotten_at_read;
+};
+
+TAILQ_HEAD(delivery_list, delivery);
+
+struct deliveries {
+    struct delivery *by_id;
+    struct delivery_list lists[DELIVERY_STATES];
+    size_t counts[DELIVERY_STATES];
+    int64_t payload_bytes; /* held, in all states */
+    uint64_t newest_read;  /* number of the last read that was sent */
+};
+
+void deliveries_init(struct deliveries *deliveries);
+void deliveries_free(struct deliveries *deliveries);
+
+/* The delivery with this id, in any state; NULL when it isn't known. */
+struct delivery *deliveries_find(struct deliveries *deliveries, const char *id);
+
+/* A new delivery in DELIVERY_WAITING; the row is copied. The caller puts it into its endpoint. */
+struct delivery *delivery_new(struct deliveries *deliveries, const struct due_row *row,
+                              struct endpoint *endpoint);
+
+/* The one setter. A move that is not listed above is a bug and aborts. */
+void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery,
+                        enum delivery_state state);
+
+/* Frees the payload: from now on only the outcome matters. */
+void delivery_drop_payload(struct deliveries *deliveries, struct delivery *delivery);
+
+/* Frees a forgotten delivery at once: its row was seen in a newer state. */
+void delivery_expire(struct deliveries *deliveries, struct delivery *delivery);
+
+/* Frees the forgotten ones, but those that an unanswered read (0 = none) may still show. */
+void deliveries_reap(struct deliveries *deliveries, uint64_t unanswered_read);
+
+const char *delivery_state_name(enum delivery_state state);
+
+#endif

@@ -1,0 +1,125 @@
+#include "worker/endpoint_settings.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "core/header.h"
+#include "db/endpoints.h"
+#include "http/url.h"
+
+void endpoint_settings_free(struct endpoint_settings *settings)
+{
+    for (size_t i = 0; i < settings->headers_count; i++) {
+        free(settings->headers[i].name);
+        free(settings->headers[i].value);
+    }
+    free(settings->headers);
+    signer_free(settings->signer);
+    free(settings->problem);
+    *settings = (struct endpoint_settings){.headers = NULL};
+}
+
+void endpoint_settings_set_problem(struct endpoint_settings *settings, const char *problem)
+{
+    char *copy = memory_copy_string(problem);
+
+    free(settings->problem);
+    settings->problem = copy;
+}
+
+bool endpoint_settings_check_url(struct endpoint_settings *settings, const struct config *config,
+                                 const char *url)
+{
+    struct error error;
+
+    if (url_check(url, config->network.https_only, &error))
+        return false;
+    endpoint_settings_set_problem(settings, error.message);
+    return true;
+}
+
+static bool add_header(struct endpoint_settings *settings, const char *name, const json_t *value,
+                       struct error *error)
+{
+    const char *text = json_string_value(value);
+
+    if (text == NULL)
+        return error_set(error, "header \"%.100s\" is not a string", name);
+    if (strlen(text) != json_string_length(value))
+        return error_set(error, "header \"%.100s\" has a NUL character", name);
+    if (!header_check(name, text, error))
+        return false;
+    settings->headers[settings->headers_count++] =
+        (struct config_header){.name = memory_copy_string(name), .value = memory_copy_string(text)};
+    return true;
+}
+
+/* The configuration's headers and these together must fit into one request. */
+static bool load_headers(struct endpoint_settings *settings, const struct config *config,
+                         const char *json, struct error *error)
+{
+    json_t *object = json_loads(json, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    size_t count = json_object_size(object);
+    bool is_good = true;
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(object))
+        is_good = error_set(error, "its headers are not a JSON object");
+    else if (count + config->delivery.headers_count > HEADERS_MAX)
+        is_good = error_set(error, "%zu headers, with the configuration's; at most %d are allowed",
+                            count + config->delivery.headers_count, HEADERS_MAX);
+    if (is_good) {
+        settings->headers = memory_new(count, sizeof(*settings->headers));
+        json_object_foreach(object, name, value) is_good =
+            is_good && add_header(settings, name, value, error);
+    }
+    json_decref(object);
+    return is_good;
+}
+
+static bool load_signer(struct endpoint_settings *settings, const struct config *config,
+                        const char *customer_id, const char *secrets, struct error *error)
+{
+    struct secret_set set = {.count = 0};
+
+    if (secrets == NULL && config->signing.secrets.count == 0)
+        return error_set(error,
+                         "no signing secret: add one with \"postrider secret new --customer %s\", "
+                         "or set signing.secret_file",
+                         customer_id);
+    if (secrets != NULL && !secret_set_parse(secrets, &set, error))
+        return error_prefix(error, "a secret in webhook_secrets is not valid");
+    settings->signer = signer_new(secrets != NULL ? &set : &config->signing.secrets, error);
+    secret_set_wipe(&set);
+    return settings->signer != NULL;
+}
+
+void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,
+                            const char *customer_id, const char *url, const PGresult *result,
+                            int row)
+{
+    struct endpoint_row found = endpoint_row_at(result, row);
+    struct error error;
+
+    endpoint_settings_free(settings);
+    settings->retry = config->retry;
+    endpoint_row_override_retry(result, row, &settings->retry);
+    settings->timeout_ms = found.timeout_ms >= 0 ? found.timeout_ms : config->delivery.timeout_ms;
+    if (endpoint_settings_check_url(settings, config, url))
+        return;
+    if (found.is_disabled) {
+        error_set(&error, "endpoint is disabled: %.200s", found.disabled_reason);
+        endpoint_settings_set_problem(settings, error.message);
+        return;
+    }
+    if (found.headers != NULL && !load_headers(settings, config, found.headers, &error)) {
+        error_prefix(&error, "webhook_endpoints row");
+        endpoint_settings_set_problem(settings, error.message);
+        return;
+    }
+    if (!load_signer(settings, config, customer_id, found.secrets, &error))
+        endpoint_settings_set_problem(settings, error.message);
+}

@@ -1,0 +1,45 @@
+/*
+ * worker/endpoint_settings.h: what is needed to send to one endpoint: its row over the
+ * configuration.
+ *
+ * Made from one row of the answer of db/endpoints.h. Whatever is wrong with it (no secret, a secret
+ * or header that is not valid, an endpoint that is disabled) becomes problem, the last_error of the
+ * deliveries that can't be sent; it never stops the worker. Owned by its endpoint; the signer's
+ * keys are wiped by endpoint_settings_free().
+ */
+#ifndef POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
+#define POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/request_headers.h"
+#include "core/retry.h"
+#include "core/signature.h"
+
+struct endpoint_settings {
+    struct retry_policy retry;
+    int64_t timeout_ms;
+    size_t headers_count;
+    struct config_header *headers; /* the endpoint's own; the configuration's come before */
+    struct signer *signer;         /* NULL with a problem */
+    char *problem;                 /* NULL = it can be sent to */
+};
+
+/* Replaces what is in settings. customer_id and url are for messages and the URL's check. */
+void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,
+                            const char *customer_id, const char *url, const PGresult *result,
+                            int row);
+
+/* For what is known without asking: a URL that can't be posted to. True when there is a problem. */
+bool endpoint_settings_check_url(struct endpoint_settings *settings, const struct config *config,
+                                 const char *url);
+
+/* Nothing is sent any more, for this reason. */
+void endpoint_settings_set_problem(struct endpoint_settings *settings, const char *problem);
+
+void endpoint_settings_free(struct endpoint_settings *settings);
+
+#endif
