@@ -12,6 +12,7 @@
 
 /* clang-format off */
 const struct command *const commands[] = {
+    &command_run,
     &command_migrate,
     &command_dead,
     &command_explain,

@@ -1,0 +1,18 @@
+/*
+ * worker/cleaning.h: retention: deleting old deliveries and attempts, a small batch at a time.
+ *
+ * Only the worker that owns lane 0 does it. Between batches the database has CLEANING_PAUSE_US for
+ * outcomes; when nothing was left to delete, the next look is CLEANING_REST_US later.
+ */
+#ifndef POSTRIDER_WORKER_CLEANING_H
+#define POSTRIDER_WORKER_CLEANING_H
+
+#include "worker/worker.h"
+
+#define CLEANING_PAUSE_US 200000
+#define CLEANING_REST_US  60000000
+
+void cleaning_step(struct worker *worker);
+int64_t cleaning_next_us(const struct worker *worker);
+
+#endif

@@ -1,0 +1,107 @@
+#include "worker/connecting.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "db/migrate.h"
+#include "db/schema_version.h"
+#include "worker/report.h"
+
+static void on_link_wake(void *owner)
+{
+    /* The turn that follows every event collects; nothing else is needed. */
+    (void)owner;
+}
+
+bool connecting_is_up(const struct worker *worker)
+{
+    return db_link_is_up(worker->reading) && db_link_is_up(worker->writing);
+}
+
+static void on_link_up(void *owner)
+{
+    struct worker *worker = owner;
+
+    if (!connecting_is_up(worker))
+        return;
+    worker->is_outage_logged = false;
+    worker->is_schema_checked = false;
+    log_event(LOG_LEVEL_INFO, "connected to the database");
+}
+
+static void on_link_down(void *owner, const char *reason)
+{
+    struct worker *worker = owner;
+
+    worker->is_checking_schema = false;
+    worker_drop_waiting(worker);
+    finder_restart(&worker->finding.finder);
+    if (worker->is_outage_logged || worker->phase == WORKER_DONE)
+        return;
+    worker->is_outage_logged = true;
+    log_event(LOG_LEVEL_ERROR, "the database is away; waiting for it", LOG_TEXT("error", reason),
+              LOG_NUMBER("unwritten", (int64_t)(worker->deliveries.counts[DELIVERY_FINISHED] +
+                                                worker->deliveries.counts[DELIVERY_RECORDING])));
+}
+
+void connecting_init(struct worker *worker)
+{
+    const struct config *config = worker->config;
+    struct db_link_events events = {
+        .on_wake = on_link_wake, .on_up = on_link_up, .on_down = on_link_down, .owner = worker};
+
+    worker->writing =
+        db_link_new(worker->base, config->database.url, config->database.schema, &events);
+    worker->reading =
+        db_link_new(worker->base, config->database.url, config->database.schema, &events);
+}
+
+void connecting_free(struct worker *worker)
+{
+    db_link_free(worker->reading);
+    db_link_free(worker->writing);
+}
+
+void connecting_collect(struct worker *worker)
+{
+    db_link_collect(worker->writing);
+    db_link_collect(worker->reading);
+}
+
+static void give_up_on_version(struct worker *worker, int version)
+{
+    char message[160];
+
+    snprintf(message, sizeof(message),
+             "the database's schema has version %d, this binary needs version %d", version,
+             migrate_binary_version());
+    worker_give_up(worker, message,
+                   version < migrate_binary_version()
+                       ? "run \"postrider migrate\" with this binary"
+                       : "install the version of postrider that migrated the database");
+}
+
+static void on_version_answered(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    worker->is_checking_schema = false;
+    if (answer->result == DB_ANSWERED && schema_version_of(answer) == migrate_binary_version()) {
+        worker->is_schema_checked = true;
+    } else if (answer->result == DB_ANSWERED) {
+        give_up_on_version(worker, schema_version_of(answer));
+    } else if (answer->result == DB_REFUSED && schema_version_is_missing(answer)) {
+        worker_give_up(worker, "the database has no Postrider tables in this schema",
+                       "run \"postrider migrate\", and look at database.schema");
+    } else if (answer->result == DB_REFUSED) {
+        report_refusal("the schema's version can't be read", answer);
+        db_link_reset(worker->reading, "the schema's version can't be read");
+    }
+}
+
+void connecting_step(struct worker *worker)
+{
+    if (worker->is_schema_checked || worker->is_checking_schema || !connecting_is_up(worker))
+        return;
+    worker->is_checking_schema = schema_version_send(worker->reading, on_version_answered, worker);
+}

@@ -1,0 +1,25 @@
+/*
+ * worker/connecting.h: the worker's two connections to the database, and the check that its schema
+ * is the one that this binary was made for.
+ *
+ * A database that is away is waited for, at the start and later, and said so once for each outage.
+ * While either connection is down nothing new is sent, and the rows that wait here are dropped:
+ * they may have changed when it is back.
+ */
+#ifndef POSTRIDER_WORKER_CONNECTING_H
+#define POSTRIDER_WORKER_CONNECTING_H
+
+#include "worker/worker.h"
+
+void connecting_init(struct worker *worker);
+void connecting_free(struct worker *worker);
+
+/* Database answers, and the news that a connection is up or down. */
+void connecting_collect(struct worker *worker);
+
+/* Asks for the schema's version after a connection was made. */
+void connecting_step(struct worker *worker);
+
+bool connecting_is_up(const struct worker *worker);
+
+#endif

@@ -1,0 +1,89 @@
+#include "worker/loading.h"
+
+#include "worker/report.h"
+
+#define REFUSAL_PAUSE_US 1000000
+
+void loading_init(struct worker *worker)
+{
+    endpoint_loader_init(&worker->loading.loader);
+}
+
+void loading_free(struct worker *worker)
+{
+    endpoint_loader_free(&worker->loading.loader);
+}
+
+static void finish(struct worker *worker, bool is_loaded)
+{
+    struct loading *loading = &worker->loading;
+    int count = loading->count;
+
+    loading->count = 0;
+    for (int i = 0; i < count; i++)
+        endpoint_end_load(&worker->endpoints, loading->endpoints[i], is_loaded, worker->now_us);
+}
+
+static void on_settings_answered(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+    struct loading *loading = &worker->loading;
+
+    if (answer->result != DB_ANSWERED) {
+        if (answer->result == DB_REFUSED)
+            report_refusal("loading endpoints' settings was refused", answer);
+        loading->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
+        finish(worker, false);
+        return;
+    }
+    for (int i = 0; i < PQntuples(answer->results[0]); i++) {
+        struct endpoint_row row = endpoint_row_at(answer->results[0], i);
+        struct endpoint *endpoint;
+
+        if (row.number < 0 || row.number >= loading->count)
+            bug("settings for endpoint %d of %d", row.number, loading->count);
+        endpoint = loading->endpoints[row.number];
+        endpoint_settings_load(&endpoint->settings, worker->config, endpoint->customer_id,
+                               endpoint->url, answer->results[0], i);
+    }
+    finish(worker, true);
+}
+
+/* What can't be posted to needs no settings, and its URL may be too long to ask for them. */
+static void add_unloaded(struct worker *worker)
+{
+    struct loading *loading = &worker->loading;
+    struct endpoint *endpoint;
+
+    while (loading->count < ENDPOINTS_LOAD_MAX &&
+           (endpoint = endpoint_begin_load(&worker->endpoints)) != NULL) {
+        if (endpoint_settings_check_url(&endpoint->settings, worker->config, endpoint->url)) {
+            endpoint_end_load(&worker->endpoints, endpoint, true, worker->now_us);
+            continue;
+        }
+        endpoint_loader_add(&loading->loader, endpoint->customer_id, endpoint->url);
+        loading->endpoints[loading->count++] = endpoint;
+    }
+}
+
+void loading_step(struct worker *worker)
+{
+    struct loading *loading = &worker->loading;
+
+    if (loading->count > 0 || worker->now_us < loading->not_before_us || !worker_can_send(worker))
+        return;
+    endpoint_loader_begin(&loading->loader);
+    add_unloaded(worker);
+    if (loading->count > 0 &&
+        !endpoint_loader_send(&loading->loader, worker->reading, on_settings_answered, worker))
+        finish(worker, false);
+}
+
+int64_t loading_next_us(const struct worker *worker)
+{
+    bool is_idle = worker->endpoints.counts[ENDPOINT_UNLOADED] == 0;
+
+    if (is_idle || worker->loading.count > 0 || !worker_can_send(worker))
+        return WORKER_NEVER;
+    return worker->loading.not_before_us;
+}

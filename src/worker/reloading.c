@@ -1,0 +1,69 @@
+#include "worker/reloading.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "config/load.h"
+#include "worker/sending.h"
+#include "worker/supervision.h"
+
+static void log_mistakes(const struct config *old, struct config_mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++)
+        log_event(LOG_LEVEL_ERROR, "configuration", LOG_TEXT("mistake", mistakes->lines[i]));
+    log_event(LOG_LEVEL_ERROR, "the configuration was not reloaded; the old one stays in force",
+              LOG_TEXT("config", old->file), LOG_NUMBER("mistakes", (int64_t)mistakes->count));
+}
+
+static void log_restart_keys(const struct config *old, const struct config *new)
+{
+    if (strcmp(old->database.url, new->database.url) != 0 ||
+        strcmp(old->database.schema, new->database.schema) != 0)
+        log_event(LOG_LEVEL_WARNING, "database.url and database.schema apply from the next start");
+}
+
+/* The old configuration belongs to the retired engine, which is freed when its requests have ended.
+ */
+static void put_in_force(struct worker *worker, struct config *config)
+{
+    worker->config = config;
+    worker->finding.finder.longest_pause_us = config->worker.poll_interval_ms * 1000;
+    worker->finding.reader.max_payload_bytes = config->delivery.max_payload_bytes;
+    endpoints_expire(&worker->endpoints);
+    finder_wake(&worker->finding.finder);
+    log_configure(config->log.level, config->log.format);
+}
+
+static void reload(struct worker *worker)
+{
+    struct config_mistakes mistakes;
+    struct config *config = config_load(worker->config->file, &mistakes);
+    struct error error;
+
+    if (config == NULL) {
+        log_mistakes(worker->config, &mistakes);
+        config_mistakes_free(&mistakes);
+        return;
+    }
+    log_restart_keys(worker->config, config);
+    if (!sending_replace_engine(worker, config, &error)) {
+        log_event(LOG_LEVEL_ERROR, "the configuration was not reloaded; the old one stays in force",
+                  LOG_TEXT("error", error.message));
+        config_free(config);
+        return;
+    }
+    put_in_force(worker, config);
+    log_event(LOG_LEVEL_INFO, "configuration reloaded", LOG_TEXT("config", config->file));
+}
+
+void reloading_step(struct worker *worker)
+{
+    /* One at a time: the engine of the configuration before must have finished its requests. */
+    if (!worker->is_reload_wanted || worker->phase != WORKER_RUNNING ||
+        worker->sending.retired.engine != NULL)
+        return;
+    worker->is_reload_wanted = false;
+    supervision_note_reloading();
+    reload(worker);
+    supervision_note_ready(worker);
+}

@@ -1,0 +1,79 @@
+#include "worker/report.h"
+
+#include "base/log.h"
+
+#define RETRY_LINE_US 1000000
+
+static int attempt_number(const struct delivery *delivery)
+{
+    return delivery->attempts < 0 ? 1 : delivery->attempts + (delivery->attempts < INT32_MAX);
+}
+
+#define IDENTITY(d)                                                                            \
+    LOG_TEXT("delivery", (d)->id), LOG_TEXT("event", (d)->event_id),                           \
+        LOG_TEXT("customer", (d)->endpoint->customer_id), LOG_TEXT("url", (d)->endpoint->url), \
+        LOG_NUMBER("attempt", attempt_number(d))
+
+#define STATUS(d) LOG_IF((d)->response_status != 0, LOG_NUMBER("status", (d)->response_status))
+
+static int64_t duration_ms(const struct delivery *delivery)
+{
+    return (delivery->finished_us - delivery->started_us) / 1000;
+}
+
+static void report_retry(struct worker *worker, struct delivery *delivery)
+{
+    struct endpoint *endpoint = delivery->endpoint;
+
+    if (endpoint->logged_us != 0 && worker->now_us - endpoint->logged_us < RETRY_LINE_US) {
+        endpoint->unlogged++;
+        return;
+    }
+    log_event(LOG_LEVEL_INFO, "delivery is retried", IDENTITY(delivery), STATUS(delivery),
+              LOG_TEXT("error", delivery->error), LOG_NUMBER("duration_ms", duration_ms(delivery)),
+              LOG_NUMBER("delay_ms", delivery->outcome.delay_ms),
+              LOG_IF(endpoint->unlogged > 0, LOG_NUMBER("unlogged", endpoint->unlogged)));
+    endpoint->logged_us = worker->now_us;
+    endpoint->unlogged = 0;
+}
+
+void report_outcome(struct worker *worker, struct delivery *delivery)
+{
+    switch (delivery->outcome.kind) {
+    case OUTCOME_DELIVERED:
+        worker->totals.delivered++;
+        if (log_is_enabled(LOG_LEVEL_DEBUG))
+            log_event(LOG_LEVEL_DEBUG, "delivered", IDENTITY(delivery), STATUS(delivery),
+                      LOG_NUMBER("duration_ms", duration_ms(delivery)));
+        break;
+    case OUTCOME_RETRY:
+        worker->totals.retried++;
+        report_retry(worker, delivery);
+        break;
+    case OUTCOME_FAILED:
+        worker->totals.failed++;
+        log_event(LOG_LEVEL_WARNING, "delivery failed for good", IDENTITY(delivery),
+                  STATUS(delivery), LOG_TEXT("error", delivery->error),
+                  LOG_NUMBER("duration_ms", duration_ms(delivery)));
+        break;
+    }
+}
+
+void report_unwritten(const struct delivery *delivery)
+{
+    const char *answer =
+        delivery->outcome.kind == OUTCOME_DELIVERED ? "delivered" : "not delivered";
+
+    /* When a batch was sent twice, the first one has most likely written it. */
+    if (delivery->was_sent_twice)
+        return;
+    log_event(LOG_LEVEL_INFO, "row was changed or deleted while in flight; left as it is",
+              IDENTITY(delivery), LOG_TEXT("result", answer), STATUS(delivery),
+              LOG_IF(delivery->error != NULL, LOG_TEXT("error", delivery->error)));
+}
+
+void report_refusal(const char *message, const struct db_answer *answer)
+{
+    log_event(LOG_LEVEL_ERROR, message, LOG_TEXT("error", answer->message),
+              LOG_TEXT("sqlstate", answer->sqlstate));
+}

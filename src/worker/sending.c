@@ -1,0 +1,291 @@
+#include "worker/sending.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "core/retry_after.h"
+#include "worker/report.h"
+
+#define START_BUDGET   256 /* requests started in one turn */
+#define COLLECT_BUDGET 512
+#define ERROR_BYTES    1000
+#define SIGNATURE_MAX  (128 * (size_t)SECRET_SET_MAX)
+
+static void on_transfer_finished(void *request_owner, const struct http_response *response);
+
+static void on_engine_wake(void *owner)
+{
+    struct worker *worker = owner;
+
+    /* The turn that follows every event collects; nothing else is needed. */
+    (void)worker;
+}
+
+static struct http_engine *new_engine(struct worker *worker, const struct config *config,
+                                      struct error *error)
+{
+    struct http_options options = {
+        .allow_count = config->network.allow_count,
+        .allow = config->network.allow,
+        .https_only = config->network.https_only,
+        .proxy = config->network.proxy,
+        .source_address = config->network.source_address,
+        .ca_file = config->network.ca_file,
+        .connect_timeout_ms = config->delivery.connect_timeout_ms,
+        .max_response_bytes = config->delivery.max_response_bytes,
+        .max_connections = (size_t)config->worker.max_in_flight,
+    };
+
+    return http_engine_new(worker->base, &options, on_transfer_finished, on_engine_wake, worker,
+                           error);
+}
+
+bool sending_init(struct worker *worker, struct error *error)
+{
+    request_headers_init(&worker->sending.headers);
+    buffer_init(&worker->sending.signature, SIGNATURE_MAX);
+    worker->sending.current.config = worker->config;
+    worker->sending.current.engine = new_engine(worker, worker->config, error);
+    return worker->sending.current.engine != NULL;
+}
+
+static void engine_free(struct sending_engine *engine)
+{
+    http_engine_free(engine->engine);
+    config_free(engine->config);
+    *engine = (struct sending_engine){NULL, NULL};
+}
+
+void sending_free(struct worker *worker)
+{
+    engine_free(&worker->sending.current);
+    engine_free(&worker->sending.retired);
+    request_headers_free(&worker->sending.headers);
+    buffer_free(&worker->sending.signature);
+}
+
+bool sending_replace_engine(struct worker *worker, struct config *config, struct error *error)
+{
+    struct sending *sending = &worker->sending;
+    struct http_engine *engine;
+
+    if (sending->retired.engine != NULL)
+        return error_set(error, "requests of the configuration before are still in flight");
+    engine = new_engine(worker, config, error);
+    if (engine == NULL)
+        return false;
+    sending->retired = sending->current;
+    sending->current = (struct sending_engine){engine, config};
+    return true;
+}
+
+size_t sending_in_flight(const struct worker *worker)
+{
+    return worker->deliveries.counts[DELIVERY_IN_FLIGHT];
+}
+
+void sending_abandon(struct worker *worker)
+{
+    struct delivery_list *list = &worker->deliveries.lists[DELIVERY_IN_FLIGHT];
+
+    http_engine_cancel_all(worker->sending.current.engine);
+    if (worker->sending.retired.engine != NULL)
+        http_engine_cancel_all(worker->sending.retired.engine);
+    while (!TAILQ_EMPTY(list))
+        delivery_set_state(&worker->deliveries, TAILQ_FIRST(list), DELIVERY_FORGOTTEN);
+}
+
+static double random01(void)
+{
+    return (double)arc4random() / 4294967296.0;
+}
+
+/* Says what happened in the words that last_error keeps. */
+static char *error_text(const struct delivery *delivery, const struct attempt *attempt,
+                        const char *error)
+{
+    struct buffer text;
+
+    if (delivery->outcome.kind == OUTCOME_DELIVERED)
+        return NULL;
+    buffer_init(&text, ERROR_BYTES);
+    if (attempt->result == ATTEMPT_ANSWERED && attempt->status >= 300 && attempt->status < 400)
+        buffer_append_format(&text, "the receiver answered %d: redirects are not followed",
+                             attempt->status);
+    else if (attempt->result == ATTEMPT_ANSWERED)
+        buffer_append_format(&text, "the receiver answered %d", attempt->status);
+    else
+        text_append_clean(&text, error, strlen(error));
+    if (delivery->outcome.is_exhausted)
+        buffer_append_format(&text, "; given up after %d attempts",
+                             delivery->endpoint->settings.retry.max_attempts);
+    return buffer_take(&text);
+}
+
+static void finish(struct worker *worker, struct delivery *delivery, const struct attempt *attempt,
+                   const char *error)
+{
+    const struct retry_policy *policy = &delivery->endpoint->settings.retry;
+
+    delivery->finished_us = worker->now_us;
+    delivery->outcome = outcome_decide(policy, delivery->attempts, attempt, random01());
+    delivery->response_status = attempt->result == ATTEMPT_ANSWERED ? attempt->status : 0;
+    delivery->error = error_text(delivery, attempt, error);
+    delivery_drop_payload(&worker->deliveries, delivery);
+    delivery_set_state(&worker->deliveries, delivery, DELIVERY_FINISHED);
+    if (delivery->outcome.disables_endpoint)
+        endpoint_settings_set_problem(&delivery->endpoint->settings,
+                                      "endpoint is disabled: the receiver answered 410 Gone");
+    report_outcome(worker, delivery);
+}
+
+static char *response_text(const struct http_response *response)
+{
+    struct buffer text;
+
+    if (response->snippet.length == 0)
+        return NULL;
+    buffer_init(&text, HTTP_SNIPPET_BYTES);
+    text_append_clean(&text, response->snippet.data, response->snippet.length);
+    return buffer_take(&text);
+}
+
+static void on_transfer_finished(void *request_owner, const struct http_response *response)
+{
+    struct delivery *delivery = request_owner;
+    struct attempt attempt = {
+        .result = response->result,
+        .status = response->status,
+        .retry_after_ms = -1,
+    };
+
+    if (response->retry_after[0] != '\0')
+        attempt.retry_after_ms = retry_after_parse_ms(response->retry_after, clock_wall_s());
+    delivery->response_body = response_text(response);
+    finish(delivery->worker, delivery, &attempt, response->error);
+}
+
+bool sending_collect(struct worker *worker)
+{
+    struct sending *sending = &worker->sending;
+    bool has_more = http_engine_collect(sending->current.engine, COLLECT_BUDGET);
+
+    if (sending->retired.engine == NULL)
+        return has_more;
+    has_more = http_engine_collect(sending->retired.engine, COLLECT_BUDGET) || has_more;
+    if (http_engine_in_flight(sending->retired.engine) == 0)
+        engine_free(&sending->retired);
+    return has_more;
+}
+
+static bool add_extra_headers(struct request_headers *headers, const struct config_header *extra,
+                              size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!request_headers_add(headers, extra[i].name, extra[i].value))
+            return false;
+    return true;
+}
+
+/* The lines of a delivery's request; false with error when it can't be signed. */
+static bool build_headers(struct worker *worker, const struct delivery *delivery,
+                          struct http_request *request, struct error *error)
+{
+    struct sending *sending = &worker->sending;
+    const struct config *config = worker->config;
+    const struct endpoint_settings *settings = &delivery->endpoint->settings;
+    struct request_facts facts = {
+        .event_id = delivery->event_id,
+        .attempt = (delivery->attempts > 0 ? delivery->attempts : 0) + 1,
+        .timestamp_s = clock_wall_s(),
+    };
+
+    buffer_clear(&sending->signature);
+    if (!signer_sign(settings->signer, facts.event_id, facts.timestamp_s, delivery->payload,
+                     delivery->payload_length, &sending->signature, error))
+        return false;
+    facts.signature = buffer_string(&sending->signature);
+    request_headers_clear(&sending->headers);
+    if (!add_extra_headers(&sending->headers, config->delivery.headers,
+                           config->delivery.headers_count) ||
+        !add_extra_headers(&sending->headers, settings->headers, settings->headers_count))
+        return error_set(error, "more than %d extra headers", HEADERS_MAX);
+    request->headers = request_headers_build(&sending->headers, &facts, &request->headers_count);
+    return true;
+}
+
+/* False with error when the delivery can't be sent at all. */
+static bool check_sendable(const struct worker *worker, const struct delivery *delivery,
+                           struct error *error)
+{
+    char limit[UNITS_TEXT_SIZE];
+
+    if (delivery->endpoint->settings.problem != NULL)
+        return error_set(error, "%s", delivery->endpoint->settings.problem);
+    if (delivery->payload == NULL)
+        return error_set(
+            error, "payload has %lld bytes: more than delivery.max_payload, %s",
+            (long long)delivery->payload_bytes,
+            units_format_size_bytes(worker->config->delivery.max_payload_bytes, limit));
+    if (delivery->attempts == INT32_MAX)
+        return error_set(error, "attempts is %d: set it to what it was", delivery->attempts);
+    return true;
+}
+
+static void start(struct worker *worker, struct delivery *delivery)
+{
+    struct http_request request = {
+        .url = delivery->endpoint->url,
+        .body = delivery->payload,
+        .body_length = delivery->payload_length,
+        .timeout_ms = delivery->endpoint->settings.timeout_ms,
+    };
+    struct error error;
+
+    delivery->worker = worker;
+    delivery->started_us = worker->now_us;
+    if (!check_sendable(worker, delivery, &error) ||
+        !build_headers(worker, delivery, &request, &error)) {
+        struct attempt attempt = {.result = ATTEMPT_UNSENDABLE, .retry_after_ms = -1};
+
+        finish(worker, delivery, &attempt, error.message);
+        return;
+    }
+    delivery_set_state(&worker->deliveries, delivery, DELIVERY_IN_FLIGHT);
+    http_start(worker->sending.current.engine, &request, delivery);
+}
+
+/*
+ * Outcomes that can't be written yet count as well: when the database is slow, a crash would send
+ * them all again.
+ */
+static bool has_slot(const struct worker *worker)
+{
+    const size_t *counts = worker->deliveries.counts;
+    size_t limit = (size_t)worker->config->worker.max_in_flight;
+
+    return counts[DELIVERY_IN_FLIGHT] < limit &&
+           counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] < limit * 2 + OUTCOMES_BATCH_MAX;
+}
+
+bool sending_step(struct worker *worker)
+{
+    for (int budget = START_BUDGET; worker_can_send(worker) && has_slot(worker); budget--) {
+        struct endpoint *endpoint = endpoint_next_ready(&worker->endpoints, worker->now_us);
+        struct delivery *delivery;
+
+        if (endpoint == NULL)
+            return false;
+        if (budget == 0)
+            return true;
+        delivery = TAILQ_FIRST(&endpoint->waiting);
+        endpoint_remove(&worker->endpoints, delivery);
+        endpoint_yield(&worker->endpoints, endpoint);
+        start(worker, delivery);
+    }
+    return false;
+}

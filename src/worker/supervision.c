@@ -1,0 +1,89 @@
+#include "worker/supervision.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+#include "worker/leasing.h"
+#include "worker/recording.h"
+#include "worker/sending.h"
+
+#define STATUS_PAUSE_US 5000000
+
+void supervision_init(struct worker *worker)
+{
+    uint64_t watchdog_us = 0;
+
+    /* Half of the time-out, as sd_watchdog_enabled(3) recommends. */
+    if (sd_watchdog_enabled(0, &watchdog_us) > 0)
+        worker->watchdog_us = (int64_t)watchdog_us / 2;
+    worker->ping_us = 0;
+}
+
+static const char *condition(const struct worker *worker)
+{
+    if (worker->phase != WORKER_RUNNING)
+        return "stopping";
+    if (!db_link_is_up(worker->reading) || !db_link_is_up(worker->writing))
+        return "waiting for the database";
+    return leasing_is_valid(worker) ? "delivering" : "standing by";
+}
+
+static void format_status(const struct worker *worker, char *text, size_t size)
+{
+    snprintf(text, size,
+             "%s; %zu in flight, %zu waiting, %zu to record; delivered %" PRIu64
+             ", retried %" PRIu64 ", failed %" PRIu64,
+             condition(worker), sending_in_flight(worker),
+             worker->deliveries.counts[DELIVERY_WAITING], recording_unwritten(worker),
+             worker->totals.delivered, worker->totals.retried, worker->totals.failed);
+}
+
+/* sd_notify() fails only when systemd has gone; there is nobody to tell. */
+static void tell(const char *state)
+{
+    (void)sd_notify(0, state);
+}
+
+void supervision_note_ready(const struct worker *worker)
+{
+    char status[256];
+
+    format_status(worker, status, sizeof(status));
+    (void)sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+}
+
+/* MONOTONIC_USEC is what Type=notify-reload wants; Type=notify ignores it. */
+void supervision_note_reloading(void)
+{
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_monotonic_us());
+}
+
+void supervision_note_stopping(void)
+{
+    tell("STOPPING=1");
+}
+
+static int64_t pause_us(const struct worker *worker)
+{
+    bool is_short = worker->watchdog_us > 0 && worker->watchdog_us < STATUS_PAUSE_US;
+
+    return is_short ? worker->watchdog_us : STATUS_PAUSE_US;
+}
+
+void supervision_step(struct worker *worker)
+{
+    char status[256];
+
+    if (worker->now_us < worker->ping_us)
+        return;
+    worker->ping_us = worker->now_us + pause_us(worker);
+    format_status(worker, status, sizeof(status));
+    (void)sd_notifyf(0, "%sSTATUS=%s", worker->watchdog_us > 0 ? "WATCHDOG=1\n" : "", status);
+}
+
+int64_t supervision_next_us(const struct worker *worker)
+{
+    return worker->ping_us;
+}

@@ -1,0 +1,286 @@
+#include "worker/worker.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "worker/cleaning.h"
+#include "worker/connecting.h"
+#include "worker/finding.h"
+#include "worker/leasing.h"
+#include "worker/loading.h"
+#include "worker/recording.h"
+#include "worker/reloading.h"
+#include "worker/report.h"
+#include "worker/sending.h"
+#include "worker/supervision.h"
+
+#define REAP_PAUSE_US 10000000
+
+/* When the drain is over but outcomes can't be written, they get this much longer. */
+#define LAST_WRITE_US 2000000
+
+bool worker_can_send(const struct worker *worker)
+{
+    return worker->phase == WORKER_RUNNING && worker->is_schema_checked &&
+           connecting_is_up(worker) && leasing_is_valid(worker);
+}
+
+void worker_give_up(struct worker *worker, const char *message, const char *hint)
+{
+    log_event(LOG_LEVEL_ERROR, message, LOG_TEXT("hint", hint));
+    worker->exit_status = EXIT_FAILURE;
+    worker->phase = WORKER_DONE;
+}
+
+void worker_drop_waiting(struct worker *worker)
+{
+    struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_WAITING]);
+    bool keeps_owned = connecting_is_up(worker) && worker->phase == WORKER_RUNNING;
+
+    while (delivery != NULL) {
+        struct delivery *next = TAILQ_NEXT(delivery, in_state);
+
+        if (!keeps_owned || !finder_owns(&worker->finding.finder, delivery->lane)) {
+            endpoint_remove(&worker->endpoints, delivery);
+            delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
+        }
+        delivery = next;
+    }
+}
+
+static void begin_drain(struct worker *worker)
+{
+    worker->phase = WORKER_DRAINING;
+    worker->drain_until_us = worker->now_us + worker->config->worker.drain_timeout_ms * 1000;
+    supervision_note_stopping();
+    worker_drop_waiting(worker);
+    log_event(LOG_LEVEL_INFO, "stopping: finishing what is in flight",
+              LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)),
+              LOG_NUMBER("to_record", (int64_t)recording_unwritten(worker)));
+}
+
+static void stop_now(struct worker *worker)
+{
+    log_event(LOG_LEVEL_WARNING, "stopping at once: what is in flight will be sent again",
+              LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)),
+              LOG_NUMBER("unrecorded", (int64_t)recording_unwritten(worker)));
+    sending_abandon(worker);
+    worker->exit_status = recording_unwritten(worker) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    worker->phase = WORKER_DONE;
+}
+
+static void on_signal_stop(evutil_socket_t number, short what, void *argument)
+{
+    struct worker *worker = argument;
+
+    (void)number;
+    (void)what;
+    worker->stops_wanted++;
+}
+
+static void on_signal_reload(evutil_socket_t number, short what, void *argument)
+{
+    struct worker *worker = argument;
+
+    (void)number;
+    (void)what;
+    worker->is_reload_wanted = true;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    (void)argument;
+}
+
+/* The first signal drains, the second ends it. */
+static void stop_step(struct worker *worker)
+{
+    for (; worker->stops_wanted > 0 && worker->phase != WORKER_DONE; worker->stops_wanted--) {
+        if (worker->phase == WORKER_RUNNING)
+            begin_drain(worker);
+        else
+            stop_now(worker);
+    }
+}
+
+/* What did not end within drain_timeout is abandoned: its rows are pending as before. */
+static void drain_step(struct worker *worker)
+{
+    bool is_late = worker->now_us >= worker->drain_until_us;
+
+    if (is_late && sending_in_flight(worker) > 0) {
+        log_event(LOG_LEVEL_WARNING,
+                  "worker.drain_timeout is over: requests in flight are abandoned "
+                  "and will be sent again",
+                  LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)));
+        sending_abandon(worker);
+        worker->drain_until_us = worker->now_us + LAST_WRITE_US;
+        return;
+    }
+    if (is_late && recording_unwritten(worker) > 0) {
+        stop_now(worker);
+        return;
+    }
+    if (sending_in_flight(worker) > 0 || recording_unwritten(worker) > 0)
+        return;
+    if (leasing_release(worker) || is_late) {
+        log_event(LOG_LEVEL_INFO, "stopped");
+        worker->phase = WORKER_DONE;
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t next_us(const struct worker *worker)
+{
+    int64_t next = worker->reap_us;
+
+    next = earlier(next, finding_next_us(worker));
+    next = earlier(next, loading_next_us(worker));
+    next = earlier(next, recording_next_us(worker));
+    next = earlier(next, leasing_next_us(worker));
+    next = earlier(next, cleaning_next_us(worker));
+    next = earlier(next, supervision_next_us(worker));
+    if (worker->phase == WORKER_DRAINING)
+        next = earlier(next, worker->drain_until_us);
+    return next;
+}
+
+static void set_tick(struct worker *worker, bool has_more)
+{
+    int64_t wait_us = has_more ? 0 : next_us(worker) - clock_monotonic_us();
+    struct timeval after;
+
+    if (wait_us < 0)
+        wait_us = 0;
+    after = (struct timeval){wait_us / 1000000, wait_us % 1000000};
+    if (evtimer_add(worker->tick, &after) != 0)
+        bug("timer could not be set");
+}
+
+static void reap(struct worker *worker)
+{
+    deliveries_reap(&worker->deliveries, finding_unanswered(worker));
+    if (worker->now_us < worker->reap_us)
+        return;
+    endpoints_reap(&worker->endpoints, worker->now_us);
+    worker->reap_us = worker->now_us + REAP_PAUSE_US;
+}
+
+/* One loop turn, in its written order (worker.h). */
+static void turn(struct worker *worker)
+{
+    bool has_more;
+
+    if (event_base_loop(worker->base, EVLOOP_ONCE) < 0)
+        bug("the event loop failed");
+    worker->now_us = clock_monotonic_us();
+    stop_step(worker);
+    has_more = sending_collect(worker);
+    connecting_collect(worker);
+    connecting_step(worker);
+    leasing_step(worker);
+    reloading_step(worker);
+    has_more = sending_step(worker) || has_more;
+    loading_step(worker);
+    finding_step(worker);
+    recording_step(worker);
+    cleaning_step(worker);
+    supervision_step(worker);
+    if (worker->phase == WORKER_DRAINING)
+        drain_step(worker);
+    reap(worker);
+    set_tick(worker, has_more);
+}
+
+static void add_signal(struct worker *worker, int slot, int number, event_callback_fn on_signal)
+{
+    worker->signals[slot] = evsignal_new(worker->base, number, on_signal, worker);
+    if (worker->signals[slot] == NULL || event_add(worker->signals[slot], NULL) != 0)
+        bug("signal %d could not be caught", number);
+}
+
+static void init_loop(struct worker *worker)
+{
+    worker->base = event_base_new();
+    if (worker->base == NULL)
+        bug("the event loop could not be made");
+    worker->tick = evtimer_new(worker->base, on_tick, worker);
+    if (worker->tick == NULL)
+        bug("timer could not be made");
+    signal(SIGPIPE, SIG_IGN);
+    add_signal(worker, 0, SIGTERM, on_signal_stop);
+    add_signal(worker, 1, SIGINT, on_signal_stop);
+    add_signal(worker, 2, SIGHUP, on_signal_reload);
+}
+
+static bool init(struct worker *worker, struct config *config, struct error *error)
+{
+    worker->config = config;
+    worker->now_us = clock_monotonic_us();
+    deliveries_init(&worker->deliveries);
+    endpoints_init(&worker->endpoints);
+    init_loop(worker);
+    if (!sending_init(worker, error))
+        return false;
+    finding_init(worker);
+    loading_init(worker);
+    recording_init(worker);
+    leasing_init(worker);
+    supervision_init(worker);
+    connecting_init(worker);
+    set_tick(worker, true);
+    return true;
+}
+
+static void finish(struct worker *worker)
+{
+    sending_abandon(worker);
+    connecting_free(worker);
+    deliveries_free(&worker->deliveries);
+    endpoints_free(&worker->endpoints);
+    finding_free(worker);
+    loading_free(worker);
+    recording_free(worker);
+}
+
+static void free_loop(struct worker *worker)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(worker->signals); i++)
+        if (worker->signals[i] != NULL)
+            event_free(worker->signals[i]);
+    event_free(worker->tick);
+    event_base_free(worker->base);
+}
+
+int worker_run(struct config *config)
+{
+    struct worker *worker = memory_new(1, sizeof(*worker));
+    struct error error;
+    int status = EXIT_FAILURE;
+
+    if (init(worker, config, &error)) {
+        log_event(LOG_LEVEL_INFO, "postrider " POSTRIDER_VERSION " is running",
+                  LOG_TEXT("owner", worker->leasing.owner), LOG_TEXT("config", config->file));
+        supervision_note_ready(worker);
+        while (worker->phase != WORKER_DONE)
+            turn(worker);
+        finish(worker);
+        status = worker->exit_status;
+    } else {
+        log_event(LOG_LEVEL_ERROR, error.message, LOG_TEXT("hint", error.hint));
+    }
+    sending_free(worker);
+    free_loop(worker);
+    free(worker);
+    return status;
+}
