@@ -36,7 +36,7 @@ void suggest_consider(struct suggestion *best, const char *typed, const char *ca
         return;
     distance = edit_distance(typed, typed_length, candidate, length);
     /* "stat" for "status": a beginning counts as one mistake. */
-    if (typed_length >= 2 && strncmp(typed, candidate, typed_length) == 0)
+    if (distance > 1 && typed_length >= 2 && strncmp(typed, candidate, typed_length) == 0)
         distance = 1;
     if (distance > 2 || distance * 2 > length)
         return;
