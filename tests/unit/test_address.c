@@ -27,6 +27,9 @@ static void test_ranges_are_parsed(void **state)
         const char *inside, *outside;
     } cases[] = {
         {"10.0.0.0/8", false, 8, "10.255.255.255", "11.0.0.0"},
+        {"10.0.0.0/9", false, 9, "10.127.255.255", "10.128.0.0"},
+        {"0000:0000:0000:0000:0000:ffff:255.255.255.255", true, 128, "::ffff:255.255.255.255",
+         "::"},
         {"172.16.0.0/12", false, 12, "172.31.255.255", "172.32.0.0"},
         {"192.0.2.7", false, 32, "192.0.2.7", "192.0.2.6"},
         {"192.0.2.7/32", false, 32, "192.0.2.7", "192.0.2.8"},
@@ -77,6 +80,9 @@ static void test_what_is_no_range_is_refused(void **state)
          "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" is not an IP "
          "address or range",
          "10.0.0.0/8"},
+        {"0000:0000:0000:0000:0000:ffff:255.255.255.2550",
+         "\"0000:0000:0000:0000:0000:ffff:255.255.255.2550\" is not an IP address or range",
+         "10.0.0.0/8"},
         {"10.0.0.0/", "\"10.0.0.0/\" needs a prefix of 0 to 32 after the /", ""},
         {"10.0.0.0/33", "\"10.0.0.0/33\" needs a prefix of 0 to 32 after the /", ""},
         {"10.0.0.0/-1", "\"10.0.0.0/-1\" needs a prefix of 0 to 32 after the /", ""},
@@ -84,6 +90,8 @@ static void test_what_is_no_range_is_refused(void **state)
         {"10.0.0.0/8 ", "\"10.0.0.0/8 \" needs a prefix of 0 to 32 after the /", ""},
         {"10.0.0.0/8/8", "\"10.0.0.0/8/8\" needs a prefix of 0 to 32 after the /", ""},
         {"10.0.0.0/0008", "\"10.0.0.0/0008\" needs a prefix of 0 to 32 after the /", ""},
+        {"fd00::/1a", "\"fd00::/1a\" needs a prefix of 0 to 128 after the /", ""},
+        {"fd00::/8 ", "\"fd00::/8 \" needs a prefix of 0 to 128 after the /", ""},
         {"10.0.0.0/255.0.0.0", "\"10.0.0.0/255.0.0.0\" needs a prefix of 0 to 32 after the /", ""},
         {"fd00::/129", "\"fd00::/129\" needs a prefix of 0 to 128 after the /", ""},
         {"10.0.0.1/8", "\"10.0.0.1/8\" has bits below its prefix",

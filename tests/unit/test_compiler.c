@@ -24,7 +24,7 @@ extern void __gcov_dump(void) __attribute__((weak));
 static void on_abort(int number)
 {
     if (__gcov_dump != NULL)
-        __gcov_dump();
+        __gcov_dump(); // NOLINT(bugprone-signal-handler): the child is about to end
     signal(number, SIG_DFL);
 }
 

@@ -98,6 +98,8 @@ static void test_no_control_character_gets_into_a_value(void **state)
 
         check_case(header_check("X-A", value, &error) == is_allowed, "0x%02x", (unsigned)c);
     }
+    assert_false(header_check("X-A", "\nHost: y", &error));
+    assert_false(header_check("X-A", "x\n", &error));
     assert_false(header_check("X-A", "x\r\nHost: y", &error));
     assert_string_equal(error.message, "the value of the header \"X-A\" has the control character "
                                        "0x0d at position 2");

@@ -93,6 +93,8 @@ static void test_logfmt_escapes(void **state)
          "31m",
          "\"\\x9b31m\""},
         {"\xc2\x80", "\"\\x80\""},
+        {"\xc2\x9f", "\"\\x9f\""},
+        {"\t", "\"\\x09\""},
         {"\xc2\xa0", "\xc2\xa0"},
         {"\xff", "\xef\xbf\xbd"},
         {"caf\xe9 au lait", "\"caf\xef\xbf\xbd au lait\""},
@@ -259,15 +261,15 @@ static void test_journal(void **state)
     journal_answer = 0;
     configure_auto(true);
     LOGGED(LOG_LEVEL_ERROR, "delivery failed", LOG_TEXT("last_error", "a\nb \xff"),
-           LOG_NUMBER("attempt", 3), LOG_TEXT("empty", NULL));
+           LOG_NUMBER("attempt", 3), LOG_TEXT("a_z", NULL));
     assert_string_equal(written, "");
     assert_string_equal(buffer_string(&journal), "MESSAGE=delivery failed last_error=\"a\\nb "
                                                  "\xef\xbf\xbd\" attempt=3 "
-                                                 "empty=\"\"\n"
+                                                 "a_z=\"\"\n"
                                                  "PRIORITY=3\n"
                                                  "LAST_ERROR=a\nb \xef\xbf\xbd\n"
                                                  "ATTEMPT=3\n"
-                                                 "EMPTY=\n");
+                                                 "A_Z=\n");
     LOGGED(LOG_LEVEL_DEBUG, "m");
     assert_string_equal(buffer_string(&journal), "MESSAGE=m\nPRIORITY=7\n");
     LOGGED(LOG_LEVEL_INFO, "m");

@@ -22,6 +22,15 @@ static struct outcome decide(int attempts_before, enum attempt_result result, in
     return outcome_decide(&policy, attempts_before, &attempt, 0);
 }
 
+static struct outcome decide_once(int attempts_before)
+{
+    struct retry_policy once = policy;
+    struct attempt attempt = {ATTEMPT_TIMEOUT, 0, -1};
+
+    once.max_attempts = 1;
+    return outcome_decide(&once, attempts_before, &attempt, 0);
+}
+
 static void test_every_status(void **state)
 {
     (void)state;
@@ -98,6 +107,9 @@ static void test_attempts_run_out(void **state)
         check_case(outcome.delay_ms == cases[i].delay_ms, "%d: %lld", cases[i].attempts_before,
                    (long long)outcome.delay_ms);
     }
+    /* With a single attempt allowed, the first one is the last. */
+    assert_true(decide_once(0).is_exhausted);
+    assert_true(decide_once(-1).is_exhausted);
     /* A 2xx delivers however many attempts there were; a final status is not an exhausted one. */
     assert_int_equal(decide(INT_MAX, ATTEMPT_ANSWERED, 204, -1).kind, OUTCOME_DELIVERED);
     assert_false(decide(INT_MAX, ATTEMPT_ANSWERED, 404, -1).is_exhausted);

@@ -53,6 +53,8 @@ static void test_a_schedule_replaces_the_series(void **state)
     assert_int_equal(retry_delay_ms(&policy, 4, 0), 86400000);
     assert_int_equal(retry_delay_ms(&policy, INT_MAX, 0), 86400000);
     assert_int_equal(retry_delay_ms(&policy, 1, 0.5), 4750);
+    policy.schedule_length = 1;
+    assert_int_equal(retry_delay_ms(&policy, 7, 0), 5000);
 }
 
 /* An endpoint's row is written by hand, so a policy can hold what no configuration would. */
@@ -70,6 +72,7 @@ static void test_nonsense_gives_a_delay_within_the_bounds(void **state)
         {"jitter NaN", 1000, 60000, 2, NAN, 0.5, 4000},
         {"jitter negative", 1000, 60000, 2, -1, 0.5, 4000},
         {"jitter above 1", 1000, 60000, 2, 5, 0.5, 0},
+        {"jitter above 1, once and a half", 1000, 60000, 2, 3, 0.5, 0},
         {"jitter infinite", 1000, 60000, 2, INFINITY, 0.5, 0},
         {"random NaN", 1000, 60000, 2, 0.5, NAN, 4000},
         {"random 1", 1000, 60000, 2, 1, 1, 0},

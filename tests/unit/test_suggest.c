@@ -19,13 +19,14 @@ static void test_typing_mistakes(void **state)
     static const struct {
         const char *typed, *word;
     } cases[] = {
-        {"status", "status"},   {"statis", "status"},   {"sttaus", "status"},
-        {"statuss", "status"},  {"tatus", "status"},    {"stat", "status"},
-        {"st", "status"},       {"migrat", "migrate"},  {"mgirate", "migrate"},
-        {"mirgate", "migrate"}, {"verison", "version"}, {"dea", "dead"},
-        {"daed", "dead"},       {"hepl", "help"},       {"sned", "send"},
-        {"chekc", "check"},     {"sectret", "secret"},  {"explane", "explain"},
-        {"runn", "run"},
+        {"status", "status"},   {"rnu", "run"},         {"urn", "run"},
+        {"hlpe", "help"},       {"dexx", "dead"},       {"statis", "status"},
+        {"sttaus", "status"},   {"statuss", "status"},  {"tatus", "status"},
+        {"stat", "status"},     {"st", "status"},       {"migrat", "migrate"},
+        {"mgirate", "migrate"}, {"mirgate", "migrate"}, {"verison", "version"},
+        {"dea", "dead"},        {"daed", "dead"},       {"hepl", "help"},
+        {"sned", "send"},       {"chekc", "check"},     {"sectret", "secret"},
+        {"explane", "explain"}, {"runn", "run"},
     };
 
     (void)state;
@@ -39,6 +40,11 @@ static void test_nothing_near(void **state)
     static const char *const cases[] = {"",
                                         "x",
                                         "delete",
+                                        "rxx",
+                                        "dxxx",
+                                        "statxyz",
+                                        "explxyz",
+                                        "nur",
                                         "abc",
                                         "xyz",
                                         "r",
