@@ -18,16 +18,6 @@ const char *__asan_default_options(void)
 
 static char said[8192];
 
-/* In a coverage build: abort() would lose what the child has counted. */
-extern void __gcov_dump(void) __attribute__((weak));
-
-static void on_abort(int number)
-{
-    if (__gcov_dump != NULL)
-        __gcov_dump(); // NOLINT(bugprone-signal-handler): the child is about to end
-    signal(number, SIG_DFL);
-}
-
 /* Runs bad in a child, leaves its last words in said, and returns the signal that ended it. */
 static int signal_of(void (*bad)(void))
 {
@@ -37,7 +27,7 @@ static int signal_of(void (*bad)(void))
 
     if (child == 0) {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        signal(SIGABRT, on_abort);
+        signal(SIGABRT, SIG_DFL);
         bad();
         _exit(0);
     }
