@@ -138,16 +138,28 @@ static struct shard *choose_shard(struct http_engine *engine, const char *url)
     return &engine->shards[(hash >> 16) % ENGINE_SHARDS];
 }
 
+static size_t count_connections(const struct http_engine *engine)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ENGINE_SHARDS; i++)
+        count += engine->shards[i].connections;
+    return count;
+}
+
 /*
- * libcurl's limit is for one shard, and counts connections in use. While few are idle in the whole
- * engine a shard may keep all of its own; with too many it closes one for each that it gives back.
+ * libcurl's limit is for one shard, counts connections in use too, and makes it close one idle
+ * connection for each that is given back. So a shard may have what it has and what the engine has
+ * left; or less, when the engine has too many, but never less than the transfers in it: each
+ * request would have to connect anew.
  */
 static void limit_connections(struct http_engine *engine, struct shard *shard)
 {
-    size_t most = engine->settings.options.max_connections;
-    bool is_full = engine->watches.opened >= engine->in_flight + most;
+    size_t allowed = engine->in_flight + engine->settings.options.max_connections;
+    size_t others = count_connections(engine) - shard->connections;
+    size_t limit = allowed > others ? allowed - others : 0;
 
-    shard_limit_connections(shard, is_full ? shard->added : shard->added + most);
+    shard_limit_connections(shard, limit > shard->added ? limit : shard->added);
 }
 
 static struct transfer *take_idle(struct http_engine *engine)
@@ -246,6 +258,7 @@ static bool collect_ended(struct http_engine *engine)
         return true;
     }
     TAILQ_REMOVE(&engine->active, transfer, entry);
+    limit_connections(engine, transfer->shard);
     transfer_finish(transfer, code);
     report(engine, transfer);
     return true;

@@ -19,15 +19,17 @@ static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct cur
     curl_socket_t fd = guard_open_socket(&transfer->settings->guard, address, &transfer->guarded);
 
     (void)purpose;
-    if (fd != CURL_SOCKET_BAD)
+    if (fd != CURL_SOCKET_BAD) {
         watch_open(transfer->settings->watches, transfer->shard, fd);
+        transfer->shard->connections++;
+    }
     return fd;
 }
 
 /* The connection may have outlived the transfer that opened it, so this gets the table alone. */
 static int on_close_socket(void *user, curl_socket_t fd)
 {
-    watch_close(user, fd);
+    watch_close(user, fd)->connections--;
     return close(fd);
 }
 

@@ -27,6 +27,7 @@ struct shard {
     void *owner;
     size_t added;         /* handles in multi */
     size_t ended;         /* of these: ended and not taken yet */
+    size_t connections;   /* open, in use or idle; counted by the socket callbacks */
     long max_connections; /* as set in multi */
 };
 

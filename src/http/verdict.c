@@ -123,6 +123,8 @@ void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *fact
         snprintf(text, size, "the connection was closed without an answer");
     else if (code == CURLE_UNSUPPORTED_PROTOCOL && verdict_was_sent(easy))
         snprintf(text, size, "the answer is not HTTP");
+    else if (code == CURLE_INTERFACE_FAILED)
+        snprintf(text, size, "network.source_address cannot be used: %s", facts->curl_error);
     else
         explain_generally(code, facts->curl_error, text, size);
 }

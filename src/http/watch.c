@@ -71,22 +71,21 @@ void watch_open(struct watch_table *table, struct shard *shard, int fd)
     struct watch *watch = find_or_add(table, fd);
 
     unregister(watch);
-    if (!watch->is_ours)
-        table->opened++;
     watch->is_ours = true;
     watch->is_wanted = false;
     watch->shard = shard;
 }
 
-void watch_close(struct watch_table *table, int fd)
+struct shard *watch_close(struct watch_table *table, int fd)
 {
     struct watch *watch = find_or_add(table, fd);
 
+    if (!watch->is_ours)
+        bug("socket %d is closed, but was not opened", fd);
     unregister(watch);
-    if (watch->is_ours)
-        table->opened--;
     watch->is_ours = false;
     watch->is_wanted = false;
+    return watch->shard;
 }
 
 static void on_fd_event(evutil_socket_t fd, short events, void *argument)

@@ -33,7 +33,6 @@ struct watch_table {
     watch_ready *on_ready;
     size_t capacity;
     struct watch_slot *by_fd;
-    size_t opened; /* by watch_open() and not closed yet: libcurl's connections */
 };
 
 void watch_table_init(struct watch_table *table, struct event_base *base, watch_ready *on_ready);
@@ -42,8 +41,8 @@ void watch_table_free(struct watch_table *table);
 /* fd was opened by us, and we will be asked to close it. */
 void watch_open(struct watch_table *table, struct shard *shard, int fd);
 
-/* Forgets fd, which the caller closes next. */
-void watch_close(struct watch_table *table, int fd);
+/* Forgets fd, which the caller closes next. Returns the shard that it was opened for. */
+struct shard *watch_close(struct watch_table *table, int fd);
 
 /* what is CURL_POLL_IN, _OUT, _INOUT or _REMOVE. */
 void watch_set(struct watch_table *table, struct shard *shard, int fd, int what);

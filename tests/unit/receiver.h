@@ -27,7 +27,6 @@
 #include "http/engine.h"
 
 #define RECEIVER_CONNECTIONS_MAX 256
-#define REQUEST_MAX_BYTES        (4 * 1024 * 1024)
 
 struct receiver;
 
@@ -49,7 +48,8 @@ struct receiver {
     atomic_int connections;
     atomic_int requests;
     struct connection table[RECEIVER_CONNECTIONS_MAX];
-    char *last_request; /* read_request() of any connection; the receiver's */
+    pthread_mutex_t lock; /* of last_request */
+    char *last_request;   /* of any connection; read by the test when no other can come */
 };
 
 static inline void send_bytes(struct connection *connection, const void *bytes, size_t length)
@@ -95,40 +95,40 @@ static inline size_t find_body_length(const char *head)
     return field != NULL ? strtoul(field + 17, NULL, 10) : 0;
 }
 
-/* Reads a whole request into text; false when the client closed before it was complete. */
-static inline bool read_request_into(struct connection *connection, char *text)
+static inline bool is_whole_request(const char *text, size_t length)
 {
-    size_t length = 0;
+    const char *end = strstr(text, "\r\n\r\n");
 
-    for (;;) {
-        char *end;
-        ssize_t got;
-
-        text[length] = '\0';
-        end = strstr(text, "\r\n\r\n");
-        if (end != NULL && length >= (size_t)(end + 4 - text) + find_body_length(text))
-            break;
-        got = recv(connection->fd, text + length, REQUEST_MAX_BYTES - length - 1, 0);
-        if (got <= 0)
-            return false;
-        length += (size_t)got;
-    }
-    connection->receiver->requests++;
-    return true;
+    return end != NULL && length >= (size_t)(end + 4 - text) + find_body_length(text);
 }
 
+/* Reads a request and keeps it; false when the client closed before it was complete. */
 static inline bool read_request(struct connection *connection)
 {
-    char *text = memory_new(REQUEST_MAX_BYTES, 1);
-    bool is_complete = read_request_into(connection, text);
+    struct receiver *receiver = connection->receiver;
+    size_t size = 4096;
+    size_t length = 0;
+    char *text = memory_new(size, 1);
 
-    if (is_complete) {
-        free(connection->receiver->last_request);
-        connection->receiver->last_request = text;
-    } else {
-        free(text);
+    while (!is_whole_request(text, length)) {
+        ssize_t got;
+
+        if (length + 1 == size)
+            text = memory_resize(text, size *= 2, 1);
+        got = recv(connection->fd, text + length, size - length - 1, 0);
+        if (got <= 0) {
+            free(text);
+            return false;
+        }
+        length += (size_t)got;
+        text[length] = '\0';
     }
-    return is_complete;
+    pthread_mutex_lock(&receiver->lock);
+    free(receiver->last_request);
+    receiver->last_request = text;
+    pthread_mutex_unlock(&receiver->lock);
+    receiver->requests++;
+    return true;
 }
 
 static inline void *run_connection(void *argument)
@@ -177,6 +177,7 @@ static inline struct receiver *receiver_start(script *serve)
     struct receiver *receiver = memory_new(1, sizeof(*receiver));
 
     receiver->serve = serve;
+    pthread_mutex_init(&receiver->lock, NULL);
     receiver->fd = listen_anywhere(&receiver->port);
     pthread_create(&receiver->thread, NULL, run_receiver, receiver);
     return receiver;
@@ -192,6 +193,7 @@ static inline void receiver_stop(struct receiver *receiver)
         close(receiver->table[i].fd);
     }
     close(receiver->fd);
+    pthread_mutex_destroy(&receiver->lock);
     free(receiver->last_request);
     free(receiver);
 }

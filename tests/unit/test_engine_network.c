@@ -1,0 +1,635 @@
+/*
+ * test_engine_network.c: names, addresses, connections and proxies of the HTTP engine.
+ *
+ * Names below .test are resolved by this program's own getaddrinfo(), which libcurl's resolver
+ * thread calls instead of the C library's.
+ */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <sched.h>
+#include <semaphore.h>
+
+#include "receiver.h"
+
+#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+#define LONG_MS   20000
+#define SHORT_MS  200
+
+static sem_t slow_names; /* posted to let a resolution of slow.test go on */
+static atomic_int slow_ended;
+
+static const struct {
+    const char *name;
+    const char *addresses[3];
+} names[] = {
+    {"private.test", {"10.0.0.1", "192.168.1.1"}},
+    {"mixed.test", {"10.0.0.1", "127.0.0.1"}},
+    {"mixed6.test", {"::1", "127.0.0.1"}},
+    {"hidden.test", {"::ffff:10.0.0.1"}},
+    {"loopback.test", {"127.0.0.1"}},
+    {"slow.test", {"127.0.0.1"}},
+    {"metadata.test", {"169.254.169.254"}},
+};
+
+typedef int resolve(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+static int resolve_listed(resolve *real, const char *const *addresses, const char *service,
+                          const struct addrinfo *hints, struct addrinfo **ret_list)
+{
+    int result = EAI_NONAME;
+
+    *ret_list = NULL;
+    for (size_t i = 0; i < 3 && addresses[i] != NULL; i++) {
+        struct addrinfo *one;
+        struct addrinfo **end = ret_list;
+
+        result = real(addresses[i], service, hints, &one);
+        if (result != 0)
+            break;
+        while (*end != NULL)
+            end = &(*end)->ai_next;
+        *end = one;
+    }
+    return result;
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret_list)
+{
+    resolve *real = (resolve *)dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (strcmp(name, "slow.test") == 0) {
+        sem_wait(&slow_names);
+        slow_ended++;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strcmp(name, names[i].name) == 0)
+            return resolve_listed(real, names[i].addresses, service, hints, ret_list);
+    }
+    if (strstr(name, ".test") != NULL)
+        return EAI_NONAME;
+    return real(name, service, hints, ret_list);
+}
+
+static void serve_ok(struct connection *connection)
+{
+    while (read_request(connection))
+        send_text(connection, OK_ANSWER);
+}
+
+/* Posts to format, in which %d is port, with a new engine. */
+static struct result post_to_format(struct client *client, const char *format, int port,
+                                    int64_t timeout_ms)
+{
+    struct result result = {0};
+    char url[URL_SIZE];
+    const char *number = strstr(format, "%d");
+
+    if (number != NULL)
+        snprintf(url, sizeof(url), "%.*s%d%s", (int)(number - format), format, port, number + 2);
+    else
+        snprintf(url, sizeof(url), "%s", format);
+    client_open(client);
+    client_post_to(client, url, timeout_ms, &result);
+    client_free(client);
+    return result;
+}
+
+struct expectation {
+    const char *url;
+    int allow_count;
+    enum attempt_result result;
+    const char *error; /* a part of it */
+};
+
+static void check_expectations(const struct expectation *cases, size_t count, int port)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct client *client = client_new();
+        struct result result;
+
+        client->options.allow_count = (size_t)cases[i].allow_count;
+        result = post_to_format(client, cases[i].url, port, LONG_MS);
+        if (result.result != cases[i].result || strstr(result.error, cases[i].error) == NULL)
+            fail_msg("%s: result %d, status %d, error \"%s\"\n%s", cases[i].url, (int)result.result,
+                     result.status, result.error, result.transcript);
+        free(result.transcript);
+    }
+}
+
+static void test_addresses(void **state)
+{
+    static const struct expectation cases[] = {
+        {"http://127.0.0.1:%d/", 1, ATTEMPT_ANSWERED, ""},
+        {"http://127.0.0.1:%d/", 0, ATTEMPT_UNSENDABLE,
+         "127.0.0.1 is in loopback 127.0.0.0/8; add it to network.allow to permit it"},
+        {"http://2130706433:%d/", 0, ATTEMPT_UNSENDABLE, "127.0.0.1 is in loopback"},
+        {"http://0x7f.1:%d/", 0, ATTEMPT_UNSENDABLE, "127.0.0.1 is in loopback"},
+        {"http://127%2e0.0.1:%d/", 0, ATTEMPT_UNSENDABLE, "127.0.0.1 is in loopback"},
+        {"http://[::1]:%d/", 0, ATTEMPT_UNSENDABLE, "::1 is in loopback"},
+        {"http://[::1]:%d/", 1, ATTEMPT_UNSENDABLE, "::1 is in loopback"},
+        {"http://[::ffff:127.0.0.1]:%d/", 0, ATTEMPT_UNSENDABLE, "127.0.0.1 is in "},
+        {"http://0.0.0.0:%d/", 1, ATTEMPT_UNSENDABLE, "0.0.0.0 is in "},
+        {"http://localhost:%d/", 0, ATTEMPT_UNSENDABLE, "is in loopback"},
+        {"http://localhost:%d/", 1, ATTEMPT_ANSWERED, ""},
+        {"http://b\xc3\xbc"
+         "cher.localhost:%d/",
+         1, ATTEMPT_ANSWERED, ""},
+        {"http://private.test:%d/", 1, ATTEMPT_UNSENDABLE, "10.0.0.1 is in private"},
+        {"http://metadata.test:%d/", 1, ATTEMPT_UNSENDABLE, "169.254.169.254 is in cloud metadata"},
+        {"http://hidden.test:%d/", 1, ATTEMPT_UNSENDABLE, "10.0.0.1 is in "},
+        {"http://mixed.test:%d/", 1, ATTEMPT_ANSWERED, ""},
+        {"http://mixed6.test:%d/", 1, ATTEMPT_ANSWERED, ""},
+        {"http://mixed.test:%d/", 0, ATTEMPT_UNSENDABLE, "10.0.0.1 is in private"},
+        {"https://127.0.0.1:%d/", 0, ATTEMPT_UNSENDABLE, "127.0.0.1 is in loopback"},
+    };
+    struct receiver *receiver = receiver_start(serve_ok);
+
+    (void)state;
+    check_expectations(cases, ARRAY_LENGTH(cases), receiver->port);
+    receiver_stop(receiver);
+}
+
+/* Nobody listens on the port. */
+static void test_no_connection(void **state)
+{
+    static const struct expectation cases[] = {
+        {"http://127.0.0.1:%d/", 1, ATTEMPT_CONNECT, "cannot connect to 127.0.0.1:"},
+        {"http://127.0.0.1:%d/", 1, ATTEMPT_CONNECT, ": Connection refused"},
+        {"http://mixed.test:%d/", 1, ATTEMPT_CONNECT, "cannot connect to 127.0.0.1:"},
+        {"https://localhost:%d/", 1, ATTEMPT_CONNECT, ": Connection refused"},
+        {"http://missing.test:%d/", 1, ATTEMPT_DNS, "Could not resolve host: missing.test"},
+    };
+    int port;
+    int fd = listen_anywhere(&port);
+
+    (void)state;
+    close(fd);
+    check_expectations(cases, ARRAY_LENGTH(cases), port);
+}
+
+static void test_unsendable(void **state)
+{
+    static const struct expectation cases[] = {
+        {"", 1, ATTEMPT_UNSENDABLE, "the URL is empty"},
+        {"localhost:%d", 1, ATTEMPT_UNSENDABLE, "does not begin with http:// or https://"},
+        {"file:///etc/passwd", 1, ATTEMPT_UNSENDABLE, "scheme \"file\" is not supported"},
+        {"http://user:pw@127.0.0.1:%d/", 1, ATTEMPT_UNSENDABLE, "credentials in a URL"},
+        {"http://127.0.0.1:%d/\n", 1, ATTEMPT_UNSENDABLE, "control character"},
+        {"http://\xff.test/", 1, ATTEMPT_UNSENDABLE, "no ASCII form"},
+    };
+
+    (void)state;
+    check_expectations(cases, ARRAY_LENGTH(cases), 1);
+}
+
+static void test_https_only(void **state)
+{
+    struct receiver *receiver = receiver_start(serve_ok);
+    struct client *client = client_new();
+    struct result result;
+
+    (void)state;
+    client->options.https_only = true;
+    result = post_to_format(client, "http://127.0.0.1:%d/", receiver->port, LONG_MS);
+    assert_int_equal(result.result, ATTEMPT_UNSENDABLE);
+    assert_non_null(strstr(result.error, "network.https_only"));
+    assert_int_equal(receiver->connections, 0);
+    free(result.transcript);
+    receiver_stop(receiver);
+}
+
+/* The resolver's thread can't be stopped, and must not be waited for. */
+static void test_slow_name(void **state)
+{
+    struct client *client = client_new();
+    struct result result = {0};
+
+    (void)state;
+    client_open(client);
+    client_post_to(client, "http://slow.test:1/", SHORT_MS, &result);
+    assert_int_equal(slow_ended, 0);
+    assert_int_equal(result.result, ATTEMPT_TIMEOUT);
+    assert_non_null(strstr(result.error, ": the host name was not resolved"));
+    assert_int_equal(result.timings.dns_us, 0);
+    free(result.transcript);
+    client_free(client);
+    assert_int_equal(slow_ended, 0);
+    sem_post(&slow_names);
+    while (slow_ended < 1)
+        sched_yield();
+}
+
+static void serve_hang(struct connection *connection)
+{
+    read_request(connection);
+    wait_for_close(connection);
+}
+
+static void turn_until(struct client *client, const atomic_int *count, int value)
+{
+    while (*count < value) {
+        event_base_loop(client->base, EVLOOP_NONBLOCK);
+        sched_yield();
+    }
+}
+
+static void test_cancel_all(void **state)
+{
+    struct client *client = client_new();
+    struct receiver *hanging = receiver_start(serve_hang);
+    struct receiver *good = receiver_start(serve_ok);
+    struct result result = {0};
+    char url[URL_SIZE];
+    struct http_request request = {.url = local_url(hanging->port, "/", url),
+                                   .body = "{}",
+                                   .body_length = 2,
+                                   .timeout_ms = LONG_MS};
+    struct client_request owner = {.client = client, .result = &result};
+
+    (void)state;
+    client_open(client);
+    for (int i = 0; i < 20; i++)
+        http_start(client->engine, &request, &owner);
+    request.url = "nonsense";
+    http_start(client->engine, &request, &owner);
+    request.url = "http://slow.test/";
+    http_start(client->engine, &request, &owner);
+    assert_int_equal(http_engine_in_flight(client->engine), 22);
+    turn_until(client, &hanging->requests, 20);
+    http_engine_cancel_all(client->engine);
+    assert_int_equal(http_engine_in_flight(client->engine), 0);
+    assert_false(http_engine_collect(client->engine, 100));
+    client_post_to(client, local_url(good->port, "/", url), LONG_MS, &result);
+    assert_int_equal(result.status, 200);
+    assert_int_equal(client->finished, 1);
+    free(result.transcript);
+    client_free(client);
+    receiver_stop(hanging);
+    receiver_stop(good);
+    sem_post(&slow_names);
+    while (slow_ended < 2)
+        sched_yield();
+}
+
+/* Answers a connection's first request, and closes when it has read the second. */
+static void serve_stale(struct connection *connection)
+{
+    if (read_request(connection))
+        send_text(connection, OK_ANSWER);
+    read_request(connection);
+}
+
+/* More often than libcurl's five retries for a handle. */
+static void test_stale_connection(void **state)
+{
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_stale);
+    struct result result = {0};
+    char url[URL_SIZE];
+
+    (void)state;
+    client_open(client);
+    for (int i = 0; i < 20; i++) {
+        client_post_to(client, local_url(receiver->port, "/", url), LONG_MS, &result);
+        if (result.status != 200)
+            fail_msg("request %d: %s\n%s", i, result.error, result.transcript);
+    }
+    assert_int_equal(receiver->requests, 1 + 19 * 2);
+    assert_int_equal(receiver->connections, 20);
+    free(result.transcript);
+    client_free(client);
+    receiver_stop(receiver);
+}
+
+static void serve_close(struct connection *connection)
+{
+    read_request(connection);
+}
+
+/* On a new connection nothing goes out twice. */
+static void test_no_resend_on_new_connection(void **state)
+{
+    struct receiver *receiver = receiver_start(serve_close);
+    struct result result =
+        post_to_format(client_new(), "http://127.0.0.1:%d/", receiver->port, LONG_MS);
+
+    (void)state;
+    assert_int_equal(result.result, ATTEMPT_BROKEN);
+    assert_int_equal(receiver->requests, 1);
+    free(result.transcript);
+    receiver_stop(receiver);
+}
+
+/* Closes each connection after its answer; the client must notice before it uses it again. */
+static void serve_one(struct connection *connection)
+{
+    read_request(connection);
+    send_text(connection, OK_ANSWER);
+}
+
+static void test_connection_closed_while_idle(void **state)
+{
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_one);
+    struct result result = {0};
+    char url[URL_SIZE];
+
+    (void)state;
+    client_open(client);
+    for (int i = 0; i < 10; i++) {
+        client_post_to(client, local_url(receiver->port, "/", url), LONG_MS, &result);
+        assert_int_equal(result.status, 200);
+    }
+    assert_int_equal(receiver->requests, 10);
+    free(result.transcript);
+    client_free(client);
+    receiver_stop(receiver);
+}
+
+static int count_open(struct receiver *receiver)
+{
+    int open = 0;
+
+    for (int i = 0; i < receiver->connections; i++) {
+        char byte;
+
+        open += recv(receiver->table[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+    }
+    return open;
+}
+
+static void test_many_origins_at_once(void **state)
+{
+    enum { COUNT = 100 };
+    static struct result results[COUNT];
+    static char urls[COUNT][URL_SIZE];
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_ok);
+    struct http_request request = {.body = "{}", .body_length = 2, .timeout_ms = LONG_MS};
+
+    (void)state;
+    client->options.max_connections = COUNT;
+    client_open(client);
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < COUNT; i++) {
+            snprintf(urls[i], URL_SIZE, "http://h%d.localhost:%d/", i, receiver->port);
+            request.url = urls[i];
+            client_start(client, &request, &results[i]);
+        }
+        assert_int_equal(http_engine_in_flight(client->engine), COUNT);
+        client_run(client, COUNT * round);
+        for (int i = 0; i < COUNT; i++) {
+            assert_int_equal(results[i].callbacks, round);
+            assert_int_equal(results[i].status, 200);
+        }
+    }
+    assert_int_equal(receiver->connections, COUNT); /* all were kept */
+    for (int i = 0; i < COUNT; i++)
+        free(results[i].transcript);
+    client_free(client);
+    receiver_stop(receiver);
+}
+
+/* The limit is the engine's, but each of its eight shards keeps one connection in any case. */
+static void test_idle_connections_are_limited(void **state)
+{
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_ok);
+    struct result result = {0};
+    char url[URL_SIZE];
+
+    (void)state;
+    client->options.max_connections = 10;
+    client_open(client);
+    for (int i = 0; i < 100; i++) {
+        snprintf(url, sizeof(url), "http://h%d.localhost:%d/", i, receiver->port);
+        client_post_to(client, url, LONG_MS, &result);
+        assert_int_equal(result.status, 200);
+    }
+    assert_int_equal(receiver->connections, 100);
+    assert_in_range(count_open(receiver), 10, 10 + 8 + 1);
+    free(result.transcript);
+    client_free(client);
+    receiver_stop(receiver);
+}
+
+struct chain {
+    struct http_engine *engine;
+    const struct http_request *request;
+    int left;
+};
+
+static void on_chain_finished(void *owner, const struct http_response *response)
+{
+    struct chain *chain = owner;
+
+    assert_int_equal(response->status, 200);
+    if (--chain->left > 0)
+        http_start(chain->engine, chain->request, chain);
+}
+
+static void on_chain_wake(void *owner)
+{
+    (void)owner;
+}
+
+static void test_start_from_callback(void **state)
+{
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_ok);
+    char url[URL_SIZE];
+    const struct http_request request = {.url = local_url(receiver->port, "/", url),
+                                         .body = "{}",
+                                         .body_length = 2,
+                                         .timeout_ms = LONG_MS};
+    struct chain chain = {.request = &request, .left = 50};
+    struct error error;
+
+    (void)state;
+    chain.engine = http_engine_new(client->base, &client->options, on_chain_finished, on_chain_wake,
+                                   NULL, &error);
+    assert_non_null(chain.engine);
+    http_start(chain.engine, &request, &chain);
+    while (chain.left > 0) {
+        event_base_loop(client->base, EVLOOP_ONCE);
+        http_engine_collect(chain.engine, 1);
+    }
+    assert_int_equal(receiver->requests, 50);
+    assert_int_equal(receiver->connections, 1);
+    http_engine_free(chain.engine);
+    client_free(client);
+    receiver_stop(receiver);
+}
+
+/* Proxies. */
+
+static const char *const proxy_variables[] = {"http_proxy", "HTTP_PROXY",  "https_proxy",
+                                              "all_proxy",  "HTTPS_PROXY", "ALL_PROXY"};
+
+static void test_environment_is_ignored(void **state)
+{
+    struct receiver *receiver = receiver_start(serve_ok);
+    struct result result;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(proxy_variables); i++)
+        setenv(proxy_variables[i], "http://127.0.0.1:1/", 1);
+    result = post_to_format(client_new(), "http://127.0.0.1:%d/", receiver->port, LONG_MS);
+    assert_int_equal(result.status, 200);
+    free(result.transcript);
+    for (size_t i = 0; i < ARRAY_LENGTH(proxy_variables); i++)
+        unsetenv(proxy_variables[i]);
+    receiver_stop(receiver);
+}
+
+static void serve_proxy(struct connection *connection)
+{
+    while (read_request(connection)) {
+        const char *text = connection->receiver->last_request;
+
+        if (strstr(text, "credentials.test") != NULL)
+            send_text(connection, "HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n");
+        else if (strncmp(text, "CONNECT ", 8) == 0)
+            send_text(connection, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+        else
+            send_text(connection, OK_ANSWER);
+    }
+}
+
+static struct result post_by_proxy(struct receiver *receiver, const char *url, bool is_allowed)
+{
+    struct client *client = client_new();
+    struct result result;
+    char proxy[URL_SIZE];
+
+    client->options.proxy = local_url(receiver->port, "", proxy);
+    client->options.allow_count = is_allowed ? 1 : 0;
+    setenv("no_proxy", "*", 1);
+    result = post_to_format(client, url, 80, LONG_MS);
+    unsetenv("no_proxy");
+    return result;
+}
+
+static void test_proxy(void **state)
+{
+    static const struct {
+        const char *url;
+        bool is_allowed;
+        enum attempt_result result;
+        const char *error;
+        const char *request; /* the proxy got; NULL = none */
+    } cases[] = {
+        {"http://missing.test/a", false, ATTEMPT_ANSWERED, "", "POST http://missing.test/a HTTP"},
+        {"http://127.0.0.1/a", true, ATTEMPT_ANSWERED, "", "POST http://127.0.0.1/a HTTP"},
+        {"http://127.0.0.1/a", false, ATTEMPT_UNSENDABLE, "127.0.0.1 is in loopback", NULL},
+        {"http://2130706433/a", false, ATTEMPT_UNSENDABLE, "127.0.0.1 is in loopback", NULL},
+        {"https://[fd00::1]/a", false, ATTEMPT_UNSENDABLE, "fd00::1 is in ", NULL},
+        {"http://credentials.test/", false, ATTEMPT_CONNECT, "407", "POST http://cred"},
+        {"https://missing.test/", false, ATTEMPT_CONNECT, "403", "CONNECT missing.test:443 HTTP"},
+        {"https://credentials.test/", false, ATTEMPT_CONNECT, "407", "CONNECT credentials.test"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct receiver *receiver = receiver_start(serve_proxy);
+        struct result result = post_by_proxy(receiver, cases[i].url, cases[i].is_allowed);
+        const char *got = receiver->last_request;
+
+        if (result.result != cases[i].result || strstr(result.error, cases[i].error) == NULL ||
+            (got == NULL) != (cases[i].request == NULL) ||
+            (got != NULL && strncmp(got, cases[i].request, strlen(cases[i].request)) != 0))
+            fail_msg("%s: result %d, error \"%s\", the proxy got %s\n%s", cases[i].url,
+                     (int)result.result, result.error, got, result.transcript);
+        if (got != NULL && strncmp(got, "CONNECT", 7) == 0)
+            assert_null(strstr(got, "X-Test")); /* for the receiver alone */
+        free(result.transcript);
+        receiver_stop(receiver);
+    }
+}
+
+/* Answers with the address that the request came from. */
+static void serve_peer(struct connection *connection)
+{
+    struct sockaddr_in peer = {0};
+    socklen_t length = sizeof(peer);
+    char ip[INET_ADDRSTRLEN] = "";
+    char answer[128];
+
+    read_request(connection);
+    getpeername(connection->fd, (struct sockaddr *)&peer, &length);
+    inet_ntop(AF_INET, &peer.sin_addr, ip, sizeof(ip));
+    snprintf(answer, sizeof(answer), "HTTP/1.0 200 OK\r\n\r\n%s", ip);
+    send_text(connection, answer);
+}
+
+static void test_source_address(void **state)
+{
+    struct receiver *receiver = receiver_start(serve_peer);
+    struct client *client = client_new();
+    struct result result;
+
+    (void)state;
+    client->options.source_address = "127.0.0.77";
+    result = post_to_format(client, "http://localhost:%d/", receiver->port, LONG_MS);
+    assert_int_equal(result.status, 200);
+    assert_string_equal(result.snippet, "127.0.0.77");
+    free(result.transcript);
+    client = client_new();
+    client->options.source_address = "203.0.113.1";
+    result = post_to_format(client, "http://localhost:%d/", receiver->port, LONG_MS);
+    assert_int_equal(result.result, ATTEMPT_CONNECT);
+    assert_non_null(strstr(result.error, "network.source_address cannot be used: "));
+    free(result.transcript);
+    receiver_stop(receiver);
+}
+
+static void test_bad_options(void **state)
+{
+    static const struct {
+        const char *ca_file, *proxy, *message;
+    } cases[] = {
+        {"/nowhere/ca.pem", "", "network.ca_file: cannot read /nowhere/ca.pem: No such file"},
+        {"", "http://[", "network.proxy is not a valid URL"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct client *client = client_new();
+        struct error error = {0};
+
+        client->options.ca_file = cases[i].ca_file;
+        client->options.proxy = cases[i].proxy;
+        assert_null(http_engine_new(client->base, &client->options, on_client_finished,
+                                    on_client_wake, client, &error));
+        if (strstr(error.message, cases[i].message) == NULL)
+            fail_msg("%s", error.message);
+        client_free(client);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_no_connection),
+        cmocka_unit_test(test_unsendable),
+        cmocka_unit_test(test_https_only),
+        cmocka_unit_test(test_slow_name),
+        cmocka_unit_test(test_cancel_all),
+        cmocka_unit_test(test_stale_connection),
+        cmocka_unit_test(test_no_resend_on_new_connection),
+        cmocka_unit_test(test_connection_closed_while_idle),
+        cmocka_unit_test(test_many_origins_at_once),
+        cmocka_unit_test(test_idle_connections_are_limited),
+        cmocka_unit_test(test_start_from_callback),
+        cmocka_unit_test(test_environment_is_ignored),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_source_address),
+        cmocka_unit_test(test_bad_options),
+    };
+
+    alarm(120);
+    sem_init(&slow_names, 0, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
