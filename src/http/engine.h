@@ -51,7 +51,7 @@ struct http_options {
     size_t max_connections;     /* kept open while idle, all hosts together */
 };
 
-/* Everything is borrowed until the callback. */
+/* The body is borrowed until the callback, all else only for the call of http_start(). */
 struct http_request {
     const char *url;
     const char *const *headers; /* "Name: value", checked by the caller */

@@ -11,7 +11,7 @@
 
 CURL *handle_new(struct transfer *transfer);
 
-/* url, headers and the request's body are borrowed until the transfer has ended. */
+/* headers and the request's body are borrowed until the transfer has ended; url is copied. */
 void handle_set_request(struct transfer *transfer, const struct http_request *request,
                         const char *url, struct curl_slist *headers);
 

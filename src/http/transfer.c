@@ -30,6 +30,7 @@ void transfer_free(struct transfer *transfer)
     buffer_free(&transfer->response.snippet);
     buffer_free(&transfer->response.transcript);
     free(transfer->nodes);
+    free(transfer->lines);
     free(transfer);
 }
 
@@ -62,55 +63,66 @@ static size_t empty_name_length(const char *line)
     return (size_t)(colon - line);
 }
 
-/* To libcurl "Name:" means not to send the header, and "Name;" to send it without a value. */
-static char *write_empty_line(char *at, const char *line, size_t name_length)
+/* The length of the name in "Name:" with nothing but blanks behind it; 0 for all other lines. */
+static size_t empty_name_length(const char *line)
 {
-    memcpy(at, line, name_length);
-    memcpy(at + name_length, ";", 2);
-    return at + name_length + 2;
+    const char *colon = strchr(line, ':');
+
+    if (colon == NULL || colon[1 + strspn(colon + 1, " \t")] != '\0')
+        return 0;
+    return (size_t)(colon - line);
 }
 
-static void reserve_nodes(struct transfer *transfer, const struct http_request *request)
+static void reserve_lines(struct transfer *transfer, const struct http_request *request)
 {
-    size_t empty_bytes = 0;
+    size_t bytes = 0;
 
+    for (size_t i = 0; i < request->headers_count; i++)
+        bytes += strlen(request->headers[i]) + 1;
+    if (transfer->lines_capacity < bytes) {
+        transfer->lines = memory_resize(transfer->lines, bytes, 1);
+        transfer->lines_capacity = bytes;
+    }
     if (transfer->nodes_capacity < request->headers_count + 1) {
         transfer->nodes_capacity = request->headers_count + 1;
         transfer->nodes =
             memory_resize(transfer->nodes, transfer->nodes_capacity, sizeof(*transfer->nodes));
     }
-    for (size_t i = 0; i < request->headers_count; i++) {
-        if (empty_name_length(request->headers[i]) > 0)
-            empty_bytes += strlen(request->headers[i]) + 2;
-    }
-    if (empty_bytes > 0)
-        transfer->empty_lines = memory_new(empty_bytes, 1);
+}
+
+/* Returns the end of the copy. To libcurl "Name:" without a value means not to send the header,
+ * and "Name;" to send it empty. */
+static char *copy_line(char *at, const char *line)
+{
+    size_t length = strlen(line);
+    size_t name_length = empty_name_length(line);
+
+    memcpy(at, line, length + 1);
+    if (name_length > 0)
+        memcpy(at + name_length, ";", 2);
+    return at + length + 1;
 }
 
 /*
- * libcurl reads the list and never writes to it, so its nodes are ours and its lines the caller's.
- * libcurl's own "Expect: 100-continue", for bodies over 1 MiB, is turned off by the first node.
+ * A list of our own instead of curl_slist_append(), which allocates twice for each line and walks
+ * the list each time; libcurl only reads it. The first node turns off its "Expect: 100-continue",
+ * which it adds to bodies over 1 MiB.
  */
 static struct curl_slist *link_headers(struct transfer *transfer,
                                        const struct http_request *request)
 {
     static char no_expect[] = "Expect:";
     struct curl_slist *nodes;
-    char *empty;
+    char *at;
 
-    reserve_nodes(transfer, request);
+    reserve_lines(transfer, request);
     nodes = transfer->nodes;
-    empty = transfer->empty_lines;
+    at = transfer->lines;
     nodes[0] = (struct curl_slist){.data = no_expect};
     for (size_t i = 0; i < request->headers_count; i++) {
-        size_t name_length = empty_name_length(request->headers[i]);
-
-        nodes[i + 1] = (struct curl_slist){.data = (char *)request->headers[i]};
-        if (name_length > 0) {
-            nodes[i + 1].data = empty;
-            empty = write_empty_line(empty, request->headers[i], name_length);
-        }
         nodes[i].next = &nodes[i + 1];
+        nodes[i + 1] = (struct curl_slist){.data = at};
+        at = copy_line(at, request->headers[i]);
     }
     return nodes;
 }
@@ -120,18 +132,19 @@ bool transfer_prepare(struct transfer *transfer, const struct http_request *requ
 {
     struct error error;
     const char *url = request->url;
+    char *ascii = NULL;
 
     transfer->shard = shard;
     transfer->owner = owner;
     transfer->timeout_ms = request->timeout_ms;
     if (!url_check(url, transfer->settings->options.https_only, &error) ||
-        !url_to_ascii(url, &transfer->ascii_url, &error))
+        !url_to_ascii(url, &ascii, &error))
         return refuse(transfer, error.message);
     if (!check_behind_proxy(transfer, url))
         return false;
-    if (transfer->ascii_url != NULL)
-        url = transfer->ascii_url;
-    handle_set_request(transfer, request, url, link_headers(transfer, request));
+    handle_set_request(transfer, request, ascii != NULL ? ascii : url,
+                       link_headers(transfer, request));
+    free(ascii);
     return true;
 }
 
@@ -246,10 +259,6 @@ void transfer_clear(struct transfer *transfer)
     struct buffer snippet = response->snippet;
     struct buffer transcript = response->transcript;
 
-    free(transfer->ascii_url);
-    free(transfer->empty_lines);
-    transfer->ascii_url = NULL;
-    transfer->empty_lines = NULL;
     transfer->owner = NULL;
     transfer->shard = NULL;
     transfer->was_resent = false;

@@ -27,10 +27,10 @@ struct transfer {
     int64_t timeout_ms;
     bool was_resent;
 
-    struct curl_slist *nodes; /* the request's header lines, which stay the caller's */
+    struct curl_slist *nodes; /* a libcurl list of the request's header lines … */
     size_t nodes_capacity;
-    char *empty_lines; /* the headers without a value, as libcurl wants them */
-    char *ascii_url;   /* NULL: the caller's */
+    char *lines; /* … and the lines, one after the other; kept for the next request */
+    size_t lines_capacity;
 
     struct answer answer;
     struct guard_record guarded;

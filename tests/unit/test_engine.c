@@ -74,6 +74,46 @@ static void test_request_on_the_wire(void **state)
     receiver_stop(receiver);
 }
 
+/* The worker builds every request in the same place, and more than one before the first is sent. */
+static void test_request_is_copied(void **state)
+{
+    enum { COUNT = 5 };
+    struct client *client = client_new();
+    struct receiver *receivers[COUNT];
+    struct result results[COUNT] = {0};
+    char url[URL_SIZE];
+    char line[32];
+    const char *lines[] = {line};
+
+    (void)state;
+    client_open(client);
+    for (int i = 0; i < COUNT; i++) {
+        struct http_request request = {.headers = lines,
+                                       .headers_count = 1,
+                                       .body = "{}",
+                                       .body_length = 2,
+                                       .timeout_ms = LONG_MS};
+
+        receivers[i] = receiver_start(serve_ok);
+        request.url = local_url(receivers[i]->port, "/", url);
+        snprintf(line, sizeof(line), "X-Number: %d", i);
+        client_start(client, &request, &results[i]);
+    }
+    memset(url, 'x', sizeof(url));
+    memset(line, 'x', sizeof(line));
+    client_run(client, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        char expected[32];
+
+        snprintf(expected, sizeof(expected), "\r\nX-Number: %d\r\n", i);
+        assert_int_equal(results[i].status, 200);
+        assert_non_null(strstr(receivers[i]->last_request, expected));
+        free(results[i].transcript);
+        receiver_stop(receivers[i]);
+    }
+    client_free(client);
+}
+
 static void test_connection_is_kept(void **state)
 {
     struct client *client = client_new();
@@ -484,6 +524,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request_on_the_wire),
+        cmocka_unit_test(test_request_is_copied),
         cmocka_unit_test(test_connection_is_kept),
         cmocka_unit_test(test_large_request_without_expect),
         cmocka_unit_test(test_answered),
