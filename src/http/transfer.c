@@ -63,16 +63,6 @@ static size_t empty_name_length(const char *line)
     return (size_t)(colon - line);
 }
 
-/* The length of the name in "Name:" with nothing but blanks behind it; 0 for all other lines. */
-static size_t empty_name_length(const char *line)
-{
-    const char *colon = strchr(line, ':');
-
-    if (colon == NULL || colon[1 + strspn(colon + 1, " \t")] != '\0')
-        return 0;
-    return (size_t)(colon - line);
-}
-
 static void reserve_lines(struct transfer *transfer, const struct http_request *request)
 {
     size_t bytes = 0;
