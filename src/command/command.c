@@ -16,6 +16,7 @@ const struct command *const commands[] = {
     &command_migrate,
     &command_dead,
     &command_explain,
+    &command_send,
     &command_version,
     &command_help,
     NULL,

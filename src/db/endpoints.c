@@ -94,6 +94,25 @@ bool endpoint_loader_send(struct endpoint_loader *loader, struct db_link *link,
     return db_link_send(link, &statement, 1, on_answer, owner);
 }
 
+PGresult *endpoint_load(struct db_session *session, const char *customer_id, const char *url,
+                        struct error *error)
+{
+    struct endpoint_loader loader;
+    PGresult *result = NULL;
+
+    endpoint_loader_init(&loader);
+    endpoint_loader_begin(&loader);
+    endpoint_loader_add(&loader, customer_id, url);
+    if (db_session_begin(session, error)) {
+        const char *values[] = {array_end(&loader.customers), array_end(&loader.urls)};
+
+        result = db_session_query(session, load_sql, 2, values, error);
+        db_session_rollback(session);
+    }
+    endpoint_loader_free(&loader);
+    return result;
+}
+
 static const char *text_at(const PGresult *result, int row, int column)
 {
     return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);

@@ -15,6 +15,7 @@
 #include "core/retry.h"
 #include "db/array.h"
 #include "db/link.h"
+#include "db/session.h"
 
 #define ENDPOINTS_LOAD_MAX 500
 
@@ -39,6 +40,10 @@ void endpoint_loader_begin(struct endpoint_loader *loader);
 void endpoint_loader_add(struct endpoint_loader *loader, const char *customer_id, const char *url);
 bool endpoint_loader_send(struct endpoint_loader *loader, struct db_link *link,
                           db_link_answered *on_answer, void *owner) MUST_USE;
+
+/* The same for one endpoint, on the blocking session of a command: a result of one row, or NULL. */
+PGresult *endpoint_load(struct db_session *session, const char *customer_id, const char *url,
+                        struct error *error) MUST_USE;
 
 struct endpoint_row endpoint_row_at(const PGresult *result, int row);
 

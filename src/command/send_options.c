@@ -1,0 +1,159 @@
+#include "command/send_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "command/send_payload.h"
+#include "config/load.h"
+#include "core/header.h"
+
+#define SECRET_FILE_MAX_BYTES 16384
+
+/* "Name: value"; blanks around the value are dropped. */
+static bool read_header(const char *text, struct config_header *ret_header, struct error *error)
+{
+    const char *colon = strchr(text, ':');
+    const char *value;
+    size_t length;
+
+    if (colon == NULL)
+        return error_set(error, "--header \"%.100s\" has no colon; write 'Name: value'", text);
+    value = colon + 1 + strspn(colon + 1, " \t");
+    length = strlen(value);
+    while (length > 0 && strchr(" \t", value[length - 1]) != NULL)
+        length--;
+    ret_header->name = memory_copy(text, (size_t)(colon - text));
+    ret_header->value = memory_copy(value, length);
+    return header_check(ret_header->name, ret_header->value, error) ||
+           error_prefix(error, "--header");
+}
+
+static bool read_headers(const struct send_options *options, struct send_values *values,
+                         struct error *error)
+{
+    for (size_t i = 0; i < options->headers.count; i++)
+        if (!read_header(options->headers.values[i], &values->headers[values->headers_count++],
+                         error))
+            return false;
+    return true;
+}
+
+static bool read_allow(const struct send_options *options, struct config *config,
+                       struct error *error)
+{
+    size_t count = config->network.allow_count;
+
+    config->network.allow = memory_resize(config->network.allow, count + options->allow.count + 1,
+                                          sizeof(*config->network.allow));
+    for (size_t i = 0; i < options->allow.count; i++) {
+        if (!address_range_parse(options->allow.values[i], &config->network.allow[count + i],
+                                 error))
+            return error_prefix(error, "--allow");
+        config->network.allow_count++;
+    }
+    return true;
+}
+
+static bool add_secret(const char *text, struct secret_set *set, struct error *error)
+{
+    if (set->count == SECRET_SET_MAX)
+        return error_set(error, "more than %d secrets", SECRET_SET_MAX);
+    if (!secret_parse(text, &set->secrets[set->count], error))
+        return error_prefix(error, "--secret");
+    set->count++;
+    return true;
+}
+
+static bool read_secret_file(const char *name, struct secret_set *set, struct error *error)
+{
+    char text[SECRET_FILE_MAX_BYTES + 1];
+    FILE *file = fopen(name, "re");
+    size_t length;
+    bool is_good;
+
+    if (file == NULL)
+        return error_set(error, "--secret-file: cannot open %s: %s", name, strerrordesc_np(errno));
+    setvbuf(file, NULL, _IONBF, 0); /* no second copy of the secrets */
+    length = fread(text, 1, sizeof(text), file);
+    if (ferror(file) != 0)
+        is_good = error_set(error, "cannot be read: %s", strerrordesc_np(errno));
+    else if (length == sizeof(text))
+        is_good = error_set(error, "has more than %d bytes", SECRET_FILE_MAX_BYTES);
+    else if (memchr(text, '\0', length) != NULL)
+        is_good = error_set(error, "has a NUL character");
+    else {
+        text[length] = '\0';
+        is_good = secret_set_parse(text, set, error);
+    }
+    explicit_bzero(text, sizeof(text));
+    fclose(file);
+    return is_good || error_prefix(error, "--secret-file %s", name);
+}
+
+static bool read_secrets(const struct send_options *options, struct secret_set *set,
+                         struct error *error)
+{
+    if (options->secret_file != NULL && !read_secret_file(options->secret_file, set, error))
+        return false;
+    for (size_t i = 0; i < options->secrets.count; i++)
+        if (!add_secret(options->secrets.values[i], set, error))
+            return false;
+    return true;
+}
+
+/* Testing a receiver needs no installed Postrider. */
+static struct config *load_config(const char *file)
+{
+    if (strcmp(file, COMMAND_DEFAULT_CONFIG) == 0 && access(file, F_OK) != 0 && errno == ENOENT)
+        return config_new_default();
+    return command_load_config(file);
+}
+
+static int read_payload(const struct command *self, const struct send_options *options,
+                        const struct config *config, struct buffer *payload)
+{
+    struct error error = {0};
+
+    if (options->data != NULL && options->event_type != NULL)
+        return command_usage_error(self, "--event-type is for the test body: with --data, write "
+                                         "the type there");
+    if (options->data == NULL) {
+        send_payload_make(options->event_type != NULL ? options->event_type : SEND_EVENT_TYPE,
+                          payload);
+        return COMMAND_OK;
+    }
+    if (send_payload_read(options->data, (size_t)config->delivery.max_payload_bytes, payload,
+                          &error))
+        return COMMAND_OK;
+    return command_fail(COMMAND_USAGE, &error);
+}
+
+int send_values_read(const struct command *self, const struct send_options *options,
+                     const char *config_file, struct send_values *values)
+{
+    struct error error = {0};
+
+    *values = (struct send_values){.config = NULL};
+    values->config = load_config(config_file);
+    if (values->config == NULL)
+        return COMMAND_CONFIG;
+    if (!read_headers(options, values, &error) || !read_allow(options, values->config, &error) ||
+        !read_secrets(options, &values->secrets, &error))
+        return command_usage_error(self, "%s", error.message);
+    return read_payload(self, options, values->config, &values->payload);
+}
+
+void send_values_free(struct send_values *values)
+{
+    for (size_t i = 0; i < values->headers_count; i++) {
+        free(values->headers[i].name);
+        free(values->headers[i].value);
+    }
+    secret_set_wipe(&values->secrets);
+    config_free(values->config);
+    buffer_free(&values->payload);
+}
