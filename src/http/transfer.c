@@ -202,6 +202,7 @@ static void fill_failure(struct transfer *transfer, CURLcode code)
         .curl_error = transfer->curl_error,
         .peer = transfer->guarded.peer,
         .socket_errno = transfer->guarded.socket_errno,
+        .has_proxy = transfer->settings->guard.has_proxy,
         .is_started = transfer->answer.head_bytes > 0,
     };
 

@@ -59,14 +59,20 @@ bool verdict_was_sent(CURL *easy)
     return verdict_time_us(easy, CURLINFO_PRETRANSFER_TIME_T) > 0;
 }
 
-/* What was waited for; the peer's address is put behind it. */
-static const char *describe_wait(CURL *easy, bool is_started)
+/* What was waited for; the peer's address is put behind it. libcurl tells the time of the TCP
+ * connection only when TLS is ready too, but counts the connection at once. */
+static const char *describe_wait(CURL *easy, const struct verdict_facts *facts)
 {
+    long connects = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+    if (verdict_was_sent(easy) && facts->is_started)
+        return "the headers were not complete in the answer of";
     if (verdict_was_sent(easy))
-        return is_started ? "the headers were not complete in the answer of" : "no answer from";
-    if (verdict_time_us(easy, CURLINFO_CONNECT_TIME_T) == 0)
+        return "no answer from";
+    if (connects == 0)
         return "no connection to";
-    return "the TLS handshake was not finished with";
+    return facts->has_proxy ? "no tunnel through the proxy" : "no end of the TLS handshake with";
 }
 
 static void explain_timeout(CURL *easy, const struct verdict_facts *facts, char *text, size_t size)
@@ -77,8 +83,7 @@ static void explain_timeout(CURL *easy, const struct verdict_facts *facts, char 
     if (verdict_time_us(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0)
         snprintf(text, size, "timed out after %s: the host name was not resolved", about);
     else
-        snprintf(text, size, "timed out after %s: %s %s", about,
-                 describe_wait(easy, facts->is_started),
+        snprintf(text, size, "timed out after %s: %s %s", about, describe_wait(easy, facts),
                  facts->peer[0] != '\0' ? facts->peer : "the receiver");
 }
 
@@ -97,9 +102,13 @@ static void explain_connect(CURL *easy, const struct verdict_facts *facts, char 
 /* libcurl's own words, without what it puts at their end. */
 static void explain_generally(CURLcode code, const char *curl_error, char *text, size_t size)
 {
+    const char *prefix = code == CURLE_SSL_CONNECT_ERROR  ? "TLS handshake failed: "
+                         : code == CURLE_INTERFACE_FAILED ? "network.source_address: "
+                                                          : "";
     size_t length;
 
-    snprintf(text, size, "%s", curl_error[0] != '\0' ? curl_error : curl_easy_strerror(code));
+    snprintf(text, size, "%s%s", prefix,
+             curl_error[0] != '\0' ? curl_error : curl_easy_strerror(code));
     length = strlen(text);
     while (length > 0 && strchr(" \r\n.:", text[length - 1]) != NULL)
         text[--length] = '\0';
@@ -123,8 +132,6 @@ void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *fact
         snprintf(text, size, "the connection was closed without an answer");
     else if (code == CURLE_UNSUPPORTED_PROTOCOL && verdict_was_sent(easy))
         snprintf(text, size, "the answer is not HTTP");
-    else if (code == CURLE_INTERFACE_FAILED)
-        snprintf(text, size, "network.source_address cannot be used: %s", facts->curl_error);
     else
         explain_generally(code, facts->curl_error, text, size);
 }

@@ -16,7 +16,8 @@ struct verdict_facts {
     const char *curl_error; /* libcurl's error buffer; may be "" */
     const char *peer;       /* the address tried last, "" = none */
     int socket_errno;       /* of a socket that could not be opened, else 0 */
-    bool is_started;        /* something of an answer has arrived */
+    bool has_proxy;
+    bool is_started; /* something of an answer has arrived */
 };
 
 /* was_sent: the connection was ready and the request, or a part of it, may have left. */

@@ -488,7 +488,9 @@ static void serve_proxy(struct connection *connection)
     while (read_request(connection)) {
         const char *text = connection->receiver->last_request;
 
-        if (strstr(text, "credentials.test") != NULL)
+        if (strstr(text, "hang.test") != NULL)
+            wait_for_close(connection);
+        else if (strstr(text, "credentials.test") != NULL)
             send_text(connection, "HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n");
         else if (strncmp(text, "CONNECT ", 8) == 0)
             send_text(connection, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
@@ -505,6 +507,7 @@ static struct result post_by_proxy(struct receiver *receiver, const char *url, b
 
     client->options.proxy = local_url(receiver->port, "", proxy);
     client->options.allow_count = is_allowed ? 1 : 0;
+    client->options.connect_timeout_ms = strstr(url, "hang") != NULL ? SHORT_MS : LONG_MS;
     setenv("no_proxy", "*", 1);
     result = post_to_format(client, url, 80, LONG_MS);
     unsetenv("no_proxy");
@@ -527,6 +530,8 @@ static void test_proxy(void **state)
         {"https://[fd00::1]/a", false, ATTEMPT_UNSENDABLE, "fd00::1 is in ", NULL},
         {"http://credentials.test/", false, ATTEMPT_CONNECT, "407", "POST http://cred"},
         {"https://missing.test/", false, ATTEMPT_CONNECT, "403", "CONNECT missing.test:443 HTTP"},
+        {"https://hang.test/", false, ATTEMPT_TIMEOUT,
+         "no tunnel through the proxy 127.0.0.1:", "CONNECT hang.test"},
         {"https://credentials.test/", false, ATTEMPT_CONNECT, "407", "CONNECT credentials.test"},
     };
 
@@ -579,7 +584,7 @@ static void test_source_address(void **state)
     client->options.source_address = "203.0.113.1";
     result = post_to_format(client, "http://localhost:%d/", receiver->port, LONG_MS);
     assert_int_equal(result.result, ATTEMPT_CONNECT);
-    assert_non_null(strstr(result.error, "network.source_address cannot be used: "));
+    assert_non_null(strstr(result.error, "network.source_address: bind failed"));
     free(result.transcript);
     receiver_stop(receiver);
 }

@@ -1,0 +1,221 @@
+/* test_engine_tls.c: the HTTP engine over TLS, with a throw-away certificate authority. */
+#include "receiver.h"
+
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#define LONG_MS  20000
+#define SHORT_MS 200
+
+static EVP_PKEY *ca_key;
+static X509 *ca;
+static char ca_file[] = "/tmp/postrider-test-ca-XXXXXX";
+static SSL_CTX *server_context; /* of the scripts */
+
+static void add_extension(X509 *certificate, int nid, const char *value)
+{
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+    assert_non_null(extension);
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
+/* A certificate for key, valid until ends_s seconds from now, not yet signed. */
+static X509 *new_certificate(EVP_PKEY *key, const char *name, long ends_s)
+{
+    static long serial = 1;
+    X509 *certificate = X509_new();
+    X509_NAME *subject = X509_get_subject_name(certificate);
+
+    X509_set_version(certificate, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial++);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -86400);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), ends_s);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1,
+                               0);
+    X509_set_pubkey(certificate, key);
+    return certificate;
+}
+
+static void make_authority(void)
+{
+    int fd = mkstemp(ca_file);
+    FILE *file = fdopen(fd, "w");
+
+    ca_key = EVP_EC_gen("P-256");
+    ca = new_certificate(ca_key, "Postrider's tests", 86400);
+    X509_set_issuer_name(ca, X509_get_subject_name(ca));
+    add_extension(ca, NID_basic_constraints, "critical,CA:TRUE");
+    add_extension(ca, NID_key_usage, "critical,keyCertSign");
+    X509_sign(ca, ca_key, EVP_sha256());
+    PEM_write_X509(file, ca);
+    fclose(file);
+}
+
+/* A server's context with a certificate for the names, signed by the authority. */
+static SSL_CTX *new_context(const char *names, long ends_s, int max_version)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = new_certificate(key, "server", ends_s);
+
+    X509_set_issuer_name(certificate, X509_get_subject_name(ca));
+    add_extension(certificate, NID_subject_alt_name, names);
+    X509_sign(certificate, ca_key, EVP_sha256());
+    SSL_CTX_use_certificate(context, certificate);
+    SSL_CTX_use_PrivateKey(context, key);
+    SSL_CTX_set_security_level(context, 0); /* or OpenSSL refuses TLS 1.1 by itself */
+    SSL_CTX_set_max_proto_version(context, max_version);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return context;
+}
+
+/* Answers every read that is a whole request (they are small), until the client closes. */
+static void serve_tls(struct connection *connection)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    SSL *ssl = SSL_new(server_context);
+    char text[4096];
+    size_t length = 0;
+
+    SSL_set_fd(ssl, connection->fd);
+    while (SSL_accept(ssl) == 1) {
+        int got = SSL_read(ssl, text + length, (int)(sizeof(text) - length - 1));
+
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+        text[length] = '\0';
+        if (!is_whole_request(text, length))
+            continue;
+        connection->receiver->requests++;
+        SSL_write(ssl, answer, sizeof(answer) - 1);
+        length = 0;
+    }
+    SSL_free(ssl);
+}
+
+static void serve_plain(struct connection *connection)
+{
+    char bytes[64];
+
+    recv(connection->fd, bytes, sizeof(bytes), 0);
+    send_text(connection, "HTTP/1.1 400 Bad Request\r\n\r\n");
+}
+
+static void serve_nothing(struct connection *connection)
+{
+    wait_for_close(connection);
+}
+
+static void serve_end(struct connection *connection)
+{
+    char bytes[64];
+
+    recv(connection->fd, bytes, sizeof(bytes), 0);
+}
+
+static void test_good_certificate(void **state)
+{
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_tls);
+    struct result result = {0};
+    char url[URL_SIZE];
+
+    (void)state;
+    server_context = new_context("DNS:localhost", 3600, TLS1_3_VERSION);
+    client->options.ca_file = ca_file;
+    client_open(client);
+    snprintf(url, sizeof(url), "https://localhost:%d/", receiver->port);
+    for (int i = 0; i < 3; i++) {
+        client_post_to(client, url, LONG_MS, &result);
+        if (result.status != 200)
+            fail_msg("%s\n%s", result.error, result.transcript);
+        assert_int_equal(result.is_reused, i > 0);
+        assert_int_equal(result.timings.tls_us > 0, i == 0);
+    }
+    assert_int_equal(receiver->connections, 1);
+    free(result.transcript);
+    client_free(client);
+    receiver_stop(receiver);
+    SSL_CTX_free(server_context);
+}
+
+static void test_bad_handshakes(void **state)
+{
+    static const struct {
+        const char *name;
+        script *serve;
+        const char *names; /* in the certificate */
+        long ends_s;
+        int max_version;
+        int trusts; /* our authority */
+        enum attempt_result result;
+        const char *error; /* a part of it */
+    } cases[] = {
+        {"TLS 1.2", serve_tls, "DNS:localhost", 9, TLS1_2_VERSION, 1, ATTEMPT_ANSWERED, ""},
+        {"unknown authority", serve_tls, "DNS:localhost", 9, TLS1_3_VERSION, 0, ATTEMPT_TLS,
+         "SSL certificate problem"},
+        {"another name", serve_tls, "DNS:example.com", 9, TLS1_3_VERSION, 1, ATTEMPT_TLS,
+         "subject name matches target host name"},
+        {"another name in a wildcard", serve_tls, "DNS:*.localhost", 9, TLS1_3_VERSION, 1,
+         ATTEMPT_TLS, "subject name matches target host name"},
+        {"expired", serve_tls, "DNS:localhost", -60, TLS1_3_VERSION, 1, ATTEMPT_TLS, "expired"},
+        {"TLS 1.1", serve_tls, "DNS:localhost", 9, TLS1_1_VERSION, 1, ATTEMPT_TLS,
+         "TLS handshake failed: "},
+        {"no TLS", serve_plain, "DNS:localhost", 9, TLS1_3_VERSION, 1, ATTEMPT_TLS,
+         "TLS handshake failed: "},
+        {"hangs", serve_nothing, "DNS:localhost", 9, TLS1_3_VERSION, 1, ATTEMPT_TIMEOUT,
+         "no end of the TLS handshake with 127.0.0.1:"},
+        {"closed", serve_end, "DNS:localhost", 9, TLS1_3_VERSION, 1, ATTEMPT_TLS,
+         "TLS handshake failed: "},
+        {"reset", reset_connection, "DNS:localhost", 9, TLS1_3_VERSION, 1, ATTEMPT_TLS,
+         "TLS handshake failed: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        bool is_hanging = cases[i].result == ATTEMPT_TIMEOUT;
+        struct client *client = client_new();
+        struct receiver *receiver = receiver_start(cases[i].serve);
+        struct result result = {0};
+        char url[URL_SIZE];
+
+        server_context = new_context(cases[i].names, cases[i].ends_s, cases[i].max_version);
+        client->options.ca_file = cases[i].trusts ? ca_file : "";
+        client->options.connect_timeout_ms = is_hanging ? SHORT_MS : LONG_MS;
+        client_open(client);
+        snprintf(url, sizeof(url), "https://localhost:%d/", receiver->port);
+        client_post_to(client, url, LONG_MS, &result);
+        if (result.result != cases[i].result || strstr(result.error, cases[i].error) == NULL ||
+            (result.result != ATTEMPT_ANSWERED && result.error[0] == '\0'))
+            fail_msg("%s: result %d, error \"%s\"\n%s", cases[i].name, (int)result.result,
+                     result.error, result.transcript);
+        if (result.result != ATTEMPT_ANSWERED)
+            assert_int_equal(receiver->requests, 0);
+        free(result.transcript);
+        client_free(client);
+        receiver_stop(receiver);
+        SSL_CTX_free(server_context);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_certificate),
+        cmocka_unit_test(test_bad_handshakes),
+    };
+    int failed;
+
+    alarm(120);
+    make_authority();
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(ca_file);
+    X509_free(ca);
+    EVP_PKEY_free(ca_key);
+    return failed;
+}
