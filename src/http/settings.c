@@ -61,19 +61,37 @@ static bool set_interface(struct settings *settings, struct error *error)
     return true;
 }
 
+static bool is_proxy_scheme(const char *scheme)
+{
+    static const char *const known[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (strcmp(scheme, known[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Or every delivery would find out, and use up its attempts. */
 static bool check_proxy(const char *proxy, struct error *error)
 {
     CURLU *parts;
     CURLUcode code;
+    char *scheme = NULL;
+    bool is_known = false;
 
     if (proxy[0] == '\0')
         return true;
     parts = curl_url();
     code = curl_url_set(parts, CURLUPART_URL, proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME);
+    if (code == CURLUE_OK && curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK)
+        is_known = is_proxy_scheme(scheme);
+    curl_free(scheme);
     curl_url_cleanup(parts);
     if (code != CURLUE_OK)
         return error_set(error, "network.proxy is not a valid URL: %s", curl_url_strerror(code));
-    return true;
+    return is_known || error_set(error, "network.proxy must begin with http://, https://, "
+                                        "socks4://, socks4a://, socks5:// or socks5h://");
 }
 
 bool settings_init(struct settings *settings, const struct http_options *options,

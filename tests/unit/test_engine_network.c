@@ -5,9 +5,11 @@
  * thread calls instead of the C library's.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <sys/resource.h>
 
 #include "receiver.h"
 
@@ -589,6 +591,31 @@ static void test_source_address(void **state)
     receiver_stop(receiver);
 }
 
+static void test_no_file_descriptors(void **state)
+{
+    struct receiver *receiver = receiver_start(serve_ok);
+    struct client *client = client_new();
+    struct result result = {0};
+    char url[URL_SIZE];
+    int fillers[1024];
+    int count = 0;
+
+    (void)state;
+    client_open(client);
+    while (count < 1024 && (fillers[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    client_post_to(client, local_url(receiver->port, "/", url), LONG_MS, &result);
+    assert_int_equal(result.result, ATTEMPT_CONNECT);
+    assert_non_null(strstr(result.error, ": Too many open files"));
+    while (count > 0)
+        close(fillers[--count]);
+    client_post_to(client, url, LONG_MS, &result);
+    assert_int_equal(result.status, 200);
+    free(result.transcript);
+    client_free(client);
+    receiver_stop(receiver);
+}
+
 static void test_bad_options(void **state)
 {
     static const struct {
@@ -596,6 +623,7 @@ static void test_bad_options(void **state)
     } cases[] = {
         {"/nowhere/ca.pem", "", "network.ca_file: cannot read /nowhere/ca.pem: No such file"},
         {"", "http://[", "network.proxy is not a valid URL"},
+        {"", "ftp://proxy.test/", "network.proxy must begin with http://, https://, socks4://"},
     };
 
     (void)state;
@@ -632,9 +660,11 @@ int main(void)
         cmocka_unit_test(test_proxy),
         cmocka_unit_test(test_source_address),
         cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_no_file_descriptors),
     };
 
     alarm(120);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){1024, 1024});
     sem_init(&slow_names, 0, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
