@@ -3,7 +3,8 @@
  *
  * Loaded by config/load.h, checked as a whole, and never changed afterwards: a reload makes a new
  * one and replaces the old. Every key, its type, range, default and description stand once, in
- * config/options.c. Owned by whoever loaded it; config_free() wipes the secrets.
+ * config/options.c. Owned by whoever loaded it; config_free() wipes the secrets. New options need
+ * a field here, a line in options.c and one in config.yaml; nothing else.
  */
 #ifndef POSTRIDER_CONFIG_CONFIG_H
 #define POSTRIDER_CONFIG_CONFIG_H
@@ -17,6 +18,8 @@
 #include "core/retry.h"
 #include "core/secret.h"
 
+#define CONFIG_OPTIONS_MAX 64 /* lines of the table in options.c */
+
 enum config_attempt_log { ATTEMPT_LOG_FAILURES, ATTEMPT_LOG_ALL, ATTEMPT_LOG_NONE };
 
 /* "Name: value" pairs that were accepted by header_check(). */
@@ -26,7 +29,9 @@ struct config_header {
 };
 
 struct config {
-    char *file; /* as given, for messages */
+    char *file; /* as given, for messages; "" = defaults only */
+    /* By the option's place in the table: it stood in the file. */
+    bool is_set[CONFIG_OPTIONS_MAX];
     struct {
         char *url;    /* any libpq URI or keyword string */
         char *schema; /* "" = the connection's search_path */
@@ -57,7 +62,7 @@ struct config {
         bool https_only;
         char *proxy;          /* "" = none */
         char *source_address; /* "" = any */
-        char *ca_file;        /* "" = the system's */
+        char *ca_file;        /* "" = the system's; ready to be opened */
     } network;
     enum config_attempt_log attempt_log;
     struct {

@@ -1,0 +1,112 @@
+#include "config/checks.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/units.h"
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncasecmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool check_database_url(const char *text, struct error *error)
+{
+    bool is_uri = strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0;
+    const char *scheme_end = strstr(text, "://");
+    const char *equals = strchr(text, '=');
+
+    if (is_uri)
+        return true;
+    if (scheme_end != NULL && (equals == NULL || scheme_end < equals))
+        return error_set(error, "is a URI of another kind than postgresql://");
+    return equals != NULL || error_set(error, "is neither a URI nor keyword=value pairs");
+}
+
+/* ":port" or nothing, and perhaps a last slash. */
+static bool check_port(const char *text, struct error *error)
+{
+    char digits[8];
+    size_t length;
+    struct error ignored;
+    int64_t port;
+
+    if (*text == '\0' || strcmp(text, "/") == 0)
+        return true;
+    if (*text != ':')
+        return error_set(error, "has more than a host and a port after its scheme");
+    length = strcspn(++text, "/");
+    if (text[length] != '\0' && text[length + 1] != '\0')
+        return error_set(error, "has a path, which a proxy does not take");
+    if (length == 0 || length >= sizeof(digits))
+        return error_set(error, "has no valid port");
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    if (!units_parse_integer(digits, &port, &ignored) || port < 1 || port > 65535)
+        return error_set(error, "has a port that is not a number from 1 to 65535");
+    return true;
+}
+
+/* "[::1]" or a name; what follows it is left in *ret_rest. */
+static bool check_host(const char *text, const char **ret_rest, struct error *error)
+{
+    size_t length = strcspn(text, *text == '[' ? "]" : ":/");
+
+    if (*text == '[') {
+        char address[INET6_ADDRSTRLEN];
+        unsigned char bytes[sizeof(struct in6_addr)];
+
+        if (text[length] != ']' || length == 0 || length > sizeof(address))
+            return error_set(error, "has no valid IPv6 address in its brackets");
+        memcpy(address, text + 1, length - 1);
+        address[length - 1] = '\0';
+        if (inet_pton(AF_INET6, address, bytes) != 1)
+            return error_set(error, "has no valid IPv6 address in its brackets");
+        length++;
+    }
+    if (length == 0)
+        return error_set(error, "has no host");
+    if (strcspn(text, "?# \\") < length)
+        return error_set(error, "has a character in its host that no host has");
+    *ret_rest = text + length;
+    return true;
+}
+
+bool check_proxy(const char *text, struct error *error)
+{
+    static const char *const schemes[] = {"http://", "https://", "socks5://"};
+    const char *host = NULL;
+    const char *at;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++)
+        if (begins_with(text, schemes[i]))
+            host = text + strlen(schemes[i]);
+    if (host == NULL)
+        return error_set(error, "does not begin with http://, https:// or socks5://");
+    at = strrchr(host, '@');
+    if (at != NULL)
+        host = at + 1;
+    return check_host(host, &host, error) && check_port(host, error);
+}
+
+bool check_source_address(const char *text, struct error *error)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    if (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1)
+        return true;
+    if (strchr(text, ':') != NULL || text[strspn(text, "0123456789.")] == '\0')
+        return error_set(error, "is not a valid IP address");
+    if (strlen(text) >= IFNAMSIZ || strcspn(text, "/!% \t") != strlen(text))
+        return error_set(error, "is neither an IP address nor an interface's name");
+    return true;
+}
+
+bool check_secret_file(const char *text, struct error *error)
+{
+    if (begins_with(text, "whsec_") || begins_with(text, "whsk_"))
+        return error_set(error, "is a secret, where the name of a file that holds it belongs");
+    return true;
+}

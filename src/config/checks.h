@@ -1,0 +1,27 @@
+/*
+ * config/checks.h: what a text option may be, beyond being text.
+ *
+ * Each returns true, or false with what is wrong in error, as a clause without its subject ("has
+ * no host"). None of them quotes its text: it may hold a password. They are called for texts other
+ * than "" and open no file; files are looked at by config/files.h.
+ */
+#ifndef POSTRIDER_CONFIG_CHECKS_H
+#define POSTRIDER_CONFIG_CHECKS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* The form only; libpq reads it when it connects, and may find more. */
+bool check_database_url(const char *text, struct error *error) MUST_USE;
+
+/* scheme://[user[:password]@]host[:port] with http, https or socks5 */
+bool check_proxy(const char *text, struct error *error) MUST_USE;
+
+/* An IPv4 or IPv6 address, or what can be the name of a network interface. */
+bool check_source_address(const char *text, struct error *error) MUST_USE;
+
+/* Refuses a secret where the name of its file belongs. */
+bool check_secret_file(const char *text, struct error *error) MUST_USE;
+
+#endif

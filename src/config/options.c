@@ -1,0 +1,382 @@
+#include "config/options.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/units.h"
+#include "config/checks.h"
+#include "config/config.h"
+#include "core/header.h"
+
+#define FIELD(member) \
+    .offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
+
+#define MS     INT64_C(1)
+#define SECOND (1000 * MS)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define KIB    INT64_C(1024)
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
+
+static const char *const attempt_logs[] = {"failures", "all", "none", NULL};
+static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
+static const char *const log_formats[] = {"auto", "journal", "logfmt", "json", NULL};
+
+/* Limits of times and retries are those of the columns of webhook_endpoints that override them. */
+const struct config_option options[] = {
+    {.key = "database.url",
+     .kind = OPTION_TEXT,
+     FIELD(database.url),
+     .maximum = 4096,
+     .default_text = "\"postgresql:///postrider\"",
+     .check = check_database_url,
+     .allowed = "a `postgresql://` URI or `keyword=value` pairs, as libpq reads them",
+     .is_private = true,
+     .is_url = true,
+     .description = "the database; `PG*` variables and `~/.pgpass` fill in what it leaves out"},
+    {.key = "database.schema",
+     .kind = OPTION_TEXT,
+     FIELD(database.schema),
+     .maximum = 63,
+     .default_text = "\"public\"",
+     .allowed = "a schema's name of at most 63 bytes",
+     .description = "the schema of the tables; `\"\"` = the connection's `search_path`"},
+
+    {.key = "worker.max_in_flight",
+     .kind = OPTION_INTEGER,
+     FIELD(worker.max_in_flight),
+     .minimum = 1,
+     .maximum = 65536,
+     .default_text = "1024",
+     .description = "requests under way at one time"},
+    {.key = "worker.max_buffered",
+     .kind = OPTION_SIZE,
+     FIELD(worker.max_buffered_bytes),
+     .minimum = 1 * MIB,
+     .maximum = 64 * GIB,
+     .default_text = "256MiB",
+     .description = "payloads held in memory, waiting or in flight"},
+    {.key = "worker.poll_interval",
+     .kind = OPTION_DURATION,
+     FIELD(worker.poll_interval_ms),
+     .minimum = 1 * MS,
+     .maximum = 1 * MINUTE,
+     .default_text = "250ms",
+     .description =
+         "the longest pause between two looks for due rows, when there is nothing to do"},
+    {.key = "worker.lease",
+     .kind = OPTION_DURATION,
+     FIELD(worker.lease_ms),
+     .minimum = 1 * SECOND,
+     .maximum = 10 * MINUTE,
+     .default_text = "15s",
+     .description = "a worker that was not heard of for so long has lost its work to others"},
+    {.key = "worker.drain_timeout",
+     .kind = OPTION_DURATION,
+     FIELD(worker.drain_timeout_ms),
+     .minimum = 0,
+     .maximum = 1 * HOUR,
+     .default_text = "20s",
+     .description = "how long a stop waits for requests in flight; below `delivery.timeout` some "
+                    "may be sent again later"},
+
+    {.key = "delivery.timeout",
+     .kind = OPTION_DURATION,
+     FIELD(delivery.timeout_ms),
+     .minimum = 1 * MS,
+     .maximum = 1 * HOUR,
+     .default_text = "10s",
+     .description = "for a whole attempt: name, connection, TLS, request and answer"},
+    {.key = "delivery.connect_timeout",
+     .kind = OPTION_DURATION,
+     FIELD(delivery.connect_timeout_ms),
+     .minimum = 1 * MS,
+     .maximum = 1 * HOUR,
+     .default_text = "5s",
+     .description = "the part of it until the connection stands, at most `delivery.timeout`"},
+    {.key = "delivery.max_payload",
+     .kind = OPTION_SIZE,
+     FIELD(delivery.max_payload_bytes),
+     .minimum = 1 * KIB,
+     .maximum = 256 * MIB,
+     .default_text = "1MiB",
+     .description = "a larger payload is not sent, its delivery fails"},
+    {.key = "delivery.max_response",
+     .kind = OPTION_SIZE,
+     FIELD(delivery.max_response_bytes),
+     .minimum = 1 * KIB,
+     .maximum = 64 * MIB,
+     .default_text = "64KiB",
+     .description = "what is read of an answer; the rest is cut off"},
+    {.key = "delivery.headers",
+     .kind = OPTION_HEADERS,
+     .offset = offsetof(struct config, delivery.headers),
+     .entries_max = HEADERS_MAX,
+     .default_text = "{}",
+     .is_private = true,
+     .description = "extra headers of every request; an endpoint's own come on top"},
+
+    {.key = "retry.max_attempts",
+     .kind = OPTION_INTEGER,
+     FIELD(retry.max_attempts),
+     .minimum = 1,
+     .maximum = RETRY_ATTEMPTS_MAX,
+     .default_text = "20",
+     .description = "attempts until a delivery is a dead letter"},
+    {.key = "retry.initial_delay",
+     .kind = OPTION_DURATION,
+     FIELD(retry.initial_delay_ms),
+     .minimum = 1 * MS,
+     .maximum = 365 * DAY,
+     .default_text = "1s",
+     .description = "the delay after the first attempt"},
+    {.key = "retry.multiplier",
+     .kind = OPTION_NUMBER,
+     FIELD(retry.multiplier),
+     .minimum = 1,
+     .maximum = 1000,
+     .default_text = "2",
+     .description = "each further delay is so many times the one before"},
+    {.key = "retry.max_delay",
+     .kind = OPTION_DURATION,
+     FIELD(retry.max_delay_ms),
+     .minimum = 1 * MS,
+     .maximum = 365 * DAY,
+     .default_text = "4h",
+     .description = "the longest delay, also of a `Retry-After`"},
+    {.key = "retry.jitter",
+     .kind = OPTION_NUMBER,
+     FIELD(retry.jitter),
+     .minimum = 0,
+     .maximum = 1,
+     .default_text = "0.1",
+     .description = "up to this part of each delay is taken away at random"},
+    {.key = "retry.schedule",
+     .kind = OPTION_SCHEDULE,
+     FIELD(retry.schedule_ms),
+     .minimum = 1 * MS,
+     .maximum = 365 * DAY,
+     .entries_max = RETRY_SCHEDULE_MAX,
+     .default_text = "[]",
+     .description = "the delays themselves instead of the three above, as in `[5s, 5m, 30m]`; the "
+                    "last one repeats"},
+    {.key = "retry.retry_statuses",
+     .kind = OPTION_STATUSES,
+     FIELD(retry.statuses),
+     .minimum = 300,
+     .maximum = 599,
+     .entries_max = RETRY_STATUSES_MAX,
+     .default_text = "[408, 425, 429]",
+     .description = "answers that are tried again, besides every 5xx"},
+
+    {.key = "signing.secret_file",
+     .kind = OPTION_TEXT,
+     FIELD(signing.secret_file),
+     .maximum = 4096,
+     .default_text = "\"\"",
+     .check = check_secret_file,
+     .allowed = "a file of `whsec_` or `whsk_` secrets, one a line",
+     .is_private = true, /* someone will write the secret itself here */
+     .description = "secrets for customers without any of their own; a relative name is looked for "
+                    "in `$CREDENTIALS_DIRECTORY`, then beside this file"},
+
+    {.key = "network.allow",
+     .kind = OPTION_RANGES,
+     .offset = offsetof(struct config, network.allow),
+     .entries_max = 256,
+     .default_text = "[]",
+     .description = "ranges that may be connected to although they are private, loopback or "
+                    "otherwise special, as in `[10.1.0.0/16]`"},
+    {.key = "network.https_only",
+     .kind = OPTION_BOOLEAN,
+     FIELD(network.https_only),
+     .default_text = "false",
+     .description = "refuse `http://` endpoints"},
+    {.key = "network.proxy",
+     .kind = OPTION_TEXT,
+     FIELD(network.proxy),
+     .maximum = 4096,
+     .default_text = "\"\"",
+     .check = check_proxy,
+     .allowed = "`http://`, `https://` or `socks5://`, a host and a port",
+     .is_private = true,
+     .is_url = true,
+     .description = "an egress proxy for all requests; `http_proxy` and the like are ignored"},
+    {.key = "network.source_address",
+     .kind = OPTION_TEXT,
+     FIELD(network.source_address),
+     .maximum = 64,
+     .default_text = "\"\"",
+     .check = check_source_address,
+     .allowed = "an IP address of this machine or the name of a network interface",
+     .description = "where requests come from; `\"\"` = the system chooses"},
+    {.key = "network.ca_file",
+     .kind = OPTION_TEXT,
+     FIELD(network.ca_file),
+     .maximum = 4096,
+     .default_text = "\"\"",
+     .allowed = "a readable file of PEM certificates",
+     .description = "whom to trust instead of the system's certificate authorities"},
+
+    {.key = "attempt_log",
+     .kind = OPTION_CHOICE,
+     FIELD(attempt_log),
+     .default_text = "failures",
+     .choices = attempt_logs,
+     .description = "which attempts get a row in `webhook_attempts`"},
+
+    {.key = "retention.delivered",
+     .kind = OPTION_DURATION,
+     FIELD(retention.delivered_ms),
+     .maximum = 36500 * DAY,
+     .default_text = "7d",
+     .description = "delivered rows are deleted when they are so old; `0` = never"},
+    {.key = "retention.failed",
+     .kind = OPTION_DURATION,
+     FIELD(retention.failed_ms),
+     .maximum = 36500 * DAY,
+     .default_text = "30d",
+     .description = "the same for dead letters; `0` = never"},
+
+    {.key = "log.level",
+     .kind = OPTION_CHOICE,
+     FIELD(log.level),
+     .default_text = "info",
+     .choices = log_levels,
+     .description = "the least important line that is logged"},
+    {.key = "log.format",
+     .kind = OPTION_CHOICE,
+     FIELD(log.format),
+     .default_text = "auto",
+     .choices = log_formats,
+     .description = "`auto` = the journal below systemd, else logfmt"},
+
+    {.key = "endpoint.max_in_flight", .kind = OPTION_LATER},
+    {.key = "endpoint.max_in_flight_per_origin", .kind = OPTION_LATER},
+    {.key = "endpoint.rate_limit", .kind = OPTION_LATER},
+    {.key = "endpoint.breaker_failures", .kind = OPTION_LATER},
+    {.key = "endpoint.breaker_max_interval", .kind = OPTION_LATER},
+    {.key = "endpoint.disable_after", .kind = OPTION_LATER},
+    {.key = "alerts.dead_letters", .kind = OPTION_LATER},
+    {.key = "alerts.window", .kind = OPTION_LATER},
+    {.key = "alerts.url", .kind = OPTION_LATER},
+    {.key = "http.listen", .kind = OPTION_LATER},
+    {.key = "http.token_file", .kind = OPTION_LATER},
+};
+
+const size_t options_count = ARRAY_LENGTH(options);
+
+_Static_assert(ARRAY_LENGTH(options) <= CONFIG_OPTIONS_MAX, "raise CONFIG_OPTIONS_MAX");
+
+const struct config_option *option_find(const char *key)
+{
+    for (size_t i = 0; i < options_count; i++)
+        if (strcmp(options[i].key, key) == 0)
+            return &options[i];
+    return NULL;
+}
+
+const struct config_option *option_find_section(const char *section)
+{
+    size_t length = strlen(section);
+
+    for (size_t i = 0; length > 0 && i < options_count; i++)
+        if (option_section_length(&options[i]) == length &&
+            strncmp(options[i].key, section, length) == 0)
+            return &options[i];
+    return NULL;
+}
+
+size_t option_index(const struct config_option *option)
+{
+    return (size_t)(option - options);
+}
+
+size_t option_section_length(const struct config_option *option)
+{
+    const char *dot = strchr(option->key, '.');
+
+    return dot == NULL ? 0 : (size_t)(dot - option->key);
+}
+
+const char *option_name(const struct config_option *option)
+{
+    const char *dot = strchr(option->key, '.');
+
+    return dot == NULL ? option->key : dot + 1;
+}
+
+void option_append_limit(const struct config_option *option, int64_t limit, struct buffer *out)
+{
+    char text[UNITS_TEXT_SIZE];
+
+    if (option->kind == OPTION_SIZE)
+        buffer_append_string(out, units_format_size_bytes(limit, text));
+    else if ((option->kind == OPTION_DURATION || option->kind == OPTION_SCHEDULE) && limit != 0)
+        buffer_append_string(out, units_format_duration_ms(limit, text));
+    else
+        buffer_append_format(out, "%lld", (long long)limit);
+}
+
+static void append_choices(const struct config_option *option, struct buffer *out)
+{
+    for (size_t i = 0; option->choices[i] != NULL; i++) {
+        if (i > 0)
+            buffer_append_string(out, option->choices[i + 1] == NULL ? " or " : ", ");
+        buffer_append_string(out, option->choices[i]);
+    }
+}
+
+static void append_range(const char *what, const struct config_option *option, struct buffer *out)
+{
+    buffer_append_format(out, "%s from ", what);
+    option_append_limit(option, option->minimum, out);
+    buffer_append_string(out, " to ");
+    option_append_limit(option, option->maximum, out);
+}
+
+void option_append_allowed(const struct config_option *option, struct buffer *out)
+{
+    switch (option->kind) {
+    case OPTION_TEXT:
+        buffer_append_string(out, option->allowed);
+        break;
+    case OPTION_CHOICE:
+        append_choices(option, out);
+        break;
+    case OPTION_BOOLEAN:
+        buffer_append_string(out, "true or false");
+        break;
+    case OPTION_INTEGER:
+        append_range("a whole number", option, out);
+        break;
+    case OPTION_NUMBER:
+        append_range("a number", option, out);
+        break;
+    case OPTION_DURATION:
+        append_range("a duration", option, out);
+        break;
+    case OPTION_SIZE:
+        append_range("a size", option, out);
+        break;
+    case OPTION_HEADERS:
+        buffer_append_format(out, "a mapping of at most %zu names to texts", option->entries_max);
+        break;
+    case OPTION_RANGES:
+        buffer_append_format(out, "a list of at most %zu CIDR ranges", option->entries_max);
+        break;
+    case OPTION_STATUSES:
+        buffer_append_format(out, "a list of at most %zu statuses", option->entries_max);
+        append_range("", option, out);
+        buffer_append_string(out, " without 410");
+        break;
+    case OPTION_SCHEDULE:
+        buffer_append_format(out, "a list of at most %zu durations", option->entries_max);
+        append_range("", option, out);
+        break;
+    case OPTION_LATER:
+        break;
+    }
+}
