@@ -14,7 +14,7 @@
 
 #include "config/config.h"
 
-#define CONFIG_FILE_MAX_BYTES (1024 * 1024)
+#define CONFIG_FILE_MAX_BYTES ((size_t)1024 * 1024)
 #define CONFIG_MISTAKES_MAX   100
 
 /* What is wrong with a file, in its order. */

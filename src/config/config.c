@@ -1,0 +1,17 @@
+#include "config/config.h"
+
+#include <stdlib.h>
+
+#include "config/options.h"
+#include "config/values.h"
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < options_count; i++)
+        value_free(config, &options[i]);
+    secret_set_wipe(&config->signing.secrets);
+    free(config->file);
+    free(config);
+}

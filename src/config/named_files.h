@@ -1,0 +1,15 @@
+/*
+ * config/named_files.h: the files that a configuration names: secrets and certificates.
+ *
+ * Read once, with the configuration; a reload reads them again. What is wrong with one is said at
+ * the place where it is named. Nothing of what a secret file holds is ever shown.
+ */
+#ifndef POSTRIDER_CONFIG_NAMED_FILES_H
+#define POSTRIDER_CONFIG_NAMED_FILES_H
+
+#include "config/values.h"
+
+/* Needs config->file. Options that are wrong already are left alone. */
+void named_files_load(struct reading *reading);
+
+#endif

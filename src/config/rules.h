@@ -1,0 +1,19 @@
+/*
+ * config/rules.h: what must hold between options, each of which is right by itself.
+ *
+ * rules_apply() is called once, when a file has been read. Options that are wrong already take no
+ * part, so a mistake is never said twice. rules_warnings() finds what is allowed but rarely meant;
+ * "postrider check" prints it.
+ */
+#ifndef POSTRIDER_CONFIG_RULES_H
+#define POSTRIDER_CONFIG_RULES_H
+
+#include "config/load.h"
+#include "config/values.h"
+
+void rules_apply(struct reading *reading);
+
+/* The caller frees them with config_mistakes_free(). */
+void rules_warnings(const struct config *config, struct config_mistakes *ret_warnings);
+
+#endif
