@@ -118,6 +118,15 @@ static void serve_end(struct connection *connection)
     recv(connection->fd, bytes, sizeof(bytes), 0);
 }
 
+/* Not before the client has spoken: its connection would fail then. */
+static void serve_reset(struct connection *connection)
+{
+    char bytes[64];
+
+    recv(connection->fd, bytes, sizeof(bytes), 0);
+    reset_connection(connection);
+}
+
 static void test_good_certificate(void **state)
 {
     struct client *client = client_new();
@@ -172,7 +181,7 @@ static void test_bad_handshakes(void **state)
          "no end of the TLS handshake with 127.0.0.1:"},
         {"closed", serve_end, "DNS:localhost", 9, TLS1_3_VERSION, 1, ATTEMPT_TLS,
          "TLS handshake failed: "},
-        {"reset", reset_connection, "DNS:localhost", 9, TLS1_3_VERSION, 1, ATTEMPT_TLS,
+        {"reset", serve_reset, "DNS:localhost", 9, TLS1_3_VERSION, 1, ATTEMPT_TLS,
          "TLS handshake failed: "},
     };
 
