@@ -14,6 +14,7 @@
 const struct command *const commands[] = {
     &command_run,
     &command_migrate,
+    &command_config,
     &command_dead,
     &command_explain,
     &command_send,

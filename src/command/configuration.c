@@ -14,7 +14,7 @@ struct config *command_load_config(const char *file)
             fprintf(stderr, "postrider: %s\n", mistakes.lines[i]);
         fprintf(stderr,
                 "hint: \"postrider check -c %s\" checks it again; "
-                "\"postrider config show\" lists every key\n",
+                "\"postrider config reference\" lists every key\n",
                 file);
     }
     config_mistakes_free(&mistakes);
