@@ -15,8 +15,10 @@ const struct command *const commands[] = {
     &command_run,
     &command_migrate,
     &command_config,
+    &command_status,
     &command_dead,
     &command_explain,
+    &command_secret,
     &command_send,
     &command_version,
     &command_help,
@@ -86,6 +88,17 @@ static bool is_help(const char *word)
     return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
 }
 
+static int missing_nested(const struct command *group)
+{
+    char names[256] = "";
+    size_t used = 0;
+
+    for (const struct command *const *c = group->nested; *c != NULL && used < sizeof(names); c++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "",
+                                 command_last_word(*c));
+    return command_usage_error(group, "a command is missing: one of %s", names);
+}
+
 /* Descends from a group to the command that argv names, and runs it. */
 static int dispatch(const struct command *command, int argc, char **argv)
 {
@@ -97,7 +110,7 @@ static int dispatch(const struct command *command, int argc, char **argv)
             return COMMAND_OK;
         }
         if (argc < 2)
-            return command_usage_error(command, "which one? Nothing was done");
+            return missing_nested(command);
         next = command_find(command->nested, argv[1]);
         if (next == NULL)
             return command_unknown(command, argv[1]);

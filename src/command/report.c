@@ -193,6 +193,26 @@ static void add_line(struct libscols_line *line, const struct report *report, si
     }
 }
 
+/* Without the blanks that libsmartcols puts after the last column. */
+static void print_trimmed(struct libscols_table *table, FILE *out)
+{
+    char *text = NULL;
+    char *next;
+
+    if (scols_print_table_to_string(table, &text) != 0 || text == NULL)
+        bug("libsmartcols cannot print a table");
+    for (char *line = text; line != NULL; line = next) {
+        size_t length = strcspn(line, "\n");
+
+        next = line[length] == '\n' && line[length + 1] != '\0' ? line + length + 1 : NULL;
+        while (length > 0 && line[length - 1] == ' ')
+            length--;
+        fwrite(line, 1, length, out);
+        fputc('\n', out);
+    }
+    free(text);
+}
+
 void report_print_table(const struct report *report, FILE *out)
 {
     struct libscols_table *table = scols_new_table();
@@ -205,14 +225,13 @@ void report_print_table(const struct report *report, FILE *out)
         leave_out_optional(report, widths, available);
         cut_wide(report, widths, available);
     }
-    scols_table_set_stream(table, out);
     scols_table_set_column_separator(table, SEPARATOR);
     /* What does not fit now is better wrapped by the terminal than cut without a sign. */
     scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER);
     add_columns(table, report, widths);
     for (size_t r = 0; r < report->row_count; r++)
         add_line(scols_table_new_line(table, NULL), report, r, widths);
-    scols_print_table(table);
+    print_trimmed(table, out);
     scols_unref_table(table);
     free(widths);
 }

@@ -1,0 +1,85 @@
+#include <stdio.h>
+
+#include "command/arguments.h"
+#include "command/database.h"
+#include "command/status_report.h"
+#include "db/migrate.h"
+
+static const char help_text[] =
+    "usage: postrider status [OPTION]...\n"
+    "\n"
+    "Shows workers, queue, dead letters and the busiest endpoints, what is wrong and what to do.\n"
+    "Cheap on tables of any size: counting ends at a limit (\"10,000+\"), and what the database\n"
+    "can't answer in 3 s is \"?\". What is due includes what is in flight. Deliveries of the last\n"
+    "minute and hour are counted by the time of their creation, failed attempts from the attempt\n"
+    "log (attempt_log).\n"
+    "\n"
+    "      --json              for programs; the counts in \"at_least\" ended at their limit\n"
+    "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
+
+static bool read_versions(struct db_session *session, struct status *status, struct error *error)
+{
+    if (!db_session_begin(session, error))
+        return false;
+    status->binary_version = migrate_binary_version();
+    status->database_version = migrate_database_version(session, error);
+    db_session_rollback(session);
+    if (status->database_version == 0) {
+        error_set(error, "the database has no Postrider schema");
+        error_hint(error, "run \"postrider migrate\"; is database.schema right?");
+    }
+    return status->database_version > 0;
+}
+
+static const char *host_of(struct db_session *session)
+{
+    const char *host = PQhost(db_session_connection(session));
+
+    return host != NULL && host[0] != '\0' ? host : "this machine";
+}
+
+static int show_status(const struct database *database, bool json)
+{
+    struct status status = {.host = host_of(database->session)};
+    struct error error = {0};
+    int exit_status = COMMAND_OK;
+
+    if (!read_versions(database->session, &status, &error))
+        return database_fail(database, &error);
+    if (overview_read(database->session, &status.overview, &error)) {
+        problems_find(&status.overview, status.database_version, status.binary_version,
+                      &status.problems);
+        if (json)
+            status_report_print_json(&status, stdout);
+        else
+            status_report_print(&status, stdout);
+    } else
+        exit_status = database_fail(database, &error);
+    overview_free(&status.overview);
+    return exit_status;
+}
+
+static int run_status(const struct command *self, int argc, char **argv)
+{
+    struct database database;
+    bool json = false;
+    const struct argument options[] = {{.name = "json", .flag = &json}, {0}};
+    struct arguments arguments = {.options = options};
+    int status = arguments_parse(self, argc, argv, &arguments);
+
+    if (status != ARGUMENTS_OK)
+        return status;
+    status = database_open(arguments.config_file, &database);
+    if (status != COMMAND_OK)
+        return status;
+    status = show_status(&database, json);
+    database_close(&database);
+    return status;
+}
+
+const struct command command_status = {
+    .name = "status",
+    .summary = "show workers, queue, dead letters, and what is wrong",
+    .help = help_text,
+    .run = run_status,
+};

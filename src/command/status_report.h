@@ -1,0 +1,23 @@
+/*
+ * status_report.h: how "postrider status" looks, for people and for programs.
+ */
+#ifndef POSTRIDER_COMMAND_STATUS_REPORT_H
+#define POSTRIDER_COMMAND_STATUS_REPORT_H
+
+#include <stdio.h>
+
+#include "command/problems.h"
+#include "db/overview.h"
+
+struct status {
+    int database_version;
+    int binary_version;
+    const char *host; /* of the database */
+    struct overview overview;
+    struct problems problems;
+};
+
+void status_report_print(const struct status *status, FILE *out);
+void status_report_print_json(const struct status *status, FILE *out);
+
+#endif

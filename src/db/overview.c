@@ -1,0 +1,340 @@
+#include "db/overview.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "db/fragments.h"
+#include "db/row.h"
+
+#define TEXT_OF_(number) #number
+#define TEXT_OF(number)  TEXT_OF_(number)
+
+/*
+ * A row whose heap page must be read can cost a random read of the disk, and pending rows in the
+ * order of their index are anywhere: 1.5 million of them on a slow disk that had cached nothing
+ * gave 5,400 a second. Rows in the order of their creation, or in an index-only scan, are cheap.
+ */
+#define CHEAP_MAX      100000
+#define COSTLY_MAX     10000
+#define ENDPOINT_MAX   1000 /* pending rows of one endpoint */
+#define SAMPLE_LIMIT   50   /* pending rows of each lane in which endpoints are looked for */
+#define ATTEMPTS_LIMIT 2000 /* attempts in which endpoints are looked for */
+
+/* SQL reads better by its clauses. */
+/* clang-format off */
+
+#define SQL_LIMIT(max) " LIMIT 1 + " TEXT_OF(max)
+
+/* The planner knows too little of partial indexes with an expression: it must not read it all. */
+static const char sql_settings[] =
+    "SET LOCAL statement_timeout = " TEXT_OF(OVERVIEW_TIMEOUT_MS)
+    "; SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0"
+    "; SET LOCAL jit = off";
+
+/* BRIN has no other scan; for all else a bitmap would first find every row, then count some. */
+static const char sql_settings_no_bitmap[] = "SET LOCAL enable_bitmapscan = off";
+
+static const char sql_now[] =
+    "SELECT " SQL_UTC("now()") ", current_database(), (SELECT reltuples::bigint FROM pg_class"
+    " WHERE oid = to_regclass('webhook_deliveries_lane'))";
+
+static const char sql_workers[] =
+    "SELECT owner, count(*), " SQL_MS_UNTIL("min(lease_expires_at)")
+    " FROM webhook_lanes WHERE owner IS NOT NULL GROUP BY owner ORDER BY 3 DESC NULLS LAST, 1";
+
+static const char sql_lanes[] =
+    "SELECT count(*) FILTER (WHERE is_free),"
+    " count(*) FILTER (WHERE is_free AND due_at IS NOT NULL), " SQL_MS_SINCE("min(due_at)")
+    " FROM (SELECT owner IS NULL OR lease_expires_at IS NULL OR lease_expires_at <= now()"
+    " AS is_free, (SELECT next_retry_at FROM webhook_deliveries WHERE status = 'pending'"
+    " AND " SQL_LANE("webhook_url") " = lane AND next_retry_at <= now()"
+    " ORDER BY next_retry_at, id LIMIT 1) AS due_at FROM webhook_lanes) l";
+
+#define SQL_PENDING_BY_LANE(columns, condition)                                                    \
+    "FROM webhook_lanes l CROSS JOIN LATERAL (SELECT " columns " FROM webhook_deliveries"          \
+    " WHERE status = 'pending' AND " SQL_LANE("webhook_url") " = l.lane AND " condition            \
+    " ORDER BY next_retry_at, id" SQL_LIMIT(COSTLY_MAX) ") r" SQL_LIMIT(COSTLY_MAX)
+
+static const char sql_due[] =
+    "SELECT count(*) FROM (SELECT " SQL_PENDING_BY_LANE("", "next_retry_at <= now()") ") d";
+
+static const char sql_later[] =
+    "SELECT count(*), count(*) FILTER (WHERE attempts > 0)"
+    " FROM (SELECT attempts " SQL_PENDING_BY_LANE("attempts", "next_retry_at > now()") ") p";
+
+#define SQL_CREATED(window)                                                                        \
+    "SELECT count(*), count(*) FILTER (WHERE status = 'delivered'),"                               \
+    " count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'failed')"       \
+    " FROM (SELECT status FROM webhook_deliveries WHERE created_at > now() - interval " window     \
+    SQL_LIMIT(CHEAP_MAX) ") c"
+
+/* Read apart: the minute stays exact when the hour is too much. */
+static const char sql_last_minute[] = SQL_CREATED("'1 minute'");
+static const char sql_last_hour[] = SQL_CREATED("'1 hour'");
+
+static const char sql_dead[] =
+    "SELECT count(*) FROM (SELECT FROM webhook_deliveries WHERE status = 'failed'"
+    SQL_LIMIT(CHEAP_MAX) ") d";
+
+static const char sql_dead_recent[] =
+    "SELECT count(*) FILTER (WHERE failed_at > now() - interval '1 minute'), count(*),"
+    " count(*) FILTER (WHERE last_error LIKE 'no signing secret%')"
+    " FROM (SELECT " SQL_FAILED_AT " AS failed_at, last_error FROM webhook_deliveries"
+    " WHERE status = 'failed' ORDER BY created_at DESC, id DESC" SQL_LIMIT(COSTLY_MAX) ") d"
+    " WHERE failed_at > now() - interval '1 hour'";
+
+#define SQL_IS_FAILURE "(response_status IS NULL OR response_status NOT BETWEEN 200 AND 299)"
+
+static const char sql_failures[] =
+    "SELECT count(*) FILTER (WHERE started_at > now() - interval '1 minute'), count(*)"
+    " FROM (SELECT started_at FROM webhook_attempts"
+    " WHERE started_at > now() - interval '1 hour' AND " SQL_IS_FAILURE SQL_LIMIT(CHEAP_MAX) ") a";
+
+/*
+ * Candidates come from the first pending rows of each lane and from the last failed attempts; then
+ * each is counted by the endpoint's index.
+ */
+static const char sql_endpoints[] =
+    "WITH sample AS MATERIALIZED (SELECT r.webhook_url, count(*) AS number"
+    " FROM webhook_lanes l CROSS JOIN LATERAL (SELECT webhook_url FROM webhook_deliveries"
+    " WHERE status = 'pending' AND " SQL_LANE("webhook_url") " = l.lane"
+    " ORDER BY next_retry_at, id LIMIT " TEXT_OF(SAMPLE_LIMIT) ") r GROUP BY 1"
+    " ORDER BY 2 DESC LIMIT 8),"
+    " tries AS MATERIALIZED (SELECT a.id, a.delivery_id, a.response_status, a.error"
+    " FROM (SELECT * FROM webhook_attempts ORDER BY id DESC LIMIT " TEXT_OF(ATTEMPTS_LIMIT) ") a"
+    " WHERE a.started_at > now() - interval '1 hour' AND " SQL_IS_FAILURE "),"
+    " failures AS MATERIALIZED (SELECT d.webhook_url, count(*) AS number,"
+    " (array_agg(COALESCE(t.error, 'HTTP ' || t.response_status) ORDER BY t.id DESC))[1] AS error"
+    " FROM tries t JOIN webhook_deliveries d ON d.id = t.delivery_id GROUP BY 1"
+    " ORDER BY 2 DESC LIMIT 8),"
+    " candidates AS (SELECT webhook_url FROM sample UNION SELECT webhook_url FROM failures)"
+    " SELECT c.webhook_url, p.due, p.retrying, p.number, COALESCE(f.number, 0),"
+    " COALESCE(f.error, p.error), EXISTS (SELECT FROM webhook_endpoints e"
+    " WHERE e.disabled_at IS NOT NULL AND e.url = c.webhook_url)"
+    " FROM candidates c LEFT JOIN failures f USING (webhook_url)"
+    " LEFT JOIN sample s USING (webhook_url) CROSS JOIN LATERAL"
+    " (SELECT count(*) AS number, count(*) FILTER (WHERE next_retry_at <= now()) AS due,"
+    " count(*) FILTER (WHERE next_retry_at > now() AND attempts > 0) AS retrying,"
+    " max(last_error) FILTER (WHERE attempts > 0) AS error"
+    " FROM (SELECT next_retry_at, attempts, last_error FROM webhook_deliveries"
+    " WHERE status = 'pending'"
+    " AND " SQL_ENDPOINT_HASH("webhook_url") " = " SQL_ENDPOINT_HASH("c.webhook_url")
+    " ORDER BY next_retry_at, id" SQL_LIMIT(ENDPOINT_MAX) ") r) p"
+    " WHERE p.due + p.retrying + COALESCE(f.number, 0) > 0"
+    " ORDER BY p.due + p.retrying DESC, s.number DESC NULLS LAST, 5 DESC, 1"
+    " LIMIT " TEXT_OF(OVERVIEW_ENDPOINTS_MAX);
+
+static const char sql_disabled[] =
+    "SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NOT NULL";
+
+/* clang-format on */
+
+/*
+ * A statement in a transaction of its own. *ret_result is NULL when it took too long. Every result
+ * is kept until the overview is freed.
+ */
+static bool read_part(struct db_session *session, struct overview *overview, const char *sql,
+                      PGresult **ret_result, struct error *error)
+{
+    bool is_by_brin = sql == sql_last_minute || sql == sql_last_hour || sql == sql_failures;
+    bool ok;
+
+    *ret_result = NULL;
+    if (!db_session_begin(session, error))
+        return false;
+    ok = db_session_execute(session, sql_settings, error) &&
+         (is_by_brin || db_session_execute(session, sql_settings_no_bitmap, error));
+    if (ok)
+        *ret_result = db_session_query(session, sql, 0, NULL, error);
+    db_session_rollback(session);
+    if (*ret_result == NULL)
+        return strcmp(db_session_sqlstate(session), "57014") == 0;
+    overview->results[overview->results_count++] = *ret_result;
+    return true;
+}
+
+static struct overview_count count_at(const PGresult *result, int row, int column, bool is_more)
+{
+    if (result == NULL)
+        return (struct overview_count){-1, false};
+    return (struct overview_count){row_integer(result, row, column, 0), is_more};
+}
+
+/* A count that is its own limit. */
+static struct overview_count limited_count(const PGresult *result, int column, int64_t limit)
+{
+    struct overview_count count = count_at(result, 0, column, false);
+
+    if (count.number > limit)
+        count = (struct overview_count){limit, true};
+    return count;
+}
+
+static bool read_workers(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, sql_workers, &result, error))
+        return false;
+    if (result == NULL)
+        return true;
+    o->worker_count = (size_t)PQntuples(result);
+    o->workers = memory_new(o->worker_count + 1, sizeof(*o->workers));
+    for (int i = 0; i < PQntuples(result); i++)
+        o->workers[i] =
+            (struct overview_worker){row_text(result, i, 0), row_integer(result, i, 1, 0),
+                                     row_integer(result, i, 2, -DB_FOREVER_MS)};
+    return true;
+}
+
+static bool read_lanes(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, sql_lanes, &result, error))
+        return false;
+    o->free_lanes = -1;
+    o->due_free_lanes = -1;
+    o->oldest_due_ms = -1;
+    if (result == NULL)
+        return true;
+    o->free_lanes = row_integer(result, 0, 0, 0);
+    o->due_free_lanes = row_integer(result, 0, 1, 0);
+    o->oldest_due_ms = row_integer(result, 0, 2, -1);
+    return true;
+}
+
+static bool read_pending(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, sql_due, &result, error))
+        return false;
+    o->due = limited_count(result, 0, COSTLY_MAX);
+    if (!read_part(session, o, sql_later, &result, error))
+        return false;
+    o->retrying = count_at(result, 0, 1, limited_count(result, 0, COSTLY_MAX).is_more);
+    o->later = limited_count(result, 0, COSTLY_MAX);
+    if (result != NULL)
+        o->later.number -=
+            o->retrying.number < o->later.number ? o->retrying.number : o->later.number;
+    return true;
+}
+
+static bool read_created(struct db_session *session, struct overview *o, const char *sql,
+                         struct overview_created *created, struct error *error)
+{
+    PGresult *result;
+    bool is_more;
+
+    if (!read_part(session, o, sql, &result, error))
+        return false;
+    created->total = limited_count(result, 0, CHEAP_MAX);
+    is_more = created->total.is_more;
+    created->delivered = count_at(result, 0, 1, is_more);
+    created->pending = count_at(result, 0, 2, is_more);
+    created->failed = count_at(result, 0, 3, is_more);
+    return true;
+}
+
+static bool read_dead(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, sql_dead, &result, error))
+        return false;
+    o->dead = limited_count(result, 0, CHEAP_MAX);
+    if (!read_part(session, o, sql_dead_recent, &result, error))
+        return false;
+    /* Of older rows than the newest, hardly any has failed just now. */
+    o->dead_last_hour = limited_count(result, 1, COSTLY_MAX);
+    o->dead_last_minute = count_at(result, 0, 0, false);
+    o->dead_without_secret = count_at(result, 0, 2, false).number;
+    return true;
+}
+
+static bool read_failures(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, sql_failures, &result, error))
+        return false;
+    o->failures_last_hour = limited_count(result, 1, CHEAP_MAX);
+    o->failures_last_minute = count_at(result, 0, 0, o->failures_last_hour.is_more);
+    return true;
+}
+
+/* When counting ended among the due rows, nothing is known of the later ones. */
+static struct overview_count endpoint_count_at(const PGresult *result, int row, int column,
+                                               bool is_more)
+{
+    struct overview_count count = count_at(result, row, column, is_more);
+
+    if (is_more && count.number == 0)
+        return (struct overview_count){-1, false};
+    if (count.number > ENDPOINT_MAX)
+        count.number = ENDPOINT_MAX;
+    return count;
+}
+
+static bool read_endpoints(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, sql_endpoints, &result, error))
+        return false;
+    o->endpoint_count = result != NULL ? (size_t)PQntuples(result) : 0;
+    o->endpoints = memory_new(o->endpoint_count + 1, sizeof(*o->endpoints));
+    for (size_t i = 0; i < o->endpoint_count; i++) {
+        int row = (int)i;
+        bool is_more = row_integer(result, row, 3, 0) > ENDPOINT_MAX;
+
+        o->endpoints[i] = (struct overview_endpoint){
+            .url = row_text(result, row, 0),
+            .due = endpoint_count_at(result, row, 1, is_more),
+            .retrying = endpoint_count_at(result, row, 2, is_more),
+            .failures = count_at(result, row, 4, false),
+            .last_error = row_text(result, row, 5),
+            .is_disabled = row_is_true(result, row, 6),
+        };
+    }
+    if (!read_part(session, o, sql_disabled, &result, error))
+        return false;
+    o->disabled_endpoints = count_at(result, 0, 0, false).number;
+    return true;
+}
+
+static bool read_now(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, sql_now, &result, error))
+        return false;
+    o->now = result != NULL ? row_text(result, 0, 0) : "?";
+    o->database = result != NULL ? row_text(result, 0, 1) : "?";
+    o->pending_estimate = result != NULL ? row_integer(result, 0, 2, -1) : -1;
+    return true;
+}
+
+bool overview_read(struct db_session *session, struct overview *ret_overview, struct error *error)
+{
+    struct overview *o = ret_overview;
+
+    *o = (struct overview){0};
+    return read_now(session, o, error) && read_workers(session, o, error) &&
+           read_lanes(session, o, error) && read_pending(session, o, error) &&
+           read_created(session, o, sql_last_minute, &o->last_minute, error) &&
+           read_created(session, o, sql_last_hour, &o->last_hour, error) &&
+           read_dead(session, o, error) && read_failures(session, o, error) &&
+           read_endpoints(session, o, error);
+}
+
+void overview_free(struct overview *overview)
+{
+    for (size_t i = 0; i < overview->results_count; i++)
+        PQclear(overview->results[i]);
+    free(overview->workers);
+    free(overview->endpoints);
+    *overview = (struct overview){0};
+}

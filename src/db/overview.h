@@ -1,0 +1,88 @@
+/*
+ * db/overview.h: the state of the whole queue, cheap on tables of any size.
+ *
+ * Every count ends at a limit and every statement after OVERVIEW_TIMEOUT_MS, since somebody in
+ * trouble asks, of a database that may be in trouble: what could not be found out in time is
+ * unknown, not an error. Uses the indexes that the worker and retention need anyway; so what was
+ * delivered is counted by the time of creation, not of delivery. Reads only.
+ */
+#ifndef POSTRIDER_DB_OVERVIEW_H
+#define POSTRIDER_DB_OVERVIEW_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "db/session.h"
+
+#define OVERVIEW_TIMEOUT_MS    3000
+#define OVERVIEW_ENDPOINTS_MAX 8
+
+struct overview_count {
+    int64_t number; /* -1: unknown */
+    bool is_more;   /* counting ended at the limit */
+};
+
+struct overview_worker {
+    const char *owner;
+    int64_t lanes;
+    int64_t lease_ms; /* negative: expired */
+};
+
+struct overview_created {
+    struct overview_count total;
+    struct overview_count delivered;
+    struct overview_count pending;
+    struct overview_count failed;
+};
+
+struct overview_endpoint {
+    const char *url;
+    struct overview_count due;
+    struct overview_count retrying; /* attempted, and due later */
+    struct overview_count failures; /* attempts of the last hour, from the attempt log */
+    const char *last_error;         /* may be NULL */
+    bool is_disabled;               /* for one customer at least */
+};
+
+/* Text belongs to the overview. */
+struct overview {
+    const char *now;
+    const char *database;
+
+    size_t worker_count;
+    struct overview_worker *workers;
+    int64_t free_lanes; /* owned by nobody, or by a lease that has expired; -1: unknown */
+
+    struct overview_count due;
+    struct overview_count later;    /* not attempted, and due later */
+    struct overview_count retrying; /* attempted, and due later */
+    int64_t pending_estimate;       /* of the last vacuum or analyze; -1: none */
+    int64_t oldest_due_ms;          /* -1: nothing is due; or unknown, with due_free_lanes */
+    int64_t due_free_lanes;         /* lanes with due rows that no worker owns; -1: unknown */
+
+    struct overview_created last_minute; /* by created_at */
+    struct overview_created last_hour;
+
+    struct overview_count dead;
+    struct overview_count dead_last_minute;
+    struct overview_count dead_last_hour;
+    int64_t dead_without_secret; /* of those of the last hour */
+    struct overview_count failures_last_minute;
+    struct overview_count failures_last_hour;
+
+    size_t endpoint_count;
+    struct overview_endpoint *endpoints; /* those with the most to do or to fail */
+    int64_t disabled_endpoints;          /* -1: unknown */
+
+    PGresult *results[16]; /* what the text is in */
+    size_t results_count;
+};
+
+bool overview_read(struct db_session *session, struct overview *ret_overview,
+                   struct error *error) MUST_USE;
+void overview_free(struct overview *overview);
+
+#endif
