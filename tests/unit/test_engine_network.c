@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <sys/resource.h>
 
@@ -163,11 +162,11 @@ static void test_no_connection(void **state)
         {"http://missing.test:%d/", 1, ATTEMPT_DNS, "Could not resolve host: missing.test"},
     };
     int port;
-    int fd = listen_anywhere(&port);
+    int fd = bind_anywhere(&port);
 
     (void)state;
-    close(fd);
     check_expectations(cases, ARRAY_LENGTH(cases), port);
+    close(fd);
 }
 
 static void test_unsendable(void **state)
