@@ -9,8 +9,8 @@ void config_free(struct config *config)
 {
     if (config == NULL)
         return;
-    for (size_t i = 0; i < options_count; i++)
-        value_free(config, &options[i]);
+    for (size_t i = 0; i < option_count; i++)
+        value_free(config, &option_table[i]);
     secret_set_wipe(&config->signing.secrets);
     free(config->file);
     free(config);

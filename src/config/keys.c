@@ -33,8 +33,8 @@ void key_append_names(const char *section, struct buffer *out)
     char last[KEY_SIZE] = "";
     char word[KEY_SIZE];
 
-    for (size_t i = 0; i < options_count; i++) {
-        if (!key_word(&options[i], section, word) || strcmp(word, last) == 0)
+    for (size_t i = 0; i < option_count; i++) {
+        if (!key_word(&option_table[i], section, word) || strcmp(word, last) == 0)
             continue;
         buffer_append_format(out, "%s%s", out->length > 0 ? ", " : "", word);
         memcpy(last, word, sizeof(last));
@@ -46,10 +46,10 @@ static const char *suggest_near(const char *section, const char *name, char word
     struct suggestion best = {NULL, 0};
     char candidate[KEY_SIZE];
 
-    for (size_t i = 0; i < options_count; i++) {
+    for (size_t i = 0; i < option_count; i++) {
         struct suggestion before = best;
 
-        if (!key_word(&options[i], section, candidate))
+        if (!key_word(&option_table[i], section, candidate))
             continue;
         suggest_consider(&best, name, candidate);
         if (best.distance != before.distance || before.word == NULL)
@@ -63,9 +63,9 @@ static const struct config_option *find_misplaced(const char *name)
 {
     const struct config_option *option = option_find(name);
 
-    for (size_t i = 0; option == NULL && i < options_count; i++)
-        if (strcmp(option_name(&options[i]), name) == 0)
-            option = &options[i];
+    for (size_t i = 0; option == NULL && i < option_count; i++)
+        if (strcmp(option_name(&option_table[i]), name) == 0)
+            option = &option_table[i];
     return option != NULL && option->kind != OPTION_LATER ? option : NULL;
 }
 

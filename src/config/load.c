@@ -15,8 +15,8 @@ static void append_defaults(struct buffer *out)
     const char *section = "";
     size_t section_length = 0;
 
-    for (size_t i = 0; i < options_count; i++) {
-        const struct config_option *option = &options[i];
+    for (size_t i = 0; i < option_count; i++) {
+        const struct config_option *option = &option_table[i];
         size_t length = option_section_length(option);
 
         if (option->kind == OPTION_LATER)

@@ -25,7 +25,7 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 static const char *const log_formats[] = {"auto", "journal", "logfmt", "json", NULL};
 
 /* Limits of times and retries are those of the columns of webhook_endpoints that override them. */
-const struct config_option options[] = {
+const struct config_option option_table[] = {
     {.key = "database.url",
      .kind = OPTION_TEXT,
      FIELD(database.url),
@@ -266,15 +266,15 @@ const struct config_option options[] = {
     {.key = "http.token_file", .kind = OPTION_LATER},
 };
 
-const size_t options_count = ARRAY_LENGTH(options);
+const size_t option_count = ARRAY_LENGTH(option_table);
 
-_Static_assert(ARRAY_LENGTH(options) <= CONFIG_OPTIONS_MAX, "raise CONFIG_OPTIONS_MAX");
+_Static_assert(ARRAY_LENGTH(option_table) <= CONFIG_OPTIONS_MAX, "raise CONFIG_OPTIONS_MAX");
 
 const struct config_option *option_find(const char *key)
 {
-    for (size_t i = 0; i < options_count; i++)
-        if (strcmp(options[i].key, key) == 0)
-            return &options[i];
+    for (size_t i = 0; i < option_count; i++)
+        if (strcmp(option_table[i].key, key) == 0)
+            return &option_table[i];
     return NULL;
 }
 
@@ -282,16 +282,16 @@ const struct config_option *option_find_section(const char *section)
 {
     size_t length = strlen(section);
 
-    for (size_t i = 0; length > 0 && i < options_count; i++)
-        if (option_section_length(&options[i]) == length &&
-            strncmp(options[i].key, section, length) == 0)
-            return &options[i];
+    for (size_t i = 0; length > 0 && i < option_count; i++)
+        if (option_section_length(&option_table[i]) == length &&
+            strncmp(option_table[i].key, section, length) == 0)
+            return &option_table[i];
     return NULL;
 }
 
 size_t option_index(const struct config_option *option)
 {
-    return (size_t)(option - options);
+    return (size_t)(option - option_table);
 }
 
 size_t option_section_length(const struct config_option *option)

@@ -49,8 +49,8 @@ struct config_option {
     const char *description; /* one sentence, no full stop; Markdown */
 };
 
-extern const struct config_option options[];
-extern const size_t options_count;
+extern const struct config_option option_table[];
+extern const size_t option_count;
 
 /* NULL when there is no such key. */
 const struct config_option *option_find(const char *key);

@@ -19,7 +19,7 @@ static bool begins_section(const struct config_option *option)
 {
     size_t length = option_section_length(option);
 
-    return option == options || length != option_section_length(option - 1) ||
+    return option == option_table || length != option_section_length(option - 1) ||
            strncmp(option->key, option[-1].key, length) != 0;
 }
 
@@ -63,9 +63,9 @@ static void append_yaml_option(const struct config *config, const struct config_
 
 void show_append_yaml(const struct config *config, struct buffer *out)
 {
-    for (size_t i = 0; i < options_count; i++)
-        if (is_shown(&options[i]))
-            append_yaml_option(config, &options[i], out);
+    for (size_t i = 0; i < option_count; i++)
+        if (is_shown(&option_table[i]))
+            append_yaml_option(config, &option_table[i], out);
 }
 
 static json_t *schedule_json(const struct config *config, const struct config_option *option)
@@ -130,13 +130,13 @@ void show_append_json(const struct config *config, struct buffer *out)
     json_t *file;
     char *text;
 
-    for (size_t i = 0; i < options_count; i++) {
-        if (!is_shown(&options[i]))
+    for (size_t i = 0; i < option_count; i++) {
+        if (!is_shown(&option_table[i]))
             continue;
-        json_object_set_new(section_json(values, &options[i]), option_name(&options[i]),
-                            value_json(config, &options[i]));
+        json_object_set_new(section_json(values, &option_table[i]), option_name(&option_table[i]),
+                            value_json(config, &option_table[i]));
         if (config->is_set[i])
-            json_array_append_new(set, json_string(options[i].key));
+            json_array_append_new(set, json_string(option_table[i].key));
     }
     all = json_object();
     file = json_string(config->file);
@@ -155,11 +155,12 @@ void show_append_reference(struct buffer *out)
 {
     buffer_append_string(out, "| key | default | what it may be | what it is |\n"
                               "|---|---|---|---|\n");
-    for (size_t i = 0; i < options_count; i++) {
-        if (!is_shown(&options[i]))
+    for (size_t i = 0; i < option_count; i++) {
+        if (!is_shown(&option_table[i]))
             continue;
-        buffer_append_format(out, "| `%s` | `%s` | ", options[i].key, options[i].default_text);
-        option_append_allowed(&options[i], out);
-        buffer_append_format(out, " | %s |\n", options[i].description);
+        buffer_append_format(out, "| `%s` | `%s` | ", option_table[i].key,
+                             option_table[i].default_text);
+        option_append_allowed(&option_table[i], out);
+        buffer_append_format(out, " | %s |\n", option_table[i].description);
     }
 }

@@ -33,14 +33,14 @@ static char *shown_value(const struct config *config, const struct config_option
 
 static void assert_is_default(const struct config *config)
 {
-    for (size_t i = 0; i < options_count; i++) {
+    for (size_t i = 0; i < option_count; i++) {
         char *value;
 
-        if (options[i].kind == OPTION_LATER)
+        if (option_table[i].kind == OPTION_LATER)
             continue;
-        value = shown_value(config, &options[i]);
-        if (strcmp(value, options[i].default_text) != 0)
-            fail_msg("%s: %s is not %s", options[i].key, value, options[i].default_text);
+        value = shown_value(config, &option_table[i]);
+        if (strcmp(value, option_table[i].default_text) != 0)
+            fail_msg("%s: %s is not %s", option_table[i].key, value, option_table[i].default_text);
         free(value);
     }
 }
@@ -63,7 +63,7 @@ static void test_defaults(void **state)
     assert_int_equal(config->attempt_log, ATTEMPT_LOG_FAILURES);
     assert_int_equal(config->log.level, LOG_LEVEL_INFO);
     assert_int_equal(config->log.format, LOG_FORMAT_AUTO);
-    for (size_t i = 0; i < options_count; i++)
+    for (size_t i = 0; i < option_count; i++)
         assert_false(config->is_set[i]);
     config_free(config);
 }
@@ -104,9 +104,9 @@ static void test_sample(void **state)
     if (config == NULL)
         fail_msg("%s", mistakes.lines[0]);
     assert_is_default(config);
-    for (size_t i = 0; i < options_count; i++)
-        if (options[i].kind != OPTION_LATER && !config->is_set[i])
-            fail_msg("config.yaml has no %s", options[i].key);
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].kind != OPTION_LATER && !config->is_set[i])
+            fail_msg("config.yaml has no %s", option_table[i].key);
     config_free(config);
 }
 
@@ -342,9 +342,9 @@ static void test_show_yaml_loads(void **state)
     first = load_text(full_text);
     yaml = shown_yaml(first);
     second = load_text(yaml);
-    for (size_t i = 0; i < options_count; i++) {
-        char *a = shown_value(first, &options[i]);
-        char *b = shown_value(second, &options[i]);
+    for (size_t i = 0; i < option_count; i++) {
+        char *a = shown_value(first, &option_table[i]);
+        char *b = shown_value(second, &option_table[i]);
 
         assert_string_equal(a, b);
         free(a);
@@ -514,8 +514,8 @@ static void test_warnings(void **state)
 static void test_table(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < options_count; i++) {
-        const struct config_option *option = &options[i];
+    for (size_t i = 0; i < option_count; i++) {
+        const struct config_option *option = &option_table[i];
 
         assert_ptr_equal(option_find(option->key), option);
         assert_int_equal(option_index(option), i);
