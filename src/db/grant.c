@@ -1,5 +1,8 @@
 #include "db/grant.h"
 
+#include <stdlib.h>
+
+#include "base/memory.h"
 #include "db/migrations.h"
 
 bool grant_check_role(struct db_session *session, const char *role, struct error *error)
@@ -24,7 +27,14 @@ bool grant_check_role(struct db_session *session, const char *role, struct error
 
 PGresult *grant_list(struct db_session *session, const char *role, struct error *error)
 {
-    return db_session_query(session, embedded_sql_find("grant"), 1, &role, error);
+    char *sql = memory_format("WITH needed (position, privileges, object) AS (\n%s\n)"
+                              " SELECT format('GRANT %%s ON %%s TO %%I', privileges, object,"
+                              " $1::text) FROM needed ORDER BY position",
+                              embedded_sql_find("privileges"));
+    PGresult *result = db_session_query(session, sql, 1, &role, error);
+
+    free(sql);
+    return result;
 }
 
 bool grant_apply(struct db_session *session, const PGresult *statements, struct error *error)

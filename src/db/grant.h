@@ -1,5 +1,6 @@
 /*
- * db/grant.h: giving a role exactly the privileges that the worker needs (migrations/grant.sql).
+ * db/grant.h: giving a role exactly the privileges that the worker needs
+ * (migrations/privileges.sql).
  *
  * Called by db/migrate.c, inside its transaction. Takes nothing away from the role, and never
  * makes one: how it logs in is the operator's matter.

@@ -1,7 +1,7 @@
--- What the worker's role ($1) needs, and no more: one GRANT in each row. The columns are those that
--- an outcome writes, so that even a worker gone wrong can't change what was enqueued.
-SELECT format('GRANT %s ON %s TO %I', privileges, object, $1::text)
-FROM (VALUES
+-- What the worker's role needs, and no more: "postrider migrate --grant" grants it, "postrider check
+-- --database" looks whether it is there (db/grant.c, db/privileges.c). The columns are those that an
+-- outcome writes, so that even a worker gone wrong can't change what was enqueued.
+VALUES
     (1, 'USAGE', format('SCHEMA %I', current_schema())),
     (2, 'SELECT, DELETE, UPDATE (status, attempts, last_attempt_at, next_retry_at, response_status,'
         ' last_error)', 'webhook_deliveries'),
@@ -10,5 +10,3 @@ FROM (VALUES
     (5, 'SELECT, INSERT, DELETE', 'webhook_attempts'),
     (6, 'SELECT, UPDATE', 'webhook_lanes'),
     (7, 'SELECT', 'postrider_migrations')
-) AS needed (position, privileges, object)
-ORDER BY position
