@@ -14,6 +14,7 @@
 const struct command *const commands[] = {
     &command_run,
     &command_migrate,
+    &command_check,
     &command_config,
     &command_status,
     &command_dead,

@@ -1,0 +1,239 @@
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "command/arguments.h"
+#include "command/command.h"
+#include "config/options.h"
+#include "config/rules.h"
+#include "db/migrate.h"
+#include "db/privileges.h"
+#include "db/server.h"
+
+static const char help_text[] =
+    "usage: postrider check [--database]\n"
+    "\n"
+    "Finds what is wrong with the configuration: every mistake with its file, line and column,\n"
+    "and what is allowed there; exit status 78. Changes nothing.\n"
+    "\n"
+    "      --database      also connects, and checks that the database can be written, has the\n"
+    "                      schema of this program, and gives the role what the worker needs;\n"
+    "                      exit status 1 when something is missing\n"
+    "  -c, --config FILE   default " COMMAND_DEFAULT_CONFIG "\n";
+
+/* The parts of a check of the database; each line of its result is about one. */
+struct check {
+    const struct config *config;
+    struct db_session *session;
+    struct server_facts facts;
+    bool has_failed;
+};
+
+static void report_ok(const char *what, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void report_ok(const char *what, const char *format, ...)
+{
+    va_list args;
+
+    printf("ok      %-10s  ", what);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+static void report_failed(struct check *check, const char *what, const struct error *error)
+{
+    check->has_failed = true;
+    printf("FAILED  %-10s  %s\n", what, error->message);
+    if (error->hint[0] != '\0')
+        printf("        %-10s  hint: %s\n", "", error->hint);
+}
+
+/* --- the file --- */
+
+static void report_file(const struct config *config)
+{
+    struct config_mistakes warnings;
+    size_t set = 0;
+    size_t all = 0;
+
+    for (size_t i = 0; i < option_count; i++) {
+        all += option_table[i].kind != OPTION_LATER;
+        set += config->is_set[i];
+    }
+    printf("%s: configuration is valid: %zu of %zu options set, ", config->file, set, all);
+    if (config->signing.secrets.count == 0)
+        puts("no signing secret for customers without one of their own");
+    else
+        printf("%zu signing secret%s\n", config->signing.secrets.count,
+               config->signing.secrets.count > 1 ? "s" : "");
+    rules_warnings(config, &warnings);
+    for (size_t i = 0; i < warnings.count; i++)
+        printf("warning: %s\n", warnings.lines[i]);
+    config_mistakes_free(&warnings);
+}
+
+/* --- the database --- */
+
+static bool connect_database(struct check *check)
+{
+    const struct config *config = check->config;
+    struct error error = {0};
+
+    check->session = db_session_open(config->database.url, config->database.schema, &error);
+    if (check->session == NULL)
+        report_failed(check, "connection", &error);
+    return check->session != NULL;
+}
+
+static bool check_server(struct check *check)
+{
+    const struct server_facts *facts = &check->facts;
+    struct error error = {0};
+
+    if (!server_ask(check->session, &check->facts, &error)) {
+        report_failed(check, "connection", &error);
+        return false;
+    }
+    report_ok("connection", "PostgreSQL %s, database \"%s\", role \"%s\"", facts->version,
+              facts->database, facts->role);
+    if (facts->is_read_only) {
+        error_set(&error, "the database is read-only: a standby, or set to be so");
+        error_hint(&error, "database.url must lead to the primary: with several hosts add "
+                           "target_session_attrs=read-write");
+        report_failed(check, "writing", &error);
+    }
+    return true;
+}
+
+static void explain_schema(const struct check *check, struct error *error)
+{
+    const char *schema = check->config->database.schema;
+
+    if (schema[0] == '\0')
+        error_set(error, "no schema of the connection's search_path can be used");
+    else
+        error_set(error, "the schema \"%s\" is not there, or the role \"%s\" may not use it",
+                  schema, check->facts.role);
+    error_hint(error, "create it, or let its owner run: postrider migrate --grant %s -c %s",
+               check->facts.role, check->config->file);
+}
+
+static void explain_version(const struct check *check, int version, struct error *error)
+{
+    int wanted = migrate_binary_version();
+
+    if (version > wanted) {
+        error_set(error, "version %d is newer than this program knows (%d)", version, wanted);
+        error_hint(error, "upgrade postrider");
+        return;
+    }
+    if (version == 0)
+        error_set(error, "the tables of Postrider are not in schema \"%s\"", check->facts.schema);
+    else
+        error_set(error, "version %d is older than this program needs (%d)", version, wanted);
+    error_hint(error, "as the owner of the schema run: postrider migrate -c %s",
+               check->config->file);
+}
+
+/* False when there is no use in looking at the tables. */
+static bool check_schema(struct check *check)
+{
+    struct error error = {0};
+    int version;
+
+    if (check->facts.schema == NULL) {
+        explain_schema(check, &error);
+        report_failed(check, "schema", &error);
+        return false;
+    }
+    version = migrate_database_version(check->session, &error);
+    if (version == migrate_binary_version()) {
+        report_ok("schema", "version %d in \"%s\"", version, check->facts.schema);
+        return true;
+    }
+    if (version >= 0)
+        explain_version(check, version, &error);
+    else
+        error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s -c %s",
+                   check->facts.role, check->config->file);
+    report_failed(check, "schema", &error);
+    return false;
+}
+
+static void report_privilege(struct check *check, const PGresult *result, int row)
+{
+    const char *object = PQgetvalue(result, row, PRIVILEGES_OBJECT);
+    struct error error = {0};
+
+    if (PQgetvalue(result, row, PRIVILEGES_EXISTS)[0] != 't') {
+        error_set(&error, "%s: the table is not there", object);
+        error_hint(&error, "it was dropped, or is in another schema than database.schema says");
+    } else if (PQgetisnull(result, row, PRIVILEGES_MISSING)) {
+        report_ok("privileges", "%s: %s", object, PQgetvalue(result, row, PRIVILEGES_NEEDED));
+        return;
+    } else {
+        error_set(&error, "%s: the role \"%s\" lacks %s", object, check->facts.role,
+                  PQgetvalue(result, row, PRIVILEGES_MISSING));
+        error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s -c %s",
+                   check->facts.role, check->config->file);
+    }
+    report_failed(check, "privileges", &error);
+}
+
+static void check_privileges(struct check *check)
+{
+    struct error error = {0};
+    PGresult *result = privileges_list(check->session, &error);
+
+    if (result == NULL) {
+        report_failed(check, "privileges", &error);
+        return;
+    }
+    for (int i = 0; i < PQntuples(result); i++)
+        report_privilege(check, result, i);
+    PQclear(result);
+}
+
+static int check_database(const struct config *config)
+{
+    struct check check = {.config = config};
+    struct error error = {0};
+
+    if (!connect_database(&check))
+        return COMMAND_FAILED;
+    if (!db_session_begin(check.session, &error))
+        report_failed(&check, "connection", &error);
+    else if (check_server(&check) && check_schema(&check))
+        check_privileges(&check);
+    db_session_rollback(check.session);
+    db_session_close(check.session);
+    server_facts_free(&check.facts);
+    return check.has_failed ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static int run_check(const struct command *self, int argc, char **argv)
+{
+    bool with_database = false;
+    const struct argument options[] = {{.name = "database", .flag = &with_database}, {0}};
+    struct arguments arguments = {.options = options};
+    int status = arguments_parse(self, argc, argv, &arguments);
+    struct config *config;
+
+    if (status != ARGUMENTS_OK)
+        return status;
+    config = command_load_config(arguments.config_file);
+    if (config == NULL)
+        return COMMAND_CONFIG;
+    report_file(config);
+    status = with_database ? check_database(config) : COMMAND_OK;
+    config_free(config);
+    return status;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .summary = "find what is wrong with the configuration and the database",
+    .help = help_text,
+    .run = run_check,
+};
