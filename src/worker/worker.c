@@ -121,7 +121,7 @@ static void drain_step(struct worker *worker)
                   LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)));
         sending_abandon(worker);
         worker->drain_until_us = worker->now_us + LAST_WRITE_US;
-        return;
+        is_late = false;
     }
     if (is_late && recording_unwritten(worker) > 0) {
         stop_now(worker);
