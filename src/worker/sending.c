@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "core/retry_after.h"
+#include "worker/descriptors.h"
 #include "worker/report.h"
 
 #define START_BUDGET   256 /* requests started in one turn */
@@ -28,6 +30,7 @@ static void on_engine_wake(void *owner)
 static struct http_engine *new_engine(struct worker *worker, const struct config *config,
                                       struct error *error)
 {
+    struct descriptor_share share = descriptors_share(config->worker.max_in_flight);
     struct http_options options = {
         .allow_count = config->network.allow_count,
         .allow = config->network.allow,
@@ -37,9 +40,16 @@ static struct http_engine *new_engine(struct worker *worker, const struct config
         .ca_file = config->network.ca_file,
         .connect_timeout_ms = config->delivery.connect_timeout_ms,
         .max_response_bytes = config->delivery.max_response_bytes,
-        .max_connections = (size_t)config->worker.max_in_flight,
+        .max_connections = share.idle,
     };
 
+    if (share.in_flight < (size_t)config->worker.max_in_flight)
+        log_event(LOG_LEVEL_WARNING,
+                  "open files limit the requests in flight; raise LimitNOFILE or lower "
+                  "worker.max_in_flight",
+                  LOG_NUMBER("max_in_flight", (int64_t)share.in_flight),
+                  LOG_NUMBER("open_files", (int64_t)share.limit));
+    worker->sending.slots = share.in_flight;
     return http_engine_new(worker->base, &options, on_transfer_finished, on_engine_wake, worker,
                            error);
 }
@@ -266,7 +276,7 @@ static void start(struct worker *worker, struct delivery *delivery)
 static bool has_slot(const struct worker *worker)
 {
     const size_t *counts = worker->deliveries.counts;
-    size_t limit = (size_t)worker->config->worker.max_in_flight;
+    size_t limit = worker->sending.slots;
 
     return counts[DELIVERY_IN_FLIGHT] < limit &&
            counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] < limit * 2 + OUTCOMES_BATCH_MAX;

@@ -57,6 +57,7 @@ struct sending_engine {
 
 /* Requests are made (sending.c). */
 struct sending {
+    size_t slots; /* requests at a time: worker.max_in_flight, or what open files allow */
     struct sending_engine current;
     struct sending_engine retired; /* of the configuration before, until its requests have ended */
     struct request_headers headers;

@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from harness.process import die_with_parent
+from harness.process import die_with_parent, with_open_files
 from harness.wait import wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -98,7 +98,7 @@ def to_yaml(value, indent=0):
     for name, entry in value.items():
         if isinstance(entry, dict) and entry:
             lines.append(f"{' ' * indent}{name}:\n{to_yaml(entry, indent + 2)}")
-        elif isinstance(entry, str) and re.fullmatch(r"[A-Za-z0-9]+", entry):
+        elif isinstance(entry, str) and re.fullmatch(r"[0-9]+[A-Za-z]+", entry):
             lines.append(f"{' ' * indent}{name}: {entry}\n")
         else:
             lines.append(f"{' ' * indent}{name}: {json.dumps(entry, ensure_ascii=False)}\n")
@@ -176,11 +176,12 @@ class Service:
 
     The end is judged in finish(): a clean stop must exit 0; a test that wants another end says so
     with expect_exit (a code, or a negative signal number). env changes the environment, None
-    removes a variable; notify_socket is the name of the socket it is told of.
+    removes a variable; notify_socket is the name of the socket it is told of, open_files
+    are (soft, hard) limits.
     """
 
     def __init__(self, database_url, changes=None, secret=DEFAULT_SECRET, env=None,
-                 notify_socket=None, wait=True):
+                 notify_socket=None, open_files=None, wait=True):
         self.directory = tempfile.mkdtemp(prefix="postrider-run-")
         self.database_url = database_url
         self.secret = secret
@@ -190,6 +191,7 @@ class Service:
         socket_name = notify_socket or os.path.join(self.directory, "notify")
         self.notify = NotifySocket(socket_name)
         self.env = {"NOTIFY_SOCKET": socket_name, **(env or {})}
+        self.open_files = open_files
         self.expect_exit = 0
         self.process = None
         self.start(wait)
@@ -202,7 +204,7 @@ class Service:
                 [binary(), "run", "-c", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
                 env=environment(**self.env),
-                preexec_fn=die_with_parent)
+                preexec_fn=with_open_files(self.open_files))
         if wait:
             self.wait_until_ready(ready + 1)
 

@@ -1,0 +1,44 @@
+#include "worker/descriptors.h"
+
+#include <sys/resource.h>
+
+/* Kept open even when few requests run at a time: they may go to many receivers in turn. */
+#define IDLE_MIN 1024
+
+/* What a process without a limit is taken to have. */
+#define LIMIT_MAX (1024 * 1024)
+
+static size_t raise_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return IDLE_MIN;
+    if (files.rlim_cur < files.rlim_max) {
+        rlim_t soft = files.rlim_cur;
+
+        files.rlim_cur = files.rlim_max < LIMIT_MAX ? files.rlim_max : LIMIT_MAX;
+        if (files.rlim_cur < soft || setrlimit(RLIMIT_NOFILE, &files) != 0)
+            files.rlim_cur = soft;
+    }
+    return files.rlim_cur < LIMIT_MAX ? (size_t)files.rlim_cur : LIMIT_MAX;
+}
+
+static size_t at_most(size_t wish, size_t share)
+{
+    if (wish <= share)
+        return wish;
+    return share > 0 ? share : 1;
+}
+
+struct descriptor_share descriptors_share(int64_t max_in_flight)
+{
+    size_t limit = raise_limit();
+    size_t wish = (size_t)max_in_flight;
+
+    return (struct descriptor_share){
+        .in_flight = at_most(wish, limit / 3),
+        .idle = at_most(wish > IDLE_MIN ? wish : IDLE_MIN, limit / 3),
+        .limit = limit,
+    };
+}
