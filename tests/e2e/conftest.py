@@ -16,7 +16,7 @@ import pytest
 
 from harness import postrider
 from harness.certificates import Authority
-from harness.postgres import Postgres
+from harness.postgres import DatabasePool, Postgres
 from harness.receiver import Receiver
 
 
@@ -40,11 +40,11 @@ def postgres():
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres):
+def migrated_databases(postgres):
     database = postgres.create_database()
     migrate(database)
     database.close()
-    return database.name
+    return DatabasePool(postgres, database.name)
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ def database(postgres):
 
 
 @pytest.fixture
-def migrated_database(postgres, migrated_template):
-    database = postgres.create_database(migrated_template)
+def migrated_database(migrated_databases):
+    database = migrated_databases.take()
     database.customer = database.insert_customer()
     yield database
-    database.drop()
+    migrated_databases.give_back(database)
 
 
 @pytest.fixture

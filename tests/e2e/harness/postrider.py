@@ -290,3 +290,9 @@ class Service:
             broken = BROKEN.search(text)
             assert not broken, f"the service broke ({broken.group()}):\n" \
                 f"{text[max(0, broken.start() - 2000):][:12000]}"
+
+
+def peak_memory_mib(started):
+    """The most memory that a service has had."""
+    with open(f"/proc/{started.pid}/status", encoding="ascii") as file:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1)) / 1024

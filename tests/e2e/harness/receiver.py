@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from harness.behaviours import answer
 from harness.wait import wait_for
 
+TLS_HANDSHAKE = 0x16
+
 
 @dataclass
 class Request:
@@ -104,6 +106,11 @@ class Connection(asyncio.Protocol):
         if not self.buffer and self.request is None:
             self.started_at = time.monotonic()
         self.buffer += data
+        if self.buffer[0] == TLS_HANDSHAKE:
+            # As common servers answer TLS at a plain port.
+            self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            self.close()
+            return
         self.advance()
 
     def advance(self):

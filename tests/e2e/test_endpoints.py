@@ -1,0 +1,225 @@
+"""webhook_endpoints: what is known of one receiver, in force within seconds."""
+import datetime
+import json
+
+import psycopg2
+import pytest
+
+from harness.behaviours import answer, hang
+
+HOUR = datetime.timedelta(hours=1)
+
+
+def test_headers_are_added_and_win_over_the_configuration(service, migrated_database, receiver):
+    server = receiver()
+    migrated_database.insert_endpoint(server.url("/own"), headers=json.dumps(
+        {"X-Tenant": "äöü 7", "x-shared": "endpoint", "Authorization": "Bearer abc"}))
+    service(migrated_database, {"delivery": {"headers": {"X-Shared": "configuration"}}})
+    own = migrated_database.insert_delivery(server.url("/own"))
+    other = migrated_database.insert_delivery(server.url("/other"))
+    for delivery in (own, other):
+        migrated_database.wait_for_status(delivery, "delivered")
+    request = server.requests_to("/own")[0]
+    assert request.header("x-tenant").encode("latin-1").decode() == "äöü 7"
+    assert request.header("x-shared") == "endpoint"
+    assert request.header("authorization") == "Bearer abc"
+    request = server.requests_to("/other")[0]
+    assert request.header("x-shared") == "configuration"
+    assert request.values("x-tenant") == request.values("authorization") == []
+
+
+def test_row_is_of_one_customer_and_one_url(service, migrated_database, receiver):
+    server = receiver()
+    migrated_database.insert_endpoint(server.url("/own"), headers='{"X-Own": "1"}')
+    other = migrated_database.insert_customer()
+    service(migrated_database)
+    for url, customer in (("/own", None), ("/own", other), ("/own?x", None), ("/own/", None)):
+        delivery = migrated_database.insert_delivery(server.url(url), customer=customer)
+        migrated_database.wait_for_status(delivery, "delivered")
+    marked = [bool(request.values("x-own")) for request in server.requests]
+    assert marked == [True, False, False, False]
+
+
+def test_timeout(service, migrated_database, receiver):
+    server = receiver(default=hang())
+    migrated_database.insert_endpoint(server.url("/short"), timeout="200ms")
+    service(migrated_database, {"delivery": {"timeout": "10m"}, "retry": {"initial_delay": "1h"},
+                                "worker": {"drain_timeout": "100ms"}})
+    usual = migrated_database.insert_delivery(server.url("/usual"))
+    server.wait_for_requests(1, "/usual")
+    short = migrated_database.insert_delivery(server.url("/short"))
+    row = migrated_database.wait_for_row(short, attempts=1)
+    assert row["status"] == "pending" and "time" in row["last_error"].lower()
+    assert migrated_database.row(usual)["attempts"] == 0
+
+
+def test_longer_timeout_than_the_configurations(service, migrated_database, receiver):
+    server = receiver()
+    gate = server.hold("/long")
+    migrated_database.insert_endpoint(server.url("/long"), timeout="1 minute")
+    server.on("/short", hang())
+    service(migrated_database, {"delivery": {"timeout": "300ms", "connect_timeout": "300ms"},
+                                "retry": {"initial_delay": "1h"}})
+    long = migrated_database.insert_delivery(server.url("/long"))
+    gate.wait_for_waiting()
+    short = migrated_database.insert_delivery(server.url("/short"))
+    migrated_database.wait_for_row(short, attempts=1)
+    gate.open()
+    assert migrated_database.wait_for_status(long, "delivered")["attempts"] == 1
+
+
+OVERRIDES = {  # columns, attempts made before -> seconds until the next one; None: failed
+    "initial delay": ({"retry_initial_delay": "10 minutes"}, 0, 600),
+    "initial delay and the configuration's multiplier": (
+        {"retry_initial_delay": "10 minutes"}, 2, 2400),
+    "multiplier": ({"retry_multiplier": 5}, 2, 25 * 3600),
+    "maximum": ({"retry_max_delay": "2 hours"}, 9, 7200),
+    "schedule": ({"retry_schedule": ["1 hour", "2 days"]}, 1, 2 * 86400),
+    "schedule over the configuration's maximum": ({"retry_schedule": ["30 days"]}, 4, 30 * 86400),
+    "last attempt": ({"retry_max_attempts": 3}, 2, None),
+    "one attempt only": ({"retry_max_attempts": 1}, 0, None),
+    "more attempts": ({"retry_max_attempts": 30}, 20, 100 * 3600),
+    "months are thirty days": ({"retry_schedule": ["1 month"]}, 0, 30 * 86400),
+    "nothing": ({}, 0, 3600),
+}
+
+
+def test_retry_overrides(service, migrated_database, receiver):
+    server = receiver(default=answer(500))
+    deliveries = {}
+    for number, (name, (columns, made, _)) in enumerate(OVERRIDES.items()):
+        url = server.url(f"/{number}")
+        casts = {key: value for key, value in columns.items() if key != "retry_schedule"}
+        migrated_database.insert_endpoint(url, **casts)
+        if "retry_schedule" in columns:
+            migrated_database.execute("UPDATE webhook_endpoints SET retry_schedule = %s::interval[]"
+                                      " WHERE url = %s", columns["retry_schedule"], url)
+        deliveries[name] = migrated_database.insert_delivery(url, attempts=made)
+    service(migrated_database, {"retry": {"initial_delay": "1h", "max_delay": "100h",
+                                          "multiplier": 2, "max_attempts": 20}})
+    for name, delivery in deliveries.items():
+        _, made, expected = OVERRIDES[name]
+        row = migrated_database.wait_for_row(delivery, attempts=made + 1)
+        assert row["status"] == ("failed" if expected is None else "pending"), name
+        if expected is not None:
+            delay = (row["next_retry_at"] - row["last_attempt_at"]).total_seconds()
+            assert expected - 1 <= delay <= expected + 60, (name, delay)
+
+
+def test_jitter_override(service, migrated_database, receiver):
+    server = receiver(default=answer(500))
+    url = server.url("/hook")
+    migrated_database.insert_endpoint(url, retry_jitter=1)
+    service(migrated_database, {"retry": {"initial_delay": "100h", "max_delay": "100h"}})
+    rows = migrated_database.insert_deliveries([url] * 50)
+    hours = []
+    for delivery in rows:
+        row = migrated_database.wait_for_row(delivery, attempts=1)
+        hours.append((row["next_retry_at"] - row["last_attempt_at"]) / HOUR)
+    assert min(hours) < 35 and max(hours) > 65
+
+
+def test_disabled_endpoint_fails_with_its_reason(service, migrated_database, receiver):
+    server = receiver()
+    url = server.url("/off")
+    migrated_database.insert_endpoint(url, disabled_at="now", disabled_reason="unpaid bill")
+    service(migrated_database)
+    delivery = migrated_database.insert_delivery(url, attempts=2)
+    row = migrated_database.wait_for_status(delivery, "failed")
+    assert row["attempts"] == 2 and row["response_status"] is None
+    assert "disabled" in row["last_error"] and "unpaid bill" in row["last_error"]
+    other = migrated_database.insert_customer()
+    sent = migrated_database.insert_delivery(url, customer=other)
+    migrated_database.wait_for_status(sent, "delivered")
+    assert len(server.requests) == 1
+
+
+def test_changes_take_effect_while_the_service_runs(service, migrated_database, receiver):
+    """Insert, update, disable, enable, delete: no restart, no reload."""
+    server = receiver()
+    url = server.url("/hook")
+    service(migrated_database)
+
+    def next_value():
+        delivery = migrated_database.insert_delivery(url)
+        row = migrated_database.wait_for(
+            lambda db: (row := db.row(delivery))["status"] != "pending" and row)
+        return server.requests[-1].values("x-version") if row["status"] == "delivered" \
+            else row["last_error"]
+
+    def wait_for_value(expected, what):
+        migrated_database.wait_for(lambda _: expected(next_value()), what)
+
+    assert next_value() == []
+    migrated_database.insert_endpoint(url, headers='{"X-Version": "1"}')
+    wait_for_value(lambda value: value == ["1"], "the new row")
+    migrated_database.execute("""UPDATE webhook_endpoints SET headers = '{"X-Version": "2"}'""")
+    wait_for_value(lambda value: value == ["2"], "the update")
+    migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = now()")
+    wait_for_value(lambda value: "disabled" in value, "the end")
+    migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = NULL")
+    wait_for_value(lambda value: value == ["2"], "the endpoint to be on again")
+    migrated_database.execute("DELETE FROM webhook_endpoints")
+    wait_for_value(lambda value: value == [], "the row to be gone")
+
+
+def test_endpoint_with_a_row_is_disabled_by_410_and_keeps_its_settings(service, migrated_database,
+                                                                       receiver):
+    server = receiver()
+    url = server.on("/hook", answer(410), answer(200))
+    migrated_database.insert_endpoint(url, headers='{"X-Own": "1"}', retry_max_attempts=7)
+    service(migrated_database)
+    delivery = migrated_database.insert_delivery(url)
+    migrated_database.wait_for_status(delivery, "failed")
+    row = migrated_database.wait_for(lambda db: db.query(
+        "SELECT * FROM webhook_endpoints WHERE disabled_at IS NOT NULL"))[0]
+    assert row["retry_max_attempts"] == 7 and row["headers"] == {"X-Own": "1"}
+    assert "410" in row["disabled_reason"]
+
+    # Enabled again and the delivery replayed: it goes out.
+    migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = NULL,"
+                              " disabled_reason = NULL")
+
+    def replayed(database):
+        database.execute("UPDATE webhook_deliveries SET status = 'pending' WHERE id = %s"
+                         " AND status = 'failed'", delivery)
+        return database.row(delivery)["status"] == "delivered"
+    migrated_database.wait_for(replayed, "the endpoint to be on again")
+
+
+def test_410_with_others_in_flight_and_waiting(service, migrated_database, receiver):
+    """Requests that are out may still succeed; rows that wait fail unsent; one endpoint row."""
+    server = receiver()
+    gate = server.hold("/held")
+    url = server.url("/held")
+    service(migrated_database, {"worker": {"max_in_flight": 4}})
+    migrated_database.insert_deliveries([url] * 4)
+    gate.wait_for_waiting(4)
+    waiting = migrated_database.insert_deliveries([url] * 10)
+    gate.open(answer(410))
+    assert migrated_database.wait_for_no_pending() == {"failed": 14}
+    errors = {migrated_database.row(delivery)["last_error"] for delivery in waiting}
+    assert all("disabled" in error or "410" in error for error in errors), errors
+    assert migrated_database.value("SELECT count(*) FROM webhook_endpoints") == 1
+
+
+@pytest.mark.parametrize("columns", [
+    {"timeout": "0"}, {"timeout": "-1 s"}, {"timeout": "2 days"}, {"retry_max_attempts": 0},
+    {"retry_max_attempts": 1001}, {"retry_multiplier": 0.5}, {"retry_multiplier": "NaN"},
+    {"retry_multiplier": "Infinity"}, {"retry_jitter": 1.5}, {"retry_jitter": "NaN"},
+    {"retry_initial_delay": "0"}, {"retry_max_delay": "-1 s"}, {"retry_schedule": "{}"},
+    {"retry_schedule": "{5 s,NULL}"}, {"retry_schedule": "{-5 s}"}, {"url": ""},
+], ids=str)
+def test_nonsense_is_refused_by_the_table(migrated_database, columns):
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        migrated_database.insert_endpoint(**{"url": "http://127.0.0.1:9/", **columns})
+
+
+def test_maximum_below_the_initial_delay(service, migrated_database, receiver):
+    """Each alone is sane, together they are not: the maximum is what holds."""
+    server = receiver(default=answer(500))
+    migrated_database.insert_endpoint(server.url("/hook"), retry_max_delay="10 minutes")
+    service(migrated_database, {"retry": {"initial_delay": "2h", "max_delay": "4h"}})
+    delivery = migrated_database.insert_delivery(server.url("/hook"))
+    row = migrated_database.wait_for_row(delivery, attempts=1)
+    assert 599 <= (row["next_retry_at"] - row["last_attempt_at"]).total_seconds() <= 660
