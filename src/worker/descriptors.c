@@ -6,7 +6,7 @@
 #define IDLE_MIN 1024
 
 /* What a process without a limit is taken to have. */
-#define LIMIT_MAX (1024 * 1024)
+#define LIMIT_MAX 1048576
 
 static size_t raise_limit(void)
 {
