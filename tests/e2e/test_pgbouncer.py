@@ -1,0 +1,72 @@
+"""Through PgBouncer in transaction mode: no session state, no prepared statements by name."""
+import os
+import shutil
+import subprocess
+
+import psycopg2
+import pytest
+
+from harness.behaviours import answer, for_each_event
+from harness.process import die_with_parent
+from harness.wait import wait_for
+
+
+@pytest.fixture
+def bouncer(postgres):
+    program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if program is None:
+        pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
+    directory = os.path.join(postgres.directory, "bouncer")
+    os.mkdir(directory)
+    os.chown(directory, *postgres.owner)
+    config = os.path.join(directory, "pgbouncer.ini")
+    with open(config, "w", encoding="ascii") as file:
+        file.write(f"[databases]\n* = host={postgres.directory} user=postgres\n"
+                   f"[pgbouncer]\nunix_socket_dir = {directory}\nlisten_addr =\n"
+                   "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+                   "server_reset_query_always = 1\n")
+    process = subprocess.Popen([program, "-q", config], cwd="/", stdin=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, preexec_fn=die_with_parent,
+                               **postgres.account)
+
+    def url(database):
+        return f"postgresql://postgres@/{database.name}?host={directory}&port=6432"
+
+    def answers():
+        try:
+            psycopg2.connect(f"postgresql://postgres@/postgres?host={directory}&port=6432").close()
+            return True
+        except psycopg2.OperationalError:
+            return False
+    wait_for(answers, "PgBouncer to accept connections")
+    yield url
+    process.terminate()
+    process.wait()
+    shutil.rmtree(directory)
+
+
+def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, config_file):
+    direct = database.url
+    database.url = bouncer(database)
+    config = config_file(database)
+    assert run_postrider("migrate", "-c", config).code == 0
+    database.customer = database.insert_customer()
+    server = receiver()
+    server.on("/flaky", for_each_event(answer(500), answer(200)))
+    server.on("/refused", answer(404))
+    server.on("/gone", answer(410))
+    first = service(database, {"worker": {"lease": "10m"}})
+    second = service(database, {"worker": {"lease": "10m"}})
+    database.insert_deliveries([server.url(path) for path in ("/ok", "/flaky", "/refused")] * 50)
+    database.insert_delivery(server.url("/gone"))
+    assert database.wait_for_no_pending() == {"delivered": 100, "failed": 51}
+    first.stop()
+    database.insert_deliveries([server.url("/ok")] * 20)
+    assert database.wait_for_no_pending() == {"delivered": 120, "failed": 51}
+    assert len(server.requests) == 50 + 100 + 50 + 1 + 20
+    second.stop()
+    for started in (first, second):
+        assert started.log_lines(" error ") == []
+    assert database.value("SELECT count(*) FROM pg_stat_activity"
+                          " WHERE datname = current_database()") <= 3
+    database.url = direct

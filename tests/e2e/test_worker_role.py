@@ -1,0 +1,72 @@
+"""The service runs as a role that may do what `postrider migrate --grant` gives it, and no more."""
+import pytest
+from conftest import migrate
+
+from harness.behaviours import answer
+from harness.signing import is_signed_with, new_secret
+
+
+NAME = "hook_worker"
+
+
+@pytest.fixture
+def role(postgres, database):
+    postgres.execute(f"CREATE ROLE {NAME} LOGIN")
+    migrate(database)
+    database.customer = database.insert_customer()
+    yield NAME
+    database.drop()
+    postgres.execute(f"DROP ROLE {NAME}")
+
+
+@pytest.fixture
+def grant(database, run_postrider, config_file, role):
+    config = config_file(database)
+
+    def run():
+        result = run_postrider("migrate", "--grant", role, "-c", config)
+        assert result.code == 0, result.stderr
+    return run
+
+
+def test_granted_role_does_all_of_the_work(service, database, receiver, role, grant):
+    grant()
+    server = receiver()
+    database.insert_secret(secret := new_secret())
+    database.insert_endpoint(server.url("/settings"), headers='{"X-Own": "1"}')
+    database.execute(
+        "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload, status,"
+        " created_at) VALUES (gen_random_uuid(), %s, 'http://127.0.0.1:9/', '1', 'delivered',"
+        " now() - interval '1 year')", database.customer)
+    database.url = database.server.url(database.name, user=role)
+    started = service(database, {"attempt_log": "all"})
+    expected = {}
+    for path, script, status in (("/ok", [answer(200)], "delivered"),
+                                 ("/flaky", [answer(503), answer(200)], "delivered"),
+                                 ("/settings", [answer(200)], "delivered"),
+                                 ("/refused", [answer(404)], "failed"),
+                                 ("/gone", [answer(410)], "failed")):
+        expected[database.insert_delivery(server.on(path, *script))] = status
+    expected[database.insert_delivery("ftp://127.0.0.1/")] = "failed"
+    for delivery, status in expected.items():
+        database.wait_for_status(delivery, status)
+    assert is_signed_with(server.requests[0], secret)
+    assert server.requests_to("/settings")[0].header("x-own") == "1"
+    database.wait_for(lambda db: db.value("SELECT disabled_at FROM webhook_endpoints"
+                                          " WHERE url = %s", server.url("/gone")))
+    assert database.value("SELECT count(*) FROM webhook_attempts") == 6
+    database.wait_for(lambda db: sum(db.counts().values()) == len(expected), "retention")
+    started.reload()
+    started.stop()
+    assert started.log_lines(" error ") == []
+
+
+def test_role_without_privileges_waits_for_them(service, database, receiver, role, grant):
+    server = receiver()
+    delivery = database.insert_delivery(server.url())
+    database.url = database.server.url(database.name, user=role)
+    started = service(database)
+    started.wait_for_log("error.*permission denied")
+    grant()
+    database.wait_for_status(delivery, "delivered")
+    assert len(server.requests) == 1
