@@ -38,7 +38,7 @@ static void load_secrets(struct reading *reading, const struct config_option *op
     char *path;
     char *text;
 
-    if (*config->signing.secret_file == '\0' || reading->is_wrong[option_index(option)])
+    if (*config->signing.secret_file == '\0')
         return;
     path = files_resolve(config->file, config->signing.secret_file);
     text = files_read(path, FILES_SECRET_MAX_BYTES, &length, &error);
@@ -73,7 +73,7 @@ static void find_ca_file(struct reading *reading, const struct config_option *op
     struct error error;
     char *path;
 
-    if (*config->network.ca_file == '\0' || reading->is_wrong[option_index(option)])
+    if (*config->network.ca_file == '\0')
         return;
     path = files_resolve(config->file, config->network.ca_file);
     if (!is_certificate_file(path, &error))

@@ -9,7 +9,7 @@
 
 #include "config/values.h"
 
-/* Needs config->file. Options that are wrong already are left alone. */
+/* Needs config->file. An option that is wrong already has its default, which names no file. */
 void named_files_load(struct reading *reading);
 
 #endif

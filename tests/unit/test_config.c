@@ -53,6 +53,11 @@ static void test_keys(void **state)
          "c.yaml:1:7: log: a key that is not plain text; write NAME: VALUE\n"},
         {"\"a\\e[31m\\x9b\\x7f\": b",
          "c.yaml:1:1: a\\x1b[31m\\x9b\\x7f: unknown key; allowed: " TOP_NAMES "\n"},
+        {"worker: {rate_limit: 5}", "c.yaml:1:10: worker.rate_limit: unknown key; allowed: "
+                                    "max_in_flight, max_buffered, poll_interval, lease, "
+                                    "drain_timeout\n"},
+        {"x: [[], [], [], [], [], [], [], [], [], [], [], [], [], [], [], [], []]",
+         "c.yaml:1:1: x: unknown key; allowed: " TOP_NAMES "\n"},
         /* twice */
         {"log: {level: info, level: debug}",
          "c.yaml:1:20: log.level: a second time; the first is in line 1, keep one\n"},
@@ -104,6 +109,9 @@ static void test_texts(void **state)
     static const struct row rows[] = {
         {"database: {schema: 5}", "c.yaml:1:20: database.schema: 5 is a number and not text unless "
                                   "it is quoted; allowed: a schema's name of at most 63 bytes\n"},
+        {"database: {schema: -.inf}",
+         "c.yaml:1:20: database.schema: -.inf is a number and not text unless it is quoted; "
+         "allowed: a schema's name of at most 63 bytes\n"},
         {"database: {schema: true}",
          "c.yaml:1:20: database.schema: \"true\" is a boolean and not text unless it is quoted; "
          "allowed: a schema's name of at most 63 bytes\n"},
@@ -152,6 +160,9 @@ static void test_texts(void **state)
          "c.yaml:1:18: network.proxy: the value has more than a host and a port after its "
          "scheme" PROXY_ALLOWED},
         {"network: {proxy: 'http://[::1'}",
+         "c.yaml:1:18: network.proxy: the value has no valid IPv6 address in its "
+         "brackets" PROXY_ALLOWED},
+        {"network: {proxy: 'http://[1111:1111:1111:1111:1111:1111:1111:1111:1111:1111]'}",
          "c.yaml:1:18: network.proxy: the value has no valid IPv6 address in its "
          "brackets" PROXY_ALLOWED},
         {"network: {proxy: 'http://[::g]:1'}",
@@ -214,6 +225,8 @@ static void test_numbers(void **state)
          "c.yaml:1:25: worker.max_in_flight: .inf is not a whole number" IN_FLIGHT_ALLOWED},
         {"worker: {max_in_flight: 0x10}",
          "c.yaml:1:25: worker.max_in_flight: 0x10 is not a decimal number" IN_FLIGHT_ALLOWED},
+        {"worker: {max_in_flight: 0o}",
+         "c.yaml:1:25: worker.max_in_flight: 0o is not a whole number" IN_FLIGHT_ALLOWED},
         {"worker: {max_in_flight: 0}",
          "c.yaml:1:25: worker.max_in_flight: 0 is too small" IN_FLIGHT_ALLOWED},
         {"worker: {max_in_flight: 65537}",
@@ -237,6 +250,8 @@ static void test_numbers(void **state)
          "c.yaml:1:21: retry.multiplier: .NaN is not a decimal number; allowed: a number from 1 to "
          "1000\n"
          "c.yaml:1:35: retry.jitter: 0o7 is not a decimal number; allowed: a number from 0 to 1\n"},
+        {"retry: {multiplier: 0x10}", "c.yaml:1:21: retry.multiplier: 0x10 is not a decimal "
+                                      "number; allowed: a number from 1 to 1000\n"},
         {"retry: {multiplier: x, jitter: '0.5'}",
          "c.yaml:1:21: retry.multiplier: \"x\" is not a number; allowed: a number from 1 to 1000\n"
          "c.yaml:1:32: retry.jitter: 0.5 in quotes is text and not a number; allowed: a number "
@@ -412,6 +427,7 @@ static void test_yaml(void **state)
          "escape in double quotes\n"},
         {"log:\n  # \xff\n",
          "c.yaml:2:5: the byte 0xff is not UTF-8 text; save the file as UTF-8\n"},
+        {"\xc3", "c.yaml:1:1: the byte 0xc3 is not UTF-8 text; save the file as UTF-8\n"},
         {"log: \"\xc3", "c.yaml:1:7: the byte 0xc3 is not UTF-8 text; save the file as UTF-8\n"},
     };
 
@@ -440,6 +456,9 @@ static void test_between_options(void **state)
         {"delivery: {max_payload: 3MiB}\nworker: {max_buffered: 2MiB}",
          "c.yaml:1:25: delivery.max_payload: 3MiB is more than worker.max_buffered, which is 2MiB; "
          "change one of them\n"},
+        {"delivery: {connect_timeout: x, timeout: 1s}",
+         "c.yaml:1:29: delivery.connect_timeout: \"x\"" DURATION_FORM
+         "; allowed: a duration from 1ms to 1h\n"},
         /* the limit is unknown, so nothing is said of what it limits */
         {"delivery: {connect_timeout: 1h, timeout: x}",
          "c.yaml:1:42: delivery.timeout: \"x\"" DURATION_FORM

@@ -122,6 +122,10 @@ static void test_values(void **state)
         {"database: {url: ''}", "database.url", "\"\""},
         {"database: {url: 'host=/tmp dbname=x'}", "database.url", "\"host=/tmp dbname=x\""},
         {"database: {url: postgres://u@h/d}", "database.url", "\"postgres://u@h/d\""},
+        {"database: {url: 'application_name=a://b host=h'}", "database.url",
+         "\"application_name=a://b host=h\""},
+        {"database: {schema: a123456789a123456789a123456789a123456789a123456789a123456789abc}",
+         "database.schema", "\"a123456789a123456789a123456789a123456789a123456789a123456789abc\""},
         {"database: {schema: ''}", "database.schema", "\"\""},
         {"database: {schema: \"\\u00e9 'a' \\\"b\\\" \\\\\"}", "database.schema",
          "\"\xC3\xA9 'a' \\\"b\\\" \\\\\""},
@@ -151,6 +155,9 @@ static void test_values(void **state)
         {"retry: {max_delay: 365d, initial_delay: 365d}", "retry.initial_delay", "365d"},
         {"network: {allow: [10.0.0.0/8, 192.0.2.7, 'fd00::/8', '::1']}", "network.allow",
          "[\"10.0.0.0/8\", \"192.0.2.7/32\", \"fd00::/8\", \"::1/128\"]"},
+        {"network: {allow: [10.0.0.0/8, 'a00::/8', 10.0.0.0/16, 'fd00::1', 'fd00::2']}",
+         "network.allow",
+         "[\"10.0.0.0/8\", \"a00::/8\", \"10.0.0.0/16\", \"fd00::1/128\", \"fd00::2/128\"]"},
         {"network: {https_only: TRUE}", "network.https_only", "true"},
         {"network: {https_only: True}", "network.https_only", "true"},
         {"network: {https_only: False}", "network.https_only", "false"},
@@ -261,6 +268,20 @@ static void test_secret_file_places(void **state)
     free(absolute);
 }
 
+/* Of another kind or length they are others. */
+static void test_secrets_that_look_alike(void **state)
+{
+    struct config *config;
+
+    (void)state;
+    write_file("secrets", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                          "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+                          "whsk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
+    config = load_text("signing: {secret_file: secrets}");
+    assert_int_equal(config->signing.secrets.count, 3);
+    config_free(config);
+}
+
 static void test_ca_file_place(void **state)
 {
     const char *directory = *state;
@@ -282,6 +303,11 @@ static void test_ca_file_place(void **state)
     config = config_load("ca/c.yaml", &mistakes);
     assert_non_null(config);
     assert_string_equal(config->network.ca_file, "ca/ca.pem");
+    config_free(config);
+    write_file("ca/c.yaml", text);
+    config = config_load("ca/c.yaml", &mistakes);
+    assert_non_null(config);
+    assert_string_equal(config->network.ca_file, path);
     config_free(config);
     free(text);
     free(path);
@@ -434,6 +460,7 @@ static void test_redact(void **state)
         {"postgresql://u:p@q@h/d", "postgresql://u:***@h/d"},
         {"postgresql://u:p/q@h/d", "postgresql://u:***@h/d"},
         {"postgresql://u:p@q/r@h/d", "postgresql://u:***@h/d"},
+        {"postgresql://u:p/q@r@h/d", "postgresql://u:***@h/d"},
         {"postgresql://u:p?q@h/d", "postgresql://u:***@h/d"},
         {"postgresql://u:p?q/r@h/d", "postgresql://u:***@h/d"},
         {"postgresql://h/d?user=u&password=p&x=y", "postgresql://h/d?user=u&password=***&x=y"},
@@ -584,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_secret_file_places),
+        cmocka_unit_test(test_secrets_that_look_alike),
         cmocka_unit_test(test_ca_file_place),
         cmocka_unit_test(test_show_yaml),
         cmocka_unit_test(test_show_yaml_loads),
