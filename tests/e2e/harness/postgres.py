@@ -152,7 +152,8 @@ class DatabasePool:
     Whatever a test adds to a schema, or takes from it, ends the database with the test.
     """
 
-    SHAPE = """SELECT ARRAY[max(oid)::bigint, count(*)] FROM (
+    SHAPE = """SELECT ARRAY[max(oid)::text, count(*)::text,
+        (SELECT md5(string_agg(relacl::text, ',' ORDER BY oid)) FROM pg_class)] FROM (
         SELECT oid FROM pg_class UNION ALL SELECT oid FROM pg_proc UNION ALL
         SELECT oid FROM pg_trigger UNION ALL SELECT oid FROM pg_constraint UNION ALL
         SELECT oid FROM pg_namespace UNION ALL SELECT setdatabase FROM pg_db_role_setting) o"""
@@ -161,6 +162,7 @@ class DatabasePool:
         self._server = server
         self._template = template
         self._shape = None
+        self._migrations = None
         self._free = []
 
     def take(self):
@@ -168,11 +170,20 @@ class DatabasePool:
             return self._free.pop()
         database = self._server.create_database(self._template)
         self._shape = self._shape or database.value(self.SHAPE)
+        self._migrations = self._migrations or self._applied(database)
         return database
+
+    @staticmethod
+    def _applied(database):
+        return database.query("SELECT version, name FROM postrider_migrations ORDER BY version")
+
+    def _is_as_it_was(self, database):
+        return database.value(self.SHAPE) == self._shape and \
+            self._applied(database) == self._migrations
 
     def give_back(self, database):
         database.close()  # with all settings of the session
-        if database.value(self.SHAPE) != self._shape:
+        if not self._is_as_it_was(database):
             database.drop()
             return
         database.execute("TRUNCATE webhook_deliveries, webhook_endpoints, webhook_secrets,"
