@@ -1,0 +1,182 @@
+"""What the schema itself promises to whoever writes plain SQL: defaults, the trigger, the checks,
+and indexes that are read by time."""
+import json
+
+import psycopg2
+import pytest
+
+URL = "https://example.com:8443/hook"
+LANE = "hashtext(lower(split_part(webhook_url, '/', 3))) & 63"
+
+
+@pytest.fixture
+def database(migrated_database):
+    return migrated_database
+
+
+def insert(database, **columns):
+    return database.row(database.insert_delivery(URL, **columns))
+
+
+def seconds_late(database, row):
+    return (row["database_time"] - row["next_retry_at"]).total_seconds()
+
+
+@pytest.mark.parametrize("status, attempts, due, created", [
+    (None, None, None, None), ("pending", 0, None, None), ("failed", 3, None, None),
+    ("delivered", None, None, None)])
+def test_null_means_the_default(database, status, attempts, due, created):
+    row = insert(database, status=status, attempts=attempts, next_retry_at=due,
+                 created_at=created)
+    assert row["status"] == (status or "pending")
+    assert row["attempts"] == (attempts or 0)
+    assert 0 <= seconds_late(database, row) < 60
+    assert abs((row["database_time"] - row["created_at"]).total_seconds()) < 60
+
+
+def test_update_to_null_means_the_default(database):
+    delivery = insert(database, next_retry_at="2099-01-01", attempts=4)["id"]
+    database.execute("UPDATE webhook_deliveries SET next_retry_at = NULL, attempts = NULL")
+    row = database.row(delivery)
+    assert row["attempts"] == 0 and 0 <= seconds_late(database, row) < 60
+
+
+def test_pending_is_never_due_in_the_past(database):
+    row = insert(database, next_retry_at="2001-01-01", created_at="2001-01-01")
+    assert 0 <= seconds_late(database, row) < 60
+    assert row["created_at"].year == 2001
+    # Of rows that are over, the time is a record.
+    over = insert(database, status="failed", next_retry_at="2001-01-01")
+    assert over["next_retry_at"].year == 2001
+
+
+def test_later_time_stays(database):
+    assert insert(database, next_retry_at="2099-01-01 00:00+00")["next_retry_at"].year == 2099
+    assert insert(database, next_retry_at="infinity")  # never
+
+
+def test_requeued_row_is_due_now(database):
+    delivery = insert(database, status="failed", next_retry_at="2001-01-01")["id"]
+    database.execute("UPDATE webhook_deliveries SET status = 'pending'")
+    assert 0 <= seconds_late(database, database.row(delivery)) < 60
+
+
+def test_trigger_under_a_hostile_search_path(database):
+    database.execute("""
+        CREATE SCHEMA evil;
+        CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+            AS $$ SELECT '1999-01-01'::timestamptz $$;
+        CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql
+            AS $$ SELECT '1999-01-01'::timestamptz $$;
+        CREATE FUNCTION evil.not_equal(text, text) RETURNS boolean LANGUAGE sql
+            AS $$ SELECT false $$;
+        CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.not_equal)""")
+    connection = database.connect()
+    cursor = connection.cursor()
+    for path in ["evil, pg_catalog", "''", "pg_temp"]:
+        cursor.execute(f"SET search_path TO {path}")
+        cursor.execute(
+            "INSERT INTO public.webhook_deliveries (event_id, customer_id, webhook_url, payload,"
+            " status, next_retry_at, created_at)"
+            " VALUES (pg_catalog.gen_random_uuid(), %s, %s, '{}', NULL, '2001-01-01', NULL)"
+            " RETURNING status, pg_catalog.date_part('year', next_retry_at) > 2001,"
+            " pg_catalog.date_part('year', created_at) > 2001", (database.customer, URL))
+        assert cursor.fetchone() == ("pending", True, True)
+    connection.close()
+
+
+def test_unknown_status_is_refused(database):
+    delivery = insert(database)["id"]
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        insert(database, status="sent")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        database.execute("UPDATE webhook_deliveries SET status = ''")
+    assert database.row(delivery)["status"] == "pending"
+
+
+def test_long_url(database):
+    """100 kB of it go into the queue (what to make of it is the worker's matter)."""
+    url = "https://example.com/" + "ab" * 50000
+    assert database.row(database.insert_delivery(url))["webhook_url"] == url
+    database.insert_endpoint(url)
+    database.insert_secret("whsec_x", url=url)
+
+
+def test_dead_letter_queue(database):
+    insert(database)
+    failed = insert(database, status="failed", last_error="HTTP 404", response_status=404)
+    rows = database.query("SELECT *, id::text FROM dead_letter_queue")
+    assert [row["id"] for row in rows] == [failed["id"]]
+    assert set(rows[0]) == {"id", "event_id", "customer_id", "webhook_url", "event_type", "payload",
+                            "attempts", "response_status", "last_error", "last_attempt_at",
+                            "created_at"}
+
+
+@pytest.mark.parametrize("column, good, bad", [
+    ("headers", ["{}", '{"X-Tenant": "7", "X-Empty": ""}'],
+     ["[]", '["a"]', '"a"', "null", '{"a": 1}', '{"a": null}', '{"a": ["b"]}', '{"a": {}}']),
+    ("timeout", ["1 ms", "30s", "1h", None], ["0", "-1s", "2h"]),
+    ("retry_max_attempts", [1, 1000, None], [0, -1, 1001]),
+    ("retry_initial_delay", ["1ms", "5 min"], ["0", "-1s", "366 days"]),
+    ("retry_multiplier", [1, 1.5, 1000], [0.9, "NaN", "Infinity", 1001]),
+    ("retry_max_delay", ["1ms", "365 days"], ["0", "366 days"]),
+    ("retry_jitter", [0, 0.5, 1], [-0.1, 1.1, "NaN"]),
+    ("retry_schedule", ["{5s}", "{5s,5min,1 day}", None],
+     ["{}", "{5s,NULL}", "{0s}", "{-5s}", "{5s,366 days}", "{{5s},{6s}}"]),
+    ("url", ["https://b.example/"], ["", None]),
+])
+def test_endpoint_checks(database, column, good, bad):
+    for number, value in enumerate(good):
+        database.insert_endpoint(**{"url": f"https://{number}.example/", column: value})
+    for value in bad:
+        with pytest.raises(psycopg2.errors.IntegrityError):
+            database.insert_endpoint(**{"url": "https://a.example/", column: value})
+
+
+def test_endpoint_is_unique_for_its_customer(database):
+    database.insert_endpoint(URL)
+    database.insert_endpoint(URL, customer=database.insert_customer())
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        database.insert_endpoint(URL)
+
+
+def test_customer_takes_endpoints_and_secrets_along(database):
+    database.insert_endpoint(URL)
+    database.insert_secret("whsec_x")
+    database.execute("DELETE FROM customers")
+    assert database.value("SELECT (SELECT count(*) FROM webhook_endpoints)"
+                          " + (SELECT count(*) FROM webhook_secrets)") == 0
+
+
+def index_scans(plan):
+    if "Index Name" in plan:
+        yield plan["Index Name"], plan.get("Index Cond", "")
+    for child in plan.get("Plans", []):
+        yield from index_scans(child)
+
+
+@pytest.mark.parametrize("index, condition", [
+    ("webhook_deliveries_lane", f"{LANE} = cursors.lane"),
+    ("webhook_deliveries_endpoint", "hashtextextended(webhook_url, 0) = cursors.lane"),
+])
+def test_reads_are_index_conditions_on_time(database, index, condition):
+    """Neither the lower nor the upper bound may be a filter: that walks every row before."""
+    database.execute(
+        "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload,"
+        " next_retry_at) SELECT gen_random_uuid(), %s, 'https://h' || n %% 100 || '.example/',"
+        " '{}', now() + n * interval '1 s' FROM generate_series(-1000, 1000) n", database.customer)
+    database.execute("ANALYZE webhook_deliveries")
+    plan = database.value(f"""
+        EXPLAIN (FORMAT JSON)
+        SELECT due.* FROM unnest(ARRAY[1, 2], ARRAY[now(), now()],
+                                 ARRAY[gen_random_uuid(), gen_random_uuid()])
+            AS cursors (lane, next_retry_at, id)
+        CROSS JOIN LATERAL (
+            SELECT d.id, d.next_retry_at FROM webhook_deliveries d
+            WHERE d.status = 'pending' AND {condition}
+              AND (d.next_retry_at, d.id) > (cursors.next_retry_at, cursors.id)
+              AND d.next_retry_at <= now()
+            ORDER BY d.next_retry_at, d.id LIMIT 1000) due""")
+    scans = list(index_scans(plan[0]["Plan"]))
+    assert [name for name, _ in scans] == [index], json.dumps(plan, indent=1)
+    assert "ROW(" in scans[0][1] and "next_retry_at <= now()" in scans[0][1]
