@@ -68,30 +68,30 @@ void adopt_plan_free(struct adopt_plan *plan)
     *plan = (struct adopt_plan){0};
 }
 
+static void print_obstacles(const struct adopt_plan *plan, FILE *out)
+{
+    fprintf(out, "What is in the way:\n");
+    for (int row = 0; row < PQntuples(plan->rows); row++)
+        if (plan_is(plan, row, "obstacle"))
+            fprintf(out, "  - %s\n    hint: %s\n", plan_value(plan, row, PLAN_DESCRIPTION),
+                    plan_value(plan, row, PLAN_STATEMENT));
+}
+
 bool adopt_plan_check(const struct adopt_plan *plan, FILE *out, struct error *error)
 {
-    int first = -1;
+    int row = 0;
 
     if (plan->obstacles == 0)
         return true;
-    if (plan->obstacles > 1)
-        fprintf(out, "What is in the way:\n");
-    for (int row = 0; row < PQntuples(plan->rows); row++) {
-        if (!plan_is(plan, row, "obstacle"))
-            continue;
-        if (first < 0)
-            first = row;
-        if (plan->obstacles > 1)
-            fprintf(out, "  - %s\n    hint: %s\n", plan_value(plan, row, PLAN_DESCRIPTION),
-                    plan_value(plan, row, PLAN_STATEMENT));
+    if (plan->obstacles > 1) {
+        print_obstacles(plan, out);
+        error_set(error, "%d things are in the way, nothing was changed", plan->obstacles);
+        return error_hint(error, "they are listed above, each with what to do");
     }
-    error_set(error, "%s", plan_value(plan, first, PLAN_DESCRIPTION));
-    if (plan->obstacles > 1)
-        error_set(error, "%d things are in the way (listed above), nothing was changed",
-                  plan->obstacles);
-    else
-        error_hint(error, "%s", plan_value(plan, first, PLAN_STATEMENT));
-    return false;
+    while (!plan_is(plan, row, "obstacle"))
+        row++;
+    error_set(error, "%s", plan_value(plan, row, PLAN_DESCRIPTION));
+    return error_hint(error, "%s", plan_value(plan, row, PLAN_STATEMENT));
 }
 
 void adopt_plan_print(const struct adopt_plan *plan, FILE *out)

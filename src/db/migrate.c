@@ -93,50 +93,56 @@ static bool check_timezone(struct db_session *session, const char *timezone, str
                              "the view pg_timezone_names lists all names");
 }
 
-/* That the schema is there and its tables can be made, with the statement that helps if not. */
+/*
+ * That the schema is there and its tables can be made, with the statement that helps if not.
+ * current_schema() alone would not do: it falls back on pg_temp.
+ */
 static bool check_schema(struct db_session *session, struct error *error)
 {
     const char *schema = db_session_schema(session);
     PGresult *result = db_session_query(
         session,
-        "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE'),"
-        " format('CREATE SCHEMA %I', $1::text),"
-        " format('GRANT CREATE ON SCHEMA %I TO %I', current_schema(), current_user)",
+        "SELECT format('CREATE SCHEMA %I', $1::text), nspname,"
+        " has_schema_privilege(nspname, 'CREATE'),"
+        " 'GRANT CREATE ON SCHEMA ' || quote_ident(nspname) || ' TO ' || quote_ident(current_user)"
+        " FROM (SELECT) AS one LEFT JOIN pg_namespace"
+        " ON nspname = COALESCE(NULLIF($1, ''), current_schema()) AND nspname NOT LIKE 'pg\\_%'",
         1, &schema, error);
+    bool ok = false;
 
     if (result == NULL)
         return false;
-    if (PQgetisnull(result, 0, 0) && schema[0] == '\0') {
+    if (PQgetisnull(result, 0, 1) && schema[0] == '\0') {
         error_set(error, "no schema of the connection's search_path exists");
         error_hint(error, "name one in the configuration: database.schema");
-    } else if (PQgetisnull(result, 0, 0)) {
+    } else if (PQgetisnull(result, 0, 1)) {
         error_set(error, "there is no schema \"%s\"", schema);
-        error_hint(error, "%s;", PQgetvalue(result, 0, 2));
-    } else if (PQgetvalue(result, 0, 1)[0] != 't') {
+        error_hint(error, "%s;", PQgetvalue(result, 0, 0));
+    } else if (PQgetvalue(result, 0, 2)[0] != 't') {
         error_set(error, "no permission to create tables in schema \"%s\"",
-                  PQgetvalue(result, 0, 0));
+                  PQgetvalue(result, 0, 1));
         error_hint(error, "%s;", PQgetvalue(result, 0, 3));
     } else {
-        PQclear(result);
-        return true;
+        ok = true;
     }
     PQclear(result);
-    return false;
+    return ok;
 }
 
 /*
- * Begins a transaction that holds the lock against other migrations. A lock in the database is what
- * the second of two waits for, however long; a table in use is given up on after a while, since
- * everybody else queues up behind the one who waits.
+ * Begins a transaction that holds the lock against other migrations: the second of two waits for
+ * the first. A table in use is given up on after a while, since everybody else queues up behind the
+ * one who waits; 30 s, unless the role or the database has a lock_timeout of its own.
  */
 static bool begin_locked(struct db_session *session, struct error *error)
 {
     if (!db_session_begin(session, error))
         return false;
     return db_session_execute(session,
-                              "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;"
+                              "SET LOCAL statement_timeout = 0;"
                               "SELECT pg_advisory_xact_lock(7094162890527240302);"
-                              "SET LOCAL lock_timeout = '30s'",
+                              "SELECT set_config('lock_timeout', '30s', true)"
+                              " WHERE current_setting('lock_timeout') = '0'",
                               error);
 }
 
