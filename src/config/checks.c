@@ -1,18 +1,21 @@
 #include "config/checks.h"
 
 #include <arpa/inet.h>
+#include <libpq-fe.h>
 #include <net/if.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/units.h"
+#include "config/redact.h"
 
 static bool begins_with(const char *text, const char *prefix)
 {
     return strncasecmp(text, prefix, strlen(prefix)) == 0;
 }
 
-bool check_database_url(const char *text, struct error *error)
+/* The form by which libpq tells the two kinds; it takes anything else for a database's name. */
+static bool check_url_form(const char *text, struct error *error)
 {
     bool is_uri = strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0;
     const char *scheme_end = strstr(text, "://");
@@ -23,6 +26,38 @@ bool check_database_url(const char *text, struct error *error)
     if (scheme_end != NULL && (equals == NULL || scheme_end < equals))
         return error_set(error, "is a URI of another kind than postgresql://");
     return equals != NULL || error_set(error, "is neither a URI nor keyword=value pairs");
+}
+
+/* Part of a password that was not percent-encoded is most often taken for a port. */
+static bool check_url_port(const PQconninfoOption *option, struct error *error)
+{
+    if (strcmp(option->keyword, "port") != 0 || option->val == NULL ||
+        option->val[strspn(option->val, "0123456789,")] == '\0')
+        return true;
+    return error_set(error, "has a port that is not a number (in a URI's password / is written "
+                            "%%2F, and @ %%40)");
+}
+
+bool check_database_url(const char *text, struct error *error)
+{
+    PQconninfoOption *parts;
+    char *message = NULL;
+    bool ok = true;
+
+    if (!check_url_form(text, error))
+        return false;
+    parts = PQconninfoParse(text, &message);
+    if (parts == NULL && redact_has_password(text))
+        ok = error_set(error, "can't be read by libpq (in a URI's password %% is written %%25, in "
+                              "pairs a value with blanks 'in quotes')");
+    else if (parts == NULL)
+        ok = error_set(error, "can't be read by libpq: %.*s",
+                       message != NULL ? (int)strcspn(message, "\n") : 0, message);
+    for (PQconninfoOption *part = parts; ok && part != NULL && part->keyword != NULL; part++)
+        ok = check_url_port(part, error);
+    PQconninfoFree(parts);
+    PQfreemem(message);
+    return ok;
 }
 
 /* ":port" or nothing, and perhaps a last slash. */

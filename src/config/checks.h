@@ -12,7 +12,10 @@
 
 #include "base/error.h"
 
-/* The form only; libpq reads it when it connects, and may find more. */
+/*
+ * All that libpq would find wrong before it connects: found later, libpq's message would quote what
+ * may be a piece of the password, and a worker would wait for a database that can't be reached.
+ */
 bool check_database_url(const char *text, struct error *error) MUST_USE;
 
 /* scheme://[user[:password]@]host[:port] with http, https or socks5 */

@@ -135,6 +135,29 @@ static void test_texts(void **state)
         {"database: {url: 'mysql://u:hunter2@h/d'}",
          "c.yaml:1:17: database.url: the value is a URI of another kind than "
          "postgresql://" URL_ALLOWED},
+        {"database: {url: 'postgresql://u:hunter2@h:hunter2/d'}",
+         "c.yaml:1:17: database.url: the value has a port that is not a number (in a URI's "
+         "password "
+         "/ is written %2F, and @ %40)" URL_ALLOWED},
+        {"database: {url: 'postgresql://u:hun/ter2@h/d'}",
+         "c.yaml:1:17: database.url: the value has a port that is not a number (in a URI's "
+         "password "
+         "/ is written %2F, and @ %40)" URL_ALLOWED},
+        {"database: {url: 'host=h port=1,x'}", "c.yaml:1:17: database.url: the value has a port "
+                                               "that is not a number (in a URI's password "
+                                               "/ is written %2F, and @ %40)" URL_ALLOWED},
+        {"database: {url: 'postgresql://u:hunter2%zz@h/d'}",
+         "c.yaml:1:17: database.url: the value can't be read by libpq (in a URI's password % is "
+         "written %25, in pairs a value with blanks 'in quotes')" URL_ALLOWED},
+        {"database: {url: 'host=h password=hunter 2'}",
+         "c.yaml:1:17: database.url: the value can't be read by libpq (in a URI's password % is "
+         "written %25, in pairs a value with blanks 'in quotes')" URL_ALLOWED},
+        {"database: {url: 'hots=h'}",
+         "c.yaml:1:17: database.url: the value can't be read by libpq: invalid connection option "
+         "\"hots\"" URL_ALLOWED},
+        {"database: {url: 'postgresql://h/d?hots=h'}",
+         "c.yaml:1:17: database.url: the value can't be read by libpq: invalid URI query "
+         "parameter: \"hots\"" URL_ALLOWED},
         {"network: {proxy: 'ftp://u:hunter2@h'}",
          "c.yaml:1:18: network.proxy: the value does not begin with http://, https:// or "
          "socks5://" PROXY_ALLOWED},

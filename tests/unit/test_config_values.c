@@ -121,6 +121,8 @@ static void test_values(void **state)
     static const struct row rows[] = {
         {"database: {url: ''}", "database.url", "\"\""},
         {"database: {url: 'host=/tmp dbname=x'}", "database.url", "\"host=/tmp dbname=x\""},
+        {"database: {url: 'postgresql://u:p%2Fq@a:1,[::1]:2/d?connect_timeout=3'}", "database.url",
+         "\"postgresql://u:***@a:1,[::1]:2/d?connect_timeout=3\""},
         {"database: {url: postgres://u@h/d}", "database.url", "\"postgres://u@h/d\""},
         {"database: {url: 'application_name=a://b host=h'}", "database.url",
          "\"application_name=a://b host=h\""},
