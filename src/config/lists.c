@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "config/document.h"
+#include "config/render.h"
 #include "core/header.h"
 
 /* The entries of a sequence node; 0 after a mistake, or when there are none. */
@@ -249,7 +250,7 @@ static void append_headers(const struct config *config, struct buffer *out)
     buffer_append(out, "{", 1);
     for (size_t i = 0; i < config->delivery.headers_count; i++) {
         append_separator(i, out);
-        value_append_quoted(config->delivery.headers[i].name, out);
+        render_quoted(config->delivery.headers[i].name, out);
         buffer_append_string(out, ": \"***\"");
     }
     buffer_append(out, "}", 1);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "config/redact.h"
+#include "config/render.h"
 
 /* The value of the first must not be more than that of the second. Both are int64_t. */
 static const struct {
@@ -25,7 +26,7 @@ static int64_t amount(const struct config *config, const struct config_option *o
 static void append_amount(const struct reading *reading, const struct config_option *option,
                           struct buffer *out)
 {
-    value_append(reading->config, option, out);
+    render_value(reading->config, option, out);
     if (!reading->config->is_set[option_index(option)])
         buffer_append_string(out, " by default");
 }
@@ -39,7 +40,7 @@ static void refuse_order(struct reading *reading, const struct config_option *op
 
     buffer_init(&own, 64);
     buffer_init(&others, 64);
-    value_append(reading->config, option, &own);
+    render_value(reading->config, option, &own);
     append_amount(reading, other, &others);
     mistakes_add(reading->mistakes, reading->places[option_index(option)], option->key,
                  "%s is %s than %s, which is %s; change one of them", buffer_string(&own),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/options.h"
+#include "config/render.h"
 #include "config/values.h"
 
 #define COMMENT_COLUMN 44
@@ -48,7 +49,7 @@ static void append_yaml_option(const struct config *config, const struct config_
     struct buffer value;
 
     buffer_init(&value, SHOW_MAX_BYTES);
-    value_append(config, option, &value);
+    render_value(config, option, &value);
     if (section_length > 0 && begins_section(option))
         buffer_append_format(out, "%.*s:\n", (int)section_length, option->key);
     start = out->length;
@@ -92,7 +93,7 @@ static json_t *value_json(const struct config *config, const struct config_optio
     if (option->kind == OPTION_SCHEDULE)
         return schedule_json(config, option);
     buffer_init(&text, SHOW_MAX_BYTES);
-    value_append(config, option, &text);
+    render_value(config, option, &text);
     if (option->kind == OPTION_DURATION || option->kind == OPTION_SIZE ||
         option->kind == OPTION_CHOICE)
         value = json_string(buffer_string(&text));

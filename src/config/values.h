@@ -1,9 +1,9 @@
 /*
- * config/values.h: one option's value: from a YAML node into struct config, and back to text.
+ * config/values.h: one option's value, from a YAML node into struct config (render.h: and back).
  *
  * A wrong value is said with its place and with what is allowed, and leaves the field as it was.
- * Lists and mappings stand in config/lists.c. Numbers are read and written with the locale's
- * decimal point, and LC_NUMERIC is "C" in this program (command/command.c).
+ * Lists and mappings stand in config/lists.c. Numbers are read with the locale's decimal
+ * point, and LC_NUMERIC is "C" in this program (command/command.c).
  */
 #ifndef POSTRIDER_CONFIG_VALUES_H
 #define POSTRIDER_CONFIG_VALUES_H
@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <yaml.h>
 
-#include "base/buffer.h"
 #include "config/config.h"
 #include "config/mistakes.h"
 #include "config/options.h"
@@ -28,13 +27,6 @@ struct reading {
 /* False after adding at least one mistake. */
 bool value_read(struct reading *reading, const struct config_option *option,
                 const yaml_node_t *node) MUST_USE;
-
-/*
- * Appends the value as YAML in one line, in the form of the table's default_text. Passwords and
- * the values of headers are masked.
- */
-void value_append(const struct config *config, const struct config_option *option,
-                  struct buffer *out);
 
 /* Frees what the option's field owns. */
 void value_free(struct config *config, const struct config_option *option);
@@ -54,8 +46,5 @@ bool value_read_integer(struct reading *reading, const struct config_option *opt
 /* A scalar's text; NULL after a mistake. */
 const char *value_read_text(struct reading *reading, const struct config_option *option,
                             const yaml_node_t *node) MUST_USE;
-
-/* Appends text in double quotes. */
-void value_append_quoted(const char *text, struct buffer *out);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "config/options.h"
 #include "config/redact.h"
+#include "config/render.h"
 #include "config/rules.h"
 #include "config/show.h"
 #include "config/values.h"
@@ -27,7 +28,7 @@ static char *shown_value(const struct config *config, const struct config_option
     struct buffer out;
 
     buffer_init(&out, SHOW_MAX_BYTES);
-    value_append(config, option, &out);
+    render_value(config, option, &out);
     return buffer_take(&out);
 }
 
