@@ -191,6 +191,13 @@ def test_search_path_of_the_connection(database, migrate):
     assert database.value("SELECT to_regclass('public.webhook_lanes') IS NULL")
 
 
+@pytest.mark.parametrize("path", ["missing", "missing, pg_temp"])
+def test_search_path_without_a_schema(database, migrate, path):
+    database.execute(f"ALTER DATABASE {database.name} SET search_path = {path}")
+    refused(migrate(schema=""), "no schema of the connection's search_path exists",
+            "database.schema")
+
+
 @pytest.fixture
 def role(postgres):
     """Makes roles that end with the test: role("name") -> name"""
@@ -297,7 +304,7 @@ def test_the_role_can_do_the_workers_work(database, postgres, migrate, role):
 
 
 @pytest.mark.parametrize("url, message", [
-    ("postgresql://worker:se/cret@localhost/x", "port"),
+    ("postgresql://worker:secret/1@localhost/x", "the port"),
     ("host=localhost password=se cret", "cannot be read"),
     ("postgresql://worker:s%zzcret@localhost/x", "cannot be read"),
     ("postgresql:///?host=/nowhere", "cannot connect to the database"),
