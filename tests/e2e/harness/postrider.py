@@ -24,7 +24,7 @@ BROKEN = re.compile(r"Sanitizer|runtime error:|BUG at|Assertion .* failed|Direct
 FAST = {
     "database": {},
     "worker": {"poll_interval": "20ms", "drain_timeout": "5s"},
-    "delivery": {"timeout": "5s", "connect_timeout": "2s"},
+    "delivery": {"timeout": "30s", "connect_timeout": "30s"},
     "retry": {"initial_delay": "20ms", "max_delay": "1h", "jitter": 0},
     "signing": {},
     "network": {"allow": ["127.0.0.0/8", "::1"]},
