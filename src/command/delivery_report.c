@@ -8,11 +8,12 @@
 #include "command/terminal.h"
 #include "db/fragments.h"
 
+#define RESPONSE_IN_TABLE 14 /* columns that the table has for it at least */
+
 enum attempt_column {
     ATTEMPT_NUMBER,
     ATTEMPT_STARTED,
     ATTEMPT_STARTED_TEXT,
-    ATTEMPT_AGO,
     ATTEMPT_TOOK,
     ATTEMPT_STATUS,
     ATTEMPT_ERROR,
@@ -23,14 +24,10 @@ static const struct report_column columns[] = {
     [ATTEMPT_NUMBER] = {.key = "attempt", .title = "ATTEMPT", .is_number = true},
     [ATTEMPT_STARTED] = {.key = "started_at"},
     [ATTEMPT_STARTED_TEXT] = {.title = "STARTED (UTC)"},
-    [ATTEMPT_AGO] = {.title = "AGO", .is_number = true, .is_optional = true},
     [ATTEMPT_TOOK] = {.key = "duration_ms", .title = "TOOK", .is_number = true},
     [ATTEMPT_STATUS] = {.key = "response_status", .title = "HTTP", .is_number = true},
     [ATTEMPT_ERROR] = {.key = "error", .title = "ERROR", .cut = REPORT_CUT_END},
-    [ATTEMPT_BODY] = {.key = "response_body",
-                      .title = "RESPONSE",
-                      .cut = REPORT_CUT_END,
-                      .is_optional = true},
+    [ATTEMPT_BODY] = {.key = "response_body", .title = "RESPONSE", .cut = REPORT_CUT_END},
 };
 
 const char *delivery_time(const char *utc, char text[DELIVERY_TIME_SIZE])
@@ -129,8 +126,6 @@ static struct report *make_report(const struct delivery_attempts *attempts)
         delivery_time(attempt->started_at, time);
         time[strcspn(time, "U")] = '\0'; /* the title says UTC */
         report_set(report, ATTEMPT_STARTED_TEXT, time, NULL);
-        report_set(report, ATTEMPT_AGO, units_format_about_ms(attempt->started_ms_ago, about),
-                   NULL);
         report_set(report, ATTEMPT_TOOK, units_format_about_ms(attempt->duration_ms, about),
                    json_integer(attempt->duration_ms));
         if (attempt->response_status != 0)
@@ -141,12 +136,28 @@ static struct report *make_report(const struct delivery_attempts *attempts)
     return report;
 }
 
+/* Whole, since a terminal's table has no room for it. */
+static void print_last_response(const struct delivery_attempts *attempts, FILE *out)
+{
+    const char *body =
+        attempts->count > 0 ? attempts->rows[attempts->count - 1].response_body : NULL;
+    char *clean;
+
+    if (body == NULL || terminal_width(out) == 0)
+        return;
+    clean = terminal_clean(body);
+    if (terminal_columns(clean) > RESPONSE_IN_TABLE)
+        fprintf(out, "\nThe last response began: %s\n", clean);
+    free(clean);
+}
+
 void delivery_attempts_print(const struct delivery_attempts *attempts, FILE *out)
 {
     struct report *report = make_report(attempts);
 
     report_print_table(report, out);
     report_free(report);
+    print_last_response(attempts, out);
 }
 
 json_t *delivery_attempts_json(const struct delivery_attempts *attempts)

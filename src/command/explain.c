@@ -60,23 +60,20 @@ static bool answer_read(const struct database *database, const char *id, struct 
     return true;
 }
 
-static void print_sentence(const char *prefix, const char *text)
+static void print_sentence(const char *text)
 {
-    char *clean = terminal_clean(text);
-
-    if (clean[0] != '\0')
-        printf("%s%s\n", prefix, clean);
-    free(clean);
+    if (text[0] != '\0')
+        terminal_print_wrapped(text, 0, stdout);
 }
 
 static void print_answer(const struct answer *answer)
 {
     const struct explanation *explanation = &answer->explanation;
 
-    print_sentence("", buffer_string(&explanation->summary));
-    print_sentence("", buffer_string(&explanation->next));
+    print_sentence(buffer_string(&explanation->summary));
+    print_sentence(buffer_string(&explanation->next));
     for (size_t i = 0; i < explanation->warnings_count; i++)
-        print_sentence("warning: ", explanation->warnings[i]);
+        printf("warning: %s\n", explanation->warnings[i]);
     putchar('\n');
     delivery_report_print(&answer->record, stdout);
     if (answer->attempts.count > 0) {

@@ -61,9 +61,25 @@ static const char *find_refusal(const char *url, const struct config *config)
     return address_refusal(&address, config->network.allow, config->network.allow_count);
 }
 
-/* Why the worker would not send it at all, as far as can be known here; "" when it would. */
-static void find_obstacle(const struct delivery_record *record, const struct config *config,
-                          struct buffer *out)
+static void say_disabled(struct buffer *out, const struct delivery_record *record)
+{
+    SAY(out, "its endpoint is disabled since ");
+    say_moment(out, record->disabled_at, record->disabled_ms_ago);
+    if (record->disabled_reason != NULL && record->disabled_reason[0] != '\0')
+        SAY(out, " (%s)", record->disabled_reason);
+}
+
+static bool has_secret(const struct delivery_record *record, const struct config *config)
+{
+    return record->secret_count > 0 || config->signing.secrets.count > 0;
+}
+
+/*
+ * Why the worker would not send it at all, as far as can be known here: out stays empty when it
+ * would. Returns the state's name.
+ */
+static const char *find_obstacle(const struct delivery_record *record, const struct config *config,
+                                 struct buffer *out)
 {
     const char *refusal = find_refusal(record->url, config);
     struct error error;
@@ -71,26 +87,19 @@ static void find_obstacle(const struct delivery_record *record, const struct con
 
     if (!url_check(record->url, config->network.https_only, &error))
         SAY(out, "%s", error.message);
-    else if (refusal != NULL)
-        SAY(out, "its address is %s, which network.allow does not list", refusal);
     else if (record->disabled_at != NULL) {
-        SAY(out, "its endpoint is disabled since ");
-        say_moment(out, record->disabled_at, record->disabled_ms_ago);
-        if (record->disabled_reason != NULL && record->disabled_reason[0] != '\0')
-            SAY(out, " (%s)", record->disabled_reason);
-    } else if (record->secret_count == 0 && config->signing.secrets.count == 0)
+        say_disabled(out, record);
+        return "endpoint_disabled";
+    } else if (!has_secret(record, config)) {
         SAY(out, "there is no secret to sign it with");
+        return "no_secret";
+    } else if (refusal != NULL)
+        SAY(out, "its address is forbidden (%s), unless network.allow lists it", refusal);
     else if (record->payload_bytes > config->delivery.max_payload_bytes)
         SAY(out, "its payload of %lld bytes is over delivery.max_payload (%s)",
             (long long)record->payload_bytes,
             units_format_size_bytes(config->delivery.max_payload_bytes, size));
-}
-
-static const char *obstacle_state(const struct delivery_record *record)
-{
-    if (record->disabled_at != NULL)
-        return "endpoint_disabled";
-    return record->secret_count == 0 ? "no_secret" : "unsendable";
+    return "unsendable";
 }
 
 /* What to do about an obstacle, if it can be said in a line. */
@@ -102,7 +111,7 @@ static void say_remedy(struct buffer *out, const struct delivery_record *record,
             "Enable the endpoint: UPDATE webhook_endpoints SET disabled_at = NULL, "
             "disabled_reason = NULL WHERE customer_id = '%s' AND url = '…'. ",
             record->customer_id);
-    else if (record->secret_count == 0 && config->signing.secrets.count == 0)
+    else if (!has_secret(record, config))
         SAY(out, "Make a secret: postrider secret new --customer %s. ", record->customer_id);
 }
 
@@ -117,7 +126,6 @@ static void explain_parked(struct explanation *e, const struct delivery_record *
 static void explain_blocked(struct explanation *e, const struct delivery_record *record,
                             const struct config *config, const char *obstacle)
 {
-    e->state = obstacle_state(record);
     SAY(&e->summary, "It can't be sent: %s. It fails, without a request, when a worker reads it",
         obstacle);
     if (record->due_in_ms > 0) {
@@ -214,7 +222,7 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
     struct buffer obstacle;
 
     buffer_init(&obstacle, SENTENCE_MAX);
-    find_obstacle(record, config, &obstacle);
+    e->state = find_obstacle(record, config, &obstacle);
     if (record->due_in_ms >= DB_FOREVER_MS)
         explain_parked(e, record);
     else if (obstacle.length > 0)

@@ -30,7 +30,7 @@ static void format_numbers(const struct progress *progress, int64_t done, int64_
 
     used = snprintf(text, size, "%3lld %%  %lld/%lld", (long long)(done * 100 / progress->total),
                     (long long)done, (long long)progress->total);
-    if (rate > 0 && used > 0 && (size_t)used < size)
+    if (rate > 0 && done < progress->total && used > 0 && (size_t)used < size)
         snprintf(text + used, size - (size_t)used, "  %lld/s  %s left", (long long)rate,
                  units_format_about_ms((progress->total - done) * 1000 / rate, left));
 }

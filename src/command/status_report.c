@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "command/delivery_report.h"
 #include "command/report.h"
+#include "command/terminal.h"
 
 #define COUNT_TEXT_SIZE 40
 
@@ -193,9 +194,12 @@ static void print_problems(const struct problems *problems, FILE *out)
     fputc('\n', out);
     if (problems->count == 0)
         fputs("Nothing is wrong.\n", out);
-    for (size_t i = 0; i < problems->count; i++)
-        fprintf(out, "%sPROBLEM%s  %s\n         → %s\n", is_coloured ? "\x1b[1;31m" : "",
-                is_coloured ? "\x1b[0m" : "", problems->list[i].what, problems->list[i].action);
+    for (size_t i = 0; i < problems->count; i++) {
+        fprintf(out, "%sPROBLEM%s  ", is_coloured ? "\x1b[1;31m" : "",
+                is_coloured ? "\x1b[0m" : "");
+        terminal_print_wrapped(problems->list[i].what, strlen("PROBLEM  "), out);
+        fprintf(out, "       → %s\n", problems->list[i].action); /* to be copied: in one piece */
+    }
 }
 
 void status_report_print(const struct status *status, FILE *out)
@@ -203,8 +207,9 @@ void status_report_print(const struct status *status, FILE *out)
     const struct overview *o = &status->overview;
     char time[DELIVERY_TIME_SIZE];
 
-    fprintf(out, "Postrider %s, schema %d, database %s on %s, %s\n", POSTRIDER_VERSION,
-            status->database_version, o->database, status->host, delivery_time(o->now, time));
+    fprintf(out, "Postrider %s, %s\n", POSTRIDER_VERSION, delivery_time(o->now, time));
+    fprintf(out, "database %s on %s, schema %d\n", o->database, status->host,
+            status->database_version);
     if (o->worker_count == 0)
         fputs("\nNo worker owns lanes.\n", out);
     print_report(worker_report(o), out);

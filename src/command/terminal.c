@@ -123,3 +123,31 @@ char *terminal_cut(const char *text, size_t width, bool in_middle)
     free(wide);
     return cut;
 }
+
+void terminal_print_wrapped(const char *text, size_t indent, FILE *out)
+{
+    size_t width = terminal_width(out);
+    char *clean = terminal_clean(text);
+    size_t used = indent;
+    char *rest = clean;
+    char *word;
+
+    while (width > 0 && (word = strsep(&rest, " ")) != NULL) {
+        size_t columns = terminal_columns(word);
+
+        if (used > indent && used + 1 + columns > width) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            used = indent;
+        }
+        if (used > indent) {
+            fputc(' ', out);
+            used++;
+        }
+        fputs(word, out);
+        used += columns;
+    }
+    if (width == 0)
+        fputs(clean, out);
+    fputc('\n', out);
+    free(clean);
+}

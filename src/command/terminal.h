@@ -27,4 +27,8 @@ size_t terminal_columns(const char *text);
  * end, or in its middle. */
 char *terminal_cut(const char *text, size_t width, bool in_middle) MUST_USE;
 
+/* Prints text, cleaned, with line ends between words where a terminal's line would be full; the
+ * lines after the first begin with indent blanks, and the first is taken to be there already. */
+void terminal_print_wrapped(const char *text, size_t indent, FILE *out);
+
 #endif

@@ -20,10 +20,10 @@
     "CASE WHEN isfinite(" time ") THEN to_char((" time \
     ") AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') ELSE (" time ")::text END"
 
-/* Milliseconds from now() to time; negative when it is past. */
-#define SQL_MS_UNTIL(time)                           \
-    "LEAST(GREATEST(round((extract(epoch FROM " time \
-    ") - extract(epoch FROM now())) * 1000), -9e15), 9e15)::bigint"
+/* Milliseconds from now() to time; negative when it is past. (LEAST alone would swallow NULL.) */
+#define SQL_MS_UNTIL(time)                                                               \
+    "CASE WHEN " time " IS NOT NULL THEN LEAST(GREATEST(round((extract(epoch FROM " time \
+    ") - extract(epoch FROM now())) * 1000), -9e15), 9e15)::bigint END"
 
 #define SQL_MS_SINCE(time) "(-" SQL_MS_UNTIL(time) ")"
 

@@ -1,0 +1,203 @@
+"""postrider status: what an operator wants to know in ten seconds."""
+import re
+
+import pytest
+
+from harness.terminal import run_on_terminal
+
+URL = "https://hooks.example.com/orders"
+
+
+@pytest.fixture
+def status(run_postrider, config_file, migrated_database):
+    """status() -> the JSON object"""
+    config = config_file(migrated_database)
+
+    def run():
+        result = run_postrider("status", "--json", "-c", config)
+        assert result.code == 0, result.stderr
+        return result.json()
+    run.config = config
+    return run
+
+
+def own_lanes(database, count=64, lease="1 minute"):
+    database.execute("UPDATE webhook_lanes SET owner = 'box/4711/8a2c', epoch = 1,"
+                     " lease_expires_at = now() + %s::interval WHERE lane < %s", lease, count)
+
+
+def make_late(database, interval="5 minutes"):
+    database.execute("BEGIN; SET LOCAL session_replication_role = replica; UPDATE webhook_deliveries"
+                     f" SET next_retry_at = now() - '{interval}'::interval WHERE status = 'pending';"
+                     " COMMIT")
+
+
+def names(found):
+    return [problem["name"] for problem in found["problems"]]
+
+
+def test_empty(status, run_postrider, migrated_database):
+    found = status()
+    assert found["schema"]["database"] == found["schema"]["binary"] >= 1
+    assert found["database"] == migrated_database.name
+    assert found["workers"] == [] and found["free_lanes"] == 64
+    assert found["pending"]["due"] == found["pending"]["later"] == found["pending"]["retrying"] == 0
+    assert found["pending"]["oldest_due_ms"] is None
+    assert found["dead_letters"] == {"total": 0, "last_hour": 0, "last_minute": 0}
+    assert found["endpoints"] == [] and found["at_least"] == [] and found["problems"] == []
+    text = run_postrider("status", "-c", status.config).stdout
+    assert "No worker owns lanes." in text and text.endswith("Nothing is wrong.\n")
+
+
+def test_counts(status, migrated_database):
+    own_lanes(migrated_database)
+    migrated_database.insert_delivery(URL)
+    migrated_database.insert_delivery(URL, attempts=2)
+    for attempts in (0, 0, 0, 1, 1):
+        migrated_database.insert_delivery(URL, attempts=attempts, next_retry_at="2999-01-01")
+    migrated_database.insert_delivery(URL, next_retry_at="infinity")
+    for _ in range(3):
+        migrated_database.insert_delivery(URL, status="delivered", attempts=1)
+    migrated_database.insert_delivery(URL, status="failed", attempts=1)
+    migrated_database.insert_delivery(URL, status="failed", attempts=1, created_at="2001-01-01",
+                                      last_attempt_at="2001-01-01")
+    migrated_database.insert_delivery(URL, status="delivered", created_at="2001-01-01")
+    found = status()
+    assert found["workers"] == [{"owner": "box/4711/8a2c", "lanes": 64,
+                                 "lease_ms": found["workers"][0]["lease_ms"]}]
+    assert 0 < found["workers"][0]["lease_ms"] <= 60000 and found["free_lanes"] == 0
+    assert found["pending"]["due"] == 2
+    assert found["pending"]["later"] == 4 and found["pending"]["retrying"] == 2
+    assert 0 <= found["pending"]["oldest_due_ms"] < 60000
+    assert found["created"]["last_hour"] == {"total": 12, "delivered": 3, "pending": 8, "failed": 1}
+    assert found["dead_letters"]["total"] == 2 and found["dead_letters"]["last_hour"] == 1
+    assert found["problems"] == []
+
+
+def test_endpoints(status, migrated_database):
+    own_lanes(migrated_database)
+    busy, failing = URL + "/busy", URL + "/failing"
+    for _ in range(3):
+        migrated_database.insert_delivery(busy)
+    delivery = migrated_database.insert_delivery(failing, attempts=2, next_retry_at="2999-01-01",
+                                                 last_error="old")
+    migrated_database.insert_delivery(URL + "/idle", status="delivered", attempts=1)
+    for number, error in ((1, "first"), (2, "second")):
+        migrated_database.execute(
+            "INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms,"
+            " response_status, error) VALUES (%s, %s, now(), 10, 503, %s)", delivery, number, error)
+    migrated_database.execute(
+        "INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms,"
+        " response_status) VALUES (%s, 3, now(), 10, 200)", delivery)
+    found = status()
+    assert [endpoint["url"] for endpoint in found["endpoints"]] == [busy, failing]
+    assert found["endpoints"][0]["due"] == 3 and found["endpoints"][0]["retrying"] == 0
+    assert found["endpoints"][1]["retrying"] == 1
+    assert found["endpoints"][1]["failures_last_hour"] == 2
+    assert found["endpoints"][1]["last_error"] == "second"
+    assert found["failed_attempts"] == {"last_hour": 2, "last_minute": 2}
+
+
+def test_counting_ends_at_a_limit(status, run_postrider, migrated_database):
+    migrated_database.execute(
+        "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload)"
+        " SELECT gen_random_uuid(), %s, 'https://host' || n %% 100 || '.example/', '{}'"
+        " FROM generate_series(1, 10100) n", migrated_database.customer)
+    found = status()
+    assert found["pending"]["due"] == 10000 and found["at_least"] == ["pending.due"]
+    text = run_postrider("status", "-c", status.config).stdout
+    assert "10,000+" in text and "all pending" in text
+
+
+def test_a_slow_database_is_no_failure(status, migrated_database):
+    """A table that somebody has locked: what can't be read is unknown, the rest is there."""
+    own_lanes(migrated_database)
+    other = migrated_database.connect()
+    other.cursor().execute("LOCK TABLE webhook_attempts IN ACCESS EXCLUSIVE MODE")
+    found = status()
+    other.close()
+    assert found["failed_attempts"] == {"last_hour": None, "last_minute": None}
+    assert found["pending"]["due"] == 0 and names(found) == ["slow_database"]
+
+
+def test_no_worker(status, run_postrider, migrated_database):
+    migrated_database.insert_delivery(URL)
+    make_late(migrated_database)
+    found = status()
+    assert names(found) == ["no_worker"]
+    assert found["problems"][0]["what"] == \
+        "No worker is running; deliveries are due, the oldest for 5 min."
+    assert "systemctl start postrider" in found["problems"][0]["action"]
+    own_lanes(migrated_database, lease="-1 minute")
+    found = status()
+    assert names(found) == ["no_worker"] and found["workers"][0]["lease_ms"] < 0
+    assert re.search(r"expired \d+ (s|min) ago",
+                     run_postrider("status", "-c", status.config).stdout)
+    lane = migrated_database.value("SELECT hashtext('hooks.example.com') & 63")
+    own_lanes(migrated_database)
+    migrated_database.execute("UPDATE webhook_lanes SET owner = NULL WHERE lane = %s", lane)
+    found = status()
+    assert found["problems"][0]["what"].startswith("Nobody owns 1 lanes with due deliveries")
+
+
+def test_late(status, migrated_database):
+    own_lanes(migrated_database)
+    migrated_database.insert_delivery(URL)
+    assert names(status()) == []
+    make_late(migrated_database)
+    assert names(status()) == ["late"]
+
+
+def test_schema_of_another_version(status, migrated_database):
+    migrated_database.execute("INSERT INTO postrider_migrations VALUES (9999, '9999_future')")
+    found = status()
+    assert names(found) == ["schema_new"] and "9999" in found["problems"][0]["what"]
+    migrated_database.execute("DELETE FROM postrider_migrations WHERE version = 9999")
+    if found["schema"]["binary"] > 1:
+        migrated_database.execute("DELETE FROM postrider_migrations WHERE version > 1")
+        assert names(status()) == ["schema_old"]
+
+
+def test_failing_endpoints(status, migrated_database):
+    migrated_database.insert_endpoint(URL)
+    migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = now()")
+    migrated_database.insert_delivery(
+        URL, status="failed", last_error='no signing secret: add one with "postrider secret new"')
+    found = status()
+    assert names(found) == ["no_secret", "endpoint_disabled"]
+    assert found["disabled_endpoints"] == 1
+    assert "postrider secret new --customer UUID" in found["problems"][0]["action"]
+
+
+def test_lack_of_a_secret_is_seen(status, migrated_database, service):
+    """The error is the worker's own: both must use the same words."""
+    service(migrated_database, secret=None)
+    delivery = migrated_database.insert_delivery(URL)
+    migrated_database.wait_for_status(delivery, "failed")
+    assert names(status()) == ["no_secret"]
+
+
+def test_a_running_worker(status, migrated_database, service, receiver):
+    target = receiver()
+    worker = service(migrated_database)
+    delivery = migrated_database.insert_delivery(target.url("/ok"))
+    migrated_database.wait_for_status(delivery, "delivered")
+    found = status()
+    assert found["problems"] == [] and found["workers"][0]["lanes"] == 64
+    assert f"/{worker.pid}/" in found["workers"][0]["owner"]
+    assert found["created"]["last_minute"]["delivered"] == 1
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_on_a_terminal(status, migrated_database, columns):
+    migrated_database.insert_delivery("https://hooks.example.com/" + "long/" * 40, attempts=1,
+                                      last_error="\x1b[31m" + "words " * 40)
+    make_late(migrated_database)
+    code, shown = run_on_terminal("status", "-c", status.config, columns=columns)
+    assert code == 0 and "\x1b[1;31mPROBLEM\x1b[0m" in shown
+    assert max(len(line.replace("\x1b[1;31m", "").replace("\x1b[0m", ""))
+               for line in shown.splitlines() if "→" not in line) <= columns
+    assert "\x1b[31m" not in shown
+    _, plain = run_on_terminal("status", "-c", status.config, columns=columns,
+                               env={"NO_COLOR": "1"})
+    assert "\x1b" not in plain
