@@ -72,6 +72,8 @@ static void print_answer(const struct answer *answer)
 
     print_sentence(buffer_string(&explanation->summary));
     print_sentence(buffer_string(&explanation->next));
+    for (size_t i = 0; i < explanation->actions_count; i++)
+        printf("→ %s\n", explanation->actions[i]);
     for (size_t i = 0; i < explanation->warnings_count; i++)
         printf("warning: %s\n", explanation->warnings[i]);
     putchar('\n');
@@ -87,12 +89,16 @@ static json_t *answer_json(const struct answer *answer)
     const struct explanation *explanation = &answer->explanation;
     json_t *object = delivery_report_json(&answer->record);
     json_t *warnings = json_array();
+    json_t *actions = json_array();
 
+    for (size_t i = 0; i < explanation->actions_count; i++)
+        json_array_append_new(actions, json_string(explanation->actions[i]));
     for (size_t i = 0; i < explanation->warnings_count; i++)
         json_array_append_new(warnings, json_string(explanation->warnings[i]));
     json_object_set_new(object, "state", json_string(explanation->state));
     json_object_set_new(object, "summary", json_string(buffer_string(&explanation->summary)));
     json_object_set_new(object, "next", json_string(buffer_string(&explanation->next)));
+    json_object_set_new(object, "actions", actions);
     json_object_set_new(object, "warnings", warnings);
     json_object_set_new(object, "attempt_log", delivery_attempts_json(&answer->attempts));
     return object;

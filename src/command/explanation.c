@@ -102,25 +102,32 @@ static const char *find_obstacle(const struct delivery_record *record, const str
     return "unsendable";
 }
 
-/* What to do about an obstacle, if it can be said in a line. */
-static void say_remedy(struct buffer *out, const struct delivery_record *record,
-                       const struct config *config)
+static void advise(struct explanation *e, char *action)
+{
+    if (e->actions_count == EXPLANATION_ACTIONS_MAX)
+        bug("more than %d actions", EXPLANATION_ACTIONS_MAX);
+    e->actions[e->actions_count++] = action;
+}
+
+/* What to do about an obstacle, if there is a command for it. */
+static void advise_remedy(struct explanation *e, const struct delivery_record *record,
+                          const struct config *config)
 {
     if (record->disabled_at != NULL)
-        SAY(out,
-            "Enable the endpoint: UPDATE webhook_endpoints SET disabled_at = NULL, "
-            "disabled_reason = NULL WHERE customer_id = '%s' AND url = '…'. ",
-            record->customer_id);
+        advise(e, memory_format("UPDATE webhook_endpoints SET disabled_at = NULL, disabled_reason "
+                                "= NULL WHERE id = '%s';",
+                                record->endpoint_id));
     else if (!has_secret(record, config))
-        SAY(out, "Make a secret: postrider secret new --customer %s. ", record->customer_id);
+        advise(e, memory_format("postrider secret new --customer %s", record->customer_id));
 }
 
 static void explain_parked(struct explanation *e, const struct delivery_record *record)
 {
     e->state = "parked";
     SAY(&e->summary, "Parked: next_retry_at is infinity, so it never becomes due.");
-    SAY(&e->next, "Release it: UPDATE webhook_deliveries SET next_retry_at = now() WHERE id = '%s'",
-        record->id);
+    SAY(&e->next, "To release it:");
+    advise(e, memory_format("UPDATE webhook_deliveries SET next_retry_at = now() WHERE id = '%s';",
+                            record->id));
 }
 
 static void explain_blocked(struct explanation *e, const struct delivery_record *record,
@@ -133,9 +140,9 @@ static void explain_blocked(struct explanation *e, const struct delivery_record 
         say_about(&e->summary, record->due_in_ms);
     }
     SAY(&e->summary, ".");
-    say_remedy(&e->next, record, config);
-    if (e->next.length > 0)
-        SAY(&e->next, "Done in time, it is sent after all.");
+    advise_remedy(e, record, config);
+    if (e->actions_count > 0)
+        SAY(&e->next, "It is sent if this is done in time:");
 }
 
 /* The next attempt's own future. */
@@ -185,8 +192,8 @@ static void explain_no_worker(struct explanation *e, const struct delivery_recor
         say_about(&e->summary, record->lease_ms);
         SAY(&e->summary, " ago.");
     }
-    SAY(&e->next, "Start one: systemctl start postrider (or \"postrider run\"). It takes the lane "
-                  "and sends this.");
+    SAY(&e->next, "A worker takes the lane and sends this as soon as it runs:");
+    advise(e, memory_copy_string("systemctl start postrider"));
 }
 
 static void explain_due(struct explanation *e, const struct delivery_record *record,
@@ -213,7 +220,7 @@ static void explain_due(struct explanation *e, const struct delivery_record *rec
         SAY(&e->next, "They go first: the receiver is slower than what is enqueued for it.");
     else
         SAY(&e->next, "Nothing to the same URL is before it: look at the worker with \"postrider "
-                      "status\" and journalctl -u postrider.");
+                      "status\" and in its log.");
 }
 
 static void explain_pending(struct explanation *e, const struct delivery_record *record,
@@ -283,9 +290,11 @@ static void explain_failed(struct explanation *e, const struct delivery_record *
     SAY(&e->summary, ": %s.",
         record->last_error != NULL ? record->last_error : "no error was recorded");
     say_why_final(&e->summary, record, policy);
-    say_remedy(&e->next, record, config);
-    SAY(&e->next, "%s with: postrider dead replay %s",
-        e->next.length > 0 ? "Then replay it" : "Replay it", record->id);
+    advise_remedy(e, record, config);
+    SAY(&e->next, "%s",
+        e->actions_count > 0 ? "Do this first, then replay it:"
+                             : "When the cause is gone, replay it:");
+    advise(e, memory_format("postrider dead replay %s", record->id));
 }
 
 static void find_nonsense(struct explanation *e, const struct delivery_record *record,
@@ -337,5 +346,7 @@ void explanation_free(struct explanation *explanation)
     buffer_free(&explanation->next);
     for (size_t i = 0; i < explanation->warnings_count; i++)
         free(explanation->warnings[i]);
-    explanation->warnings_count = 0;
+    for (size_t i = 0; i < explanation->actions_count; i++)
+        free(explanation->actions[i]);
+    explanation->warnings_count = explanation->actions_count = 0;
 }

@@ -12,11 +12,14 @@
 #include "db/delivery_record.h"
 
 #define EXPLANATION_WARNINGS_MAX 8
+#define EXPLANATION_ACTIONS_MAX  4
 
 struct explanation {
     const char *state; /* one word for programs: "waiting", "no_worker", … */
     struct buffer summary;
     struct buffer next; /* may be empty */
+    size_t actions_count;
+    char *actions[EXPLANATION_ACTIONS_MAX]; /* commands and SQL, to be copied */
     size_t warnings_count;
     char *warnings[EXPLANATION_WARNINGS_MAX];
 };

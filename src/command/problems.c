@@ -62,8 +62,7 @@ static void find_late(const struct overview *o, struct problems *problems)
     }
     if (o->oldest_due_ms > PROBLEM_LATE_DUE_MS)
         say(add(problems, "late",
-                "one endpoint alone is slow or down: see below; all of them: "
-                "journalctl -u postrider"),
+                "see the endpoints above; if it is all of them: journalctl -u postrider"),
             "Deliveries are late: the oldest is due for %s, though a worker owns its lane.",
             units_format_about_ms(o->oldest_due_ms, age));
 }

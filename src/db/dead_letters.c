@@ -9,18 +9,60 @@
 #include "db/fragments.h"
 #include "db/row.h"
 
+/* SQL reads better by its clauses. */
+/* clang-format off */
+
 /* $1 … $8, from filter_values(). An unset one is folded away when the statement is planned. */
 #define FILTER_VALUES 8
-#define SQL_FILTER                                                                   \
-    "status = 'failed'"                                                              \
-    " AND ($1::text IS NULL OR webhook_url = $1)"                                    \
-    " AND ($2::text IS NULL OR starts_with(webhook_url, $2))"                        \
-    " AND ($3::uuid IS NULL OR customer_id = $3)"                                    \
-    " AND ($4::text IS NULL OR event_type = $4)"                                     \
-    " AND ($5::timestamptz IS NULL OR " SQL_FAILED_AT " >= $5)"                      \
-    " AND ($6::timestamptz IS NULL OR (created_at < $6 AND " SQL_FAILED_AT " < $6))" \
-    " AND ($7::text IS NULL OR strpos(lower(last_error), lower($7)) > 0)"            \
+#define SQL_FILTER                                                                                 \
+    "status = 'failed'"                                                                            \
+    " AND ($1::text IS NULL OR webhook_url = $1)"                                                  \
+    " AND ($2::text IS NULL OR starts_with(webhook_url, $2))"                                      \
+    " AND ($3::uuid IS NULL OR customer_id = $3)"                                                  \
+    " AND ($4::text IS NULL OR event_type = $4)"                                                   \
+    " AND ($5::timestamptz IS NULL OR " SQL_FAILED_AT " >= $5)"                                    \
+    " AND ($6::timestamptz IS NULL OR (created_at < $6 AND " SQL_FAILED_AT " < $6))"               \
+    " AND ($7::text IS NULL OR strpos(lower(last_error), lower($7)) > 0)"                          \
     " AND ($8::uuid[] IS NULL OR id = ANY ($8))"
+
+static const char sql_duration_ago[] =
+    "SELECT " SQL_UTC_EXACT("(now() - $1::float8 * interval '1 millisecond')");
+
+static const char sql_time[] = "SELECT " SQL_UTC_EXACT("$1::timestamptz");
+
+static const char sql_list[] =
+    "SELECT id, event_id, customer_id, webhook_url, event_type, last_error, "
+    SQL_UTC("created_at") ", " SQL_UTC(SQL_FAILED_AT) ", " SQL_MS_SINCE(SQL_FAILED_AT)
+    ", attempts, response_status FROM webhook_deliveries WHERE " SQL_FILTER
+    " ORDER BY " SQL_FAILED_AT " DESC, id DESC LIMIT $9::bigint";
+
+static const char sql_count[] =
+    "WITH found AS (SELECT webhook_url, customer_id, count(*) AS number"
+    " FROM webhook_deliveries WHERE " SQL_FILTER " GROUP BY 1, 2)"
+    " SELECT f.webhook_url, sum(f.number)::bigint, bool_or(e.disabled_at IS NOT NULL)"
+    " FROM found f LEFT JOIN webhook_endpoints e ON e.customer_id = f.customer_id"
+    " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("f.webhook_url")
+    " AND e.url = f.webhook_url GROUP BY 1 ORDER BY 2 DESC, 1";
+
+/* The order of locking is that of (created_at, id), so two of these do not lock each other out. */
+#define SQL_PICKED                                                                                 \
+    "WITH picked AS MATERIALIZED (SELECT id, created_at FROM webhook_deliveries"                   \
+    " WHERE " SQL_FILTER " AND (created_at, id) > ($9::timestamptz, $10::uuid)"                    \
+    " ORDER BY created_at, id LIMIT $11::bigint FOR UPDATE), "
+#define SQL_LAST                                                                                   \
+    " SELECT " SQL_UTC_EXACT("p.created_at") ", p.id, (SELECT count(*) FROM changed)"              \
+    " FROM picked p ORDER BY p.created_at DESC, p.id DESC LIMIT 1"
+
+static const char sql_replay[] =
+    SQL_PICKED "changed AS (UPDATE webhook_deliveries d SET status = 'pending', attempts = 0,"
+    " next_retry_at = clock_timestamp() FROM picked"
+    " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
+
+static const char sql_discard[] =
+    SQL_PICKED "changed AS (DELETE FROM webhook_deliveries d USING picked"
+    " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
+
+/* clang-format on */
 
 #define RETRIES_MAX 3
 
@@ -62,9 +104,7 @@ bool dead_letters_resolve_time(struct db_session *session, const char *text,
     struct error ignored;
     int64_t ms;
     bool is_duration = units_parse_duration_ms(text, &ms, &ignored);
-    const char *sql =
-        is_duration ? "SELECT " SQL_UTC_EXACT("(now() - $1::float8 * interval '1 millisecond')")
-                    : "SELECT " SQL_UTC_EXACT("$1::timestamptz");
+    const char *sql = is_duration ? sql_duration_ago : sql_time;
     const char *values[] = {text};
     PGresult *result;
 
@@ -100,27 +140,13 @@ static void read_letter(const PGresult *result, int row, struct dead_letter *let
 bool dead_letters_list(struct db_session *session, const struct dead_letter_filter *filter,
                        int64_t limit, struct dead_letter_list *ret_list, struct error *error)
 {
-    static const char sql[] =
-        "SELECT id, event_id, customer_id, webhook_url, event_type, "
-        "last_error, " SQL_UTC("created_at") ", " SQL_UTC(SQL_FAILED_AT) ", " SQL_MS_SINCE(
-            SQL_FAILED_AT) ", attempts, "
-                           "response_status "
-                           "FROM "
-                           "webhook_"
-                           "deliveries "
-                           "WHERE"
-                           " " SQL_FILTER " ORDER "
-                           "BY"
-                           " " SQL_FAILED_AT " DESC, id DESC "
-                           "LIMIT "
-                           "$9::bigint";
     struct filter_values v = filter_values(filter);
     char limit_text[32];
     PGresult *result;
 
     snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
     v.values[FILTER_VALUES] = limit_text;
-    result = read_once(session, sql, FILTER_VALUES + 1, v.values, error);
+    result = read_once(session, sql_list, FILTER_VALUES + 1, v.values, error);
     free(v.beginning);
     if (result == NULL)
         return false;
@@ -141,15 +167,8 @@ void dead_letters_list_free(struct dead_letter_list *list)
 bool dead_letters_count(struct db_session *session, const struct dead_letter_filter *filter,
                         struct dead_letter_counts *ret_counts, struct error *error)
 {
-    static const char sql[] =
-        "WITH found AS (SELECT webhook_url, customer_id, count(*) AS number"
-        " FROM webhook_deliveries WHERE " SQL_FILTER " GROUP BY 1, 2)"
-        " SELECT f.webhook_url, sum(f.number)::bigint, bool_or(e.disabled_at IS NOT NULL)"
-        " FROM found f LEFT JOIN webhook_endpoints e ON e.customer_id = f.customer_id"
-        " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH(
-            "f.webhook_url") " AND e.url = f.webhook_url GROUP BY 1 ORDER BY 2 DESC, 1";
     struct filter_values v = filter_values(filter);
-    PGresult *result = read_once(session, sql, FILTER_VALUES, v.values, error);
+    PGresult *result = read_once(session, sql_count, FILTER_VALUES, v.values, error);
 
     free(v.beginning);
     if (result == NULL)
@@ -170,24 +189,6 @@ void dead_letters_counts_free(struct dead_letter_counts *counts)
     free(counts->rows);
     *counts = (struct dead_letter_counts){0};
 }
-
-#define SQL_PICKED                                                                                 \
-    "WITH picked AS MATERIALIZED (SELECT id, created_at FROM webhook_deliveries WHERE " SQL_FILTER \
-    " AND (created_at, id) > ($9::timestamptz, $10::uuid)"                                         \
-    " ORDER BY created_at, id LIMIT $11::bigint FOR UPDATE), "
-#define SQL_LAST                                                 \
-    " SELECT " SQL_UTC_EXACT(                                    \
-        "p.created_at") ", p.id, (SELECT count(*) FROM changed)" \
-                        " FROM picked p ORDER BY p.created_at DESC, p.id DESC LIMIT 1"
-
-/* The order of locking is that of (created_at, id), so two of these do not lock each other out. */
-static const char sql_replay[] =
-    SQL_PICKED "changed AS (UPDATE webhook_deliveries d SET status = 'pending', attempts = 0,"
-               " next_retry_at = clock_timestamp() FROM picked"
-               " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
-static const char sql_discard[] =
-    SQL_PICKED "changed AS (DELETE FROM webhook_deliveries d USING picked"
-               " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
 
 static bool is_worth_retrying(const struct db_session *session)
 {

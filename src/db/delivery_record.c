@@ -7,19 +7,6 @@
 #include "db/fragments.h"
 #include "db/row.h"
 
-/* The endpoint's own secrets sign when one of them is valid, else those of the customer (url '').
- */
-#define SQL_SECRETS                                                                        \
-    "COALESCE((SELECT count(*) FROM webhook_secrets s WHERE s.customer_id = d.customer_id" \
-    " AND s.url IN (d.webhook_url, '') AND (s.not_after IS NULL OR s.not_after > now())"   \
-    " GROUP BY s.url ORDER BY s.url = '' LIMIT 1), 0)"
-
-#define SQL_AHEAD                                                                              \
-    "(SELECT count(*) FROM (SELECT FROM webhook_deliveries o WHERE o.status = 'pending'"       \
-    " AND " SQL_ENDPOINT_HASH("o.webhook_url") " = " SQL_ENDPOINT_HASH(                        \
-        "d.webhook_url") " AND (o.next_retry_at, o.id) < (d.next_retry_at, d.id) LIMIT 1001) " \
-                         "earlier)"
-
 enum record_column {
     RECORD_ID,
     RECORD_EVENT,
@@ -54,21 +41,56 @@ enum record_column {
     RECORD_SCHEDULE,
 };
 
-static const char
-    sql_record
-        [] = "SELECT d.id, d.event_id, d.customer_id, d.webhook_url, d.event_type, d.status, "
-             "d.attempts, " SQL_UTC("d.last_attempt_at") ", " SQL_MS_SINCE(
-                 "d.last_attempt_at") ", " SQL_UTC("d.next_retry_at") ", " SQL_MS_UNTIL("d.next_"
-                                                                                        "retry_at") ", " SQL_UTC("d.created_at") ", " SQL_MS_SINCE("d.created_at") ", d.response_status, d.last_error, octet_length(d.payload::text), " SQL_LANE("d.webhook_url") ", l.owner, " SQL_MS_UNTIL("l.lease_expires_at") ", e.id IS NOT NULL, " SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", e.disabled_reason, " SQL_SECRETS
-                                                                                                                                                                                                                                                                                                                                                                                                      ", " SQL_AHEAD
-                                                                                                                                                                                                                                                                                                                                                                                                      ", e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, " SQL_MS("e.retry_max_delay") ", e.retry_jitter,"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      " (SELECT string_agg(" SQL_MS("u.delay") "::text, ',' ORDER BY u.n)"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " FROM unnest(e.retry_schedule) WITH ORDINALITY AS u (delay, n))"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " FROM webhook_deliveries d"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url") " AND e.url = d.webhook_url"
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           " LEFT JOIN webhook_lanes l ON l.lane = " SQL_LANE(
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               "d.webhook_url") " WHERE d.id = $1";
+/* SQL reads better by its clauses. */
+/* clang-format off */
+
+/* The endpoint's own secrets sign when one of them is valid, else the customer's (url ''). */
+#define SQL_SECRETS                                                                                \
+    "COALESCE((SELECT count(*) FROM webhook_secrets s WHERE s.customer_id = d.customer_id"         \
+    " AND s.url IN (d.webhook_url, '') AND (s.not_after IS NULL OR s.not_after > now())"           \
+    " GROUP BY s.url ORDER BY s.url = '' LIMIT 1), 0)"
+
+#define SQL_AHEAD                                                                                  \
+    "(SELECT count(*) FROM (SELECT FROM webhook_deliveries o WHERE o.status = 'pending'"           \
+    " AND " SQL_ENDPOINT_HASH("o.webhook_url") " = " SQL_ENDPOINT_HASH("d.webhook_url")            \
+    " AND (o.next_retry_at, o.id) < (d.next_retry_at, d.id) LIMIT 1001) earlier)"
+
+#define SQL_SCHEDULE                                                                               \
+    "(SELECT string_agg(" SQL_MS("u.delay") "::text, ',' ORDER BY u.n)"                            \
+    " FROM unnest(e.retry_schedule) WITH ORDINALITY AS u (delay, n))"
+
+/* The columns of enum record_column, in its order. */
+static const char sql_record[] =
+    "SELECT d.id, d.event_id, d.customer_id, d.webhook_url, d.event_type, d.status, d.attempts, "
+    SQL_UTC("d.last_attempt_at") ", " SQL_MS_SINCE("d.last_attempt_at") ", "
+    SQL_UTC("d.next_retry_at") ", " SQL_MS_UNTIL("d.next_retry_at") ", "
+    SQL_UTC("d.created_at") ", " SQL_MS_SINCE("d.created_at") ", "
+    "d.response_status, d.last_error, octet_length(d.payload::text), "
+    SQL_LANE("d.webhook_url") ", l.owner, " SQL_MS_UNTIL("l.lease_expires_at") ", e.id, "
+    SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", e.disabled_reason, "
+    SQL_SECRETS ", " SQL_AHEAD ", "
+    "e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, "
+    SQL_MS("e.retry_max_delay") ", e.retry_jitter, " SQL_SCHEDULE
+    " FROM webhook_deliveries d"
+    " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
+    " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url")
+    " AND e.url = d.webhook_url"
+    " LEFT JOIN webhook_lanes l ON l.lane = " SQL_LANE("d.webhook_url")
+    " WHERE d.id = $1";
+
+static const char sql_attempts[] =
+    "SELECT attempt, " SQL_UTC("started_at") ", " SQL_MS_SINCE("started_at")
+    ", duration_ms, response_status, error, response_body"
+    " FROM (SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY id DESC LIMIT 200) l"
+    " ORDER BY id";
+
+static const char sql_payload[] = "SELECT payload::text FROM webhook_deliveries WHERE id = $1";
+
+static const char sql_event[] =
+    "SELECT id FROM webhook_deliveries WHERE event_id = $1"
+    " ORDER BY created_at, id LIMIT $2::bigint";
+
+/* clang-format on */
 
 static void fill_record(const PGresult *r, struct delivery_record *record)
 {
@@ -91,7 +113,7 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->lane = row_integer(r, 0, RECORD_LANE, 0);
     record->lane_owner = row_text(r, 0, RECORD_OWNER);
     record->lease_ms = row_integer(r, 0, RECORD_LEASE_MS, 0);
-    record->has_endpoint = row_is_true(r, 0, RECORD_ENDPOINT);
+    record->endpoint_id = row_text(r, 0, RECORD_ENDPOINT);
     record->disabled_at = row_text(r, 0, RECORD_DISABLED);
     record->disabled_ms_ago = row_integer(r, 0, RECORD_DISABLED_MS, 0);
     record->disabled_reason = row_text(r, 0, RECORD_DISABLED_REASON);
@@ -158,8 +180,7 @@ char *delivery_record_payload(struct db_session *session, const char *id, struct
 
     if (!db_session_begin(session, error))
         return NULL;
-    result = db_session_query(session, "SELECT payload::text FROM webhook_deliveries WHERE id = $1",
-                              1, &id, error);
+    result = db_session_query(session, sql_payload, 1, &id, error);
     db_session_rollback(session);
     if (result == NULL)
         return NULL;
@@ -180,10 +201,7 @@ bool delivery_record_find_event(struct db_session *session, const char *event_id
     snprintf(limit_text, sizeof(limit_text), "%d", limit);
     if (!db_session_begin(session, error))
         return false;
-    *ret_ids = db_session_query(session,
-                                "SELECT id FROM webhook_deliveries WHERE event_id = $1"
-                                " ORDER BY created_at, id LIMIT $2::bigint",
-                                2, values, error);
+    *ret_ids = db_session_query(session, sql_event, 2, values, error);
     db_session_rollback(session);
     return *ret_ids != NULL;
 }
@@ -204,16 +222,11 @@ static void fill_attempt(const PGresult *result, int row, struct delivery_attemp
 bool delivery_attempts_read(struct db_session *session, const char *id,
                             struct delivery_attempts *ret_attempts, struct error *error)
 {
-    static const char sql[] = "SELECT attempt, " SQL_UTC("started_at") ", " SQL_MS_SINCE(
-        "started_at") ", duration_ms, response_status, error, response_body FROM"
-                      " (SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY id DESC "
-                      "LIMIT 200) latest"
-                      " ORDER BY id";
     PGresult *result;
 
     if (!db_session_begin(session, error))
         return false;
-    result = db_session_query(session, sql, 1, &id, error);
+    result = db_session_query(session, sql_attempts, 1, &id, error);
     db_session_rollback(session);
     if (result == NULL)
         return false;

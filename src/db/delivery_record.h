@@ -40,9 +40,9 @@ struct delivery_record {
     const char *last_error;  /* NULL: none */
     int64_t payload_bytes;
     int64_t lane;
-    const char *lane_owner; /* NULL: nobody */
-    int64_t lease_ms;       /* negative: expired */
-    bool has_endpoint;
+    const char *lane_owner;  /* NULL: nobody */
+    int64_t lease_ms;        /* negative: expired */
+    const char *endpoint_id; /* of its row in webhook_endpoints; NULL: it has none */
     const char *disabled_at; /* NULL: the endpoint is enabled, or has no row */
     int64_t disabled_ms_ago;
     const char *disabled_reason;

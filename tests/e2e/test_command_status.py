@@ -105,8 +105,9 @@ def test_counting_ends_at_a_limit(status, run_postrider, migrated_database):
         " FROM generate_series(1, 10100) n", migrated_database.customer)
     found = status()
     assert found["pending"]["due"] == 10000 and found["at_least"] == ["pending.due"]
+    migrated_database.execute("ANALYZE webhook_deliveries")
     text = run_postrider("status", "-c", status.config).stdout
-    assert "10,000+" in text and "all pending" in text
+    assert "10,000+" in text and re.search(r"all pending +10,100 ", text)
 
 
 def test_a_slow_database_is_no_failure(status, migrated_database):
