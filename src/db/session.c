@@ -76,39 +76,6 @@ static void on_session_notice(void *context, const PGresult *result)
     session->warning = memory_copy_string(message);
 }
 
-/* A port of other than digits is most often a part of a password that was not percent-encoded, and
- * libpq would quote it. */
-static bool session_check_port(const PQconninfoOption *option, struct error *error)
-{
-    if (strcmp(option->keyword, "port") != 0 || option->val == NULL)
-        return true;
-    if (option->val[strspn(option->val, "0123456789,")] == '\0')
-        return true;
-    error_set(error, "the port in the database URL is not a number");
-    return error_hint(error, "write / @ : ? # %% in a password as %%2F %%40 %%3A %%3F %%23 %%25");
-}
-
-/* Looks for mistakes that libpq would report by quoting parts of the URL, password included. */
-static bool session_check_url(const char *url, struct error *error)
-{
-    PQconninfoOption *options;
-    bool ok = true;
-
-    if (strchr(url, '=') == NULL && strstr(url, "://") == NULL)
-        return true; /* the name of a database */
-    options = PQconninfoParse(url, NULL);
-    if (options == NULL) {
-        error_set(error, "the database URL cannot be read");
-        return error_hint(error,
-                          "it is \"postgresql://user@host:5432/name\" or \"host=… dbname=…\"; "
-                          "percent-encode special characters in a URL's password");
-    }
-    for (PQconninfoOption *option = options; ok && option->keyword != NULL; option++)
-        ok = session_check_port(option, error);
-    PQconninfoFree(options);
-    return ok;
-}
-
 /* Later keywords override earlier ones, so the URL overrides what stands before it. */
 static PGconn *session_connect(const char *url)
 {
@@ -124,8 +91,6 @@ struct db_session *db_session_open(const char *url, const char *schema, struct e
 {
     struct db_session *session;
 
-    if (!session_check_url(url, error))
-        return NULL;
     session = memory_new(1, sizeof(*session));
     session->schema = memory_copy_string(schema);
     session->connection = session_connect(url);

@@ -16,9 +16,9 @@
 
 struct db_session;
 
-/* url: any libpq URI or keyword string. schema "" leaves the connection's search_path. The error
- * never shows the password. Waits at most 10 s for the server (connect_timeout in url overrides).
- */
+/* url: what check_database_url() in config/ has accepted, so that libpq's messages do not quote a
+ * password. schema "" leaves the connection's search_path. Waits at most 10 s for the server
+ * (connect_timeout in url overrides). */
 struct db_session *db_session_open(const char *url, const char *schema,
                                    struct error *error) MUST_USE;
 void db_session_close(struct db_session *session);

@@ -303,16 +303,11 @@ def test_the_role_can_do_the_workers_work(database, postgres, migrate, role):
     database.execute(f"DROP OWNED BY {name}")
 
 
-@pytest.mark.parametrize("url, message", [
-    ("postgresql://worker:secret/1@localhost/x", "the port"),
-    ("host=localhost password=se cret", "cannot be read"),
-    ("postgresql://worker:s%zzcret@localhost/x", "cannot be read"),
-    ("postgresql:///?host=/nowhere", "cannot connect to the database"),
-], ids=["port", "keywords", "escape", "nobody there"])
-def test_database_that_cannot_be_reached(migrate, url, message):
-    result = migrate(url=url)
-    assert result.code == 1 and message in result.stderr
-    assert "cret" not in result.stderr
+def test_database_that_cannot_be_reached(migrate):
+    result = migrate(url="postgresql://me:secret@/x?host=/nowhere")
+    assert result.code == 1
+    assert "cannot connect to the database" in result.stderr and "/nowhere" in result.stderr
+    assert "secret" not in result.stderr
 
 
 def test_command_line(run_postrider, config_file, database):
