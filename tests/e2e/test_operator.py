@@ -186,7 +186,7 @@ def test_truncate_under_a_running_worker(flight, migrated_database):
 
 
 def test_locked_row_delays_its_outcome_alone(flight, migrated_database):
-    """Somebody's open transaction holds the row: the outcome waits, and is not lost."""
+    """Somebody's open transaction holds the row: its outcome waits, all others are written."""
     delivery, gate = flight(answer(200))
     holder = migrated_database.connect()
     with holder.cursor() as cursor:
@@ -194,9 +194,13 @@ def test_locked_row_delays_its_outcome_alone(flight, migrated_database):
                        (delivery,))
     gate.open()
     flight.server.wait_for_requests(1, "/hook")
+    for _ in range(3):
+        settle(migrated_database, flight)
+    assert migrated_database.row(delivery)["status"] == "pending"
     holder.commit()
     holder.close()
     row = migrated_database.wait_for_status(delivery, "delivered")
     assert row["event_type"] == "held" and row["attempts"] == 1
     settle(migrated_database, flight)
     assert len(flight.server.requests_to("/hook")) == 1
+    assert all(delivery in line for line in flight.service.log_lines(" error "))
