@@ -44,7 +44,8 @@ def hints(result):
 # --- the file ---
 
 def test_a_valid_file(run_postrider, tmp_path):
-    path = write_config(str(tmp_path), "postgresql://nowhere.invalid/x")
+    path = write_config(str(tmp_path), "postgresql://nowhere.invalid/x",
+                        changes={"worker": {"drain_timeout": "30s"}})
     result = run_postrider("check", "-c", path)
     assert (result.code, result.stderr) == (0, "")
     assert re.fullmatch(re.escape(path) + r": configuration is valid: \d+ of 30 options set, "
