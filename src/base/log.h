@@ -31,6 +31,8 @@ struct log_field {
 
 #define LOG_TEXT(key, value)   ((struct log_field){(key), (value) != NULL ? (value) : "", 0})
 #define LOG_NUMBER(key, value) ((struct log_field){(key), NULL, (value)})
+/* A text that can't be NULL, as an array in a struct. */
+#define LOG_STRING(key, value) ((struct log_field){(key), (value), 0})
 /* The field, or nothing where the condition is false: an empty key is left out. */
 #define LOG_IF(condition, field) ((condition) ? (field) : (struct log_field){"", "", 0})
 

@@ -108,7 +108,8 @@ static void delivery_free(struct deliveries *deliveries, struct delivery *delive
 {
     TAILQ_REMOVE(&deliveries->lists[delivery->state], delivery, in_state);
     deliveries->counts[delivery->state]--;
-    HASH_DELETE(by_id, deliveries->by_id, delivery);
+    /* The analyzer does not know that uthash frees its table with the last entry alone. */
+    HASH_DELETE(by_id, deliveries->by_id, delivery); /* NOLINT(clang-analyzer-unix.Malloc) */
     delivery->endpoint->known--;
     delivery_drop_payload(deliveries, delivery);
     free(delivery->error);
@@ -125,19 +126,23 @@ void delivery_expire(struct deliveries *deliveries, struct delivery *delivery)
 
 void deliveries_reap(struct deliveries *deliveries, uint64_t unanswered_read)
 {
-    struct delivery *delivery;
+    struct delivery *delivery = TAILQ_FIRST(&deliveries->lists[DELIVERY_FORGOTTEN]);
 
     /* The list is in the order of forgetting, so the first that must stay ends it. */
-    while ((delivery = TAILQ_FIRST(&deliveries->lists[DELIVERY_FORGOTTEN])) != NULL) {
+    while (delivery != NULL) {
+        struct delivery *next = TAILQ_NEXT(delivery, in_state);
+
         if (unanswered_read != 0 && unanswered_read <= delivery->forgotten_at_read)
             return;
         delivery_free(deliveries, delivery);
+        delivery = next;
     }
 }
 
 void deliveries_free(struct deliveries *deliveries)
 {
-    for (int i = 0; i < DELIVERY_STATES; i++)
-        while (!TAILQ_EMPTY(&deliveries->lists[i]))
-            delivery_free(deliveries, TAILQ_FIRST(&deliveries->lists[i]));
+    struct delivery *delivery, *next;
+
+    HASH_ITER(by_id, deliveries->by_id, delivery, next)
+        delivery_free(deliveries, delivery);
 }

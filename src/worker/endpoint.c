@@ -124,7 +124,8 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
         bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->known);
     TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
     endpoints->counts[endpoint->state]--;
-    HASH_DELETE(by_key, endpoints->by_key, endpoint);
+    /* As in delivery_free(): uthash frees its table with the last entry alone. */
+    HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
     endpoint_settings_free(&endpoint->settings);
     free(endpoint->key);
     free(endpoint);
@@ -146,6 +147,8 @@ void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
 
 void endpoints_free(struct endpoints *endpoints)
 {
-    while (endpoints->by_key != NULL)
-        endpoint_free(endpoints, endpoints->by_key);
+    struct endpoint *endpoint, *next;
+
+    HASH_ITER(by_key, endpoints->by_key, endpoint, next)
+        endpoint_free(endpoints, endpoint);
 }

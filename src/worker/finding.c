@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "worker/report.h"
 
-#define READ_BYTES_MAX (16 * 1024 * 1024)
+#define READ_BYTES_MAX ((int64_t)16 * 1024 * 1024)
 #define AHEAD_ROWS_MIN 512
 
 void finding_init(struct worker *worker)

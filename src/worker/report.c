@@ -9,9 +9,9 @@ static int attempt_number(const struct delivery *delivery)
     return delivery->attempts < 0 ? 1 : delivery->attempts + (delivery->attempts < INT32_MAX);
 }
 
-#define IDENTITY(d)                                                                            \
-    LOG_TEXT("delivery", (d)->id), LOG_TEXT("event", (d)->event_id),                           \
-        LOG_TEXT("customer", (d)->endpoint->customer_id), LOG_TEXT("url", (d)->endpoint->url), \
+#define IDENTITY(d)                                                                                \
+    LOG_STRING("delivery", (d)->id), LOG_STRING("event", (d)->event_id),                           \
+        LOG_STRING("customer", (d)->endpoint->customer_id), LOG_STRING("url", (d)->endpoint->url), \
         LOG_NUMBER("attempt", attempt_number(d))
 
 #define STATUS(d) LOG_IF((d)->response_status != 0, LOG_NUMBER("status", (d)->response_status))
