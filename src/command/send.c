@@ -4,6 +4,7 @@
 #include "command/send_report.h"
 #include "command/send_request.h"
 #include "http/url.h"
+#include "worker/exchange.h"
 
 static const char help_text[] =
     "usage: postrider send [OPTION]... URL\n"
@@ -62,17 +63,7 @@ static void on_exchange_wake(void *owner)
 
 static int run_exchange(const struct config *config, struct exchange *exchange)
 {
-    const struct http_options options = {
-        .allow_count = config->network.allow_count,
-        .allow = config->network.allow,
-        .https_only = config->network.https_only,
-        .proxy = config->network.proxy,
-        .source_address = config->network.source_address,
-        .ca_file = config->network.ca_file,
-        .connect_timeout_ms = config->delivery.connect_timeout_ms,
-        .max_response_bytes = config->delivery.max_response_bytes,
-        .max_connections = 1,
-    };
+    const struct http_options options = exchange_options(config, 1);
     struct event_base *base = event_base_new();
     struct error error = {0};
     struct http_engine *engine;

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "command/report.h"
 #include "command/terminal.h"
-#include "core/retry_after.h"
+#include "worker/exchange.h"
 
 #define SHOWN_BODY_BYTES 1024
 #define SENTENCE_BYTES   1024
@@ -26,14 +25,8 @@ static const struct report_column phase_columns[] = {
 struct outcome send_report_decide(const struct send_request *request,
                                   const struct http_response *response)
 {
-    struct attempt attempt = {
-        .result = response->result,
-        .status = response->status,
-        .retry_after_ms = -1,
-    };
+    struct attempt attempt = exchange_attempt(response);
 
-    if (response->retry_after[0] != '\0')
-        attempt.retry_after_ms = retry_after_parse_ms(response->retry_after, clock_wall_s());
     return outcome_decide(&request->settings.retry, 0, &attempt, 0);
 }
 

@@ -8,8 +8,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "core/retry_after.h"
 #include "worker/descriptors.h"
+#include "worker/exchange.h"
 #include "worker/report.h"
 
 #define START_BUDGET   256 /* requests started in one turn */
@@ -31,17 +31,7 @@ static struct http_engine *new_engine(struct worker *worker, const struct config
                                       struct error *error)
 {
     struct descriptor_share share = descriptors_share(config->worker.max_in_flight);
-    struct http_options options = {
-        .allow_count = config->network.allow_count,
-        .allow = config->network.allow,
-        .https_only = config->network.https_only,
-        .proxy = config->network.proxy,
-        .source_address = config->network.source_address,
-        .ca_file = config->network.ca_file,
-        .connect_timeout_ms = config->delivery.connect_timeout_ms,
-        .max_response_bytes = config->delivery.max_response_bytes,
-        .max_connections = share.idle,
-    };
+    struct http_options options = exchange_options(config, share.idle);
 
     if (share.in_flight < (size_t)config->worker.max_in_flight)
         log_event(LOG_LEVEL_WARNING,
@@ -167,14 +157,8 @@ static char *response_text(const struct http_response *response)
 static void on_transfer_finished(void *request_owner, const struct http_response *response)
 {
     struct delivery *delivery = request_owner;
-    struct attempt attempt = {
-        .result = response->result,
-        .status = response->status,
-        .retry_after_ms = -1,
-    };
+    struct attempt attempt = exchange_attempt(response);
 
-    if (response->retry_after[0] != '\0')
-        attempt.retry_after_ms = retry_after_parse_ms(response->retry_after, clock_wall_s());
     delivery->response_body = response_text(response);
     finish(delivery->worker, delivery, &attempt, response->error);
 }

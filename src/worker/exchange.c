@@ -1,0 +1,32 @@
+#include "worker/exchange.h"
+
+#include "base/clock.h"
+#include "core/retry_after.h"
+
+struct http_options exchange_options(const struct config *config, size_t max_connections)
+{
+    return (struct http_options){
+        .allow_count = config->network.allow_count,
+        .allow = config->network.allow,
+        .https_only = config->network.https_only,
+        .proxy = config->network.proxy,
+        .source_address = config->network.source_address,
+        .ca_file = config->network.ca_file,
+        .connect_timeout_ms = config->delivery.connect_timeout_ms,
+        .max_response_bytes = config->delivery.max_response_bytes,
+        .max_connections = max_connections,
+    };
+}
+
+struct attempt exchange_attempt(const struct http_response *response)
+{
+    struct attempt attempt = {
+        .result = response->result,
+        .status = response->status,
+        .retry_after_ms = -1,
+    };
+
+    if (response->retry_after[0] != '\0')
+        attempt.retry_after_ms = retry_after_parse_ms(response->retry_after, clock_wall_s());
+    return attempt;
+}
