@@ -75,33 +75,32 @@ static bool is_admitted(struct worker *worker, const struct due_row *row)
     return true;
 }
 
-static int64_t admit_rows(struct worker *worker, const PGresult *result)
+static void admit_row(struct worker *worker, const struct due_row *row)
 {
+    struct endpoint *endpoint;
+
+    if (!is_admitted(worker, row))
+        return;
+    endpoint = endpoint_get(&worker->endpoints, row->customer_id, row->url);
+    endpoint_push(&worker->endpoints, delivery_new(&worker->deliveries, row, endpoint),
+                  worker->now_us);
+}
+
+/* Admits the rows and moves the cursors behind them; the size of their payloads. */
+static int64_t note_forward(struct worker *worker, const PGresult *result, int *lane_counts)
+{
+    struct finding *finding = &worker->finding;
     int64_t bytes = 0;
 
     for (int i = 0; i < PQntuples(result); i++) {
         struct due_row row = due_row_at(result, i);
-        struct endpoint *endpoint;
-
-        bytes += row.payload != NULL ? row.payload_bytes : 0;
-        if (!is_admitted(worker, &row))
-            continue;
-        endpoint = endpoint_get(&worker->endpoints, row.customer_id, row.url);
-        endpoint_push(&worker->endpoints, delivery_new(&worker->deliveries, &row, endpoint),
-                      worker->now_us);
-    }
-    return bytes;
-}
-
-static void note_forward(struct worker *worker, const PGresult *result, int *lane_counts)
-{
-    for (int i = 0; i < PQntuples(result); i++) {
-        struct due_row row = due_row_at(result, i);
 
         lane_counts[row.lane]++;
-        finder_note_row(&worker->finding.finder, &worker->finding.plan, row.lane, row.next_retry_at,
-                        row.id);
+        bytes += row.payload != NULL ? row.payload_bytes : 0;
+        finder_note_row(&finding->finder, &finding->plan, row.lane, row.next_retry_at, row.id);
+        admit_row(worker, &row);
     }
+    return bytes;
 }
 
 static void note_sweep(struct worker *worker, const PGresult *result, int *lane_counts)
@@ -141,12 +140,10 @@ static void on_read_answered(void *owner, const struct db_answer *answer)
 
     if (!answer_is_good(worker, answer))
         return;
-    if (finding->plan.read == FINDER_SWEEP) {
+    if (finding->plan.read == FINDER_SWEEP)
         note_sweep(worker, answer->results[0], by_lane);
-    } else {
-        note_forward(worker, answer->results[0], by_lane);
-        bytes = admit_rows(worker, answer->results[0]);
-    }
+    else
+        bytes = note_forward(worker, answer->results[0], by_lane);
     for (int i = 0; i < finding->plan.lanes_count; i++)
         counts[i] = by_lane[finding->plan.lanes[i]];
     finder_note_end(&finding->finder, &finding->plan, counts, bytes, finding->started_us,
@@ -157,8 +154,13 @@ static void on_fetch_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
-    if (answer_is_good(worker, answer))
-        admit_rows(worker, answer->results[0]);
+    if (!answer_is_good(worker, answer))
+        return;
+    for (int i = 0; i < PQntuples(answer->results[0]); i++) {
+        struct due_row row = due_row_at(answer->results[0], i);
+
+        admit_row(worker, &row);
+    }
 }
 
 static void note_sent(struct worker *worker)
