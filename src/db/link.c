@@ -141,33 +141,20 @@ static void link_flush(struct db_link *link)
         bug("write event could not be added");
 }
 
-static void on_socket_readable(evutil_socket_t fd, short what, void *argument)
+/* libpq's rule for a socket that can be written: read what has come before writing more, or both
+ * sides can wait for ever. */
+static void on_socket_event(evutil_socket_t fd, short what, void *argument)
 {
     struct db_link *link = argument;
 
     (void)fd;
-    (void)what;
     if (PQconsumeInput(link->connection) == 0) {
         link_lost(link);
         return;
     }
     link->has_input = true;
-    wake(link);
-}
-
-static void on_socket_writable(evutil_socket_t fd, short what, void *argument)
-{
-    struct db_link *link = argument;
-
-    (void)fd;
-    (void)what;
-    /* libpq's rule: read what has come before writing more, or both sides can wait for ever. */
-    if (PQconsumeInput(link->connection) == 0) {
-        link_lost(link);
-        return;
-    }
-    link->has_input = true;
-    link_flush(link);
+    if ((what & EV_WRITE) != 0)
+        link_flush(link);
     wake(link);
 }
 
@@ -196,8 +183,8 @@ static void link_to_up(struct db_link *link)
     }
     link->state = LINK_UP;
     link->pause_ms = RECONNECT_FIRST_MS;
-    link->socket_event = new_event(link, EV_READ | EV_PERSIST, on_socket_readable);
-    link->write_event = new_event(link, EV_WRITE, on_socket_writable);
+    link->socket_event = new_event(link, EV_READ | EV_PERSIST, on_socket_event);
+    link->write_event = new_event(link, EV_WRITE, on_socket_event);
     if (event_add(link->socket_event, NULL) != 0 || evtimer_del(link->timer) != 0)
         bug("link events could not be set");
     link->tell_up = true;
