@@ -6,46 +6,29 @@
 /* ENDPOINTS_LOAD_MAX URLs of URL_MAX_BYTES, every byte escaped, and some. */
 #define URLS_MAX_BYTES ((size_t)ENDPOINTS_LOAD_MAX * 8192 * 3)
 
+/* clang-format off */
 #define MILLISECONDS(interval) "(extract(epoch FROM " interval ") * 1000)::int8"
 
-#define SECRETS_OF(url)                                                               \
-    "(SELECT string_agg(s.secret, E'\\n' ORDER BY s.created_at DESC, s.id) "          \
-    "FROM webhook_secrets s WHERE s.customer_id = c.customer_id AND s.url = " url " " \
-    "AND hashtextextended(s.url, 0) = hashtextextended(" url ", 0) "                  \
-    "AND (s.not_after IS NULL OR s.not_after > now()))"
+#define SECRETS_OF(url) \
+    "(SELECT string_agg(s.secret, E'\\n' ORDER BY s.created_at DESC, s.id)" \
+    " FROM webhook_secrets s WHERE s.customer_id = c.customer_id AND s.url = " url \
+    " AND hashtextextended(s.url, 0) = hashtextextended(" url ", 0)" \
+    " AND (s.not_after IS NULL OR s.not_after > now()))"
 
-static const char
-    load_sql[] =
-        "SELECT c.number - 1, e.headers, " MILLISECONDS(
-            "e.timeout") ", e.disabled_at IS NOT NULL, "
-                         "coalesce(e.disabled_reason, 'no reason given'), "
-                         "coalesce(" SECRETS_OF("c.url") ", " SECRETS_OF(
-                             "''") "), "
-                                   "e.retry_max_attempts, " MILLISECONDS("e.retry_initial_delay") ", e.retry_multiplier, " MILLISECONDS(
-                                       "e.retry_max_delay") ", e.retry_jitter, "
-                                                            "(SELECT string_agg(" MILLISECONDS(
-                                                                "delay") "::text, ',' ORDER BY "
-                                                                         "position) "
-                                                                         "FROM "
-                                                                         "unnest(e.retry_schedule) "
-                                                                         "WITH ORDINALITY AS d "
-                                                                         "(delay, position)) "
-                                                                         "FROM unnest($1::uuid[], "
-                                                                         "$2::text[]) WITH "
-                                                                         "ORDINALITY AS c "
-                                                                         "(customer_id, url, "
-                                                                         "number) "
-                                                                         "LEFT JOIN "
-                                                                         "webhook_endpoints e ON "
-                                                                         "e.customer_id = "
-                                                                         "c.customer_id AND e.url "
-                                                                         "= c.url "
-                                                                         "AND "
-                                                                         "hashtextextended(e.url, "
-                                                                         "0) = "
-                                                                         "hashtextextended(c.url, "
-                                                                         "0)";
+static const char load_sql[] =
+    "SELECT c.number - 1, e.headers, " MILLISECONDS("e.timeout") ", e.disabled_at IS NOT NULL,"
+    " coalesce(e.disabled_reason, 'no reason given'),"
+    " coalesce(" SECRETS_OF("c.url") ", " SECRETS_OF("''") "),"
+    " e.retry_max_attempts, " MILLISECONDS("e.retry_initial_delay") ", e.retry_multiplier,"
+    " " MILLISECONDS("e.retry_max_delay") ", e.retry_jitter,"
+    " (SELECT string_agg(" MILLISECONDS("delay") "::text, ',' ORDER BY position)"
+    " FROM unnest(e.retry_schedule) WITH ORDINALITY AS d (delay, position))"
+    " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (customer_id, url, number)"
+    " LEFT JOIN webhook_endpoints e ON e.customer_id = c.customer_id AND e.url = c.url"
+    " AND hashtextextended(e.url, 0) = hashtextextended(c.url, 0)";
+/* clang-format on */
 
+/* The columns of load_sql. */
 enum {
     AT_NUMBER,
     AT_HEADERS,
