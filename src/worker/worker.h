@@ -2,8 +2,8 @@
  * worker/worker.h: the worker: what its parts share, and the loop turn that runs them.
  *
  * One thread, one libevent loop. Every turn has the same order (worker.c):
- *   clock → events → finished transfers → database answers → leases → start deliveries → ask for
- *   settings and rows → write outcomes → housekeeping → free the forgotten
+ *   events → clock → signals → finished transfers → database answers → leases → reload → start
+ *   deliveries → ask for settings and rows → write outcomes → housekeeping → free the forgotten
  * Callbacks translate an event and return; new work starts only in the turn. Each part is one file
  * with its own state below, a step that does what can be done now, and a _next_us() that says when
  * it will have something to do without an event; the loop sleeps until the first of these.
