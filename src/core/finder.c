@@ -132,7 +132,7 @@ struct finder_plan finder_plan(struct finder *finder, int64_t now_us, int room_r
         finder->is_sweeping = false;
         finder->next_sweep_us = now_us + finder->longest_pause_us;
     }
-    if (finder->has_more || now_us >= finder->next_poll_us)
+    if (now_us >= finder->next_poll_us)
         return plan_forward(finder, room_rows, room_bytes);
     return plan_nothing();
 }
@@ -204,7 +204,6 @@ static void forward_note_end(struct finder *finder, const struct finder_plan *pl
     }
     /* Bytes can cut a read below its limits as well: only an empty one proves that there is no
      * more. */
-    finder->has_more = total > 0;
     if (total > 0) {
         finder->row_bytes = (finder->row_bytes * 3 + bytes / total) / 4 + 1;
         finder->first_lane = (last + 1) % FINDER_LANES;
@@ -228,7 +227,6 @@ void finder_note_end(struct finder *finder, const struct finder_plan *plan, cons
 
 void finder_note_failure(struct finder *finder, int64_t now_us)
 {
-    finder->has_more = false;
     finder->next_poll_us = now_us + FAILURE_PAUSE_US;
     if (finder->next_sweep_us < finder->next_poll_us)
         finder->next_sweep_us = finder->next_poll_us;
@@ -236,8 +234,6 @@ void finder_note_failure(struct finder *finder, int64_t now_us)
 
 int64_t finder_next_us(const struct finder *finder)
 {
-    if (finder->has_more)
-        return 0;
     return finder->next_poll_us < finder->next_sweep_us ? finder->next_poll_us
                                                         : finder->next_sweep_us;
 }

@@ -38,10 +38,9 @@ struct finder {
     struct finder_lane lanes[FINDER_LANES];
     int first_lane; /* the next read begins with it, so that a full lane doesn't starve others */
     int full_lanes; /* lanes that filled their share of the last forward read */
-    bool has_more;  /* the last forward read was cut short by a limit */
     bool is_sweeping;
     int64_t next_sweep_us; /* not before */
-    int64_t next_poll_us;  /* not before, when there was nothing more */
+    int64_t next_poll_us;  /* not before; 0 while reads bring rows */
     int64_t idle_pause_us;
     int64_t longest_pause_us; /* worker.poll_interval */
     int64_t row_bytes;        /* recent mean, to ask for as many rows as there is room for */

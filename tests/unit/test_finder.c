@@ -308,6 +308,122 @@ static void test_full_lane_does_not_starve_others(void **state)
         assert_in_range(seen[i], 1, 2);
 }
 
+/* Reads a sweep page of count rows of lane 0, the last one named id, and says when it ended. */
+static void read_sweep_page(struct finder *finder, int64_t now_us, int64_t cost_us, int count,
+                            const char *id)
+{
+    struct finder_plan plan = finder_plan(finder, now_us, 1000, 1 << 20);
+    int counts[FINDER_LANES] = {count};
+
+    assert_int_equal(plan.read, FINDER_SWEEP);
+    finder_note_row(finder, &plan, 0, "2026-01-01 00:00:00+00", id);
+    finder_note_end(finder, &plan, counts, 0, now_us, now_us + cost_us);
+}
+
+/* Lane 0 with a cursor behind its head, so that there is something to sweep. */
+static void init_with_cursor(struct finder *finder)
+{
+    struct finder_plan plan;
+    int counts[FINDER_LANES] = {1};
+
+    finder_init(finder, PAUSE_US);
+    finder_own(finder, 0);
+    plan = finder_plan(finder, 1, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_FORWARD);
+    finder_note_row(finder, &plan, 0, "2026-01-02 00:00:00+00", "z");
+    finder_note_end(finder, &plan, counts, 10, 1, 1);
+}
+
+static void test_long_sweep_goes_on_where_its_page_ended(void **state)
+{
+    struct finder finder;
+    struct finder_plan plan;
+
+    (void)state;
+    init_with_cursor(&finder);
+    finder.next_sweep_us = 0;
+    read_sweep_page(&finder, 10, 1, FINDER_ROWS_MAX, "m");
+    plan = finder_plan(&finder, finder.next_sweep_us, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_SWEEP);
+    assert_string_equal(finder_from(&finder, &plan, 0)->id, "m");
+}
+
+static void test_sweep_that_ended_begins_at_the_head(void **state)
+{
+    struct finder finder;
+    struct finder_plan plan;
+
+    (void)state;
+    init_with_cursor(&finder);
+    finder.next_sweep_us = 0;
+    read_sweep_page(&finder, 10, 1, FINDER_ROWS_MAX - 1, "m");
+    plan = finder_plan(&finder, finder.next_sweep_us, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_SWEEP);
+    assert_string_equal(finder_from(&finder, &plan, 0)->time, "-infinity");
+}
+
+static void test_sweeps_take_their_share_of_the_time(void **state)
+{
+    const int64_t cost_us = 100000;
+    const int counts[] = {1, FINDER_ROWS_MAX};
+    struct finder finder;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        init_with_cursor(&finder);
+        finder.next_sweep_us = 0;
+        read_sweep_page(&finder, 10, cost_us, counts[i], "m");
+        assert_int_equal(finder.next_sweep_us,
+                         10 + cost_us + (int64_t)((double)cost_us / FINDER_SWEEP_SHARE));
+        /* Forward reads go on meanwhile. */
+        assert_int_equal(finder_plan(&finder, 10 + cost_us, 1000, 1 << 20).read, FINDER_FORWARD);
+    }
+}
+
+static void test_reads_pause_only_when_they_bring_nothing(void **state)
+{
+    const int none[FINDER_LANES] = {0};
+    const int some[FINDER_LANES] = {1};
+    struct finder finder;
+    struct finder_plan plan;
+
+    (void)state;
+    init_with_cursor(&finder);
+    finder.next_sweep_us = INT64_MAX;
+    plan = finder_plan(&finder, 1, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_FORWARD);
+    finder_note_end(&finder, &plan, none, 0, 1, 2);
+    assert_int_equal(finder_plan(&finder, 2, 1000, 1 << 20).read, FINDER_NOTHING);
+    finder_wake(&finder);
+    plan = finder_plan(&finder, 2, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_FORWARD);
+    finder_note_end(&finder, &plan, some, 10, 2, 3);
+    assert_int_equal(finder_plan(&finder, 3, 1000, 1 << 20).read, FINDER_FORWARD);
+    assert_true(finder_next_us(&finder) <= 3);
+}
+
+/* Four lanes that were full share the next read, so that none takes all of it. */
+static void test_full_lanes_share_a_read(void **state)
+{
+    struct finder finder;
+    struct finder_plan plan;
+    int counts[FINDER_LANES];
+
+    (void)state;
+    finder_init(&finder, PAUSE_US);
+    for (int i = 0; i < 4; i++)
+        finder_own(&finder, i);
+    finder.next_sweep_us = INT64_MAX;
+    plan = finder_plan(&finder, 1, 1000, INT64_MAX / 2);
+    assert_int_equal(plan.lane_rows, plan.rows);
+    for (int i = 0; i < 4; i++)
+        counts[i] = plan.lane_rows;
+    finder_note_end(&finder, &plan, counts, 100, 1, 1);
+    plan = finder_plan(&finder, 1, 1000, INT64_MAX / 2);
+    assert_int_equal(plan.rows, 1000);
+    assert_int_equal(plan.lane_rows, 250);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +436,11 @@ int main(void)
         cmocka_unit_test(test_failure_pauses_and_keeps_cursors),
         cmocka_unit_test(test_restart_reads_from_the_head),
         cmocka_unit_test(test_full_lane_does_not_starve_others),
+        cmocka_unit_test(test_full_lanes_share_a_read),
+        cmocka_unit_test(test_long_sweep_goes_on_where_its_page_ended),
+        cmocka_unit_test(test_sweep_that_ended_begins_at_the_head),
+        cmocka_unit_test(test_sweeps_take_their_share_of_the_time),
+        cmocka_unit_test(test_reads_pause_only_when_they_bring_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
