@@ -424,6 +424,37 @@ static void test_full_lanes_share_a_read(void **state)
     assert_int_equal(plan.lane_rows, 250);
 }
 
+static void read_forward(struct finder *finder, int64_t now_us, int count)
+{
+    struct finder_plan plan = finder_plan(finder, now_us, 1000, 1 << 20);
+    int counts[FINDER_LANES] = {count};
+
+    assert_int_equal(plan.read, FINDER_FORWARD);
+    finder_note_end(finder, &plan, counts, count, now_us, now_us);
+}
+
+/* Where rows come again, the next ones are not waited for as long as in the quiet before. */
+static void test_rows_end_the_long_pauses(void **state)
+{
+    int64_t first_pause_us, at_us = 1;
+    struct finder finder;
+
+    (void)state;
+    init_with_cursor(&finder);
+    finder.next_sweep_us = INT64_MAX;
+    read_forward(&finder, at_us, 0);
+    first_pause_us = finder_next_us(&finder) - at_us;
+    for (int i = 0; i < 10; i++) {
+        at_us = finder_next_us(&finder);
+        read_forward(&finder, at_us, 0);
+    }
+    assert_int_equal(finder_next_us(&finder) - at_us, PAUSE_US);
+    at_us = finder_next_us(&finder);
+    read_forward(&finder, at_us, 1);
+    read_forward(&finder, at_us, 0);
+    assert_int_equal(finder_next_us(&finder) - at_us, first_pause_us);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_sweep_that_ended_begins_at_the_head),
         cmocka_unit_test(test_sweeps_take_their_share_of_the_time),
         cmocka_unit_test(test_reads_pause_only_when_they_bring_nothing),
+        cmocka_unit_test(test_rows_end_the_long_pauses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
