@@ -7,7 +7,7 @@ static bool is_mine(const struct worker *worker)
 {
     const struct config *config = worker->config;
 
-    return worker_can_send(worker) && finder_owns(&worker->finding.finder, 0) &&
+    return worker->may_send && finder_owns(&worker->finding.finder, 0) &&
            (config->retention.delivered_ms > 0 || config->retention.failed_ms > 0);
 }
 

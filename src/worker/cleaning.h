@@ -7,7 +7,7 @@
 #ifndef POSTRIDER_WORKER_CLEANING_H
 #define POSTRIDER_WORKER_CLEANING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 #define CLEANING_PAUSE_US 200000
 #define CLEANING_REST_US  60000000

@@ -13,16 +13,11 @@ static void on_link_wake(void *owner)
     (void)owner;
 }
 
-bool connecting_is_up(const struct worker *worker)
-{
-    return db_link_is_up(worker->reading) && db_link_is_up(worker->writing);
-}
-
 static void on_link_up(void *owner)
 {
     struct worker *worker = owner;
 
-    if (!connecting_is_up(worker))
+    if (!worker_is_connected(worker))
         return;
     worker->is_outage_logged = false;
     worker->is_schema_checked = false;
@@ -101,7 +96,7 @@ static void on_version_answered(void *owner, const struct db_answer *answer)
 
 void connecting_step(struct worker *worker)
 {
-    if (worker->is_schema_checked || worker->is_checking_schema || !connecting_is_up(worker))
+    if (worker->is_schema_checked || worker->is_checking_schema || !worker_is_connected(worker))
         return;
     worker->is_checking_schema = schema_version_send(worker->reading, on_version_answered, worker);
 }

@@ -9,7 +9,7 @@
 #ifndef POSTRIDER_WORKER_CONNECTING_H
 #define POSTRIDER_WORKER_CONNECTING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 void connecting_init(struct worker *worker);
 void connecting_free(struct worker *worker);
@@ -19,7 +19,5 @@ void connecting_collect(struct worker *worker);
 
 /* Asks for the schema's version after a connection was made. */
 void connecting_step(struct worker *worker);
-
-bool connecting_is_up(const struct worker *worker);
 
 #endif

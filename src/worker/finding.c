@@ -191,7 +191,7 @@ void finding_step(struct worker *worker)
 {
     struct finding *finding = &worker->finding;
 
-    if (finding->is_reading || !worker_can_send(worker) || !has_room(worker))
+    if (finding->is_reading || !worker->may_send || !has_room(worker))
         return;
     if (finding->found_count > 0) {
         fetch_found(worker);
@@ -207,7 +207,7 @@ void finding_step(struct worker *worker)
 
 int64_t finding_next_us(const struct worker *worker)
 {
-    if (worker->finding.is_reading || !worker_can_send(worker) || !has_room(worker))
+    if (worker->finding.is_reading || !worker->may_send || !has_room(worker))
         return WORKER_NEVER;
     return worker->finding.found_count > 0 ? 0 : finder_next_us(&worker->finding.finder);
 }

@@ -8,7 +8,7 @@
 #ifndef POSTRIDER_WORKER_FINDING_H
 #define POSTRIDER_WORKER_FINDING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 void finding_init(struct worker *worker);
 void finding_free(struct worker *worker);

@@ -9,7 +9,7 @@
 #ifndef POSTRIDER_WORKER_LEASING_H
 #define POSTRIDER_WORKER_LEASING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 void leasing_init(struct worker *worker);
 void leasing_step(struct worker *worker);

@@ -70,7 +70,7 @@ void loading_step(struct worker *worker)
 {
     struct loading *loading = &worker->loading;
 
-    if (loading->count > 0 || worker->now_us < loading->not_before_us || !worker_can_send(worker))
+    if (loading->count > 0 || worker->now_us < loading->not_before_us || !worker->may_send)
         return;
     endpoint_loader_begin(&loading->loader);
     add_unloaded(worker);
@@ -83,7 +83,7 @@ int64_t loading_next_us(const struct worker *worker)
 {
     bool is_idle = worker->endpoints.counts[ENDPOINT_UNLOADED] == 0;
 
-    if (is_idle || worker->loading.count > 0 || !worker_can_send(worker))
+    if (is_idle || worker->loading.count > 0 || !worker->may_send)
         return WORKER_NEVER;
     return worker->loading.not_before_us;
 }

@@ -4,7 +4,7 @@
 #ifndef POSTRIDER_WORKER_LOADING_H
 #define POSTRIDER_WORKER_LOADING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 void loading_init(struct worker *worker);
 void loading_free(struct worker *worker);

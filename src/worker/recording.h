@@ -9,7 +9,7 @@
 #ifndef POSTRIDER_WORKER_RECORDING_H
 #define POSTRIDER_WORKER_RECORDING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 #define RECORDING_GATHER_US 2000
 

@@ -8,7 +8,7 @@
 #ifndef POSTRIDER_WORKER_RELOADING_H
 #define POSTRIDER_WORKER_RELOADING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 /* Reloads when a signal has asked for it. */
 void reloading_step(struct worker *worker);

@@ -9,7 +9,7 @@
 #define POSTRIDER_WORKER_REPORT_H
 
 #include "db/link.h"
-#include "worker/worker.h"
+#include "worker/context.h"
 
 void report_outcome(struct worker *worker, struct delivery *delivery);
 

@@ -268,7 +268,7 @@ static bool has_slot(const struct worker *worker)
 
 bool sending_step(struct worker *worker)
 {
-    for (int budget = START_BUDGET; worker_can_send(worker) && has_slot(worker); budget--) {
+    for (int budget = START_BUDGET; worker->may_send && has_slot(worker); budget--) {
         struct endpoint *endpoint = endpoint_next_ready(&worker->endpoints, worker->now_us);
         struct delivery *delivery;
 

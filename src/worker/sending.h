@@ -8,7 +8,7 @@
 #ifndef POSTRIDER_WORKER_SENDING_H
 #define POSTRIDER_WORKER_SENDING_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 bool sending_init(struct worker *worker, struct error *error) MUST_USE;
 void sending_free(struct worker *worker);

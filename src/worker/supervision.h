@@ -5,7 +5,7 @@
 #ifndef POSTRIDER_WORKER_SUPERVISION_H
 #define POSTRIDER_WORKER_SUPERVISION_H
 
-#include "worker/worker.h"
+#include "worker/context.h"
 
 void supervision_init(struct worker *worker);
 void supervision_note_ready(const struct worker *worker);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "worker/cleaning.h"
 #include "worker/connecting.h"
+#include "worker/context.h"
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"
@@ -22,35 +23,6 @@
 
 /* When the drain is over but outcomes can't be written, they get this much longer. */
 #define LAST_WRITE_US 2000000
-
-bool worker_can_send(const struct worker *worker)
-{
-    return worker->phase == WORKER_RUNNING && worker->is_schema_checked &&
-           connecting_is_up(worker) && leasing_is_valid(worker);
-}
-
-void worker_give_up(struct worker *worker, const char *message, const char *hint)
-{
-    log_event(LOG_LEVEL_ERROR, message, LOG_TEXT("hint", hint));
-    worker->exit_status = EXIT_FAILURE;
-    worker->phase = WORKER_DONE;
-}
-
-void worker_drop_waiting(struct worker *worker)
-{
-    struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_WAITING]);
-    bool keeps_owned = connecting_is_up(worker) && worker->phase == WORKER_RUNNING;
-
-    while (delivery != NULL) {
-        struct delivery *next = TAILQ_NEXT(delivery, in_state);
-
-        if (!keeps_owned || !finder_owns(&worker->finding.finder, delivery->lane)) {
-            endpoint_remove(&worker->endpoints, delivery);
-            delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
-        }
-        delivery = next;
-    }
-}
 
 static void begin_drain(struct worker *worker)
 {
@@ -176,6 +148,12 @@ static void reap(struct worker *worker)
     worker->reap_us = worker->now_us + REAP_PAUSE_US;
 }
 
+static bool may_send(const struct worker *worker)
+{
+    return worker->phase == WORKER_RUNNING && worker->is_schema_checked &&
+           worker_is_connected(worker) && leasing_is_valid(worker);
+}
+
 /* One loop turn, in its written order (worker.h). */
 static void turn(struct worker *worker)
 {
@@ -189,6 +167,7 @@ static void turn(struct worker *worker)
     connecting_collect(worker);
     connecting_step(worker);
     leasing_step(worker);
+    worker->may_send = may_send(worker);
     reloading_step(worker);
     has_more = sending_step(worker) || has_more;
     loading_step(worker);

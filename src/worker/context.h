@@ -1,0 +1,142 @@
+/*
+ * worker/context.h: what the parts of the worker share.
+ *
+ * One thread, one libevent loop, one struct worker. Each part is one file with its own state below,
+ * a step that does what can be done now, and a _next_us() that says when it will have something to
+ * do without an event. Callbacks translate an event and return; new work starts only in the steps,
+ * which the loop turn (worker.c) runs in its written order. A part changes its own state and calls
+ * what other parts' headers offer; it never runs another part's step.
+ */
+#ifndef POSTRIDER_WORKER_CONTEXT_H
+#define POSTRIDER_WORKER_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/finder.h"
+#include "db/due.h"
+#include "db/endpoints.h"
+#include "db/link.h"
+#include "db/outcomes.h"
+#include "http/engine.h"
+#include "worker/delivery.h"
+#include "worker/endpoint.h"
+
+#define WORKER_NEVER INT64_MAX
+
+struct event;
+struct event_base;
+
+/* Rows are read into the queues (finding.c). */
+struct finding {
+    struct finder finder;
+    struct due_reader reader;
+    struct finder_plan plan; /* of the outstanding read */
+    bool is_reading;         /* a read or a fetch is outstanding */
+    int64_t started_us;      /* of it */
+    int found_count;         /* ids that a sweep has found, to be fetched */
+    char (*found)[37];       /* FINDER_ROWS_MAX of them */
+};
+
+/* Settings of endpoints are loaded (loading.c). */
+struct loading {
+    struct endpoint_loader loader;
+    int count; /* endpoints in the outstanding request, 0 = none */
+    struct endpoint *endpoints[ENDPOINTS_LOAD_MAX];
+    int64_t not_before_us; /* after a refusal */
+};
+
+/* An HTTP engine and the configuration that it was made of. */
+struct sending_engine {
+    struct http_engine *engine;
+    struct config *config;
+};
+
+/* Requests are made (sending.c). */
+struct sending {
+    size_t slots; /* requests at a time: worker.max_in_flight, or what open files allow */
+    struct sending_engine current;
+    struct sending_engine retired; /* of the configuration before, until its requests have ended */
+    struct request_headers headers;
+    struct buffer signature;
+};
+
+/* Outcomes are written (recording.c). */
+struct recording {
+    struct outcome_writer writer;
+    bool is_writing;
+    int64_t not_before_us; /* after a refusal that was no record's fault */
+    size_t batch_limit;    /* halved when a batch is refused, to find the record that is to blame */
+};
+
+/* Lanes are owned (leasing.c). */
+struct leasing {
+    char owner[128];
+    bool is_asking;
+    bool is_releasing;
+    bool is_released;
+    int64_t asked_us;
+    int64_t next_us;  /* to take or renew */
+    int64_t until_us; /* by our clock; before the database's */
+    int lanes;        /* owned now */
+    bool is_standby;  /* another worker owns the lanes, and that was said */
+};
+
+/* Since the start; for the status line. */
+struct worker_totals {
+    uint64_t delivered, retried, failed;
+};
+
+enum worker_phase {
+    WORKER_RUNNING,
+    WORKER_DRAINING, /* SIGTERM: nothing new is sent, what is in flight ends */
+    WORKER_DONE,     /* the loop ends */
+};
+
+struct worker {
+    struct config *config; /* the one in force */
+    struct event_base *base;
+    struct event *tick;
+    struct event *signals[3];
+    int64_t now_us; /* of this turn */
+    bool may_send;  /* in this turn: running, connected, schema checked, lanes owned */
+    enum worker_phase phase;
+    int64_t drain_until_us;
+    int exit_status;
+    bool is_reload_wanted;
+    int stops_wanted; /* SIGTERM and SIGINT that were not acted on yet */
+
+    struct db_link *reading; /* finds rows, loads settings */
+    struct db_link *writing; /* records outcomes, leases, cleans up */
+    bool is_schema_checked;
+    bool is_checking_schema;
+    bool is_outage_logged;
+
+    struct deliveries deliveries;
+    struct endpoints endpoints;
+    struct finding finding;
+    struct loading loading;
+    struct sending sending;
+    struct recording recording;
+    struct leasing leasing;
+    struct worker_totals totals;
+    bool is_cleaning;
+    int64_t clean_us;    /* next retention run */
+    int64_t watchdog_us; /* 0 = systemd doesn't want pings */
+    int64_t ping_us;     /* next ping and status line */
+    int64_t reap_us;     /* next look at idle endpoints */
+};
+
+/* True while both links to the database are up. */
+bool worker_is_connected(const struct worker *worker);
+
+/* Ends the loop with an error line: something that an operator must mend. */
+void worker_give_up(struct worker *worker, const char *message, const char *hint);
+
+/* Drops the waiting deliveries of the lanes that are not owned any more (all of them: when none
+ * is). */
+void worker_drop_waiting(struct worker *worker);
+
+#endif
