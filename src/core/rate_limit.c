@@ -1,0 +1,39 @@
+#include "core/rate_limit.h"
+
+void rate_limit_set(struct rate_limit *limit, double per_s, int64_t now_us)
+{
+    if (per_s < RATE_LIMIT_MIN)
+        per_s = per_s > 0 ? RATE_LIMIT_MIN : 0;
+    if (per_s > RATE_LIMIT_MAX)
+        per_s = RATE_LIMIT_MAX;
+    if (limit->per_s == per_s)
+        return;
+    *limit = (struct rate_limit){.per_s = per_s};
+    if (per_s <= 0)
+        return;
+    limit->interval_ns = (int64_t)(1e9 / per_s);
+    limit->burst_ns = RATE_LIMIT_BURST_MS * INT64_C(1000000) - limit->interval_ns;
+    if (limit->burst_ns < 0)
+        limit->burst_ns = 0;
+    rate_limit_restart(limit, now_us);
+}
+
+void rate_limit_restart(struct rate_limit *limit, int64_t now_us)
+{
+    limit->full_ns = now_us * 1000 + limit->burst_ns + limit->interval_ns;
+}
+
+int64_t rate_limit_next_us(const struct rate_limit *limit)
+{
+    /* Rounded up: a token must not be asked for a moment before it is there. */
+    return limit->per_s > 0 ? (limit->full_ns - limit->burst_ns + 999) / 1000 : INT64_MIN;
+}
+
+void rate_limit_take(struct rate_limit *limit, int64_t now_us)
+{
+    if (limit->per_s <= 0)
+        return;
+    if (limit->full_ns < now_us * 1000)
+        limit->full_ns = now_us * 1000;
+    limit->full_ns += limit->interval_ns;
+}
