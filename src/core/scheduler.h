@@ -1,0 +1,193 @@
+/*
+ * core/scheduler.h: which endpoint may send the next request.
+ *
+ * Entries (endpoints) and origins are embedded in the caller's structures. The caller says who has
+ * work, asks scheduler_next() whose turn it is, and tells what became of each request; the
+ * scheduler hands out the slots. One that may not send is in no list that is looked through:
+ *
+ *   idle     it has no work
+ *   ready    it is waiting for its turn and a slot
+ *   busy     its window is full or its probe is out: until a result
+ *   timed    until a time: rate limit, Retry-After, the next probe of its breaker
+ *   origin   its origin is full, or the origin's breaker is open: until the origin lets it
+ *
+ * so every decision costs O(1), or O(log n) in the number of those that wait for a time, however
+ * many endpoints are blocked. Slots go to ready entries in the order in which they became ready,
+ * one each; after its turn an entry is the last one. What bounds the harm that a bad one does:
+ *
+ *   shares   PROVEN entries may take every slot; those of which nothing is known yet, half of them;
+ *            those that falter (they worked before, and have failed FALTERING_FAILURES times), an
+ *            eighth; those that have never worked, and all probes, another eighth. So a quarter of
+ *            the slots is always left for the proven.
+ *   reserve  the last 1/32 of the slots is for entries that have nothing in flight, so that a few
+ *            that begin to hang with their windows full can't take all of them.
+ *   windows, rate limits and breakers of their own, and a window and a breaker for each origin.
+ *
+ * Pure: time and random numbers are arguments. Time must not go backwards.
+ */
+#ifndef POSTRIDER_CORE_SCHEDULER_H
+#define POSTRIDER_CORE_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "core/breaker.h"
+#include "core/health.h"
+#include "core/heap.h"
+#include "core/rate_limit.h"
+#include "core/window.h"
+
+#define FALTERING_FAILURES 3
+
+enum scheduler_state {
+    SCHEDULER_IDLE,
+    SCHEDULER_READY,
+    SCHEDULER_BUSY,
+    SCHEDULER_TIMED,
+    SCHEDULER_ORIGIN,
+    SCHEDULER_STATES
+};
+
+enum scheduler_standing {
+    SCHEDULER_PROVEN,
+    SCHEDULER_UNKNOWN,
+    SCHEDULER_FALTERING,
+    SCHEDULER_DEAD,
+    SCHEDULER_STANDINGS
+};
+
+struct scheduler_limits {
+    int slots;      /* requests in flight at one time */
+    int origin_max; /* of them to one origin */
+    struct breaker_policy breaker;
+};
+
+/* What an endpoint's settings say. */
+struct scheduler_terms {
+    int max_in_flight;
+    double rate_per_s;  /* 0 = no limit */
+    bool is_unsendable; /* its rows fail without a request: nothing holds them back */
+    bool is_failing;    /* the database knows that it failed before this worker knew it */
+};
+
+TAILQ_HEAD(scheduler_list, scheduler_entry);
+TAILQ_HEAD(scheduler_origin_list, scheduler_origin);
+
+struct scheduler_origin {
+    int in_flight;
+    struct window window;
+    struct breaker breaker;
+    struct scheduler_list waiting[SCHEDULER_STANDINGS];
+    size_t waiting_count;
+    struct heap_node timer;
+    TAILQ_ENTRY(scheduler_origin) in_troubled;
+    bool is_troubled;
+};
+
+struct scheduler_entry {
+    struct scheduler_origin *origin;
+    enum scheduler_state state;
+    enum scheduler_standing standing; /* while it is ready or waits for its origin: of its list */
+    bool is_second;                   /* its ready list: it has something in flight */
+    bool is_released;                 /* its origin has let it become ready */
+    bool has_work;
+    bool is_unsendable;
+    bool was_alive; /* it has answered since it was added */
+    bool is_troubled;
+    int failures; /* in a row, whoever's fault */
+    int in_flight;
+    uint64_t turn;
+    int64_t held_until_us; /* Retry-After */
+    struct window window;
+    struct rate_limit rate;
+    struct breaker breaker;
+    struct heap_node timer;
+    TAILQ_ENTRY(scheduler_entry) in_list;
+    TAILQ_ENTRY(scheduler_entry) in_troubled;
+};
+
+struct scheduler {
+    struct scheduler_limits limits;
+    int in_flight;
+    int standing_in_flight[SCHEDULER_STANDINGS];
+    uint64_t turn;
+    struct scheduler_list ready[SCHEDULER_STANDINGS][2]; /* nothing in flight, something */
+    struct heap entry_timers;
+    struct heap origin_timers;
+    struct scheduler_list troubled; /* open breakers and holds, in the order of their beginning */
+    struct scheduler_origin_list troubled_origins;
+};
+
+/* Of one request: kept by the caller until scheduler_finish(). */
+struct scheduler_ticket {
+    enum scheduler_standing standing;
+    bool is_probe;
+    bool is_origin_probe;
+};
+
+/* What a result has changed, for those who log it. */
+struct scheduler_change {
+    bool has_opened, has_closed; /* the endpoint's breaker */
+    bool origin_has_opened, origin_has_closed;
+    bool is_held;    /* the endpoint, by Retry-After */
+    bool is_down;    /* the request failed, and its breaker or its origin's is open */
+    int64_t open_us; /* with has_closed or origin_has_closed: for how long it was open */
+};
+
+void scheduler_init(struct scheduler *scheduler);
+void scheduler_free(struct scheduler *scheduler);
+
+/* Before anything is asked, and again when the configuration has changed. */
+void scheduler_set_limits(struct scheduler *scheduler, const struct scheduler_limits *limits);
+
+void scheduler_origin_init(struct scheduler *scheduler, struct scheduler_origin *origin);
+/* No entry has it any more. */
+void scheduler_origin_remove(struct scheduler *scheduler, struct scheduler_origin *origin);
+
+void scheduler_entry_init(struct scheduler *scheduler, struct scheduler_entry *entry,
+                          struct scheduler_origin *origin);
+/* It has nothing in flight. */
+void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry *entry,
+                            int64_t now_us);
+
+void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_entry *entry,
+                               const struct scheduler_terms *terms, int64_t now_us);
+
+/* An operator wants it to be tried: breaker closed, nothing held. */
+void scheduler_entry_revive(struct scheduler *scheduler, struct scheduler_entry *entry,
+                            int64_t now_us);
+
+void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *entry, bool has_work,
+                        int64_t now_us);
+
+/* Whose turn it is; it stays so until one of the next two. NULL: nobody may send now. */
+struct scheduler_entry *scheduler_next(struct scheduler *scheduler, int64_t now_us);
+
+/* It makes a request. */
+struct scheduler_ticket scheduler_start(struct scheduler *scheduler, struct scheduler_entry *entry,
+                                        int64_t now_us);
+/* It has used its turn without one. */
+void scheduler_pass(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us);
+
+/* When scheduler_next() may have an answer without a result or new work; INT64_MAX: never. */
+int64_t scheduler_next_us(const struct scheduler *scheduler);
+
+/* hold_us > 0: the server wants to be left alone for so long. */
+struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct scheduler_entry *entry,
+                                         const struct scheduler_ticket *ticket, enum health health,
+                                         int64_t hold_us, int64_t now_us, double random01);
+
+/*
+ * How many rows it should have waiting: a few rounds of its window while it can send, one or two
+ * while it can't (for the probe), so that a blocked endpoint holds no memory.
+ */
+int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us);
+
+/* The slots that entries of a standing may have together. */
+int scheduler_share(const struct scheduler *scheduler, enum scheduler_standing standing);
+
+const char *scheduler_state_name(enum scheduler_state state);
+
+#endif
