@@ -1,8 +1,5 @@
 #include "core/finder.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/compiler.h"
 
 #define SHORTEST_PAUSE_US 5000
@@ -10,19 +7,28 @@
 #define FAILURE_PAUSE_US  250000
 #define FIRST_ROW_BYTES   4096
 
-static const struct finder_position head = {"-infinity", "00000000-0000-0000-0000-000000000000"};
+/* Unfinished transactions that nothing was heard of for so long are polled for as seldom as rows.
+ */
+#define UNFINISHED_RECENT_US 2000000
 
 void finder_init(struct finder *finder, int64_t longest_pause_us)
 {
     *finder = (struct finder){.longest_pause_us = longest_pause_us, .row_bytes = FIRST_ROW_BYTES};
     finder->idle_pause_us = SHORTEST_PAUSE_US;
+    finder->unfinished_us = INT64_MIN / 2;
+    finder->reread.share = FINDER_REREAD_SHARE;
+    finder->reread.shortest_pause_us = FINDER_REREAD_PAUSE_US;
+    finder->sweep.share = FINDER_SWEEP_SHARE;
+    finder->sweep.shortest_pause_us = longest_pause_us;
+    late_commits_reset(&finder->late);
 }
 
-static void lane_restart(struct finder_lane *lane)
+/* Up to a cursor at the head there is nothing to read again. */
+static void lane_restart(struct finder *finder, int lane)
 {
-    lane->cursor = head;
-    lane->swept = head;
-    lane->is_swept = true; /* up to a cursor at the head there is nothing to sweep */
+    finder->lanes[lane].cursor = position_head;
+    finder->reread.lanes[lane].is_done = true;
+    finder->sweep.lanes[lane].is_done = true;
 }
 
 void finder_own(struct finder *finder, int lane)
@@ -30,7 +36,7 @@ void finder_own(struct finder *finder, int lane)
     if (finder->lanes[lane].is_owned)
         return;
     finder->lanes[lane].is_owned = true;
-    lane_restart(&finder->lanes[lane]);
+    lane_restart(finder, lane);
     finder_wake(finder);
 }
 
@@ -47,8 +53,10 @@ bool finder_owns(const struct finder *finder, int lane)
 void finder_restart(struct finder *finder)
 {
     for (int i = 0; i < FINDER_LANES; i++)
-        lane_restart(&finder->lanes[i]);
-    finder->is_sweeping = false;
+        lane_restart(finder, i);
+    finder->reread.is_running = false;
+    finder->sweep.is_running = false;
+    late_commits_reset(&finder->late);
     finder_wake(finder);
 }
 
@@ -63,26 +71,64 @@ static struct finder_plan plan_nothing(void)
     return (struct finder_plan){.read = FINDER_NOTHING};
 }
 
-/* Owned lanes in turn, starting where the last read left off; for a sweep those still to do. */
+/* The scan that a plan belongs to; NULL for a forward read. */
+static const struct finder_scan *scan_of(const struct finder *finder,
+                                         const struct finder_plan *plan)
+{
+    switch (plan->read) {
+    case FINDER_REREAD:
+        return &finder->reread;
+    case FINDER_SWEEP:
+        return &finder->sweep;
+    case FINDER_FORWARD:
+    case FINDER_NOTHING:
+        break;
+    }
+    return NULL;
+}
+
+/* Owned lanes in turn, starting where the last read left off; for a scan those still to do. */
 static void plan_lanes(const struct finder *finder, struct finder_plan *plan)
 {
+    const struct finder_scan *scan = scan_of(finder, plan);
+
     for (int i = 0; i < FINDER_LANES; i++) {
         int lane = (finder->first_lane + i) % FINDER_LANES;
-        bool is_done = plan->read == FINDER_SWEEP && finder->lanes[lane].is_swept;
+        bool is_done = scan != NULL && scan->lanes[lane].is_done;
 
         if (finder->lanes[lane].is_owned && !is_done)
             plan->lanes[plan->lanes_count++] = lane;
     }
 }
 
-static struct finder_plan plan_sweep(struct finder *finder)
+static void scan_begin(struct finder *finder, struct finder_scan *scan, const struct position *from)
 {
-    struct finder_plan plan = {.read = FINDER_SWEEP};
+    scan->is_running = true;
+    for (int i = 0; i < FINDER_LANES; i++) {
+        scan->lanes[i].at = *from;
+        scan->lanes[i].to = finder->lanes[i].cursor;
+        scan->lanes[i].is_done = position_compare(from, &scan->lanes[i].to) >= 0;
+    }
+}
+
+static void scan_end(struct finder_scan *scan, int64_t now_us)
+{
+    scan->is_running = false;
+    if (scan->next_us < now_us + scan->shortest_pause_us)
+        scan->next_us = now_us + scan->shortest_pause_us;
+}
+
+/* The next page; nothing when no lane has any, which ends the scan. */
+static struct finder_plan plan_scan(struct finder *finder, struct finder_scan *scan,
+                                    enum finder_read read, int64_t now_us)
+{
+    struct finder_plan plan = {.read = read, .rows = FINDER_ROWS_MAX, .lane_rows = FINDER_ROWS_MAX};
 
     plan_lanes(finder, &plan);
-    plan.rows = FINDER_ROWS_MAX;
-    plan.lane_rows = FINDER_ROWS_MAX;
-    return plan.lanes_count > 0 ? plan : plan_nothing();
+    if (plan.lanes_count > 0)
+        return plan;
+    scan_end(scan, now_us);
+    return plan_nothing();
 }
 
 /* As many rows as fit, judged by the mean size of the last ones; the database cuts at the bytes. */
@@ -107,133 +153,186 @@ static struct finder_plan plan_forward(struct finder *finder, int room_rows, int
     return plan.lanes_count > 0 ? plan : plan_nothing();
 }
 
-static void sweep_begin(struct finder *finder)
+static struct finder_plan plan_reread(struct finder *finder, int64_t now_us)
 {
-    finder->is_sweeping = true;
-    for (int i = 0; i < FINDER_LANES; i++) {
-        finder->lanes[i].swept = head;
-        finder->lanes[i].is_swept = strcmp(finder->lanes[i].cursor.time, head.time) == 0;
-    }
+    struct position from;
+
+    if (!finder->reread.is_running && late_commits_take(&finder->late, &from))
+        scan_begin(finder, &finder->reread, &from);
+    if (!finder->reread.is_running)
+        return plan_nothing();
+    return plan_scan(finder, &finder->reread, FINDER_REREAD, now_us);
+}
+
+static struct finder_plan plan_sweep(struct finder *finder, int64_t now_us)
+{
+    if (!finder->sweep.is_running)
+        scan_begin(finder, &finder->sweep, &position_head);
+    return plan_scan(finder, &finder->sweep, FINDER_SWEEP, now_us);
 }
 
 struct finder_plan finder_plan(struct finder *finder, int64_t now_us, int room_rows,
                                int64_t room_bytes)
 {
-    struct finder_plan plan;
+    struct finder_plan plan = plan_nothing();
 
     if (room_rows <= 0 || room_bytes <= 0)
-        return plan_nothing();
-    if (now_us >= finder->next_sweep_us) {
-        if (!finder->is_sweeping)
-            sweep_begin(finder);
-        plan = plan_sweep(finder);
-        if (plan.read != FINDER_NOTHING)
-            return plan;
-        finder->is_sweeping = false;
-        finder->next_sweep_us = now_us + finder->longest_pause_us;
-    }
-    if (now_us >= finder->next_poll_us)
-        return plan_forward(finder, room_rows, room_bytes);
-    return plan_nothing();
+        return plan;
+    if (now_us >= finder->reread.next_us)
+        plan = plan_reread(finder, now_us);
+    if (plan.read == FINDER_NOTHING && now_us >= finder->sweep.next_us)
+        plan = plan_sweep(finder, now_us);
+    if (plan.read == FINDER_NOTHING && now_us >= finder->next_poll_us)
+        plan = plan_forward(finder, room_rows, room_bytes);
+    return plan;
 }
 
-const struct finder_position *finder_from(const struct finder *finder,
-                                          const struct finder_plan *plan, int lane)
+const struct position *finder_from(const struct finder *finder, const struct finder_plan *plan,
+                                   int lane)
 {
-    const struct finder_lane *at = &finder->lanes[lane];
+    const struct finder_scan *scan = scan_of(finder, plan);
 
-    return plan->read == FINDER_SWEEP ? &at->swept : &at->cursor;
+    return scan != NULL ? &scan->lanes[lane].at : &finder->lanes[lane].cursor;
 }
 
-const struct finder_position *finder_to(const struct finder *finder, int lane)
+const struct position *finder_to(const struct finder *finder, const struct finder_plan *plan,
+                                 int lane)
 {
-    return &finder->lanes[lane].cursor;
+    const struct finder_scan *scan = scan_of(finder, plan);
+
+    return scan != NULL ? &scan->lanes[lane].to : &finder->lanes[lane].cursor;
 }
 
 void finder_note_row(struct finder *finder, const struct finder_plan *plan, int lane,
                      const char *time, const char *id)
 {
-    struct finder_lane *at = &finder->lanes[lane];
-    struct finder_position *position = plan->read == FINDER_SWEEP ? &at->swept : &at->cursor;
+    switch (plan->read) {
+    case FINDER_FORWARD:
+        position_set(&finder->lanes[lane].cursor, time, id);
+        return;
+    case FINDER_REREAD:
+        position_set(&finder->reread.lanes[lane].at, time, id);
+        return;
+    case FINDER_SWEEP:
+        position_set(&finder->sweep.lanes[lane].at, time, id);
+        return;
+    case FINDER_NOTHING:
+        break;
+    }
+    bug("a row that was not asked for");
+}
 
-    if (strlen(time) >= sizeof(position->time) || strlen(id) >= sizeof(position->id))
-        bug("a position of %zu and %zu bytes", strlen(time), strlen(id));
-    snprintf(position->time, sizeof(position->time), "%s", time);
-    snprintf(position->id, sizeof(position->id), "%s", id);
+static int rows_total(const struct finder_plan *plan, const struct finder_yield *yield)
+{
+    int total = 0;
+
+    for (int i = 0; i < plan->lanes_count; i++)
+        total += yield->rows[plan->lanes[i]];
+    return total;
 }
 
 /*
  * Each page that was read is paid for with a pause of 1/share of its cost, so that a sweep through
  * a long backlog does not hold up the forward reads.
  */
-static void sweep_note_end(struct finder *finder, const struct finder_plan *plan,
-                           const int *lane_counts, int64_t cost_us, int64_t now_us)
+static void scan_note_end(struct finder_scan *scan, const struct finder_plan *plan,
+                          const struct finder_yield *yield, int64_t now_us)
 {
-    bool is_over = true;
-    int total = 0;
+    /* A page that was cut by the limit says nothing about the lanes behind the cut. */
+    bool is_over = rows_total(plan, yield) < plan->rows;
 
     for (int i = 0; i < plan->lanes_count; i++)
-        total += lane_counts[i];
-    for (int i = 0; i < plan->lanes_count; i++) {
-        struct finder_lane *lane = &finder->lanes[plan->lanes[i]];
-
-        /* A page that was cut by the limit says nothing about the lanes behind the cut. */
-        lane->is_swept = total < plan->rows;
-        is_over = is_over && lane->is_swept;
-    }
-    finder->next_sweep_us = now_us + (int64_t)((double)cost_us / FINDER_SWEEP_SHARE);
-    if (!is_over)
-        return;
-    finder->is_sweeping = false;
-    if (finder->next_sweep_us < now_us + finder->longest_pause_us)
-        finder->next_sweep_us = now_us + finder->longest_pause_us;
+        scan->lanes[plan->lanes[i]].is_done = is_over;
+    scan->next_us = now_us + (int64_t)((double)(now_us - yield->started_us) / scan->share);
+    if (is_over)
+        scan_end(scan, now_us);
 }
 
-static void forward_note_end(struct finder *finder, const struct finder_plan *plan,
-                             const int *lane_counts, int64_t bytes, int64_t now_us)
+static void forward_pause(struct finder *finder, int64_t now_us)
 {
-    int total = 0;
-    int last = -1;
+    bool is_awaiting = late_commits_has_unfinished(&finder->late) &&
+                       now_us - finder->unfinished_us < UNFINISHED_RECENT_US;
 
-    finder->full_lanes = 0;
-    for (int i = 0; i < plan->lanes_count; i++) {
-        total += lane_counts[i];
-        finder->full_lanes += lane_counts[i] >= plan->lane_rows;
-        if (lane_counts[i] > 0)
-            last = plan->lanes[i];
-    }
-    /* Bytes can cut a read below its limits as well: only an empty one proves that there is no
-     * more. */
-    if (total > 0) {
-        finder->row_bytes = (finder->row_bytes * 3 + bytes / total) / 4 + 1;
-        finder->first_lane = (last + 1) % FINDER_LANES;
-        finder_wake(finder);
-        return;
-    }
     finder->next_poll_us = now_us + finder->idle_pause_us;
+    if (is_awaiting && finder->idle_pause_us > FINDER_REREAD_PAUSE_US)
+        finder->next_poll_us = now_us + FINDER_REREAD_PAUSE_US;
     finder->idle_pause_us *= 2;
     if (finder->idle_pause_us > finder->longest_pause_us)
         finder->idle_pause_us = finder->longest_pause_us;
 }
 
-void finder_note_end(struct finder *finder, const struct finder_plan *plan, const int *lane_counts,
-                     int64_t bytes, int64_t started_us, int64_t now_us)
+static void forward_note_end(struct finder *finder, const struct finder_plan *plan,
+                             const struct finder_yield *yield, int64_t now_us)
 {
-    if (plan->read == FINDER_SWEEP)
-        sweep_note_end(finder, plan, lane_counts, now_us - started_us, now_us);
-    else
-        forward_note_end(finder, plan, lane_counts, bytes, now_us);
+    int last = -1;
+
+    finder->full_lanes = 0;
+    for (int i = 0; i < plan->lanes_count; i++) {
+        int lane = plan->lanes[i];
+
+        finder->full_lanes += yield->rows[lane] >= plan->lane_rows;
+        if (yield->rows[lane] > 0)
+            last = lane;
+    }
+    if (yield->payloads > 0)
+        finder->row_bytes = (finder->row_bytes * 3 + yield->bytes / yield->payloads) / 4 + 1;
+    /* Bytes can cut a read below its limits as well: only an empty one proves that there is no
+     * more. */
+    if (last < 0) {
+        forward_pause(finder, now_us);
+        return;
+    }
+    finder->first_lane = (last + 1) % FINDER_LANES;
+    finder_wake(finder);
+}
+
+void finder_note_end(struct finder *finder, const struct finder_plan *plan,
+                     const struct finder_yield *yield, int64_t now_us)
+{
+    switch (plan->read) {
+    case FINDER_FORWARD:
+        forward_note_end(finder, plan, yield, now_us);
+        return;
+    case FINDER_REREAD:
+        scan_note_end(&finder->reread, plan, yield, now_us);
+        return;
+    case FINDER_SWEEP:
+        scan_note_end(&finder->sweep, plan, yield, now_us);
+        return;
+    case FINDER_NOTHING:
+        break;
+    }
+    bug("the end of a read that was not asked for");
+}
+
+void finder_note_snapshot(struct finder *finder, const struct late_snapshot *snapshot,
+                          int64_t now_us)
+{
+    uint64_t next = finder->late.next;
+
+    if (!late_commits_note(&finder->late, snapshot))
+        bug("a snapshot like %.100s", snapshot->text);
+    if (finder->late.next != next || finder->late.is_due)
+        finder->unfinished_us = now_us;
 }
 
 void finder_note_failure(struct finder *finder, int64_t now_us)
 {
     finder->next_poll_us = now_us + FAILURE_PAUSE_US;
-    if (finder->next_sweep_us < finder->next_poll_us)
-        finder->next_sweep_us = finder->next_poll_us;
+    if (finder->sweep.next_us < finder->next_poll_us)
+        finder->sweep.next_us = finder->next_poll_us;
+    if (finder->reread.next_us < finder->next_poll_us)
+        finder->reread.next_us = finder->next_poll_us;
 }
 
 int64_t finder_next_us(const struct finder *finder)
 {
-    return finder->next_poll_us < finder->next_sweep_us ? finder->next_poll_us
-                                                        : finder->next_sweep_us;
+    bool has_reread = finder->reread.is_running || finder->late.is_due;
+    int64_t next_us = finder->next_poll_us;
+
+    if (finder->sweep.next_us < next_us)
+        next_us = finder->sweep.next_us;
+    if (has_reread && finder->reread.next_us < next_us)
+        next_us = finder->reread.next_us;
+    return next_us;
 }

@@ -1,16 +1,20 @@
 /*
  * core/finder.h: what to read next from the queue.
  *
- * For each lane that the worker owns the finder keeps a cursor, the pair (next_retry_at, id) of the
- * last row that was read. Two kinds of read follow from it:
+ * For each lane that the worker owns the finder keeps a cursor, the position of the last row that
+ * was read. Three kinds of read follow from it:
  *   forward  from the cursor to now, with payloads: where new work is found
- *   sweep    from the head of the lane to the cursor, keys only: finds what forward reads can't
- *            have seen, because it was committed after the cursor had passed its time
- * The sweep alone makes the worker correct; forward reads make it fast. A sweep goes in pages and
- * is begun again when it has ended, but never takes more than FINDER_SWEEP_SHARE of the time.
+ *   reread   keys from a bound to the cursor: what transactions have left behind the cursor that
+ *            ended since (core/late_commits.h)
+ *   sweep    keys from the head of the lane to the cursor: the last resort
+ * The sweep alone makes the worker correct; all else only makes it fast. Rereads and sweeps go in
+ * pages, to where the cursor was when they began. They are throttled: a page that took so long is
+ * followed by a pause, so that they never take more than FINDER_REREAD_SHARE and FINDER_SWEEP_SHARE
+ * of the time, and a reread begins at most every FINDER_REREAD_PAUSE_US. While transactions are
+ * unfinished that were seen in the last seconds, polls don't pause for longer than that either.
  *
- * Pure: the caller does the reads, tells what they returned, and passes the time. Times of rows are
- * opaque texts that only the database compares. One plan is outstanding at a time.
+ * Pure: the caller does the reads, tells what they returned, and passes the time. One plan is
+ * outstanding at a time.
  */
 #ifndef POSTRIDER_CORE_FINDER_H
 #define POSTRIDER_CORE_FINDER_H
@@ -18,35 +22,47 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FINDER_LANES       64
-#define FINDER_ROWS_MAX    1000 /* of one read: at more the plan changes to an external sort */
-#define FINDER_SWEEP_SHARE 0.02
+#include "core/late_commits.h"
+#include "core/position.h"
 
-struct finder_position {
-    char time[40]; /* timestamptz as text; "-infinity" before everything */
-    char id[37];
-};
+#define FINDER_LANES           64
+#define FINDER_ROWS_MAX        1000 /* of one read: at more the plan changes to an external sort */
+#define FINDER_SWEEP_SHARE     0.02
+#define FINDER_REREAD_SHARE    0.03
+#define FINDER_REREAD_PAUSE_US 50000
 
 struct finder_lane {
     bool is_owned;
-    struct finder_position cursor;
-    struct finder_position swept; /* how far the running sweep is */
-    bool is_swept;                /* the running sweep has passed this lane */
+    struct position cursor;
+};
+
+/* Of a reread or a sweep, for each lane: how far it is, and how far it goes. */
+struct finder_scan {
+    bool is_running;
+    double share;
+    int64_t shortest_pause_us; /* between the end of one and the begin of the next */
+    int64_t next_us;           /* no page before */
+    struct {
+        bool is_done;
+        struct position at, to;
+    } lanes[FINDER_LANES];
 };
 
 struct finder {
     struct finder_lane lanes[FINDER_LANES];
-    int first_lane; /* the next read begins with it, so that a full lane doesn't starve others */
-    int full_lanes; /* lanes that filled their share of the last forward read */
-    bool is_sweeping;
-    int64_t next_sweep_us; /* not before */
-    int64_t next_poll_us;  /* not before; 0 while reads bring rows */
+    struct late_commits late;
+    struct finder_scan reread;
+    struct finder_scan sweep;
+    int first_lane;       /* the next read begins with it: a full lane doesn't starve others */
+    int full_lanes;       /* lanes that filled their share of the last forward read */
+    int64_t next_poll_us; /* not before; 0 while reads bring rows */
     int64_t idle_pause_us;
     int64_t longest_pause_us; /* worker.poll_interval */
     int64_t row_bytes;        /* recent mean, to ask for as many rows as there is room for */
+    int64_t unfinished_us;    /* when transactions were last seen to begin or end */
 };
 
-enum finder_read { FINDER_NOTHING, FINDER_FORWARD, FINDER_SWEEP };
+enum finder_read { FINDER_NOTHING, FINDER_FORWARD, FINDER_REREAD, FINDER_SWEEP };
 
 struct finder_plan {
     enum finder_read read;
@@ -54,6 +70,14 @@ struct finder_plan {
     int lanes[FINDER_LANES];
     int lane_rows; /* limit for each lane */
     int rows;      /* limit for all of them */
+};
+
+/* What a read has brought. */
+struct finder_yield {
+    int rows[FINDER_LANES]; /* of each lane */
+    int payloads;           /* rows that came with theirs */
+    int64_t bytes;          /* of these */
+    int64_t started_us;     /* when it was sent */
 };
 
 void finder_init(struct finder *finder, int64_t longest_pause_us);
@@ -77,17 +101,21 @@ void finder_wake(struct finder *finder);
 struct finder_plan finder_plan(struct finder *finder, int64_t now_us, int room_rows,
                                int64_t room_bytes);
 
-const struct finder_position *finder_from(const struct finder *finder,
-                                          const struct finder_plan *plan, int lane);
-/* The upper end of a sweep; a forward read ends at the database's now(). */
-const struct finder_position *finder_to(const struct finder *finder, int lane);
+const struct position *finder_from(const struct finder *finder, const struct finder_plan *plan,
+                                   int lane);
+/* The upper end of a reread or a sweep; a forward read ends at the database's now(). */
+const struct position *finder_to(const struct finder *finder, const struct finder_plan *plan,
+                                 int lane);
 
 void finder_note_row(struct finder *finder, const struct finder_plan *plan, int lane,
                      const char *time, const char *id);
 
-/* lane_counts[i] rows came for plan->lanes[i]; bytes is their payloads' size. */
-void finder_note_end(struct finder *finder, const struct finder_plan *plan, const int *lane_counts,
-                     int64_t bytes, int64_t started_us, int64_t now_us);
+void finder_note_end(struct finder *finder, const struct finder_plan *plan,
+                     const struct finder_yield *yield, int64_t now_us);
+
+/* With each forward read, after its rows: what it told of transactions. */
+void finder_note_snapshot(struct finder *finder, const struct late_snapshot *snapshot,
+                          int64_t now_us);
 
 /* The read did not happen; the cursors stay. Tries again after a pause. */
 void finder_note_failure(struct finder *finder, int64_t now_us);

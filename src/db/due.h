@@ -1,9 +1,10 @@
 /*
  * db/due.h: the statements that find and fetch pending rows.
  *
- * Three of them: the forward read of core/finder.h (rows with payloads), the sweep (keys only), and
- * the fetch of single rows by key. All use the index (lane, next_retry_at, id) or the primary key,
- * and none writes. A payload over the limit is measured but not fetched.
+ * Three of them: the forward read of core/finder.h (rows with payloads, and what the same snapshot
+ * tells of transactions), the scan of keys that rereads and sweeps make, and the fetch of single
+ * rows by key. All use the index (lane, next_retry_at, id) or the primary key, and none writes. A
+ * payload over the limit is measured but not fetched.
  */
 #ifndef POSTRIDER_DB_DUE_H
 #define POSTRIDER_DB_DUE_H
@@ -57,6 +58,10 @@ bool due_send_read(struct due_reader *reader, struct db_link *link, const struct
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,
                     int count, int64_t room_bytes, db_link_answered *on_answer,
                     void *owner) MUST_USE;
+
+/* The answer of a forward read: how many rows there are, and its snapshot, which always comes. */
+int due_rows_count(const PGresult *result);
+struct late_snapshot due_snapshot(const PGresult *result);
 
 struct due_row due_row_at(const PGresult *result, int row);
 struct due_key due_key_at(const PGresult *result, int row);

@@ -86,31 +86,33 @@ static void admit_row(struct worker *worker, const struct due_row *row)
                   worker->now_us);
 }
 
-/* Admits the rows and moves the cursors behind them; the size of their payloads. */
-static int64_t note_forward(struct worker *worker, const PGresult *result, int *lane_counts)
+/* Admits the rows and moves the cursors behind them. */
+static void note_forward(struct worker *worker, const PGresult *result, struct finder_yield *yield)
 {
     struct finding *finding = &worker->finding;
-    int64_t bytes = 0;
+    int count = due_rows_count(result);
+    struct late_snapshot snapshot = due_snapshot(result);
 
-    for (int i = 0; i < PQntuples(result); i++) {
+    for (int i = 0; i < count; i++) {
         struct due_row row = due_row_at(result, i);
 
-        lane_counts[row.lane]++;
-        bytes += row.payload != NULL ? row.payload_bytes : 0;
+        yield->rows[row.lane]++;
+        yield->payloads += row.payload != NULL;
+        yield->bytes += row.payload != NULL ? row.payload_bytes : 0;
         finder_note_row(&finding->finder, &finding->plan, row.lane, row.next_retry_at, row.id);
         admit_row(worker, &row);
     }
-    return bytes;
+    finder_note_snapshot(&finding->finder, &snapshot, worker->now_us);
 }
 
-static void note_sweep(struct worker *worker, const PGresult *result, int *lane_counts)
+static void note_scan(struct worker *worker, const PGresult *result, struct finder_yield *yield)
 {
     struct finding *finding = &worker->finding;
 
     for (int i = 0; i < PQntuples(result); i++) {
         struct due_key key = due_key_at(result, i);
 
-        lane_counts[key.lane]++;
+        yield->rows[key.lane]++;
         finder_note_row(&finding->finder, &finding->plan, key.lane, key.next_retry_at, key.id);
         if (deliveries_find(&worker->deliveries, key.id) == NULL)
             snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s",
@@ -134,20 +136,15 @@ static void on_read_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
     struct finding *finding = &worker->finding;
-    int by_lane[FINDER_LANES] = {0};
-    int counts[FINDER_LANES];
-    int64_t bytes = 0;
+    struct finder_yield yield = {.started_us = finding->started_us};
 
     if (!answer_is_good(worker, answer))
         return;
-    if (finding->plan.read == FINDER_SWEEP)
-        note_sweep(worker, answer->results[0], by_lane);
+    if (finding->plan.read == FINDER_FORWARD)
+        note_forward(worker, answer->results[0], &yield);
     else
-        bytes = note_forward(worker, answer->results[0], by_lane);
-    for (int i = 0; i < finding->plan.lanes_count; i++)
-        counts[i] = by_lane[finding->plan.lanes[i]];
-    finder_note_end(&finding->finder, &finding->plan, counts, bytes, finding->started_us,
-                    worker->now_us);
+        note_scan(worker, answer->results[0], &yield);
+    finder_note_end(&finding->finder, &finding->plan, &yield, worker->now_us);
 }
 
 static void on_fetch_answered(void *owner, const struct db_answer *answer)
@@ -170,7 +167,7 @@ static void note_sent(struct worker *worker)
     worker->deliveries.newest_read++;
 }
 
-/* What there is no room for is found again by the next sweep. */
+/* As many as there is room for; the others wait, and nothing else is read before them. */
 static void fetch_found(struct worker *worker)
 {
     struct finding *finding = &worker->finding;
@@ -178,13 +175,16 @@ static void fetch_found(struct worker *worker)
     int count = finding->found_count;
 
     if (count > room_rows(worker))
-        count = room_rows(worker) > 0 ? room_rows(worker) : 0;
+        count = room_rows(worker);
     for (int i = 0; i < count; i++)
         ids[i] = finding->found[i];
-    finding->found_count = 0;
-    if (count > 0 && due_send_fetch(&finding->reader, worker->reading, ids, count,
-                                    room_bytes(worker), on_fetch_answered, worker))
-        note_sent(worker);
+    if (!due_send_fetch(&finding->reader, worker->reading, ids, count, room_bytes(worker),
+                        on_fetch_answered, worker))
+        return;
+    note_sent(worker);
+    finding->found_count -= count;
+    memmove(finding->found[0], finding->found[count],
+            (size_t)finding->found_count * sizeof(finding->found[0]));
 }
 
 void finding_step(struct worker *worker)

@@ -21,7 +21,7 @@ struct row {
     int64_t committed_us;
     int64_t found_us; /* -1 = not yet */
     int lane;
-    struct finder_position position;
+    struct position position;
 };
 
 struct model {
@@ -32,27 +32,29 @@ struct model {
     int reads;
 };
 
+/* counts are of the plan's lanes, in their order. */
+static void note_end(struct finder *finder, const struct finder_plan *plan, const int *counts,
+                     int64_t bytes, int64_t started_us, int64_t now_us)
+{
+    struct finder_yield yield = {.bytes = bytes, .started_us = started_us};
+
+    for (int i = 0; i < plan->lanes_count; i++) {
+        yield.rows[plan->lanes[i]] = counts[i];
+        yield.payloads += counts[i];
+    }
+    finder_note_end(finder, plan, &yield, now_us);
+}
+
 static uint64_t random_next(struct model *model)
 {
     model->random = model->random * 6364136223846793005u + 1442695040888963407u;
     return model->random >> 33;
 }
 
-/* Texts of equal length compare as their numbers do; "-infinity" is before all of them. */
-static int compare(const struct finder_position *a, const struct finder_position *b)
-{
-    int by_time;
-
-    if (a->time[0] == '-' || b->time[0] == '-')
-        return (b->time[0] == '-') - (a->time[0] == '-');
-    by_time = strcmp(a->time, b->time);
-    return by_time != 0 ? by_time : strcmp(a->id, b->id);
-}
-
 static int compare_rows(const void *a, const void *b)
 {
-    return compare(&(*(const struct row *const *)a)->position,
-                   &(*(const struct row *const *)b)->position);
+    return position_compare(&(*(const struct row *const *)a)->position,
+                            &(*(const struct row *const *)b)->position);
 }
 
 static bool is_read(const struct model *model, const struct finder_plan *plan,
@@ -60,10 +62,10 @@ static bool is_read(const struct model *model, const struct finder_plan *plan,
 {
     if (row->committed_us > model->now_us || row->time_us > model->now_us)
         return false;
-    if (compare(&row->position, finder_from(&model->finder, plan, row->lane)) <= 0)
+    if (position_compare(&row->position, finder_from(&model->finder, plan, row->lane)) <= 0)
         return false;
     return plan->read != FINDER_SWEEP ||
-           compare(&row->position, finder_to(&model->finder, row->lane)) <= 0;
+           position_compare(&row->position, finder_to(&model->finder, plan, row->lane)) <= 0;
 }
 
 /* What the database does: rows of one lane in order, limited for each lane and for all. */
@@ -99,7 +101,7 @@ static void model_read(struct model *model, const struct finder_plan *plan)
     }
     model->now_us += READ_US;
     model->reads++;
-    finder_note_end(&model->finder, plan, counts, total * 100, started_us, model->now_us);
+    note_end(&model->finder, plan, counts, total * 100, started_us, model->now_us);
 }
 
 static void model_run(struct model *model, int64_t until_us, int room)
@@ -180,7 +182,7 @@ static void test_cursor_alone_loses_late_commits(void **state)
     int64_t longest_us;
 
     (void)state;
-    model->finder.next_sweep_us = INT64_MAX;
+    model->finder.sweep.next_us = INT64_MAX;
     model_run(model, 12000000, 500);
     assert_in_range(count_lost(model, &longest_us), 50, ROWS);
     free(model);
@@ -238,7 +240,7 @@ static void test_rows_are_limited_by_bytes(void **state)
     for (int i = 0; i < 20; i++) {
         plan = finder_plan(&finder, 1, 1000, 10000000);
         assert_int_equal(plan.read, FINDER_FORWARD);
-        finder_note_end(&finder, &plan, counts, 10 * 100000, 0, 1);
+        note_end(&finder, &plan, counts, 10 * 100000, 0, 1);
     }
     plan = finder_plan(&finder, 1, 1000, 1000000);
     assert_in_range(plan.rows, 8, 13);
@@ -275,10 +277,10 @@ static void test_restart_reads_from_the_head(void **state)
     finder_own(&finder, 0);
     plan = finder_plan(&finder, 1, 10, 1000);
     finder_note_row(&finder, &plan, 0, "2026-01-01 00:00:00+00", "a");
-    finder_note_end(&finder, &plan, counts, 10, 0, 1);
-    assert_string_equal(finder_to(&finder, 0)->id, "a");
+    note_end(&finder, &plan, counts, 10, 0, 1);
+    assert_string_equal((&finder.lanes[0].cursor)->id, "a");
     finder_restart(&finder);
-    assert_string_equal(finder_to(&finder, 0)->time, "-infinity");
+    assert_string_equal((&finder.lanes[0].cursor)->time, "-infinity");
 }
 
 /* A lane that is always full gets its turn, and no more than that. */
@@ -296,13 +298,13 @@ static void test_full_lane_does_not_starve_others(void **state)
         struct finder_plan plan = finder_plan(&finder, 1, 100, 1000000);
 
         if (plan.read == FINDER_SWEEP) {
-            finder_note_end(&finder, &plan, counts, 0, 1, 1);
+            note_end(&finder, &plan, counts, 0, 1, 1);
             continue;
         }
         seen[plan.lanes[0]]++;
         counts[0] = plan.rows;
         finder_note_row(&finder, &plan, plan.lanes[0], "2026-01-01 00:00:00+00", "a");
-        finder_note_end(&finder, &plan, counts, 100, 1, 1);
+        note_end(&finder, &plan, counts, 100, 1, 1);
     }
     for (int i = 0; i < 4; i++)
         assert_in_range(seen[i], 1, 2);
@@ -317,7 +319,7 @@ static void read_sweep_page(struct finder *finder, int64_t now_us, int64_t cost_
 
     assert_int_equal(plan.read, FINDER_SWEEP);
     finder_note_row(finder, &plan, 0, "2026-01-01 00:00:00+00", id);
-    finder_note_end(finder, &plan, counts, 0, now_us, now_us + cost_us);
+    note_end(finder, &plan, counts, 0, now_us, now_us + cost_us);
 }
 
 /* Lane 0 with a cursor behind its head, so that there is something to sweep. */
@@ -331,7 +333,7 @@ static void init_with_cursor(struct finder *finder)
     plan = finder_plan(finder, 1, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_FORWARD);
     finder_note_row(finder, &plan, 0, "2026-01-02 00:00:00+00", "z");
-    finder_note_end(finder, &plan, counts, 10, 1, 1);
+    note_end(finder, &plan, counts, 10, 1, 1);
 }
 
 static void test_long_sweep_goes_on_where_its_page_ended(void **state)
@@ -341,9 +343,9 @@ static void test_long_sweep_goes_on_where_its_page_ended(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.next_sweep_us = 0;
+    finder.sweep.next_us = 0;
     read_sweep_page(&finder, 10, 1, FINDER_ROWS_MAX, "m");
-    plan = finder_plan(&finder, finder.next_sweep_us, 1000, 1 << 20);
+    plan = finder_plan(&finder, finder.sweep.next_us, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_SWEEP);
     assert_string_equal(finder_from(&finder, &plan, 0)->id, "m");
 }
@@ -355,9 +357,9 @@ static void test_sweep_that_ended_begins_at_the_head(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.next_sweep_us = 0;
+    finder.sweep.next_us = 0;
     read_sweep_page(&finder, 10, 1, FINDER_ROWS_MAX - 1, "m");
-    plan = finder_plan(&finder, finder.next_sweep_us, 1000, 1 << 20);
+    plan = finder_plan(&finder, finder.sweep.next_us, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_SWEEP);
     assert_string_equal(finder_from(&finder, &plan, 0)->time, "-infinity");
 }
@@ -371,9 +373,9 @@ static void test_sweeps_take_their_share_of_the_time(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         init_with_cursor(&finder);
-        finder.next_sweep_us = 0;
+        finder.sweep.next_us = 0;
         read_sweep_page(&finder, 10, cost_us, counts[i], "m");
-        assert_int_equal(finder.next_sweep_us,
+        assert_int_equal(finder.sweep.next_us,
                          10 + cost_us + (int64_t)((double)cost_us / FINDER_SWEEP_SHARE));
         /* Forward reads go on meanwhile. */
         assert_int_equal(finder_plan(&finder, 10 + cost_us, 1000, 1 << 20).read, FINDER_FORWARD);
@@ -389,15 +391,15 @@ static void test_reads_pause_only_when_they_bring_nothing(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.next_sweep_us = INT64_MAX;
+    finder.sweep.next_us = INT64_MAX;
     plan = finder_plan(&finder, 1, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_FORWARD);
-    finder_note_end(&finder, &plan, none, 0, 1, 2);
+    note_end(&finder, &plan, none, 0, 1, 2);
     assert_int_equal(finder_plan(&finder, 2, 1000, 1 << 20).read, FINDER_NOTHING);
     finder_wake(&finder);
     plan = finder_plan(&finder, 2, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_FORWARD);
-    finder_note_end(&finder, &plan, some, 10, 2, 3);
+    note_end(&finder, &plan, some, 10, 2, 3);
     assert_int_equal(finder_plan(&finder, 3, 1000, 1 << 20).read, FINDER_FORWARD);
     assert_true(finder_next_us(&finder) <= 3);
 }
@@ -413,12 +415,12 @@ static void test_full_lanes_share_a_read(void **state)
     finder_init(&finder, PAUSE_US);
     for (int i = 0; i < 4; i++)
         finder_own(&finder, i);
-    finder.next_sweep_us = INT64_MAX;
+    finder.sweep.next_us = INT64_MAX;
     plan = finder_plan(&finder, 1, 1000, INT64_MAX / 2);
     assert_int_equal(plan.lane_rows, plan.rows);
     for (int i = 0; i < 4; i++)
         counts[i] = plan.lane_rows;
-    finder_note_end(&finder, &plan, counts, 100, 1, 1);
+    note_end(&finder, &plan, counts, 100, 1, 1);
     plan = finder_plan(&finder, 1, 1000, INT64_MAX / 2);
     assert_int_equal(plan.rows, 1000);
     assert_int_equal(plan.lane_rows, 250);
@@ -430,7 +432,7 @@ static void read_forward(struct finder *finder, int64_t now_us, int count)
     int counts[FINDER_LANES] = {count};
 
     assert_int_equal(plan.read, FINDER_FORWARD);
-    finder_note_end(finder, &plan, counts, count, now_us, now_us);
+    note_end(finder, &plan, counts, count, now_us, now_us);
 }
 
 /* Where rows come again, the next ones are not waited for as long as in the quiet before. */
@@ -441,7 +443,7 @@ static void test_rows_end_the_long_pauses(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.next_sweep_us = INT64_MAX;
+    finder.sweep.next_us = INT64_MAX;
     read_forward(&finder, at_us, 0);
     first_pause_us = finder_next_us(&finder) - at_us;
     for (int i = 0; i < 10; i++) {
@@ -453,6 +455,79 @@ static void test_rows_end_the_long_pauses(void **state)
     read_forward(&finder, at_us, 1);
     read_forward(&finder, at_us, 0);
     assert_int_equal(finder_next_us(&finder) - at_us, first_pause_us);
+}
+
+static void tell(struct finder *finder, const char *snapshot, uint32_t next, const char *bound,
+                 int64_t now_us)
+{
+    struct late_snapshot read = {.text = snapshot, .next = next, .bound = bound};
+
+    finder_note_snapshot(finder, &read, now_us);
+}
+
+/* A transaction has ended: what it may have left is read by keys, from its bound to the cursor. */
+static void test_what_has_ended_is_read_again(void **state)
+{
+    const int none[FINDER_LANES] = {0};
+    struct finder finder;
+    struct finder_plan plan;
+
+    (void)state;
+    init_with_cursor(&finder);
+    finder.sweep.next_us = INT64_MAX;
+    tell(&finder, "5:5:", 5, "2026-01-01 00:00:00+00", 1);
+    tell(&finder, "5:5:", 6, "2026-01-01 00:00:01+00", 1);
+    assert_int_equal(finder_plan(&finder, 1, 1000, 1 << 20).read, FINDER_FORWARD);
+    tell(&finder, "6:6:", 6, "2026-01-01 00:00:02+00", 1);
+    assert_int_equal(finder_next_us(&finder), 0);
+    plan = finder_plan(&finder, 1, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_REREAD);
+    assert_int_equal(plan.lanes_count, 1);
+    assert_string_equal(finder_from(&finder, &plan, 0)->time, "2026-01-01 00:00:00+00");
+    assert_string_equal(finder_to(&finder, &plan, 0)->id, "z");
+    note_end(&finder, &plan, none, 0, 1, 2);
+    /* The next one waits a little, so that it has the ends of many to look for. */
+    tell(&finder, "7:7:", 7, "2026-01-01 00:00:03+00", 2);
+    assert_int_equal(finder_plan(&finder, 2, 1000, 1 << 20).read, FINDER_FORWARD);
+    plan = finder_plan(&finder, 2 + FINDER_REREAD_PAUSE_US, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_REREAD);
+    assert_string_equal(finder_from(&finder, &plan, 0)->time, "2026-01-01 00:00:02+00");
+}
+
+/* A bound beyond the cursor leaves nothing to read: forward reads come there. */
+static void test_nothing_to_read_again_before_the_bound(void **state)
+{
+    struct finder finder;
+
+    (void)state;
+    init_with_cursor(&finder);
+    finder.sweep.next_us = INT64_MAX;
+    tell(&finder, "5:5:", 5, "2026-01-03 00:00:00+00", 1);
+    tell(&finder, "7:7:", 7, "2026-01-03 00:00:01+00", 1);
+    assert_int_equal(finder_plan(&finder, 1, 1000, 1 << 20).read, FINDER_FORWARD);
+}
+
+/* While something runs that was seen lately, its end is not waited for as long as for rows. */
+static void test_unfinished_transactions_shorten_the_pause(void **state)
+{
+    int64_t at_us = 1;
+    struct finder finder;
+
+    (void)state;
+    init_with_cursor(&finder);
+    finder.sweep.next_us = INT64_MAX;
+    for (int i = 0; i < 20; i++) {
+        at_us = finder_next_us(&finder);
+        tell(&finder, "5:5:", i < 1 ? 5 : 6, "2026-01-03 00:00:00+00", at_us);
+        read_forward(&finder, at_us, 0);
+    }
+    assert_int_equal(finder_next_us(&finder) - at_us, FINDER_REREAD_PAUSE_US);
+    for (int i = 0; i < 40; i++) {
+        at_us = finder_next_us(&finder);
+        tell(&finder, "5:5:", 6, "2026-01-03 00:00:00+00", at_us);
+        read_forward(&finder, at_us, 0);
+    }
+    assert_int_equal(finder_next_us(&finder) - at_us, PAUSE_US);
 }
 
 int main(void)
@@ -473,6 +548,9 @@ int main(void)
         cmocka_unit_test(test_sweeps_take_their_share_of_the_time),
         cmocka_unit_test(test_reads_pause_only_when_they_bring_nothing),
         cmocka_unit_test(test_rows_end_the_long_pauses),
+        cmocka_unit_test(test_what_has_ended_is_read_again),
+        cmocka_unit_test(test_nothing_to_read_again_before_the_bound),
+        cmocka_unit_test(test_unfinished_transactions_shorten_the_pause),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,30 @@
+#include "core/position.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+
+#define FIRST_ID "00000000-0000-0000-0000-000000000000"
+
+const struct position position_head = {"-infinity", FIRST_ID};
+
+void position_set(struct position *position, const char *time, const char *id)
+{
+    if (strlen(time) >= sizeof(position->time) || strlen(id) >= sizeof(position->id))
+        bug("a position of %zu and %zu bytes", strlen(time), strlen(id));
+    snprintf(position->time, sizeof(position->time), "%s", time);
+    snprintf(position->id, sizeof(position->id), "%s", id);
+}
+
+void position_set_time(struct position *position, const char *time)
+{
+    position_set(position, time, FIRST_ID);
+}
+
+int position_compare(const struct position *a, const struct position *b)
+{
+    int by_time = strcmp(a->time, b->time);
+
+    return by_time != 0 ? by_time : strcmp(a->id, b->id);
+}
