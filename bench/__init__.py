@@ -1,0 +1,1 @@
+"""What Postrider costs and how fast it is, beside what people use instead. docs/performance.md."""
