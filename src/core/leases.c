@@ -1,0 +1,186 @@
+#include "core/leases.h"
+
+#include "base/compiler.h"
+
+#define LOOK_PAUSE_US    1000000
+#define HUNGRY_PAUSE_US  100000 /* lanes are missing, and the picture is changing */
+#define PATIENT_PAUSE_US 500000 /* they are missing, and nothing has changed for a while */
+#define HUNGRY_US        3000000
+#define PACE_US          20000 /* between two requests of a hand-over */
+#define FAILURE_PAUSE_US 250000
+
+void leases_init(struct leases *leases)
+{
+    *leases = (struct leases){.owned = 0};
+}
+
+void leases_leave(struct leases *leases, bool is_leaving)
+{
+    if (leases->is_leaving == is_leaving)
+        return;
+    leases->is_leaving = is_leaving;
+    leases->is_view_new = leases->has_view;
+    leases->renew_us = 0; /* others learn of it from this worker's row */
+}
+
+static uint64_t held(const struct leases *leases)
+{
+    return leases->owned | leases->giving;
+}
+
+static void drop(struct leases *leases, uint64_t lanes)
+{
+    leases->owned &= ~lanes;
+    leases->giving &= ~lanes;
+}
+
+uint64_t leases_expire(struct leases *leases, int64_t now_us)
+{
+    uint64_t lost = 0;
+
+    for (uint64_t left = held(leases); left != 0; left &= left - 1) {
+        int lane = __builtin_ctzll(left);
+
+        if (now_us >= leases->until_us[lane])
+            lost |= SHARES_LANE(lane);
+    }
+    drop(leases, lost);
+    return lost;
+}
+
+bool leases_may_start(const struct leases *leases, int lane, int64_t now_us)
+{
+    return (leases->owned & SHARES_LANE(lane)) != 0 && now_us < leases->until_us[lane];
+}
+
+/* Lanes that are on their way out: they are released when nothing of them is under way. */
+static bool is_handing_over(const struct leases *leases)
+{
+    return leases->giving != 0 || (leases->view.mine & ~leases->owned) != 0;
+}
+
+bool leases_is_due(const struct leases *leases, int64_t now_us)
+{
+    if (leases->asked.ask != LEASES_NOTHING)
+        return false;
+    return now_us >= leases->renew_us || now_us >= leases->look_us || leases->is_view_new ||
+           (is_handing_over(leases) && now_us >= leases->pace_us);
+}
+
+/* Gives and takes back what the picture demands; what the database has to be told is the rest. */
+static struct leases_request plan(struct leases *leases, uint64_t busy)
+{
+    struct shares_local local = {leases->owned, leases->giving, busy};
+    struct shares_plan shares = shares_plan(&leases->view, &local, leases->is_leaving);
+
+    leases->share = shares.share;
+    leases->owned = (leases->owned | shares.resume) & ~shares.give;
+    leases->giving = (leases->giving | shares.give) & ~shares.resume;
+    return (struct leases_request){.take = shares.take, .release = shares.release};
+}
+
+struct leases_request leases_next(struct leases *leases, int64_t now_us, int64_t lease_us,
+                                  uint64_t busy)
+{
+    struct leases_request request = {.ask = LEASES_NOTHING};
+
+    if (leases->asked.ask != LEASES_NOTHING)
+        bug("a second request about lanes");
+    if (leases->has_view)
+        request = plan(leases, busy);
+    leases->is_view_new = false;
+    leases->pace_us = now_us + PACE_US;
+    if (now_us >= leases->renew_us || (request.take | request.release) != 0)
+        request.ask = LEASES_RENEW;
+    else if (now_us >= leases->look_us)
+        request.ask = LEASES_LOOK;
+    if (request.ask == LEASES_NOTHING)
+        return request;
+    drop(leases, request.release);
+    request.keep = held(leases);
+    request.turn = ++leases->turn;
+    leases->view.mine &= ~request.release;
+    leases->view.free &= ~request.take;
+    leases->asked = request;
+    leases->asked_us = now_us;
+    leases->asked_lease_us = lease_us;
+    if (request.ask == LEASES_RENEW)
+        leases->renew_us = now_us + lease_us / 3;
+    return request;
+}
+
+static bool is_same(const struct shares_view *a, const struct shares_view *b)
+{
+    return a->live == b->live && a->rank == b->rank && a->mine == b->mine && a->free == b->free;
+}
+
+static bool is_hungry(const struct leases *leases)
+{
+    return !leases->is_leaving &&
+           shares_count(leases->owned) < shares_size(leases->view.live, leases->view.rank);
+}
+
+static int64_t look_pause_us(const struct leases *leases, int64_t now_us)
+{
+    if (!is_hungry(leases))
+        return LOOK_PAUSE_US;
+    return now_us - leases->changed_us < HUNGRY_US ? HUNGRY_PAUSE_US : PATIENT_PAUSE_US;
+}
+
+/* A lane that was not renewed (its row was locked) keeps the end that it had. */
+static void note_held(struct leases *leases, uint64_t lanes)
+{
+    for (uint64_t left = lanes; left != 0; left &= left - 1)
+        leases->until_us[__builtin_ctzll(left)] = leases->asked_us + leases->asked_lease_us;
+    leases->owned |= lanes & leases->asked.take;
+}
+
+void leases_note_answer(struct leases *leases, uint64_t lanes, const struct shares_view *view,
+                        int64_t now_us)
+{
+    if (leases->asked.ask == LEASES_RENEW)
+        note_held(leases, lanes & (leases->asked.keep | leases->asked.take));
+    leases->asked.ask = LEASES_NOTHING;
+    if (!leases->has_view || !is_same(view, &leases->view))
+        leases->changed_us = now_us;
+    leases->view = *view;
+    leases->has_view = true;
+    leases->is_view_new = true;
+    drop(leases, held(leases) & ~view->mine);
+    leases_expire(leases, now_us);
+    leases->look_us = now_us + look_pause_us(leases, now_us);
+}
+
+void leases_note_failure(struct leases *leases, int64_t now_us)
+{
+    if (leases->asked.ask == LEASES_RENEW)
+        leases->renew_us = now_us + FAILURE_PAUSE_US;
+    leases->look_us = now_us + FAILURE_PAUSE_US;
+    leases->pace_us = now_us + FAILURE_PAUSE_US;
+    leases->asked.ask = LEASES_NOTHING;
+}
+
+int64_t leases_end_us(const struct leases *leases)
+{
+    int64_t end_us = INT64_MAX;
+
+    for (uint64_t left = held(leases); left != 0; left &= left - 1)
+        if (leases->until_us[__builtin_ctzll(left)] < end_us)
+            end_us = leases->until_us[__builtin_ctzll(left)];
+    return end_us;
+}
+
+int64_t leases_next_us(const struct leases *leases)
+{
+    int64_t next_us = leases_end_us(leases);
+
+    if (leases->asked.ask != LEASES_NOTHING)
+        return next_us;
+    if (leases->is_view_new)
+        return 0;
+    if (leases->renew_us < next_us)
+        next_us = leases->renew_us;
+    if (is_handing_over(leases) && leases->pace_us < next_us)
+        next_us = leases->pace_us;
+    return leases->look_us < next_us ? leases->look_us : next_us;
+}

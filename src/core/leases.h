@@ -1,0 +1,92 @@
+/*
+ * core/leases.h: the lanes that a worker may deliver for, and what it asks the database next.
+ *
+ * A lane is owned from the answer to a request that took it until one lease after the last request
+ * that renewed it was *sent*, by the caller's monotonic clock. The database's end of the lease is
+ * counted from when it executed that request, so it is never earlier, and at no time do two workers
+ * believe that they own a lane. Two things must hold for that: the database's clock does not jump
+ * by as much as a lease, and a request that was delayed (its connection was lost) does nothing
+ * after a later one; db/lanes.c sees to that by the request's turn, a number that grows.
+ *
+ * A lane that is to go to another worker is given first: nothing more is started for it. When
+ * nothing of it is under way any more it is released, so nothing is sent twice. It is renewed
+ * meanwhile. Requests:
+ *   renew  every third of the lease, and whenever lanes are to be taken or released
+ *   look   the picture alone, once a second; more often for a while when lanes are missing
+ * One request is outstanding at a time. Pure: worker/leasing.c sends and tells what came back.
+ */
+#ifndef POSTRIDER_CORE_LEASES_H
+#define POSTRIDER_CORE_LEASES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/shares.h"
+
+enum leases_ask { LEASES_NOTHING, LEASES_LOOK, LEASES_RENEW };
+
+/* LEASES_RENEW: the sets are disjoint. */
+struct leases_request {
+    enum leases_ask ask;
+    int64_t turn; /* larger with each */
+    uint64_t keep;
+    uint64_t take;
+    uint64_t release;
+};
+
+struct leases {
+    uint64_t owned;
+    uint64_t giving;
+    int64_t until_us[SHARES_LANES]; /* of owned and giving lanes */
+    struct shares_view view;
+    bool has_view;
+    bool is_view_new; /* nothing was planned on it yet */
+    bool is_leaving;
+    int share; /* as last planned */
+
+    struct leases_request asked; /* the outstanding one */
+    int64_t asked_us;
+    int64_t asked_lease_us;
+    int64_t turn;
+    int64_t renew_us;   /* next renewal */
+    int64_t look_us;    /* next look */
+    int64_t pace_us;    /* next step of a hand-over */
+    int64_t changed_us; /* when the picture last changed */
+};
+
+void leases_init(struct leases *leases);
+
+/* The worker stops, or goes on after all: its share is none while it leaves. */
+void leases_leave(struct leases *leases, bool is_leaving);
+
+/* Drops the lanes whose lease has run out by our clock; returns them. */
+uint64_t leases_expire(struct leases *leases, int64_t now_us);
+
+/* True while a delivery of this lane may be started. */
+bool leases_may_start(const struct leases *leases, int lane, int64_t now_us);
+
+/* True when leases_next() would ask for something; cheap, for every loop turn. */
+bool leases_is_due(const struct leases *leases, int64_t now_us);
+
+/*
+ * What to ask now; busy are the lanes with something in flight or unwritten. The lanes that it
+ * gives or releases have left leases->owned when it returns. The caller sends the request in this
+ * moment, and answers it with one of the notes.
+ */
+struct leases_request leases_next(struct leases *leases, int64_t now_us, int64_t lease_us,
+                                  uint64_t busy);
+
+/* held: the lanes that the renewal has renewed or taken (0 for a look). */
+void leases_note_answer(struct leases *leases, uint64_t held, const struct shares_view *view,
+                        int64_t now_us);
+
+/* Refused, lost or not sent: it may have happened or not. */
+void leases_note_failure(struct leases *leases, int64_t now_us);
+
+/* When the first lane runs out, unless it is renewed. */
+int64_t leases_end_us(const struct leases *leases);
+
+/* When leases_expire() or leases_next() has something to do, if nothing else happens. */
+int64_t leases_next_us(const struct leases *leases);
+
+#endif

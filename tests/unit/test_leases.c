@@ -1,0 +1,200 @@
+/* What a worker asks for its lanes, and until when it believes that it owns them. */
+#include "unit.h"
+
+#include "core/leases.h"
+
+#define ALL      UINT64_MAX
+#define LEASE_US 15000000
+#define SECOND   INT64_C(1000000)
+
+static struct leases_request next(struct leases *leases, int64_t now_us, uint64_t busy)
+{
+    return leases_is_due(leases, now_us) ? leases_next(leases, now_us, LEASE_US, busy)
+                                         : (struct leases_request){.ask = LEASES_NOTHING};
+}
+
+static void answer(struct leases *leases, int64_t now_us, uint64_t held, struct shares_view view)
+{
+    leases_note_answer(leases, held, &view, now_us);
+}
+
+/* The only worker, at 0, with all lanes; the next renewal is due after a third of the lease. */
+static struct leases owner_of_all(void)
+{
+    struct leases leases;
+
+    leases_init(&leases);
+    assert_int_equal(next(&leases, 0, 0).ask, LEASES_RENEW);
+    answer(&leases, 0, 0, (struct shares_view){.live = 1, .rank = 0, .free = ALL});
+    assert_true(next(&leases, 0, 0).take == ALL);
+    answer(&leases, 0, ALL, (struct shares_view){.live = 1, .rank = 0, .mine = ALL});
+    assert_true(leases.owned == ALL);
+    assert_int_equal(next(&leases, 0, 0).ask, LEASES_NOTHING);
+    return leases;
+}
+
+static void test_takes_after_looking_and_renews(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct leases_request request;
+
+    (void)state;
+    assert_int_equal(next(&leases, SECOND - 1, 0).ask, LEASES_NOTHING);
+    assert_int_equal(leases_next_us(&leases), SECOND);
+    assert_int_equal(next(&leases, SECOND, 0).ask, LEASES_LOOK);
+    answer(&leases, SECOND, 0, (struct shares_view){.live = 1, .rank = 0, .mine = ALL});
+    request = next(&leases, LEASE_US / 3, 0);
+    assert_int_equal(request.ask, LEASES_RENEW);
+    assert_true(request.keep == ALL && request.take == 0 && request.release == 0);
+}
+
+/* One lease after the request was sent, not after it was answered. */
+static void test_ends_a_lease_after_the_request(void **state)
+{
+    struct leases leases = owner_of_all();
+    int64_t sent_us = LEASE_US / 3;
+
+    (void)state;
+    next(&leases, sent_us, 0);
+    answer(&leases, sent_us + 4 * SECOND, ALL,
+           (struct shares_view){.live = 1, .rank = 0, .mine = ALL});
+    assert_true(leases_may_start(&leases, 7, sent_us + LEASE_US - 1));
+    assert_false(leases_may_start(&leases, 7, sent_us + LEASE_US));
+    assert_true(leases_expire(&leases, sent_us + LEASE_US - 1) == 0);
+    assert_int_equal(leases_end_us(&leases), sent_us + LEASE_US);
+    assert_true(leases_expire(&leases, sent_us + LEASE_US) == ALL);
+    assert_true(leases.owned == 0);
+}
+
+static void test_answer_that_comes_too_late_gives_nothing(void **state)
+{
+    struct leases leases;
+
+    (void)state;
+    leases_init(&leases);
+    next(&leases, 0, 0);
+    answer(&leases, 0, 0, (struct shares_view){.live = 1, .rank = 0, .free = ALL});
+    assert_true(next(&leases, 0, 0).take == ALL);
+    answer(&leases, LEASE_US, ALL, (struct shares_view){.live = 1, .rank = 0, .mine = ALL});
+    assert_true(leases.owned == 0);
+}
+
+/* A lane whose row was locked by somebody keeps the end that it had. */
+static void test_lane_that_was_not_renewed(void **state)
+{
+    struct leases leases = owner_of_all();
+
+    (void)state;
+    next(&leases, 5 * SECOND, 0);
+    answer(&leases, 5 * SECOND, ALL & ~UINT64_C(1),
+           (struct shares_view){.live = 1, .rank = 0, .mine = ALL});
+    assert_false(leases_may_start(&leases, 0, LEASE_US));
+    assert_true(leases_may_start(&leases, 1, LEASE_US));
+    assert_true(leases_expire(&leases, LEASE_US) == 1);
+}
+
+static void test_lane_that_another_has(void **state)
+{
+    struct leases leases = owner_of_all();
+
+    (void)state;
+    next(&leases, SECOND, 0);
+    answer(&leases, SECOND, 0,
+           (struct shares_view){.live = 1, .rank = 0, .mine = ALL & ~UINT64_C(1)});
+    assert_true(leases.owned == (ALL & ~UINT64_C(1)));
+}
+
+/* Given first, renewed while something is under way, released when nothing is. */
+static void test_hands_lanes_over(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct shares_view view = {.live = 2, .rank = 0, .mine = ALL};
+    struct leases_request request;
+
+    (void)state;
+    next(&leases, SECOND, 0);
+    answer(&leases, SECOND, 0, view);
+    request = next(&leases, SECOND, ALL);
+    assert_int_equal(request.ask, LEASES_NOTHING);
+    assert_int_equal(shares_count(leases.owned), 32);
+    assert_int_equal(shares_count(leases.giving), 32);
+
+    request = next(&leases, LEASE_US / 3, ALL);
+    assert_true(request.ask == LEASES_RENEW && request.keep == ALL && request.release == 0);
+    answer(&leases, LEASE_US / 3, ALL, view);
+    request = next(&leases, LEASE_US / 3 + SECOND / 2, ALL & ~leases.giving);
+    assert_int_equal(request.ask, LEASES_RENEW);
+    assert_int_equal(shares_count(request.release), 32);
+    assert_true((request.keep & request.release) == 0 && leases.giving == 0);
+    view.mine = leases.owned;
+    answer(&leases, LEASE_US / 3 + SECOND / 2, leases.owned, view);
+    assert_int_equal(next(&leases, LEASE_US / 3 + SECOND / 2, 0).ask, LEASES_NOTHING);
+}
+
+/* While lanes are missing it looks often, then less often, and never when nothing is missing. */
+static void test_looks_often_while_lanes_are_missing(void **state)
+{
+    struct shares_view view = {.live = 2, .rank = 1};
+    struct leases leases;
+    int looks = 0;
+
+    (void)state;
+    leases_init(&leases);
+    for (int64_t now_us = 0; now_us < 60 * SECOND; now_us += 10000) {
+        if (next(&leases, now_us, 0).ask == LEASES_NOTHING)
+            continue;
+        answer(&leases, now_us, 0, view);
+        looks += now_us >= 10 * SECOND && now_us < 20 * SECOND;
+        if (now_us == 0)
+            assert_int_equal(leases_next_us(&leases), 0);
+        next(&leases, now_us, 0);
+        if (now_us == 0)
+            assert_int_equal(leases_next_us(&leases), 100000);
+    }
+    assert_in_range(looks, 20, 26);
+}
+
+static void test_leaves(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct leases_request request;
+
+    (void)state;
+    leases_leave(&leases, true);
+    request = next(&leases, 100, 0xff);
+    assert_int_equal(request.ask, LEASES_RENEW);
+    assert_true(request.release == (ALL & ~UINT64_C(0xff)) && request.keep == 0xff);
+    assert_true(leases.owned == 0 && leases.giving == 0xff);
+}
+
+/* It may have happened or not: asked again after a pause, with a later turn. */
+static void test_failure(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct leases_request first, second;
+
+    (void)state;
+    first = next(&leases, LEASE_US / 3, 0);
+    leases_note_failure(&leases, LEASE_US / 3 + 10);
+    assert_int_equal(next(&leases, LEASE_US / 3 + 10, 0).ask, LEASES_NOTHING);
+    second = next(&leases, LEASE_US / 3 + SECOND / 2, 0);
+    assert_int_equal(second.ask, LEASES_RENEW);
+    assert_true(second.turn > first.turn && second.keep == ALL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_takes_after_looking_and_renews),
+        cmocka_unit_test(test_ends_a_lease_after_the_request),
+        cmocka_unit_test(test_answer_that_comes_too_late_gives_nothing),
+        cmocka_unit_test(test_lane_that_was_not_renewed),
+        cmocka_unit_test(test_lane_that_another_has),
+        cmocka_unit_test(test_hands_lanes_over),
+        cmocka_unit_test(test_looks_often_while_lanes_are_missing),
+        cmocka_unit_test(test_leaves),
+        cmocka_unit_test(test_failure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
