@@ -88,7 +88,7 @@ CREATE FUNCTION postrider_adopt_names() RETURNS SETOF postrider_adopt_line LANGU
     FROM pg_class
     WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
       AND relname IN ('webhook_endpoints', 'webhook_secrets', 'webhook_attempts', 'webhook_lanes',
-                      'dead_letter_queue', 'postrider_migrations')
+                      'webhook_workers', 'dead_letter_queue', 'postrider_migrations')
     ORDER BY relname
 $$;
 

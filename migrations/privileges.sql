@@ -9,4 +9,5 @@ VALUES
     (4, 'SELECT', 'webhook_secrets'),
     (5, 'SELECT, INSERT, DELETE', 'webhook_attempts'),
     (6, 'SELECT, UPDATE', 'webhook_lanes'),
-    (7, 'SELECT', 'postrider_migrations')
+    (7, 'SELECT, INSERT, UPDATE, DELETE', 'webhook_workers'),
+    (8, 'SELECT', 'postrider_migrations')

@@ -1,8 +1,10 @@
 /*
- * db/lanes.h: owning lanes, by leases in webhook_lanes.
+ * db/lanes.h: owning lanes, by leases in webhook_lanes, and the workers' rows in webhook_workers.
  *
- * A lease is taken and renewed by the database's clock. In this version a worker takes every lane
- * that is free or whose lease has run out, so the first worker delivers and others stand by.
+ * Leases are taken and renewed by the database's clock. A request of a worker does nothing when a
+ * later one of it has been executed: a connection that was lost may still bring it. Workers never
+ * wait for each other: each locks its own row, then lanes with SKIP LOCKED. What to ask for is
+ * core/leases.h's decision; sets of lanes are bits.
  */
 #ifndef POSTRIDER_DB_LANES_H
 #define POSTRIDER_DB_LANES_H
@@ -11,16 +13,37 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/leases.h"
 #include "db/link.h"
 
-/* Takes and renews. The answer has one row, the lane, for each that is owner's now. */
-bool lanes_send_lease(struct db_link *link, const char *owner, int64_t lease_ms,
-                      db_link_answered *on_answer, void *request_owner) MUST_USE;
+/* What a worker says of itself. */
+struct lanes_worker {
+    const char *owner;
+    const char *host;
+    int64_t pid;
+    const char *version;
+    int64_t uptime_ms;
+    bool is_leaving;
+    int64_t lanes;
+    int64_t in_flight;
+    int64_t waiting;
+    int64_t unwritten;
+    uint64_t delivered, retried, failed;
+    double rate;
+    const char *problems; /* a JSON array */
+};
 
-/* Hands all of owner's lanes back. */
-bool lanes_send_release(struct db_link *link, const char *owner, db_link_answered *on_answer,
-                        void *request_owner) MUST_USE;
+/* A request of core/leases.h, either kind. */
+bool lanes_send(struct db_link *link, const struct lanes_worker *worker,
+                const struct leases_request *request, int64_t lease_ms, db_link_answered *on_answer,
+                void *request_owner) MUST_USE;
 
-int lanes_lane_at(const PGresult *result, int row);
+/* Of an answer that is DB_ANSWERED: the lanes that were renewed or taken, and the picture. */
+uint64_t lanes_held(const struct db_answer *answer, const struct leases_request *request);
+struct shares_view lanes_view(const struct db_answer *answer);
+
+/* The worker's end: hands all of its lanes back and removes its row. */
+bool lanes_send_farewell(struct db_link *link, const char *owner, db_link_answered *on_answer,
+                         void *request_owner) MUST_USE;
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "config/config.h"
 #include "core/finder.h"
+#include "core/leases.h"
 #include "db/due.h"
 #include "db/endpoints.h"
 #include "db/link.h"
@@ -74,14 +75,18 @@ struct recording {
 /* Lanes are owned (leasing.c). */
 struct leasing {
     char owner[128];
-    bool is_asking;
+    char host[64];
+    int64_t started_us;
+    struct leases leases;
+    uint64_t applied;                    /* the lanes that the reader owns */
+    uint64_t left_at_read[SHARES_LANES]; /* number of the last read when the lane was left */
     bool is_releasing;
     bool is_released;
-    int64_t asked_us;
-    int64_t next_us;  /* to take or renew */
-    int64_t until_us; /* by our clock; before the database's */
-    int lanes;        /* owned now */
-    bool is_standby;  /* another worker owns the lanes, and that was said */
+    int logged_lanes;   /* the number that was last said; -1 = none was */
+    int64_t cut_off_us; /* since then rows can't be read; 0 = they can */
+    int64_t sampled_us; /* the rate: deliveries between two renewals */
+    uint64_t sampled_count;
+    double rate;
 };
 
 /* Since the start; for the status line. */

@@ -4,27 +4,41 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "db/lanes.h"
+#include "worker/finding.h"
+#include "worker/recording.h"
 #include "worker/report.h"
+#include "worker/sending.h"
 
-#define STANDBY_PAUSE_US 1000000
+#define RATE_SAMPLE_US 900000
+
+_Static_assert(SHARES_LANES == FINDER_LANES, "lanes are counted twice");
 
 /* The host for people, the process for people on it, and a number that no other start has. */
 void leasing_init(struct worker *worker)
 {
-    char host[64];
+    struct leasing *leasing = &worker->leasing;
 
-    if (gethostname(host, sizeof(host)) != 0)
-        snprintf(host, sizeof(host), "unknown");
-    host[sizeof(host) - 1] = '\0';
-    snprintf(worker->leasing.owner, sizeof(worker->leasing.owner), "%s/%ld/%08x", host,
-             (long)getpid(), (unsigned)arc4random());
+    if (gethostname(leasing->host, sizeof(leasing->host)) != 0)
+        snprintf(leasing->host, sizeof(leasing->host), "unknown");
+    leasing->host[sizeof(leasing->host) - 1] = '\0';
+    snprintf(leasing->owner, sizeof(leasing->owner), "%s/%ld/%08x", leasing->host, (long)getpid(),
+             (unsigned)arc4random());
+    leasing->started_us = worker->now_us;
+    leasing->logged_lanes = -1;
+    leases_init(&leasing->leases);
 }
 
 bool leasing_is_valid(const struct worker *worker)
 {
-    return worker->leasing.lanes > 0 && worker->now_us < worker->leasing.until_us;
+    return worker->leasing.leases.owned != 0;
+}
+
+bool leasing_may_start(const struct worker *worker, int lane)
+{
+    return leases_may_start(&worker->leasing.leases, lane, clock_monotonic_us());
 }
 
 static int64_t lease_us(const struct worker *worker)
@@ -32,109 +46,203 @@ static int64_t lease_us(const struct worker *worker)
     return worker->config->worker.lease_ms * 1000;
 }
 
-static void own_lanes(struct worker *worker, const bool *is_mine)
+/*
+ * A lane that is taken again waits for the answer of a read that was sent before it was left: it
+ * shows the rows as they were before another worker had the lane.
+ */
+static bool is_read_answered(const struct worker *worker, int lane)
+{
+    uint64_t unanswered = finding_unanswered(worker);
+
+    return unanswered == 0 || unanswered > worker->leasing.left_at_read[lane];
+}
+
+/* Tells the reader what is owned. */
+static void apply(struct worker *worker)
 {
     struct finder *finder = &worker->finding.finder;
-    int lanes = 0;
+    uint64_t owned = worker->leasing.leases.owned;
+    bool has_left = false;
 
-    for (int lane = 0; lane < FINDER_LANES; lane++) {
-        lanes += is_mine[lane];
-        if (is_mine[lane])
-            finder_own(finder, lane);
-        else
+    if (owned == worker->leasing.applied)
+        return;
+    for (int lane = 0; lane < SHARES_LANES; lane++) {
+        bool is_owned = (owned & SHARES_LANE(lane)) != 0;
+
+        if (is_owned == finder_owns(finder, lane))
+            continue;
+        if (!is_owned) {
             finder_disown(finder, lane);
+            worker->leasing.applied &= ~SHARES_LANE(lane);
+            worker->leasing.left_at_read[lane] = worker->deliveries.newest_read;
+            has_left = true;
+        } else if (is_read_answered(worker, lane)) {
+            finder_own(finder, lane);
+            worker->leasing.applied |= SHARES_LANE(lane);
+        }
     }
-    if (lanes != worker->leasing.lanes)
-        log_event(LOG_LEVEL_INFO,
-                  lanes > 0 ? "lanes are owned" : "lanes are owned by another worker",
-                  LOG_NUMBER("lanes", lanes), LOG_TEXT("owner", worker->leasing.owner));
-    worker->leasing.lanes = lanes;
-    worker_drop_waiting(worker);
+    if (has_left)
+        worker_drop_waiting(worker);
 }
 
-static void lose_lanes(struct worker *worker)
-{
-    const bool none[FINDER_LANES] = {false};
-
-    log_event(LOG_LEVEL_WARNING,
-              "the lease could not be renewed in time; nothing is sent until it is",
-              LOG_TEXT("owner", worker->leasing.owner));
-    own_lanes(worker, none);
-}
-
-static void note_standby(struct worker *worker)
+/* Once for each change, when it is complete. */
+static void log_lanes(struct worker *worker)
 {
     struct leasing *leasing = &worker->leasing;
+    int lanes = shares_count(leasing->leases.owned);
 
-    if (leasing->lanes == 0 && !leasing->is_standby)
-        log_event(LOG_LEVEL_INFO, "standing by: another worker owns the lanes",
-                  LOG_TEXT("owner", leasing->owner));
-    leasing->is_standby = leasing->lanes == 0;
-    if (leasing->is_standby && leasing->next_us > worker->now_us + STANDBY_PAUSE_US)
-        leasing->next_us = worker->now_us + STANDBY_PAUSE_US;
+    if (lanes == leasing->logged_lanes || lanes != leasing->leases.share ||
+        !leasing->leases.has_view || worker->phase != WORKER_RUNNING)
+        return;
+    leasing->logged_lanes = lanes;
+    log_event(LOG_LEVEL_INFO,
+              lanes > 0 ? "lanes are owned" : "standing by: other workers own the lanes",
+              LOG_NUMBER("lanes", lanes), LOG_NUMBER("workers", leasing->leases.view.live),
+              LOG_TEXT("owner", leasing->owner));
 }
 
-static void on_lease_answered(void *owner, const struct db_answer *answer)
+static void on_lanes_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct leasing *leasing = &worker->leasing;
-    bool is_mine[FINDER_LANES] = {false};
+    struct leases *leases = &worker->leasing.leases;
+    struct shares_view view;
 
-    leasing->is_asking = false;
     if (answer->result == DB_REFUSED)
-        report_refusal("taking lanes was refused", answer);
-    if (answer->result != DB_ANSWERED)
+        report_refusal("asking for lanes was refused", answer);
+    if (answer->result != DB_ANSWERED) {
+        leases_note_failure(leases, worker->now_us);
         return;
-    for (int i = 0; i < PQntuples(answer->results[0]); i++) {
-        int lane = lanes_lane_at(answer->results[0], i);
-
-        if (lane >= 0 && lane < FINDER_LANES)
-            is_mine[lane] = true;
     }
-    leasing->until_us = leasing->asked_us + lease_us(worker);
-    own_lanes(worker, is_mine);
-    note_standby(worker);
+    view = lanes_view(answer);
+    leases_note_answer(leases, lanes_held(answer, &leases->asked), &view, worker->now_us);
+}
+
+/* Lanes with something in flight or unwritten. */
+static uint64_t busy_lanes(const struct worker *worker)
+{
+    uint64_t busy = 0;
+
+    for (int state = 0; state < DELIVERY_STATES; state++) {
+        const struct delivery *delivery;
+
+        if (state == DELIVERY_WAITING || state == DELIVERY_FORGOTTEN)
+            continue;
+        TAILQ_FOREACH(delivery, &worker->deliveries.lists[state], in_state)
+            busy |= SHARES_LANE(delivery->lane);
+    }
+    return busy;
+}
+
+static void sample_rate(struct worker *worker)
+{
+    struct leasing *leasing = &worker->leasing;
+    int64_t elapsed_us = worker->now_us - leasing->sampled_us;
+    uint64_t count = worker->totals.delivered;
+
+    if (elapsed_us < RATE_SAMPLE_US)
+        return;
+    leasing->rate = (double)(count - leasing->sampled_count) * 1e6 / (double)elapsed_us;
+    leasing->sampled_us = worker->now_us;
+    leasing->sampled_count = count;
+}
+
+static bool send_request(struct worker *worker, const struct leases_request *request)
+{
+    struct leasing *leasing = &worker->leasing;
+    struct lanes_worker self = {
+        .owner = leasing->owner,
+        .host = leasing->host,
+        .pid = getpid(),
+        .version = POSTRIDER_VERSION,
+        .uptime_ms = (worker->now_us - leasing->started_us) / 1000,
+        .is_leaving = leasing->leases.is_leaving,
+        .lanes = shares_count(request->keep | request->take),
+        .in_flight = (int64_t)sending_in_flight(worker),
+        .waiting = (int64_t)worker->deliveries.counts[DELIVERY_WAITING],
+        .unwritten = (int64_t)recording_unwritten(worker),
+        .delivered = worker->totals.delivered,
+        .retried = worker->totals.retried,
+        .failed = worker->totals.failed,
+        .rate = leasing->rate,
+        .problems = "[]",
+    };
+
+    return lanes_send(worker->writing, &self, request, worker->config->worker.lease_ms,
+                      on_lanes_answered, worker);
+}
+
+static void ask(struct worker *worker)
+{
+    struct leases *leases = &worker->leasing.leases;
+    struct leases_request request;
+
+    if (!leases_is_due(leases, worker->now_us))
+        return;
+    sample_rate(worker);
+    request = leases_next(leases, worker->now_us, lease_us(worker), busy_lanes(worker));
+    if (request.ask != LEASES_NOTHING && !send_request(worker, &request))
+        leases_note_failure(leases, worker->now_us);
+}
+
+/*
+ * A worker that can't read rows, while it can still write, leaves its lanes to others, but not for
+ * the moment that connecting again takes.
+ */
+static bool is_cut_off(struct worker *worker)
+{
+    int64_t *since_us = &worker->leasing.cut_off_us;
+
+    if (worker_is_connected(worker)) {
+        *since_us = 0;
+        return false;
+    }
+    if (*since_us == 0)
+        *since_us = worker->now_us;
+    return worker->now_us - *since_us >= lease_us(worker) / 3;
 }
 
 static bool is_too_late(const struct worker *worker)
 {
-    return worker->leasing.is_asking &&
-           worker->now_us - worker->leasing.asked_us > lease_us(worker);
+    const struct leases *leases = &worker->leasing.leases;
+
+    return leases->asked.ask != LEASES_NOTHING &&
+           worker->now_us - leases->asked_us > lease_us(worker);
+}
+
+static bool may_ask(const struct worker *worker)
+{
+    return worker->is_schema_checked && db_link_is_up(worker->writing) &&
+           !worker->leasing.is_releasing && !worker->leasing.is_released;
 }
 
 void leasing_step(struct worker *worker)
 {
     struct leasing *leasing = &worker->leasing;
 
-    if (leasing->lanes > 0 && worker->now_us >= leasing->until_us)
-        lose_lanes(worker);
+    if (leases_expire(&leasing->leases, worker->now_us) != 0)
+        log_event(LOG_LEVEL_WARNING,
+                  "the lease could not be renewed in time; nothing is sent until it is",
+                  LOG_TEXT("owner", leasing->owner));
     if (is_too_late(worker))
         db_link_reset(worker->writing, "no answer within worker.lease");
-    if (leasing->is_asking || leasing->is_releasing || leasing->is_released ||
-        !worker->is_schema_checked || worker->now_us < leasing->next_us)
-        return;
-    leasing->is_asking =
-        lanes_send_lease(worker->writing, leasing->owner, worker->config->worker.lease_ms,
-                         on_lease_answered, worker);
-    if (!leasing->is_asking)
-        return;
-    leasing->asked_us = worker->now_us;
-    leasing->next_us = worker->now_us + lease_us(worker) / 3;
+    leases_leave(&leasing->leases, worker->phase != WORKER_RUNNING || is_cut_off(worker));
+    if (may_ask(worker))
+        ask(worker);
+    apply(worker);
+    log_lanes(worker);
 }
 
 int64_t leasing_next_us(const struct worker *worker)
 {
-    const struct leasing *leasing = &worker->leasing;
-    int64_t next_us = leasing->lanes > 0 ? leasing->until_us : WORKER_NEVER;
+    const struct leases *leases = &worker->leasing.leases;
+    int64_t next_us = may_ask(worker) ? leases_next_us(leases) : leases_end_us(leases);
 
-    if (leasing->is_asking && leasing->asked_us + lease_us(worker) < next_us)
-        next_us = leasing->asked_us + lease_us(worker) + 1;
-    if (!leasing->is_asking && db_link_is_up(worker->writing) && leasing->next_us < next_us)
-        next_us = leasing->next_us;
+    if (leases->asked.ask != LEASES_NOTHING && leases->asked_us + lease_us(worker) < next_us)
+        next_us = leases->asked_us + lease_us(worker) + 1;
     return next_us;
 }
 
-static void on_release_answered(void *owner, const struct db_answer *answer)
+static void on_farewell_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
@@ -151,7 +259,7 @@ bool leasing_release(struct worker *worker)
     if (leasing->is_released || leasing->is_releasing)
         return leasing->is_released;
     leasing->is_releasing =
-        lanes_send_release(worker->writing, leasing->owner, on_release_answered, worker);
+        lanes_send_farewell(worker->writing, leasing->owner, on_farewell_answered, worker);
     leasing->is_released = !leasing->is_releasing;
     return leasing->is_released;
 }

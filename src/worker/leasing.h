@@ -1,10 +1,11 @@
 /*
  * worker/leasing.h: owning the lanes that this worker delivers for.
  *
- * Leases are taken and renewed every third of worker.lease by the database's clock. What is owned
- * is owned until worker.lease after the moment when the renewal was sent, by this machine's
- * monotonic clock, which is always before the database's end of the lease: a worker that was frozen
- * or cut off stops sending by itself. Lanes that are lost take their waiting deliveries with them.
+ * Asks the database what core/leases.h plans, on the writing link (so after the outcomes that were
+ * sent before), and brings its answers to the reader: a lane that is owned is read from its head, a
+ * lane that is not takes its waiting deliveries with it. A worker that was frozen or cut off sends
+ * nothing more: what is owned ends by this machine's monotonic clock, always before the database's
+ * end of the lease.
  */
 #ifndef POSTRIDER_WORKER_LEASING_H
 #define POSTRIDER_WORKER_LEASING_H
@@ -15,11 +16,15 @@ void leasing_init(struct worker *worker);
 void leasing_step(struct worker *worker);
 int64_t leasing_next_us(const struct worker *worker);
 
-/* True while lanes are owned for certain. */
+/* True while lanes are owned. */
 bool leasing_is_valid(const struct worker *worker);
 
-/* Hands the lanes back; true when that is done, or can't be. Called every turn at the end of a
- * drain. */
+/* True while a delivery of the lane may be started: by the clock, not by the turn's time, since a
+ * machine may freeze between the two. */
+bool leasing_may_start(const struct worker *worker, int lane);
+
+/* Hands everything back and removes the worker's row; true when that is done, or can't be. Called
+ * every turn at the end of a drain. */
 bool leasing_release(struct worker *worker);
 
 #endif

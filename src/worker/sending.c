@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "worker/descriptors.h"
 #include "worker/exchange.h"
+#include "worker/leasing.h"
 #include "worker/report.h"
 
 #define START_BUDGET   256 /* requests started in one turn */
@@ -277,6 +278,8 @@ bool sending_step(struct worker *worker)
         if (budget == 0)
             return true;
         delivery = TAILQ_FIRST(&endpoint->waiting);
+        if (!leasing_may_start(worker, delivery->lane))
+            return true; /* the next turn drops it */
         endpoint_remove(&worker->endpoints, delivery);
         endpoint_yield(&worker->endpoints, endpoint);
         start(worker, delivery);

@@ -9,7 +9,7 @@ import pytest
 from harness.postrider import write_config
 
 TABLES = ["webhook_deliveries", "webhook_endpoints", "webhook_secrets", "webhook_attempts",
-          "webhook_lanes", "postrider_migrations"]
+          "webhook_lanes", "webhook_workers", "postrider_migrations"]
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from harness.catalog import dump, privileges, run_sql, shape
 from harness.process import die_with_parent
 from harness.wait import wait_for
 
-VERSION = 1
-APPLIED = "Applied 0001_deliveries.\n"
+MIGRATIONS = postrider.migrations()
+VERSION = len(MIGRATIONS)
+APPLIED = "".join(f"Applied {name}.\n" for name in MIGRATIONS)
 NOTHING = f"Nothing to do: the schema has version {VERSION}.\n"
 
 
@@ -40,8 +41,8 @@ def refused(result, *parts):
 
 def test_empty_database(database, migrate):
     assert migrate() == postrider.Result(0, APPLIED, "")
-    assert database.query("SELECT version, name FROM postrider_migrations") == [
-        {"version": VERSION, "name": "0001_deliveries"}]
+    assert database.query("SELECT version, name FROM postrider_migrations ORDER BY 1") == [
+        {"version": number, "name": name} for number, name in enumerate(MIGRATIONS, 1)]
     assert database.value("SELECT array_agg(lane ORDER BY lane) FROM webhook_lanes"
                           " WHERE owner IS NULL AND epoch = 0") == list(range(64))
     database.customer = database.insert_customer()
@@ -106,7 +107,7 @@ def test_customers_that_cannot_be_referred_to(database, migrate, customers, mess
 
 
 @pytest.mark.parametrize("name", ["webhook_endpoints", "webhook_secrets", "webhook_attempts",
-                                  "webhook_lanes", "dead_letter_queue"])
+                                  "webhook_lanes", "webhook_workers", "dead_letter_queue"])
 def test_names_that_are_taken(database, migrate, name):
     database.execute(f"CREATE TABLE {name} (id int)")
     before = dump(database)
@@ -231,6 +232,7 @@ GRANTED = {
     ("table", "webhook_secrets"): {"SELECT"},
     ("table", "webhook_attempts"): {"SELECT", "INSERT", "DELETE"},
     ("table", "webhook_lanes"): {"SELECT", "UPDATE"},
+    ("table", "webhook_workers"): {"SELECT", "INSERT", "UPDATE", "DELETE"},
     ("table", "postrider_migrations"): {"SELECT"},
 }
 

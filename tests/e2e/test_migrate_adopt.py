@@ -93,7 +93,7 @@ def test_adopted_rows(database, migrate):
     result = migrate("--adopt", "--timezone", "america/new_york")
     assert result.code == 0, result.stderr
     assert "as times in America/New_York" in result.stdout
-    assert result.stdout.endswith("Applied 0001_deliveries.\n")
+    assert "Applied 0001_deliveries.\n" in result.stdout
 
     rows = [database.row(id) for id in ids]
     assert sum(database.counts().values()) == len(OLD_ROWS)
@@ -380,5 +380,5 @@ def test_adopting_twice(database, migrate):
     assert migrate("--adopt").code == 0
     before = dump(database)
     assert migrate("--adopt") == postrider.Result(
-        0, "Nothing to do: the schema has version 1.\n", "")
+        0, f"Nothing to do: the schema has version {len(postrider.migrations())}.\n", "")
     assert dump(database) == before

@@ -32,6 +32,12 @@ FAST = {
 }
 
 
+def migrations():
+    """The names of all migrations, in their order."""
+    names = os.listdir(os.path.join(ROOT, "migrations"))
+    return sorted(name[:-len(".sql")] for name in names if re.match(r"[0-9]{4}_.*\.sql$", name))
+
+
 def binary_path():
     default = os.path.join(ROOT, "build", "debug", "postrider")
     return os.path.abspath(os.environ.get("POSTRIDER_BINARY", default))
