@@ -1,10 +1,11 @@
 /*
  * http/engine.h: making POST requests, many at a time, on a libevent loop.
  *
- * This header hides how a request is made (today: libcurl's HTTP engine over its multi-socket
- * interface, HTTP/1.1 with keep-alive). The caller fills a request, starts it, and gets exactly one
- * http_finished callback for each that was started, always from a later turn of the loop and never
- * from inside http_start(); after http_engine_cancel_all() no more callbacks come.
+ * This header hides how a request is made: libcurl resolves names, connects, and does TLS and
+ * proxies, with the address check in its socket callback; HTTP/1.1 over its connections is ours
+ * (http/context.h says which file does what). The caller fills a request, starts it, and gets
+ * exactly one http_finished callback for each that was started, always from a later turn of the
+ * loop and never from inside http_start(); after http_engine_cancel_all() no more callbacks come.
  *
  * Finished transfers are collected in http_engine_collect(), which the owner calls once in each
  * loop turn (it is where the callbacks come from); wake is called from inside the event loop when
@@ -12,8 +13,8 @@
  *
  * The status line and the headers of an answer decide: once they are complete the result is
  * ATTEMPT_ANSWERED, even when the body is cut off, hangs until the time-out or is too long. A
- * request goes out twice in one attempt only when a kept connection ends under it before a byte of
- * an answer (transfer_should_resend()). url_check() and the address check are applied here, to
+ * request goes out twice in one attempt only when a kept connection ends under it before it was
+ * written to its end (http/conversation.h). url_check() and the address check are applied here, to
  * every request. Ignores SIGPIPE for the process, where nobody has said otherwise.
  *
  * Never done here: waiting for a slot (the caller counts what is in flight), retries, redirects,

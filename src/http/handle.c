@@ -1,6 +1,7 @@
 #include "http/handle.h"
 
 #include <limits.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "http/transcript.h"
@@ -15,49 +16,50 @@ static void must(CURLcode code, const char *option)
 
 static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    struct transfer *transfer = user;
-    curl_socket_t fd = guard_open_socket(&transfer->settings->guard, address, &transfer->guarded);
+    struct dial *dial = user;
+    curl_socket_t fd = guard_open_socket(&dial->dialer->settings->guard, address, &dial->guarded);
 
     (void)purpose;
-    if (fd != CURL_SOCKET_BAD) {
-        watch_open(transfer->settings->watches, transfer->shard, fd);
-        transfer->shard->connections++;
-    }
+    if (fd != CURL_SOCKET_BAD)
+        watch_forget(&dial->dialer->watches, fd);
     return fd;
 }
 
-/* The connection may have outlived the transfer that opened it, so this gets the table alone. */
 static int on_close_socket(void *user, curl_socket_t fd)
 {
-    watch_close(user, fd)->connections--;
-    return close(fd);
+    const struct dial *dial = user;
+
+    return fd == dial->taken_fd ? 0 : close(fd);
 }
 
-static void set_callbacks(CURL *easy, struct transfer *transfer)
+/* Of a proxy's answer to CONNECT; libcurl would print it. */
+static size_t on_bytes(char *bytes, size_t one, size_t length, void *user)
 {
-    SET(easy, CURLOPT_PRIVATE, transfer);
-    SET(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
-    SET(easy, CURLOPT_HEADERFUNCTION, answer_on_header);
-    SET(easy, CURLOPT_HEADERDATA, &transfer->answer);
-    SET(easy, CURLOPT_WRITEFUNCTION, answer_on_body);
-    SET(easy, CURLOPT_WRITEDATA, &transfer->answer);
-    SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    SET(easy, CURLOPT_OPENSOCKETDATA, transfer);
-    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-    SET(easy, CURLOPT_CLOSESOCKETDATA, transfer->settings->watches);
-    SET(easy, CURLOPT_DEBUGFUNCTION, transcript_on_debug);
-    SET(easy, CURLOPT_DEBUGDATA, &transfer->response.transcript);
+    (void)bytes;
+    (void)one;
+    (void)user;
+    return length;
 }
 
-/* HTTP/2 is slower here, and libcurl 7.88 reports an early answer over it as a failure. */
+static void set_callbacks(CURL *easy, struct dial *dial)
+{
+    SET(easy, CURLOPT_PRIVATE, dial);
+    SET(easy, CURLOPT_ERRORBUFFER, dial->curl_error);
+    SET(easy, CURLOPT_HEADERFUNCTION, on_bytes);
+    SET(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+    SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(easy, CURLOPT_OPENSOCKETDATA, dial);
+    SET(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(easy, CURLOPT_CLOSESOCKETDATA, dial);
+    SET(easy, CURLOPT_DEBUGFUNCTION, transcript_on_debug);
+}
+
+/* HTTP/1.1 is what TLS tells the receiver (ALPN): what we speak. */
 static void set_protocol(CURL *easy, const struct settings *settings)
 {
+    SET(easy, CURLOPT_CONNECT_ONLY, 1L);
     SET(easy, CURLOPT_PROTOCOLS_STR, settings->options.https_only ? "https" : "http,https");
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    SET(easy, CURLOPT_POST, 1L);
-    SET(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 }
@@ -82,29 +84,44 @@ static void set_network(CURL *easy, const struct settings *settings)
         SET(easy, CURLOPT_INTERFACE, settings->interface);
 }
 
-/* libcurl keeps the parsed CA bundle only when there is no CApath, which Debian compiles in:
- * 0.6 instead of 21 ms of CPU for a new connection. */
-static void set_tls(CURL *easy, const struct settings *settings)
+static CURLcode on_tls_context(CURL *easy, void *context, void *user)
+{
+    struct settings *settings = user;
+
+    (void)easy;
+    trust_apply(&settings->trust, context);
+    return CURLE_OK;
+}
+
+/*
+ * Reading Debian's CA bundle takes 21 ms, and libcurl's cache of it is one for each CURLM, so the
+ * certificates are read here, once, and libcurl is told to read none.
+ */
+static void set_tls(CURL *easy, struct settings *settings)
 {
     SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (settings->ca_file != NULL) {
-        SET(easy, CURLOPT_CAINFO, settings->ca_file);
-        SET(easy, CURLOPT_CAPATH, NULL);
-    }
+    SET(easy, CURLOPT_CAINFO, NULL);
+    SET(easy, CURLOPT_CAPATH, NULL);
+    SET(easy, CURLOPT_PROXY_CAINFO, NULL);
+    SET(easy, CURLOPT_PROXY_CAPATH, NULL);
+    SET(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+    SET(easy, CURLOPT_SSL_CTX_DATA, settings);
 }
 
-CURL *handle_new(struct transfer *transfer)
+CURL *handle_new(struct dial *dial)
 {
+    struct settings *settings = dial->dialer->settings;
     CURL *easy = curl_easy_init();
 
     if (easy == NULL)
         bug("curl_easy_init() failed");
-    set_callbacks(easy, transfer);
-    set_protocol(easy, transfer->settings);
-    set_network(easy, transfer->settings);
-    set_tls(easy, transfer->settings);
+    set_callbacks(easy, dial);
+    set_protocol(easy, settings);
+    set_network(easy, settings);
+    set_tls(easy, settings);
+    SET(easy, CURLOPT_SHARE, dial->dialer->share);
     return easy;
 }
 
@@ -114,26 +131,25 @@ static long limit_ms(int64_t ms)
     return ms < 1 ? 1 : ms > INT_MAX ? INT_MAX : (long)ms;
 }
 
-void handle_set_request(struct transfer *transfer, const struct http_request *request,
-                        const char *url, struct curl_slist *headers)
+/* With CURLOPT_CONNECT_ONLY libcurl asks a proxy for a tunnel only when it is told to. */
+void handle_set_request(struct dial *dial, const struct dial_request *request)
 {
-    CURL *easy = transfer->easy;
-    int64_t connect_ms = transfer->settings->options.connect_timeout_ms;
+    CURL *easy = dial->easy;
+    int64_t connect_ms = dial->dialer->settings->options.connect_timeout_ms;
+    bool is_https = strncasecmp(request->url, "https:", 6) == 0;
 
     if (request->timeout_ms < connect_ms)
         connect_ms = request->timeout_ms;
-    SET(easy, CURLOPT_URL, url);
-    SET(easy, CURLOPT_HTTPHEADER, headers);
-    SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
-    SET(easy, CURLOPT_POSTFIELDS, request->body_length > 0 ? (const char *)request->body : "");
+    SET(easy, CURLOPT_URL, request->url);
+    SET(easy, CURLOPT_HTTPPROXYTUNNEL, is_https ? 1L : 0L);
     SET(easy, CURLOPT_TIMEOUT_MS, limit_ms(request->timeout_ms));
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, limit_ms(connect_ms));
-    SET(easy, CURLOPT_VERBOSE, request->keep_transcript ? 1L : 0L);
-    SET(easy, CURLOPT_FRESH_CONNECT, 0L);
+    SET(easy, CURLOPT_VERBOSE, request->transcript != NULL ? 1L : 0L);
+    SET(easy, CURLOPT_DEBUGDATA, request->transcript);
 }
 
-void handle_set_resend(CURL *easy, int64_t timeout_ms)
+void handle_forget_transcript(struct dial *dial)
 {
-    SET(easy, CURLOPT_TIMEOUT_MS, limit_ms(timeout_ms));
-    SET(easy, CURLOPT_FRESH_CONNECT, 1L);
+    SET(dial->easy, CURLOPT_VERBOSE, 0L);
+    SET(dial->easy, CURLOPT_DEBUGDATA, NULL);
 }

@@ -1,21 +1,17 @@
 /*
- * http/handle.h: the libcurl options of a transfer's easy handle: all of them, and nothing else.
+ * http/handle.h: the libcurl options of a dial's easy handle: all of them, and nothing else.
  *
- * handle_new() sets what is the same for every request, handle_set_request() what differs; an
- * easy_reset() and all options anew for each request would cost a tenth of its time.
+ * handle_new() sets what is the same for every connection, handle_set_request() what differs.
  */
 #ifndef POSTRIDER_HTTP_HANDLE_H
 #define POSTRIDER_HTTP_HANDLE_H
 
-#include "http/transfer.h"
+#include "http/dialer.h"
 
-CURL *handle_new(struct transfer *transfer);
+CURL *handle_new(struct dial *dial);
+void handle_set_request(struct dial *dial, const struct dial_request *request);
 
-/* headers and the request's body are borrowed until the transfer has ended; url is copied. */
-void handle_set_request(struct transfer *transfer, const struct http_request *request,
-                        const char *url, struct curl_slist *headers);
-
-/* For a request that goes out once more: a new connection, and what is left of the time. */
-void handle_set_resend(CURL *easy, int64_t timeout_ms);
+/* libcurl says no more about this connection. */
+void handle_forget_transcript(struct dial *dial);
 
 #endif

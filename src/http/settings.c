@@ -1,41 +1,12 @@
 #include "http/settings.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/memory.h"
-
-/* The bundle that libcurl was built to use, when it is there. */
-static char *find_default_bundle(void)
-{
-    CURL *easy = curl_easy_init();
-    char *bundle = NULL;
-
-    if (easy != NULL)
-        curl_easy_getinfo(easy, CURLINFO_CAINFO, &bundle);
-    bundle = bundle != NULL && access(bundle, R_OK) == 0 ? memory_copy_string(bundle) : NULL;
-    curl_easy_cleanup(easy);
-    return bundle;
-}
-
-static bool set_ca_file(struct settings *settings, struct error *error)
-{
-    const char *file = settings->options.ca_file;
-
-    if (file[0] == '\0') {
-        settings->ca_file = find_default_bundle();
-        return true;
-    }
-    if (access(file, R_OK) != 0)
-        return error_set(error, "network.ca_file: cannot read %s: %s", file,
-                         strerrordesc_np(errno));
-    settings->ca_file = memory_copy_string(file);
-    return true;
-}
 
 /* libcurl would look an unprefixed name up as interface, address and host name in turn. */
 static bool set_interface(struct settings *settings, struct error *error)
@@ -72,9 +43,43 @@ static bool is_proxy_scheme(const char *scheme)
     return false;
 }
 
-/* Or every delivery would find out, and use up its attempts. */
-static bool check_proxy(const char *proxy, struct error *error)
+/* RFC 7617, of what stands before the @ of the proxy's URL; libcurl does the same for tunnels. */
+static char *make_authorization(CURLU *parts)
 {
+    char *user = NULL;
+    char *password = NULL;
+    char *both;
+    unsigned char *encoded;
+    size_t length;
+    char *header;
+
+    if (curl_url_get(parts, CURLUPART_USER, &user, CURLU_URLDECODE) != CURLUE_OK)
+        return NULL;
+    curl_url_get(parts, CURLUPART_PASSWORD, &password, CURLU_URLDECODE);
+    both = memory_format("%s:%s", user, password != NULL ? password : "");
+    length = strlen(both);
+    encoded = memory_new((length + 2) / 3 * 4 + 1, 1);
+    EVP_EncodeBlock(encoded, (const unsigned char *)both, (int)length);
+    header = memory_format("Basic %s", (const char *)encoded);
+    free(encoded);
+    free(both);
+    curl_free(user);
+    curl_free(password);
+    return header;
+}
+
+static void take_proxy(struct settings *settings, CURLU *parts, const char *scheme)
+{
+    settings->is_tls_proxy = strcmp(scheme, "https") == 0;
+    settings->is_http_proxy = settings->is_tls_proxy || strcmp(scheme, "http") == 0;
+    if (settings->is_http_proxy)
+        settings->proxy_authorization = make_authorization(parts);
+}
+
+/* Or every delivery would find out, and use up its attempts. */
+static bool set_proxy(struct settings *settings, struct error *error)
+{
+    const char *proxy = settings->options.proxy;
     CURLU *parts;
     CURLUcode code;
     char *scheme = NULL;
@@ -86,6 +91,8 @@ static bool check_proxy(const char *proxy, struct error *error)
     code = curl_url_set(parts, CURLUPART_URL, proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME);
     if (code == CURLUE_OK && curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK)
         is_known = is_proxy_scheme(scheme);
+    if (is_known)
+        take_proxy(settings, parts, scheme);
     curl_free(scheme);
     curl_url_cleanup(parts);
     if (code != CURLUE_OK)
@@ -95,7 +102,7 @@ static bool check_proxy(const char *proxy, struct error *error)
 }
 
 bool settings_init(struct settings *settings, const struct http_options *options,
-                   struct watch_table *watches, struct error *error)
+                   struct error *error)
 {
     *settings = (struct settings){
         .options = *options,
@@ -105,15 +112,15 @@ bool settings_init(struct settings *settings, const struct http_options *options
                 .allow_count = options->allow_count,
                 .allow = options->allow,
             },
-        .watches = watches,
         .ip_resolve = CURL_IPRESOLVE_WHATEVER,
     };
-    return check_proxy(options->proxy, error) && set_interface(settings, error) &&
-           set_ca_file(settings, error);
+    return set_proxy(settings, error) && set_interface(settings, error) &&
+           trust_init(&settings->trust, options->ca_file, error);
 }
 
 void settings_free(struct settings *settings)
 {
-    free(settings->ca_file);
-    settings->ca_file = NULL;
+    free(settings->proxy_authorization);
+    settings->proxy_authorization = NULL;
+    trust_free(&settings->trust);
 }

@@ -2,8 +2,10 @@
 
 #include <event2/event.h>
 #include <limits.h>
+#include <stdlib.h>
 
 #include "base/compiler.h"
+#include "base/memory.h"
 
 static void must(CURLMcode code, const char *what)
 {
@@ -11,14 +13,23 @@ static void must(CURLMcode code, const char *what)
         bug("%s: %s", what, curl_multi_strerror(code));
 }
 
+static void tell_ended(struct shard *shard)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(shard->multi, &left)) != NULL) {
+        if (message->msg == CURLMSG_DONE)
+            shard->on_ended(shard, message->easy_handle, message->data.result);
+    }
+}
+
 static void act(struct shard *shard, curl_socket_t fd, int flags)
 {
     int running = 0;
 
     must(curl_multi_socket_action(shard->multi, fd, flags, &running), "curl_multi_socket_action");
-    shard->ended = shard->added - (size_t)running;
-    if (shard->ended > 0)
-        shard->on_ended(shard->owner);
+    tell_ended(shard);
 }
 
 void shard_on_ready(struct shard *shard, int fd, int flags)
@@ -57,70 +68,50 @@ static int on_multi_timer(CURLM *multi, long timeout_ms, void *user)
     return 0;
 }
 
-void shard_init(struct shard *shard, struct event_base *base, struct watch_table *watches,
-                shard_ended *on_ended, void *owner)
+/* libcurl closes no connection by itself, whatever their number: they are ours to count. */
+static void set_options(struct shard *shard)
 {
-    *shard = (struct shard){
-        .multi = curl_multi_init(),
-        .watches = watches,
-        .on_ended = on_ended,
-        .owner = owner,
-    };
-    if (shard->multi == NULL)
-        bug("curl_multi_init() failed");
-    event_assign(&shard->timer, base, -1, 0, on_timer_event, shard);
     must(curl_multi_setopt(shard->multi, CURLMOPT_SOCKETFUNCTION, on_multi_socket), "setopt");
     must(curl_multi_setopt(shard->multi, CURLMOPT_SOCKETDATA, shard), "setopt");
     must(curl_multi_setopt(shard->multi, CURLMOPT_TIMERFUNCTION, on_multi_timer), "setopt");
     must(curl_multi_setopt(shard->multi, CURLMOPT_TIMERDATA, shard), "setopt");
     must(curl_multi_setopt(shard->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING), "setopt");
+    must(curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, (long)INT_MAX), "setopt");
+}
+
+struct shard *shard_new(struct event_base *base, struct watch_table *watches, shard_ended *on_ended,
+                        void *owner)
+{
+    CURLM *multi = curl_multi_init();
+    struct shard *shard;
+
+    if (multi == NULL)
+        return NULL;
+    shard = memory_new(1, sizeof(*shard));
+    shard->multi = multi;
+    shard->watches = watches;
+    shard->on_ended = on_ended;
+    shard->owner = owner;
+    event_assign(&shard->timer, base, -1, 0, on_timer_event, shard);
+    set_options(shard);
+    return shard;
 }
 
 void shard_free(struct shard *shard)
 {
     must(curl_multi_cleanup(shard->multi), "curl_multi_cleanup");
     event_del(&shard->timer);
+    free(shard);
 }
 
 void shard_add(struct shard *shard, CURL *easy)
 {
     must(curl_multi_add_handle(shard->multi, easy), "curl_multi_add_handle");
-    shard->added++;
+    shard->handles++;
 }
 
 void shard_remove(struct shard *shard, CURL *easy)
 {
     must(curl_multi_remove_handle(shard->multi, easy), "curl_multi_remove_handle");
-    shard->added--;
-}
-
-CURL *shard_take_ended(struct shard *shard, CURLcode *ret_code)
-{
-    while (shard->ended > 0) {
-        int left;
-        CURLMsg *message = curl_multi_info_read(shard->multi, &left);
-        CURL *easy;
-
-        if (message == NULL) {
-            shard->ended = 0;
-            break;
-        }
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        *ret_code = message->data.result;
-        easy = message->easy_handle; /* the message is gone with the next call */
-        shard->ended--;
-        shard_remove(shard, easy);
-        return easy;
-    }
-    return NULL;
-}
-
-void shard_limit_connections(struct shard *shard, size_t limit)
-{
-    long value = limit < 1 ? 1 : limit > INT_MAX ? INT_MAX : (long)limit;
-
-    if (value != shard->max_connections)
-        must(curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, value), "setopt");
-    shard->max_connections = value;
+    shard->handles--;
 }

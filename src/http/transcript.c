@@ -40,22 +40,27 @@ static void append_line(struct buffer *out, const char *prefix, const char *line
     buffer_free(&clean);
 }
 
+void transcript_add(struct buffer *out, const char *prefix, const char *bytes, size_t length)
+{
+    while (length > 0 && !out->overflowed) {
+        const char *newline = memchr(bytes, '\n', length);
+        size_t taken = newline != NULL ? (size_t)(newline - bytes) + 1 : length;
+        size_t shown = newline != NULL ? taken - 1 : taken;
+
+        if (shown > 0 && bytes[shown - 1] == '\r')
+            shown--;
+        append_line(out, prefix, bytes, shown);
+        bytes += taken;
+        length -= taken;
+    }
+}
+
 int transcript_on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *user)
 {
-    struct buffer *out = user;
     const char *prefix = find_prefix(type);
 
     (void)easy;
-    while (prefix != NULL && size > 0 && !out->overflowed) {
-        const char *newline = memchr(data, '\n', size);
-        size_t taken = newline != NULL ? (size_t)(newline - data) + 1 : size;
-        size_t length = newline != NULL ? taken - 1 : taken;
-
-        if (length > 0 && data[length - 1] == '\r')
-            length--;
-        append_line(out, prefix, data, length);
-        data += taken;
-        size -= taken;
-    }
+    if (prefix != NULL && user != NULL)
+        transcript_add(user, prefix, data, size);
     return 0;
 }

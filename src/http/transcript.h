@@ -14,6 +14,9 @@
 
 #define TRANSCRIPT_MAX_BYTES ((size_t)64 * 1024)
 
+/* Adds each line of bytes behind prefix: "> ", "< " or "* ". */
+void transcript_add(struct buffer *out, const char *prefix, const char *bytes, size_t length);
+
 /* For CURLOPT_DEBUGFUNCTION; CURLOPT_DEBUGDATA is the buffer. */
 int transcript_on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *user);
 

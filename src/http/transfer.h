@@ -1,58 +1,64 @@
 /*
- * http/transfer.h: one request and its answer, on a libcurl easy handle.
+ * http/transfer.h: one request and its answer, and what has become of them.
  *
- * Transfers are pooled: what is the same for every request of an engine is set once, when the
- * transfer is made, and a request sets only what differs (http/handle.h). The engine owns the
- * transfers and moves them between its lists; a transfer knows nothing of the loop.
+ * Transfers are pooled: their memory and their timer are used again. The engine owns them and moves
+ * them between its lists; conversation.h carries them over connections.
  */
 #ifndef POSTRIDER_HTTP_TRANSFER_H
 #define POSTRIDER_HTTP_TRANSFER_H
 
-#include <curl/curl.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
-#include "http/answer.h"
+#include "http/answer_reader.h"
 #include "http/engine.h"
-#include "http/guard.h"
-#include "http/settings.h"
-#include "http/shard.h"
+#include "http/request_writer.h"
+
+struct connection;
+struct target;
 
 struct transfer {
     TAILQ_ENTRY(transfer) entry; /* in one of the engine's lists */
-    const struct settings *settings;
-    CURL *easy;
-    struct shard *shard; /* that easy belongs to; NULL until transfer_prepare() */
-    void *owner;         /* the caller's, for the callback */
-    int64_t timeout_ms;
+    struct http_engine *engine;
+    void *owner; /* the caller's, for the callback */
+
+    struct target *target;         /* held */
+    struct connection *connection; /* NULL before and after */
+    struct request_writer writer;
+    struct answer_reader reader;
+    bool keeps_transcript;
+    bool has_input;        /* a byte of an answer has come */
+    bool is_write_stopped; /* the answer came first, or the connection takes no more */
     bool was_resent;
 
-    struct curl_slist *nodes; /* a libcurl list of the request's header lines … */
-    size_t nodes_capacity;
-    char *lines; /* … and the lines, one after the other; kept for the next request */
-    size_t lines_capacity;
+    int64_t started_us;
+    int64_t deadline_us;
+    int64_t dialed_us;  /* when the connection was asked for */
+    struct event timer; /* fires at timer_us, 0 = not set; stays set from one use to the next */
+    int64_t timer_us;
 
-    struct answer answer;
-    struct guard_record guarded;
-    char curl_error[CURL_ERROR_SIZE];
+    struct buffer heads; /* of the answer, for the transcript */
     struct http_response response;
 };
 
 TAILQ_HEAD(transfer_list, transfer);
 
-/* settings outlive it. */
-struct transfer *transfer_new(const struct settings *settings);
+struct transfer *transfer_new(struct http_engine *engine);
 void transfer_free(struct transfer *transfer);
 
-/* Sets the request up, to be added to shard. False when it can't be sent: response says why. */
+/* Sets the request up. False when it can't be sent: response says why. */
 bool transfer_prepare(struct transfer *transfer, const struct http_request *request,
-                      struct shard *shard, void *owner) MUST_USE;
+                      void *owner) MUST_USE;
 
-/* True when the request should go out once more, for which the transfer is then set up. */
-bool transfer_should_resend(struct transfer *transfer, CURLcode code);
+/* How much of its time is left, at least 1 ms. */
+int64_t transfer_left_ms(const struct transfer *transfer, int64_t now_us);
 
-/* Completes the response. */
-void transfer_finish(struct transfer *transfer, CURLcode code);
+/* These complete the response. */
+void transfer_set_answer(struct transfer *transfer, bool is_truncated);
+void transfer_set_failure(struct transfer *transfer, enum attempt_result result, const char *format,
+                          ...) PRINTF_LIKE(3, 4);
 
 /* Forgets request and response, for the next one. */
 void transfer_clear(struct transfer *transfer);

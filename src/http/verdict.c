@@ -6,45 +6,37 @@
 #include "base/compiler.h"
 #include "base/units.h"
 
-/*
- * Whether a code speaks of the connection or of the answer depends on how far the transfer came:
- * CURLE_RECV_ERROR is a proxy that refused a tunnel, or a receiver that reset the connection. What
- * is not listed is one of the two.
- */
+/* What is not listed is ATTEMPT_CONNECT. */
 static const struct {
     CURLcode code;
-    enum attempt_result before_sending;
-    enum attempt_result after_sending;
+    enum attempt_result result;
 } meanings[] = {
-    {CURLE_UNSUPPORTED_PROTOCOL, ATTEMPT_UNSENDABLE, ATTEMPT_BROKEN}, /* after: HTTP/0.9 */
-    {CURLE_URL_MALFORMAT, ATTEMPT_UNSENDABLE, ATTEMPT_UNSENDABLE},
-    {CURLE_COULDNT_RESOLVE_HOST, ATTEMPT_DNS, ATTEMPT_DNS},
-    {CURLE_COULDNT_RESOLVE_PROXY, ATTEMPT_DNS, ATTEMPT_DNS},
-    {CURLE_COULDNT_CONNECT, ATTEMPT_CONNECT, ATTEMPT_CONNECT},
-    {CURLE_INTERFACE_FAILED, ATTEMPT_CONNECT, ATTEMPT_CONNECT},
-    {CURLE_PROXY, ATTEMPT_CONNECT, ATTEMPT_CONNECT},
-    {CURLE_OPERATION_TIMEDOUT, ATTEMPT_TIMEOUT, ATTEMPT_TIMEOUT},
-    {CURLE_SSL_CONNECT_ERROR, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_PEER_FAILED_VERIFICATION, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_ENGINE_NOTFOUND, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_ENGINE_SETFAILED, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_CERTPROBLEM, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_CIPHER, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_CACERT_BADFILE, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_CRL_BADFILE, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_ISSUER_ERROR, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_INVALIDCERTSTATUS, ATTEMPT_TLS, ATTEMPT_TLS},
-    {CURLE_SSL_CLIENTCERT, ATTEMPT_TLS, ATTEMPT_TLS},
+    {CURLE_UNSUPPORTED_PROTOCOL, ATTEMPT_UNSENDABLE},
+    {CURLE_URL_MALFORMAT, ATTEMPT_UNSENDABLE},
+    {CURLE_COULDNT_RESOLVE_HOST, ATTEMPT_DNS},
+    {CURLE_COULDNT_RESOLVE_PROXY, ATTEMPT_DNS},
+    {CURLE_OPERATION_TIMEDOUT, ATTEMPT_TIMEOUT},
+    {CURLE_SSL_CONNECT_ERROR, ATTEMPT_TLS},
+    {CURLE_PEER_FAILED_VERIFICATION, ATTEMPT_TLS},
+    {CURLE_SSL_ENGINE_NOTFOUND, ATTEMPT_TLS},
+    {CURLE_SSL_ENGINE_SETFAILED, ATTEMPT_TLS},
+    {CURLE_SSL_CERTPROBLEM, ATTEMPT_TLS},
+    {CURLE_SSL_CIPHER, ATTEMPT_TLS},
+    {CURLE_SSL_CACERT_BADFILE, ATTEMPT_TLS},
+    {CURLE_SSL_CRL_BADFILE, ATTEMPT_TLS},
+    {CURLE_SSL_ISSUER_ERROR, ATTEMPT_TLS},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, ATTEMPT_TLS},
+    {CURLE_SSL_INVALIDCERTSTATUS, ATTEMPT_TLS},
+    {CURLE_SSL_CLIENTCERT, ATTEMPT_TLS},
 };
 
-enum attempt_result verdict_classify(CURLcode code, bool was_sent)
+enum attempt_result verdict_classify(CURLcode code)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(meanings); i++) {
         if (meanings[i].code == code)
-            return was_sent ? meanings[i].after_sending : meanings[i].before_sending;
+            return meanings[i].result;
     }
-    return was_sent ? ATTEMPT_BROKEN : ATTEMPT_CONNECT;
+    return ATTEMPT_CONNECT;
 }
 
 curl_off_t verdict_time_us(CURL *easy, CURLINFO info)
@@ -54,11 +46,6 @@ curl_off_t verdict_time_us(CURL *easy, CURLINFO info)
     return curl_easy_getinfo(easy, info, &us) == CURLE_OK ? us : 0;
 }
 
-bool verdict_was_sent(CURL *easy)
-{
-    return verdict_time_us(easy, CURLINFO_PRETRANSFER_TIME_T) > 0;
-}
-
 /* What was waited for; the peer's address is put behind it. libcurl tells the time of the TCP
  * connection only when TLS is ready too, but counts the connection at once. */
 static const char *describe_wait(CURL *easy, const struct verdict_facts *facts)
@@ -66,10 +53,6 @@ static const char *describe_wait(CURL *easy, const struct verdict_facts *facts)
     long connects = 0;
 
     curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
-    if (verdict_was_sent(easy) && facts->is_started)
-        return "the headers were not complete in the answer of";
-    if (verdict_was_sent(easy))
-        return "no answer from";
     if (connects == 0)
         return "no connection to";
     return facts->has_proxy ? "no tunnel through the proxy" : "no end of the TLS handshake with";
@@ -117,21 +100,10 @@ static void explain_generally(CURLcode code, const char *curl_error, char *text,
 void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *facts, char *text,
                      size_t size)
 {
-    /* OK: libcurl is content with half of the headers. */
-    bool is_closed = code == CURLE_GOT_NOTHING || code == CURLE_OK;
-
     if (code == CURLE_OPERATION_TIMEDOUT)
         explain_timeout(easy, facts, text, size);
     else if (code == CURLE_COULDNT_CONNECT)
         explain_connect(easy, facts, text, size);
-    else if (code == CURLE_OUT_OF_MEMORY && facts->is_started)
-        snprintf(text, size, "the answer has a header line of more than 100 KiB");
-    else if (is_closed && facts->is_started)
-        snprintf(text, size, "the connection was closed before the answer's headers were complete");
-    else if (is_closed)
-        snprintf(text, size, "the connection was closed without an answer");
-    else if (code == CURLE_UNSUPPORTED_PROTOCOL && verdict_was_sent(easy))
-        snprintf(text, size, "the answer is not HTTP");
     else
         explain_generally(code, facts->curl_error, text, size);
 }

@@ -1,6 +1,6 @@
 /*
- * http/verdict.h: what a transfer that got no answer means, in the terms of core/outcome.h and in
- * words for a person.
+ * http/verdict.h: what it means that libcurl could not connect, in the terms of core/outcome.h and
+ * in words for a person.
  */
 #ifndef POSTRIDER_HTTP_VERDICT_H
 #define POSTRIDER_HTTP_VERDICT_H
@@ -17,18 +17,13 @@ struct verdict_facts {
     const char *peer;       /* the address tried last, "" = none */
     int socket_errno;       /* of a socket that could not be opened, else 0 */
     bool has_proxy;
-    bool is_started; /* something of an answer has arrived */
 };
 
-/* was_sent: the connection was ready and the request, or a part of it, may have left. */
-enum attempt_result verdict_classify(CURLcode code, bool was_sent);
+enum attempt_result verdict_classify(CURLcode code);
 
 /* Writes at most size bytes. easy is asked for times and the system's error. */
 void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *facts, char *text,
                      size_t size);
-
-/* True when the transfer came as far as sending the request. */
-bool verdict_was_sent(CURL *easy);
 
 /* A number of microseconds that libcurl knows; 0 when it does not. */
 curl_off_t verdict_time_us(CURL *easy, CURLINFO info);

@@ -12,9 +12,7 @@ struct watch {
     struct event event;
     struct watch_table *table;
     struct shard *shard;
-    short events;   /* registered in libevent; 0 = none */
-    bool is_wanted; /* libcurl waits for it */
-    bool is_ours;   /* between watch_open() and watch_close() */
+    short events; /* registered in libevent; 0 = none */
 };
 
 void watch_table_init(struct watch_table *table, struct event_base *base, watch_ready *on_ready)
@@ -66,26 +64,9 @@ static struct watch *find_or_add(struct watch_table *table, int fd)
     return slot->watch;
 }
 
-void watch_open(struct watch_table *table, struct shard *shard, int fd)
+void watch_forget(struct watch_table *table, int fd)
 {
-    struct watch *watch = find_or_add(table, fd);
-
-    unregister(watch);
-    watch->is_ours = true;
-    watch->is_wanted = false;
-    watch->shard = shard;
-}
-
-struct shard *watch_close(struct watch_table *table, int fd)
-{
-    struct watch *watch = find_or_add(table, fd);
-
-    if (!watch->is_ours)
-        bug("socket %d is closed, but was not opened", fd);
-    unregister(watch);
-    watch->is_ours = false;
-    watch->is_wanted = false;
-    return watch->shard;
+    unregister(find_or_add(table, fd));
 }
 
 static void on_fd_event(evutil_socket_t fd, short events, void *argument)
@@ -93,10 +74,6 @@ static void on_fd_event(evutil_socket_t fd, short events, void *argument)
     struct watch *watch = argument;
     int flags = 0;
 
-    if (!watch->is_wanted) {
-        unregister(watch);
-        return;
-    }
     if ((events & EV_READ) != 0)
         flags |= CURL_CSELECT_IN;
     if ((events & EV_WRITE) != 0)
@@ -120,10 +97,8 @@ void watch_set(struct watch_table *table, struct shard *shard, int fd, int what)
     short events = 0;
 
     watch->shard = shard;
-    watch->is_wanted = what != CURL_POLL_REMOVE;
-    if (!watch->is_wanted) {
-        if (!watch->is_ours)
-            unregister(watch);
+    if (what == CURL_POLL_REMOVE) {
+        unregister(watch);
         return;
     }
     if ((what & CURL_POLL_IN) != 0)

@@ -48,6 +48,7 @@ struct receiver {
     int port;
     pthread_t thread;
     atomic_int connections;
+    atomic_int ended; /* of these: by the script */
     atomic_int requests;
     struct connection table[RECEIVER_CONNECTIONS_MAX];
     pthread_mutex_t lock; /* of last_request */
@@ -139,6 +140,7 @@ static inline void *run_connection(void *argument)
 
     connection->receiver->serve(connection);
     shutdown(connection->fd, SHUT_RDWR);
+    connection->receiver->ended++;
     return NULL;
 }
 

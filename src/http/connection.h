@@ -1,0 +1,72 @@
+/*
+ * http/connection.h: one connection, from the first try to reach an address to its end.
+ *
+ *     dialing ──→ busy ⇄ idle
+ *        └────→ closed ←──┘ (also from busy)
+ *
+ * While dialing, libcurl works on it (dialer.h). Then its socket is registered for reading once and
+ * stays so until it is closed, in use or not: bytes, or the end, while idle mean that it is no
+ * longer good, and it goes. Writing is waited for only when the socket was full.
+ *
+ * A dialing or busy connection belongs to the transfer it carries, an idle one to the pool.
+ * connection_close() frees it.
+ */
+#ifndef POSTRIDER_HTTP_CONNECTION_H
+#define POSTRIDER_HTTP_CONNECTION_H
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "http/dialer.h"
+#include "http/guard.h"
+#include "http/pool.h"
+#include "http/stream.h"
+
+struct transfer;
+struct http_engine;
+
+enum connection_state {
+    CONNECTION_DIALING,
+    CONNECTION_BUSY,
+    CONNECTION_IDLE,
+    CONNECTION_CLOSED,
+};
+
+struct connection {
+    enum connection_state state;
+    struct http_engine *engine;
+    struct origin *origin;             /* held */
+    struct transfer *transfer;         /* dialing and busy */
+    TAILQ_ENTRY(connection) by_origin; /* idle: in the origin's list … */
+    TAILQ_ENTRY(connection) by_age;    /* … and in the pool's */
+    struct dial *dial;                 /* dialing, and with TLS until it is closed */
+    struct stream stream;              /* fd is -1 while dialing */
+    struct event readable;
+    struct event writable;
+    int64_t opened_us;
+    int64_t idle_since_us;
+    char peer[GUARD_PEER_SIZE];
+};
+
+/* For transfer, dialing. */
+struct connection *connection_new(struct http_engine *engine, struct origin *origin,
+                                  struct transfer *transfer);
+
+/* libcurl has connected: the socket is ours, and waited for. dialing → busy. */
+void connection_open(struct connection *connection, int64_t now_us);
+
+/* The one setter; an illegal move is a bug. */
+void connection_set_state(struct connection *connection, enum connection_state state);
+
+/* Closes it in any state but idle in the pool (pool_drop()), and frees it. */
+void connection_close(struct connection *connection);
+
+void connection_wait_to_write(struct connection *connection);
+void connection_stop_writing(struct connection *connection);
+
+/* True when something came over an idle connection that was not asked for, or its end. */
+bool connection_has_input(struct connection *connection);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * http/context.h: what the parts of an engine share. Only files of http/ include it.
+ *
+ *     engine.c         the calls of engine.h
+ *     conversation.c   a transfer on its way: waiting for a connection, writing, reading, over
+ *     transfer.c       one request and its answer
+ *     request_writer.c, answer_reader.c    HTTP/1.1
+ *     connection.c, pool.c, stream.c       connections that are ours
+ *     dialer.c, handle.c, shard.c, watch.c, guard.c, trust.c    making them, with libcurl
+ *     target.c, url.c  what a URL means
+ */
+#ifndef POSTRIDER_HTTP_CONTEXT_H
+#define POSTRIDER_HTTP_CONTEXT_H
+
+#include <event2/event_struct.h>
+
+#include "http/dialer.h"
+#include "http/engine.h"
+#include "http/pool.h"
+#include "http/settings.h"
+#include "http/target.h"
+#include "http/transfer.h"
+
+#define ENGINE_INPUT_BYTES ((size_t)64 * 1024)
+
+struct http_engine {
+    struct event_base *base;
+    struct settings settings;
+    http_finished *on_finished;
+    http_wake *on_wake;
+    void *owner;
+    bool is_awake; /* on_wake was called since the last collect */
+
+    struct target_table targets;
+    struct pool pool;
+    struct dialer dialer;
+
+    /* A transfer is in exactly one of these. */
+    struct transfer_list active;
+    struct transfer_list ended; /* waiting for their callback */
+    struct transfer_list spare;
+    size_t in_flight;         /* active and ended */
+    struct event ended_event; /* something has ended outside of the loop */
+
+    char input[ENGINE_INPUT_BYTES]; /* what is being read, of any connection */
+};
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * http/dialer.h: making connections with libcurl (CURLOPT_CONNECT_ONLY): names, happy eyeballs,
+ * TLS, proxies, and the address check are its business; what goes over a connection is ours.
+ *
+ * A connection without TLS leaves libcurl as soon as it is made: dial_take_socket() takes the
+ * socket over, so that any number of them costs libcurl nothing. One with TLS stays with its handle
+ * in a CURLM until it is closed. curl_easy_send() and _recv() walk all connections of that CURLM,
+ * so there are at most DIALER_TLS_CONNECTIONS in each; all share one DNS cache and one CA store.
+ *
+ * A dial is a handle in use. Its end is told exactly once, from the event loop, unless dial_end()
+ * comes first.
+ */
+#ifndef POSTRIDER_HTTP_DIALER_H
+#define POSTRIDER_HTTP_DIALER_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/buffer.h"
+#include "http/guard.h"
+#include "http/settings.h"
+#include "http/shard.h"
+#include "http/watch.h"
+
+#define DIALER_TLS_CONNECTIONS 64
+
+struct connection;
+struct dialer;
+
+struct dial {
+    TAILQ_ENTRY(dial) entry; /* in the dialer's spare ones */
+    struct dialer *dialer;
+    CURL *easy;
+    struct shard *shard;      /* NULL while spare */
+    struct connection *owner; /* whom the end is told to */
+    int taken_fd;             /* not to be closed by libcurl; -1 = none */
+    struct guard_record guarded;
+    char curl_error[CURL_ERROR_SIZE];
+};
+
+TAILQ_HEAD(dial_list, dial);
+TAILQ_HEAD(shard_list, shard);
+
+typedef void dial_ended(struct connection *owner, CURLcode code);
+
+struct dialer {
+    struct event_base *base;
+    struct settings *settings;
+    dial_ended *on_ended;
+    struct watch_table watches;
+    CURLSH *share;
+    struct shard_list shards; /* the first is for all that is without TLS */
+    struct dial_list spare;
+    size_t spare_count;
+};
+
+/* What is to be reached; all of it borrowed for the call, but the transcript. */
+struct dial_request {
+    const char *url;
+    bool is_tls; /* the connection stays with its handle */
+    int64_t timeout_ms;
+    struct buffer *transcript; /* until the end is told; NULL = none */
+};
+
+void dialer_init(struct dialer *dialer, struct event_base *base, struct settings *settings,
+                 dial_ended *on_ended);
+void dialer_free(struct dialer *dialer);
+
+/* NULL when the system has no more file descriptors. */
+struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
+                          const struct dial_request *request) MUST_USE;
+
+/* Of a dial that has succeeded. */
+int dial_socket(const struct dial *dial);
+void dial_format_peer(const struct dial *dial, char peer[GUARD_PEER_SIZE]);
+
+/* Takes the socket over, for the caller to close, and ends the dial. */
+int dial_take_socket(struct dial *dial);
+
+/* Closes what there is, at any time. */
+void dial_end(struct dial *dial);
+
+#endif

@@ -1,0 +1,142 @@
+#include "http/pool.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "http/connection.h"
+
+static int64_t expires_us(const struct connection *connection)
+{
+    return connection->idle_since_us + (int64_t)POOL_IDLE_MS * 1000;
+}
+
+static void set_timer(struct pool *pool, int64_t now_us)
+{
+    const struct connection *oldest = TAILQ_FIRST(&pool->by_age);
+    int64_t wait_us;
+    struct timeval timeout;
+
+    if (oldest == NULL)
+        return;
+    wait_us = expires_us(oldest) - now_us;
+    if (wait_us < 0)
+        wait_us = 0;
+    timeout = (struct timeval){.tv_sec = wait_us / 1000000, .tv_usec = wait_us % 1000000};
+    event_add(&pool->timer, &timeout);
+}
+
+static void on_pool_timer(evutil_socket_t fd, short events, void *argument)
+{
+    struct pool *pool = argument;
+    int64_t now_us = clock_monotonic_us();
+    struct connection *oldest;
+
+    (void)fd;
+    (void)events;
+    while ((oldest = TAILQ_FIRST(&pool->by_age)) != NULL && expires_us(oldest) <= now_us)
+        pool_drop(pool, oldest);
+    set_timer(pool, now_us);
+}
+
+void pool_init(struct pool *pool, struct event_base *base, size_t max_idle)
+{
+    *pool = (struct pool){.max_idle = max_idle};
+    TAILQ_INIT(&pool->by_age);
+    event_assign(&pool->timer, base, -1, 0, on_pool_timer, pool);
+}
+
+void pool_clear(struct pool *pool)
+{
+    while (!TAILQ_EMPTY(&pool->by_age))
+        pool_drop(pool, TAILQ_FIRST(&pool->by_age));
+    event_del(&pool->timer);
+}
+
+void pool_free(struct pool *pool)
+{
+    pool_clear(pool);
+    if (pool->by_key != NULL)
+        bug("the origin %s is still held", pool->by_key->key);
+}
+
+struct origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls)
+{
+    struct origin *origin;
+
+    HASH_FIND(hh, pool->by_key, key, strlen(key), origin);
+    if (origin == NULL) {
+        origin = memory_new(1, sizeof(*origin));
+        origin->key = memory_copy_string(key);
+        origin->is_tls = is_tls;
+        TAILQ_INIT(&origin->idle);
+        HASH_ADD_KEYPTR(hh, pool->by_key, origin->key, strlen(origin->key), origin);
+    }
+    origin->users++;
+    return origin;
+}
+
+void pool_release_origin(struct pool *pool, struct origin *origin)
+{
+    if (--origin->users > 0)
+        return;
+    HASH_DEL(pool->by_key, origin);
+    free(origin->key);
+    free(origin);
+}
+
+static void unlink_idle(struct pool *pool, struct connection *connection)
+{
+    TAILQ_REMOVE(&connection->origin->idle, connection, by_origin);
+    TAILQ_REMOVE(&pool->by_age, connection, by_age);
+    pool->idle--;
+}
+
+void pool_drop(struct pool *pool, struct connection *connection)
+{
+    unlink_idle(pool, connection);
+    connection_close(connection);
+}
+
+struct connection *pool_take(struct pool *pool, struct origin *origin)
+{
+    struct connection *connection;
+
+    while ((connection = TAILQ_FIRST(&origin->idle)) != NULL) {
+        unlink_idle(pool, connection);
+        if (!connection_has_input(connection)) {
+            connection_set_state(connection, CONNECTION_BUSY);
+            return connection;
+        }
+        connection_close(connection);
+    }
+    return NULL;
+}
+
+void pool_put(struct pool *pool, struct connection *connection, int64_t now_us)
+{
+    struct origin *origin = connection->origin;
+    bool was_empty = pool->idle == 0;
+
+    if (pool->max_idle == 0 || now_us < origin->distrusted_until_us ||
+        now_us - connection->opened_us > (int64_t)POOL_LIFETIME_MS * 1000) {
+        connection_close(connection);
+        return;
+    }
+    connection->idle_since_us = now_us;
+    connection_set_state(connection, CONNECTION_IDLE);
+    TAILQ_INSERT_HEAD(&origin->idle, connection, by_origin);
+    TAILQ_INSERT_TAIL(&pool->by_age, connection, by_age);
+    pool->idle++;
+    if (pool->idle > pool->max_idle)
+        pool_drop(pool, TAILQ_FIRST(&pool->by_age));
+    if (was_empty && event_pending(&pool->timer, EV_TIMEOUT, NULL) == 0)
+        set_timer(pool, now_us);
+}
+
+void pool_distrust(struct origin *origin, int64_t now_us)
+{
+    origin->distrusted_until_us = now_us + (int64_t)POOL_DISTRUST_MS * 1000;
+}

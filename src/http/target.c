@@ -1,0 +1,223 @@
+#include "http/target.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "http/url.h"
+
+/* The URL can grow threefold by encoding; beside it stands only what is short. */
+#define HEAD_MAX_BYTES ((size_t)URL_MAX_BYTES * 4 + 4096)
+
+/* What a request needs of a URL, as libcurl gives it; freed with curl_free(). */
+struct pieces {
+    char *scheme;
+    char *host; /* IPv6 in brackets */
+    char *zone; /* NULL = none */
+    char *port; /* always there */
+    char *own_port;
+    char *path;
+    char *query; /* NULL = none */
+    char *whole; /* without a fragment and a default port */
+};
+
+void target_table_init(struct target_table *table, const struct settings *settings,
+                       struct pool *pool)
+{
+    *table = (struct target_table){.settings = settings, .pool = pool};
+    TAILQ_INIT(&table->by_use);
+}
+
+static void drop(struct target_table *table, struct target *target)
+{
+    /* As in worker/delivery.c: uthash frees its table with the last entry alone. */
+    HASH_DEL(table->by_url, target); /* NOLINT(clang-analyzer-unix.Malloc,*NullDereference) */
+    TAILQ_REMOVE(&table->by_use, target, entry);
+    table->bytes -= target->bytes;
+    pool_release_origin(table->pool, target->origin);
+    free(target->url);
+    free(target->ascii);
+    free(target->head);
+    free(target);
+}
+
+void target_table_free(struct target_table *table)
+{
+    struct target *target = TAILQ_FIRST(&table->by_use);
+
+    while (target != NULL) {
+        struct target *next = TAILQ_NEXT(target, entry);
+
+        drop(table, target);
+        target = next;
+    }
+}
+
+static char *get(CURLU *parts, CURLUPart part, unsigned flags)
+{
+    char *text = NULL;
+
+    return curl_url_get(parts, part, &text, flags) == CURLUE_OK ? text : NULL;
+}
+
+/* With the flags that libcurl itself uses. */
+static bool read_pieces(const char *url, struct pieces *pieces)
+{
+    CURLU *parts = curl_url();
+    bool is_good = curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK;
+
+    *pieces = (struct pieces){0};
+    if (is_good) {
+        pieces->scheme = get(parts, CURLUPART_SCHEME, 0);
+        pieces->host = get(parts, CURLUPART_HOST, 0);
+        pieces->zone = get(parts, CURLUPART_ZONEID, 0);
+        pieces->port = get(parts, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+        pieces->own_port = get(parts, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
+        pieces->path = get(parts, CURLUPART_PATH, CURLU_URLENCODE);
+        pieces->query = get(parts, CURLUPART_QUERY, 0);
+        curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
+        pieces->whole = get(parts, CURLUPART_URL, CURLU_NO_DEFAULT_PORT);
+        is_good = pieces->scheme != NULL && pieces->host != NULL && pieces->port != NULL &&
+                  pieces->path != NULL && pieces->whole != NULL;
+    }
+    curl_url_cleanup(parts);
+    return is_good;
+}
+
+static void free_pieces(struct pieces *pieces)
+{
+    curl_free(pieces->scheme);
+    curl_free(pieces->host);
+    curl_free(pieces->zone);
+    curl_free(pieces->port);
+    curl_free(pieces->own_port);
+    curl_free(pieces->path);
+    curl_free(pieces->query);
+    curl_free(pieces->whole);
+}
+
+static bool is_through_proxy(const struct target_table *table, const struct pieces *pieces)
+{
+    return table->settings->is_http_proxy && strcmp(pieces->scheme, "http") == 0;
+}
+
+static char *make_head(const struct target_table *table, const struct pieces *pieces,
+                       size_t *ret_length)
+{
+    bool names_all = is_through_proxy(table, pieces);
+    struct buffer head;
+
+    buffer_init(&head, HEAD_MAX_BYTES);
+    buffer_append_string(&head, "POST ");
+    buffer_append_string(&head, names_all ? pieces->whole : pieces->path);
+    if (!names_all && pieces->query != NULL)
+        buffer_append_format(&head, "?%s", pieces->query);
+    buffer_append_format(&head, " HTTP/1.1\r\nHost: %s", pieces->host);
+    if (pieces->own_port != NULL)
+        buffer_append_format(&head, ":%s", pieces->own_port);
+    buffer_append_string(&head, "\r\nAccept: */*\r\n");
+    if (names_all && table->settings->proxy_authorization != NULL)
+        buffer_append_format(&head, "Proxy-Authorization: %s\r\n",
+                             table->settings->proxy_authorization);
+    *ret_length = head.length;
+    return buffer_take(&head);
+}
+
+/* All that makes one connection differ from another; the settings are the same for all. */
+static struct origin *hold_origin(const struct target_table *table, const struct pieces *pieces)
+{
+    bool is_tls = strcmp(pieces->scheme, "https") == 0;
+    struct origin *origin;
+    char *key;
+
+    if (is_through_proxy(table, pieces))
+        return pool_hold_origin(table->pool, "proxy", table->settings->is_tls_proxy);
+    key = memory_format("%s://%s%%%s:%s", pieces->scheme, pieces->host,
+                        pieces->zone != NULL ? pieces->zone : "", pieces->port);
+    for (char *c = key; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c); /* ASCII by now */
+    origin = pool_hold_origin(table->pool, key, is_tls || table->settings->is_tls_proxy);
+    free(key);
+    return origin;
+}
+
+/* The proxy will do the connecting, so what the URL itself says is all that can be checked. */
+static bool check_behind_proxy(const struct target_table *table, const char *url,
+                               struct error *error)
+{
+    const struct guard *guard = &table->settings->guard;
+    struct guard_record record = {0};
+    struct address literal;
+
+    if (!guard->has_proxy || !url_literal_address(url, &literal) ||
+        guard_admit(guard, &literal, &record))
+        return true;
+    return error_set(error, "%s", record.refusal);
+}
+
+static struct target *add(struct target_table *table, const char *url, struct error *error)
+{
+    struct target *target;
+    struct pieces pieces;
+    char *ascii = NULL;
+
+    if (!url_check(url, table->settings->options.https_only, error) ||
+        !url_to_ascii(url, &ascii, error) || !check_behind_proxy(table, url, error)) {
+        free(ascii);
+        return NULL;
+    }
+    target = memory_new(1, sizeof(*target));
+    target->url = memory_copy_string(url);
+    target->ascii = ascii != NULL ? ascii : memory_copy_string(url);
+    if (!read_pieces(target->ascii, &pieces))
+        bug("libcurl takes the URL %s and does not", target->ascii);
+    target->head = make_head(table, &pieces, &target->head_length);
+    target->origin = hold_origin(table, &pieces);
+    free_pieces(&pieces);
+    target->bytes =
+        sizeof(*target) + strlen(url) + strlen(target->ascii) + target->head_length + 64;
+    HASH_ADD_KEYPTR(hh, table->by_url, target->url, strlen(target->url), target);
+    TAILQ_INSERT_TAIL(&table->by_use, target, entry);
+    table->bytes += target->bytes;
+    return target;
+}
+
+static void make_room(struct target_table *table)
+{
+    struct target *target = TAILQ_FIRST(&table->by_use);
+
+    while (table->bytes > TARGETS_MAX_BYTES && target != NULL) {
+        struct target *next = TAILQ_NEXT(target, entry);
+
+        if (target->users == 0)
+            drop(table, target);
+        target = next;
+    }
+}
+
+struct target *target_hold(struct target_table *table, const char *url, struct error *error)
+{
+    struct target *target;
+
+    HASH_FIND(hh, table->by_url, url, strlen(url), target);
+    if (target == NULL) {
+        make_room(table);
+        target = add(table, url, error);
+        if (target == NULL)
+            return NULL;
+    } else if (TAILQ_NEXT(target, entry) != NULL) {
+        TAILQ_REMOVE(&table->by_use, target, entry);
+        TAILQ_INSERT_TAIL(&table->by_use, target, entry);
+    }
+    target->users++;
+    return target;
+}
+
+void target_release(struct target_table *table, struct target *target)
+{
+    (void)table;
+    target->users--;
+}
