@@ -19,6 +19,9 @@ from bench.worker import binary
 QUICK = {"rows": 300, "scale": 1, "repeat": 1}
 
 
+interrupted = False
+
+
 class Bench:
     """What the cases share."""
 
@@ -27,6 +30,7 @@ class Bench:
         self.rows = rows
         self.scale = scale
         self.is_quick = is_quick
+        self.say = say
 
 
 def parse_arguments(cases):
@@ -55,6 +59,18 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def measured(function):
+    """The figures of one round, or why there are none: the others are still worth measuring."""
+    try:
+        return function()
+    except Failure as failure:
+        return {"failed": str(failure)}
+    except Exception:
+        if interrupted:  # our programs were, too: what fails then says nothing
+            raise KeyboardInterrupt from None
+        return {"failed": traceback.format_exc()}
+
+
 def run_group(group, repeat, results):
     with contextlib.ExitStack() as stack:
         for case in group:
@@ -64,15 +80,21 @@ def run_group(group, repeat, results):
         for number in range(repeat):
             for name, function in variants:
                 begun = time.monotonic()
-                try:
-                    figures = function()
-                except Failure as failure:
-                    figures = {"failed": str(failure)}
-                except Exception:  # the others are still worth measuring
-                    figures = {"failed": traceback.format_exc()}
+                figures = measured(function)
                 results.setdefault(name, []).append(figures)
                 say(f"[{number + 1}/{repeat}] {name}: {report.one_line(figures)}"
                     f"  ({time.monotonic() - begun:.0f} s)")
+
+
+def run_groups(groups, repeat, results):
+    for group in groups:
+        def run(group=group):
+            run_group(group, repeat, results)
+            return {}
+        failure = measured(run)  # of what all of the group's rounds share
+        if failure:
+            results.setdefault(group[0].name, []).append(failure)
+            say(f"{group[0].name}: {failure['failed']}")
 
 
 def groups_of(cases):
@@ -92,13 +114,30 @@ def output_path(arguments, started):
     return os.path.join(tempfile.gettempdir(), f"postrider-bench-{stamp}.json")
 
 
+@contextlib.contextmanager
+def scratch_directory():
+    """Whatever is made for the run lies below it, so that nothing of it stays."""
+    kept = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(prefix="postrider-bench-", ignore_cleanup_errors=True) as path:
+        os.chmod(path, 0o755)  # PostgreSQL runs as another account
+        tempfile.tempdir = path
+        try:
+            yield
+        finally:
+            tempfile.tempdir = kept
+
+
 def raise_open_files():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def on_sigterm(_number, _frame):
-    raise SystemExit(143)
+def on_signal(number, _frame):
+    """The first one ends the measurements; all of ours is taken down on the way out."""
+    global interrupted
+    if not interrupted:
+        interrupted = True
+        raise KeyboardInterrupt
 
 
 def main():
@@ -111,7 +150,8 @@ def main():
     if arguments.quick:
         arguments.rows = arguments.rows or QUICK["rows"]
         arguments.repeat = 1
-    signal.signal(signal.SIGTERM, on_sigterm)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
     raise_open_files()
     started = time.time()
     result = {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
@@ -120,16 +160,20 @@ def main():
                            "scale": arguments.scale, "repeat": arguments.repeat,
                            "quick": arguments.quick}}
     runs = {}
-    server = Server()
-    try:
-        bench = Bench(server, arguments.rows, arguments.scale, arguments.quick)
-        chosen = [cases[name](bench) for name in arguments.cases or cases]
-        for group in groups_of(chosen):
-            run_group(group, arguments.repeat, runs)
-    except KeyboardInterrupt:
-        say("\ninterrupted: what was measured until here follows")
-    finally:
-        server.remove()
+    with scratch_directory():
+        server = None
+        try:
+            server = Server()
+            bench = Bench(server, arguments.rows, arguments.scale, arguments.quick)
+            chosen = [cases[name](bench) for name in arguments.cases or cases]
+            run_groups(groups_of(chosen), arguments.repeat, runs)
+        except (KeyboardInterrupt, Exception):
+            if not interrupted:
+                raise
+            say("\ninterrupted: what was measured until here follows")
+        finally:
+            if server is not None:
+                server.remove()
     result["load_after"] = os.getloadavg()[0]
     result["seconds"] = round(time.time() - started)
     result["medians"] = report.medians(runs)
@@ -141,7 +185,7 @@ def main():
         file.write("\n")
     print(report.render(result))
     say(f"\n{path}")
-    return 1 if any("failed" in figures for each in runs.values() for figures in each) else 0
+    return 1 if interrupted or any("failed" in figures for each in runs.values() for figures in each) else 0
 
 
 sys.exit(main())

@@ -16,9 +16,17 @@ class Case:
         self.bench = bench
         self.server = bench.server
 
-    def size(self, rows=None, at_least=1):
-        """How many rows: what the case says, or --rows, times --scale."""
+    def size(self, rows=None, at_least=10):
+        """How many deliveries: what the case says, or --rows, times --scale."""
         return max(at_least, int((self.bench.rows or rows or self.rows) * self.bench.scale))
+
+    def present(self, rows):
+        """How many rows of a table that is full, or hosts."""
+        return max(100, int(rows * (self.bench.scale if not self.bench.is_quick else 0.0001)))
+
+    def seconds(self, seconds):
+        """How long something lasts."""
+        return max(1.0, seconds * self.bench.scale) if not self.bench.is_quick else 1.0
 
     @contextlib.contextmanager
     def prepared(self):
@@ -31,5 +39,8 @@ class Case:
 
 
 def registry():
-    from bench import cases_basic
-    return {case.name: case for case in [*cases_basic.CASES]}
+    from bench import (cases_basic, cases_isolation, cases_latency, cases_network, cases_producer,
+                       cases_table, cases_workers)
+    modules = (cases_basic, cases_network, cases_isolation, cases_table, cases_workers,
+               cases_latency, cases_producer)
+    return {case.name: case for module in modules for case in module.CASES}

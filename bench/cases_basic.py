@@ -51,7 +51,7 @@ class Floors(Case):
     group = "rate"
 
     def variants(self):
-        return {"wrk": lambda: floors.run_wrk(seconds=max(1, 5 * self.bench.scale)),
+        return {"wrk": lambda: floors.run_wrk(seconds=self.seconds(5)),
                 "marking": lambda: floors.run_marking(self.server, self.size())}
 
 

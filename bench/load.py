@@ -70,9 +70,24 @@ def insert_customers(database, load):
 
 def insert_deliveries(database, load, first=0, rows=None, connection=None, **columns):
     """Rows of webhook_deliveries, in one statement. columns: SQL expressions for further ones."""
+    with (connection or database.connection).cursor() as cursor:
+        cursor.execute(insert_sql(load, first, rows, **columns))
+
+
+def insert_sql(load, first=0, rows=None, **columns):
     names = ", ".join(["event_id", "customer_id", "webhook_url", "payload", *columns])
     values = ", ".join(["gen_random_uuid()", load.customer_sql(), load.url_sql(), load.body_sql(),
                         *columns.values()])
-    with (connection or database.connection).cursor() as cursor:
-        cursor.execute(f"INSERT INTO webhook_deliveries ({names}) "
-                       + load.select_sql(values, first, rows))
+    return f"INSERT INTO webhook_deliveries ({names}) " + load.select_sql(values, first, rows)
+
+
+def watch(database):
+    """Makes a table of the ids to be watched, for a database with other rows besides. It is the
+    control connection's."""
+    database.execute("CREATE TEMP TABLE IF NOT EXISTS watched (id uuid)")
+    database.execute("TRUNCATE watched")
+
+
+def insert_watched(database, load, first=0, rows=None, **columns):
+    database.execute(f"WITH new AS ({insert_sql(load, first, rows, **columns)} RETURNING id)"
+                     " INSERT INTO watched SELECT id FROM new")

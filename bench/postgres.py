@@ -93,7 +93,11 @@ class Database:
     def settle(self):
         """Before a measurement: statistics are fresh, no checkpoint is about to come."""
         self.execute("ANALYZE")
-        self.execute("SET enable_seqscan = off")  # for our own looks at what is left
+        for plan in ("seqscan", "hashjoin", "mergejoin"):  # for our own looks at what is left
+            self.execute(f"SET enable_{plan} = off")
+
+    def vacuum(self):
+        self.execute("VACUUM (FREEZE, ANALYZE)")
 
     def close(self):
         self.connection.close()

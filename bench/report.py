@@ -11,6 +11,10 @@ COLUMNS = [  # figure, heading, format
     ("connections", "connections", "{:,.0f}"),
     ("wal_bytes", "WAL B", "{:,.0f}"),
     ("peak_memory_mib", "memory MiB", "{:.0f}"),
+    ("rows_besides", "rows besides", "{:,.0f}"),
+    ("of_allowed", "of allowed", "{:.3f}"),
+    ("worker_cpu_percent", "worker %", "{:.1f}"),
+    ("postgres_cpu_percent", "postgres %", "{:.1f}"),
     ("p50_ms", "p50 ms", "{:.2f}"),
     ("p99_ms", "p99 ms", "{:.2f}"),
 ]

@@ -35,6 +35,43 @@ class Figures:
 
 ONE, THOUSAND, FOUR = ("one-host: postrider", "1000-hosts: postrider", "4000-hosts: postrider")
 
+WAYS = ("one by one", "one by one, without waiting for the disk", "by the thousand")
+
+
+def peak_memory_of(figures, *variants):
+    return max(figures.get(variant, "peak_memory_mib") for variant in variants)
+
+
+def _isolation(case, what):
+    """Live hosts, with bad ones beside them and without."""
+    return [
+        (f"{what}: rate of the live / without", ">=", 0.97, "",
+         lambda f: f.ratio(f"{case}: with", f"{case}: without")),
+        (f"{what}: p99 delay of the live / without", "<=", 2.0, "",
+         lambda f: f.ratio(f"{case}: paced, with", f"{case}: paced, without", "p99_ms")),
+    ]
+
+
+def _beside(case, what):
+    return (f"{what}: rate / without", ">=", 0.95, "",
+            lambda f: f.ratio(f"{case}: with", f"{case}: without"))
+
+
+def _latency(figure):
+    return lambda f: max(f.get("latency: every 5 ms", figure), f.get("latency: every 500 ms", figure))
+
+
+def _producer(way):
+    return (f"rows inserted {way} / bare table", ">=", 0.9, "",
+            lambda f: f.ratio(f"producer: postrider, {way}", f"producer: bare, {way}"))
+
+
+def _eight_workers(f):
+    if min(f.get("workers: 1", "lanes_shared"), f.get("workers: 8", "lanes_shared")) < 1:
+        raise NotMeasured("the lanes were not shared")
+    return f.ratio("workers: 8", "workers: 1", "postgres_cpu_us")
+
+
 # what, how (">=" or "<="), the limit, a unit, and the measured value
 TARGETS = [
     ("1 host: rate / best peer's", ">=", 1.7, "",
@@ -44,9 +81,30 @@ TARGETS = [
     ("1,000 hosts: rate / best peer's", ">=", 2.0, "",
      lambda f: f.get(THOUSAND) / f.best_peer("1000 hosts")),
     ("1,000 hosts: rate / own with 1 host", ">=", 0.85, "", lambda f: f.ratio(THOUSAND, ONE)),
+    ("TLS, warm: rate / own plain rate", ">=", 0.75, "",
+     lambda f: f.ratio("tls: TLS, warm", "tls: plain, warm")),
+    ("TLS: CPU of a delivery on a new connection", "<=", 1.0, " ms",
+     lambda f: f.get("tls: TLS, new connections", "worker_cpu_us") / 1000),
     ("4,000 hosts: rate / own with 1 host", ">=", 0.8, "", lambda f: f.ratio(FOUR, ONE)),
+    *_isolation("hang", "10 of 1,000 hosts hang"),
+    *_isolation("dead-hosts", "10,000 dead hosts"),
+    ("answers after 100 ms: rate / what max_in_flight allows", ">=", 0.95, "",
+     lambda f: f.get("slow-answers: postrider", "of_allowed")),
+    _beside("dead-backlog", "10 million rows of a dead endpoint"),
+    _beside("open-transaction", "an open transaction"),
+    _beside("old-rows", "50 million old rows"),
+    ("commit to arrival, p50", "<=", 1.0, " ms", _latency("p50_ms")),
+    ("commit to arrival, p99", "<=", 3.0, " ms", _latency("p99_ms")),
+    ("idle: CPU of the worker", "<=", 0.5, " %",
+     lambda f: f.get("latency: idle", "worker_cpu_percent")),
+    ("idle: CPU of PostgreSQL", "<=", 0.5, " %",
+     lambda f: f.get("latency: idle", "postgres_cpu_percent")),
+    *map(_producer, WAYS),
     ("memory for rows of 1 kB", "<=", 32, " MiB",
-     lambda f: max(f.get(ONE, "peak_memory_mib"), f.get(THOUSAND, "peak_memory_mib"))),
+     lambda f: peak_memory_of(f, ONE, THOUSAND)),
+    ("memory, whatever the payloads (max_buffered + 64 MiB)", "<=", 320, " MiB",
+     lambda f: peak_memory_of(f, "payloads: 20 kB", "payloads: 200 kB", "payloads: 200 kB, slow")),
+    ("8 workers: CPU of PostgreSQL for a delivery / 1 worker", "<=", 1.15, "", _eight_workers),
 ]
 
 

@@ -14,7 +14,7 @@ LIMIT_S = 900
 PAUSE_S = 0.02
 
 
-class _Sample:
+class Sample:
     """CPU seconds of all that takes part, at one time."""
 
     def __init__(self, system, server, receiver):
@@ -51,7 +51,7 @@ def wait_until(is_done, system, what, limit_s=120):
     return time.time()
 
 
-def _per_delivery_us(before, after, deliveries):
+def per_delivery_us(before, after, deliveries):
     return {f"{name}_cpu_us": round(1e6 * (getattr(after, name) - getattr(before, name))
                                     / deliveries, 2)
             for name in ("worker", "postgres", "receiver")}
@@ -81,7 +81,7 @@ def figures_of(arrivals, rows, delivered, begin, end, finished_at):
         "per_second": round(inside / elapsed),
         "per_second_middle": round(len(middle) / max(middle[-1] - middle[0], 0.001)),
         "marked_after_ms": round(1000 * max(0, finished_at - last)),
-        **_per_delivery_us(begin, end, max(inside, 1)),
+        **per_delivery_us(begin, end, max(inside, 1)),
     }
 
 
@@ -94,21 +94,23 @@ def check(system, figures):
                       f" of them duplicates, for {figures['rows']} rows")
 
 
-def measure(system, server, database, receiver, rows):
-    """Starts system on a database that is seeded, and returns the run's figures."""
+def measure(system, server, database, receiver, rows, warm_share=WARM_SHARE):
+    """Starts system on a database that is seeded, and returns the run's figures. warm_share: when
+    the window opens; 0 = before the first request."""
     wal = database.wal_bytes()
     begin = None
     try:
         system.start(database)
         system.wait_until_ready()
-        begin = _Sample(system, server, receiver)
+        begin = Sample(system, server, receiver)
         system.go()
-        wait_for_arrivals(system, receiver, max(1, int(rows * WARM_SHARE)))
-        if receiver.arrivals.count() < rows * 0.8:
-            begin = _Sample(system, server, receiver)
+        if warm_share > 0:
+            wait_for_arrivals(system, receiver, int(rows * warm_share))
+            if receiver.arrivals.count() < rows * 0.8:  # else it has no window: the whole run
+                begin = Sample(system, server, receiver)
         wait_for_arrivals(system, receiver, rows)
         finished_at = wait_until(lambda: system.is_done(database), system, "the rows to be marked")
-        end = _Sample(system, server, receiver)
+        end = Sample(system, server, receiver)
         memory = system.peak_memory_mib()
         wal = database.wal_bytes() - wal
     finally:
@@ -119,14 +121,15 @@ def measure(system, server, database, receiver, rows):
     return {**figures, "wal_bytes": round(wal / rows), "peak_memory_mib": round(memory, 1)}
 
 
-def run(server, system, rows, hosts, receiver=None, **load):
-    """A run in a database and with a receiver of its own."""
-    with server.database(system.template(server)) as database:
-        receiver = receiver or Nginx()
-        try:
+def run(server, system, rows, hosts, receiver=None, warm_share=WARM_SHARE, port=None, **load):
+    """A run in a database and with a receiver of its own (receiver: another than nginx; port: of
+    it)."""
+    receiver = receiver or Nginx()
+    try:
+        with server.database(system.template(server)) as database:
             server.execute("CHECKPOINT")
-            system.seed(database, Load(rows, hosts, receiver.port, **load))
+            system.seed(database, Load(rows, hosts, port or receiver.port, **load))
             database.settle()
-            return measure(system, server, database, receiver, rows)
-        finally:
-            receiver.close()
+            return measure(system, server, database, receiver, rows, warm_share)
+    finally:
+        receiver.close()

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import tempfile
 
-from bench.load import SECRET, insert_customers, insert_deliveries
+from bench.load import SECRET, insert_customers, insert_deliveries, insert_watched, watch
 from bench.machine import ROOT
 from bench.usage import cpu_of, memory_mib, peak_memory_mib
 from harness.postrider import NotifySocket, environment, merge, to_yaml
@@ -140,3 +140,37 @@ class Postrider:
                 process.process.send_signal(signal.SIGTERM)
         for process in processes:
             process.end(self._clean_stop)
+
+
+class PostriderAmid(Postrider):
+    """Postrider, where only some of the rows are watched: others never end. around: loads of such
+    rows; they are inserted in turn with those that are watched."""
+    SLICES = 20
+
+    def __init__(self, around=(), **options):
+        super().__init__(**options)
+        self._around = around
+
+    def seed(self, database, load):
+        watch(database)
+        for each in (load, *self._around):
+            insert_customers(database, each)
+        for number in range(self.SLICES):
+            for other in self._around:
+                insert_deliveries(database, other, *_slice(other.rows, number, self.SLICES))
+            insert_watched(database, load, *_slice(load.rows, number, self.SLICES))
+        database.execute("ANALYZE watched")
+
+    def is_done(self, database):
+        return database.value("SELECT NOT EXISTS (SELECT FROM watched JOIN webhook_deliveries d"
+                              " USING (id) WHERE d.status = 'pending')")
+
+    def delivered(self, database):
+        return database.value("SELECT count(*) FROM watched JOIN webhook_deliveries d USING (id)"
+                              " WHERE d.status = 'delivered'")
+
+
+def _slice(rows, number, slices):
+    """(first, rows) of one of the slices."""
+    first = rows * number // slices
+    return first, rows * (number + 1) // slices - first

@@ -27,12 +27,13 @@ def test_unknown_case_is_named():
 
 def test_tiny_run(tmp_path):
     output = tmp_path / "result.json"
-    done = run_bench("--quick", "--output", str(output), "one-host", "1000-hosts")
+    done = run_bench("--quick", "--output", str(output), "one-host", "1000-hosts", "slow-answers")
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(output.read_text())
     assert result["machine"]["cores"] >= 1
     assert result["versions"]["postgresql"]
-    for case, hosts in (("one-host: postrider", 1), ("1000-hosts: postrider", 300)):
+    for case, hosts in (("one-host: postrider", 1), ("1000-hosts: postrider", 300),
+                        ("slow-answers: postrider", 300)):
         figures = result["medians"][case]
         assert figures["rows"] == figures["requests"] == figures["delivered"] == 300
         assert figures["duplicates"] == figures["refused"] == 0
