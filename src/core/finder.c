@@ -132,7 +132,7 @@ static struct finder_plan plan_scan(struct finder *finder, struct finder_scan *s
 }
 
 /* As many rows as fit, judged by the mean size of the last ones; the database cuts at the bytes. */
-static int rows_that_fit(const struct finder *finder, int room_rows, int64_t room_bytes)
+int finder_rows_that_fit(const struct finder *finder, int room_rows, int64_t room_bytes)
 {
     int64_t rows = room_bytes / (finder->row_bytes > 0 ? finder->row_bytes : 1) + 1;
 
@@ -146,7 +146,7 @@ static struct finder_plan plan_forward(struct finder *finder, int room_rows, int
     struct finder_plan plan = {.read = FINDER_FORWARD};
 
     plan_lanes(finder, &plan);
-    plan.rows = rows_that_fit(finder, room_rows, room_bytes);
+    plan.rows = finder_rows_that_fit(finder, room_rows, room_bytes);
     plan.lane_rows = plan.rows / (finder->full_lanes > 0 ? finder->full_lanes : 1);
     if (plan.lane_rows < LANE_ROWS_MIN)
         plan.lane_rows = LANE_ROWS_MIN;
@@ -274,8 +274,6 @@ static void forward_note_end(struct finder *finder, const struct finder_plan *pl
         if (yield->rows[lane] > 0)
             last = lane;
     }
-    if (yield->payloads > 0)
-        finder->row_bytes = (finder->row_bytes * 3 + yield->bytes / yield->payloads) / 4 + 1;
     /* Bytes can cut a read below its limits as well: only an empty one proves that there is no
      * more. */
     if (last < 0) {
@@ -303,6 +301,12 @@ void finder_note_end(struct finder *finder, const struct finder_plan *plan,
         break;
     }
     bug("the end of a read that was not asked for");
+}
+
+void finder_note_payloads(struct finder *finder, int payloads, int64_t bytes)
+{
+    if (payloads > 0)
+        finder->row_bytes = (finder->row_bytes * 3 + bytes / payloads) / 4 + 1;
 }
 
 void finder_note_snapshot(struct finder *finder, const struct late_snapshot *snapshot,

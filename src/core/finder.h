@@ -75,8 +75,6 @@ struct finder_plan {
 /* What a read has brought. */
 struct finder_yield {
     int rows[FINDER_LANES]; /* of each lane */
-    int payloads;           /* rows that came with theirs */
-    int64_t bytes;          /* of these */
     int64_t started_us;     /* when it was sent */
 };
 
@@ -112,6 +110,12 @@ void finder_note_row(struct finder *finder, const struct finder_plan *plan, int 
 
 void finder_note_end(struct finder *finder, const struct finder_plan *plan,
                      const struct finder_yield *yield, int64_t now_us);
+
+/* So many rows came with payloads of so many bytes together, by whatever read. */
+void finder_note_payloads(struct finder *finder, int payloads, int64_t bytes);
+
+/* How many rows to ask for, judged by the size of the last ones. */
+int finder_rows_that_fit(const struct finder *finder, int room_rows, int64_t room_bytes);
 
 /* With each forward read, after its rows: what it told of transactions. */
 void finder_note_snapshot(struct finder *finder, const struct late_snapshot *snapshot,

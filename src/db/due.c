@@ -4,12 +4,14 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
+#include "db/fragments.h"
+#include "db/row.h"
 
-/* The lane of a row: DESIGN's expression, as the index has it. Nothing outside SQL computes it. */
-#define LANE "(hashtext(lower(split_part(d.webhook_url, '/', 3))) & 63)"
+#define LANE SQL_LANE("d.webhook_url")
 
 /* What comes of a row. */
 enum {
+    AT_NUMBER,
     AT_LANE,
     AT_ID,
     AT_EVENT_ID,
@@ -20,36 +22,53 @@ enum {
     AT_NEXT_RETRY_AT,
     AT_PAYLOAD,
     AT_PAYLOAD_BYTES,
+    AT_CUT,
     AT_SNAPSHOT,
     AT_NEXT_TRANSACTION,
     AT_BOUND,
+};
+
+/* And of a key. */
+enum {
+    KEY_LANE,
+    KEY_ID,
+    KEY_NEXT_RETRY_AT,
+    KEY_CUSTOMER_ID,
+    KEY_URL_HASH,
 };
 
 /* clang-format off */
 #define COLUMNS \
     "d.id, d.event_id, d.customer_id, d.webhook_url, d.attempts, d.next_retry_at, d.payload"
 
-#define RESULT_COLUMNS \
-    "s.lane, s.id, s.event_id, s.customer_id, s.webhook_url, s.url_hash, s.attempts," \
-    " s.next_retry_at, s.body, s.body_bytes"
+/* Of ROWS_OF; s. */
+#define RESULT \
+    "s.number, s.lane, s.id, CASE WHEN s.is_closed THEN NULL ELSE s.event_id END, s.customer_id," \
+    " CASE WHEN s.is_closed THEN NULL ELSE s.webhook_url END, s.url_hash, s.attempts," \
+    " s.next_retry_at, CASE WHEN s.is_cut THEN NULL ELSE s.body END, s.body_bytes, s.is_cut"
 
 /*
  * The payload is made text once (OFFSET 0 keeps the planner from doing it for each use), measured,
- * and given only when it is within the limit ($1). running adds up what the answer will hold, so
- * that ($2) cuts it; the first row always comes, or a row larger than the room would block its
- * lane.
+ * and given only when it is within the limit ($1) and there is room ($2) after those before it; the
+ * first row always comes, or a row larger than the room would block its lane. Nothing is made of
+ * the payload of a row of a closed endpoint ($3).
  */
 #define ROWS_OF(source) \
-    "(SELECT * FROM (SELECT r.*, hashtextextended(r.webhook_url, 0) AS url_hash, p.body_bytes," \
+    "(SELECT m.*, position > 1 AND running > $2::int8 AS is_cut" \
+    " FROM (SELECT r.*, h.url_hash, h.is_closed, p.body_bytes," \
     " CASE WHEN p.body_bytes <= $1::int8 THEN b.body END AS body," \
-    " sum(CASE WHEN p.body_bytes <= $1::int8 THEN p.body_bytes ELSE 0 END" \
+    " sum(CASE WHEN h.is_closed THEN 0 WHEN p.body_bytes <= $1::int8 THEN p.body_bytes ELSE 0 END" \
     " + octet_length(r.webhook_url)) OVER rows_so_far AS running," \
     " row_number() OVER rows_so_far AS position" \
     " FROM " source " r" \
-    " CROSS JOIN LATERAL (SELECT r.payload::text AS body OFFSET 0) b" \
+    " CROSS JOIN LATERAL (SELECT r.hash AS url_hash, r.hash = ANY ($3::int8[]) AS is_closed" \
+    " OFFSET 0) h" \
+    " CROSS JOIN LATERAL (SELECT CASE WHEN h.is_closed THEN NULL ELSE r.payload::text END AS body" \
+    " OFFSET 0) b" \
     " CROSS JOIN LATERAL (SELECT octet_length(b.body)::int8 AS body_bytes OFFSET 0) p" \
-    " WINDOW rows_so_far AS (ROWS UNBOUNDED PRECEDING)) m" \
-    " WHERE position = 1 OR running <= $2::int8) s"
+    " WINDOW rows_so_far AS (ROWS UNBOUNDED PRECEDING)) m) s"
+
+#define HASH SQL_ENDPOINT_HASH("d.webhook_url")
 
 /*
  * core/late_commits.h says what the last three columns are for. They come once, in a row of their
@@ -57,51 +76,92 @@ enum {
  * away, unlike pg_current_xact_id(); here it is computed after the statement's snapshot was taken.
  */
 static const char forward_sql[] =
-    "SELECT " RESULT_COLUMNS ","
+    "SELECT " RESULT ","
     " CASE WHEN s.position IS NULL OR s.position = 1 THEN pg_current_snapshot()::text END,"
     " CASE WHEN s.position IS NULL OR s.position = 1 THEN age('3'::xid)::int8 + 3 END,"
     " CASE WHEN s.position IS NULL OR s.position = 1 THEN now() - interval '1 second' END"
     " FROM (VALUES (1)) always LEFT JOIN "
-    ROWS_OF("(SELECT c.lane, r.* FROM unnest($3::int[], $4::timestamptz[], $5::uuid[])"
-            " AS c (lane, after_time, after_id) CROSS JOIN LATERAL (SELECT " COLUMNS
-            " FROM webhook_deliveries d WHERE d.status = 'pending' AND " LANE " = c.lane"
+    ROWS_OF("(SELECT 0 AS number, c.lane, r.*"
+            " FROM unnest($4::int[], $5::timestamptz[], $6::uuid[])"
+            " AS c (lane, after_time, after_id) CROSS JOIN LATERAL (SELECT " COLUMNS ", " HASH
+            " AS hash FROM webhook_deliveries d WHERE d.status = 'pending' AND " LANE " = c.lane"
             " AND (d.next_retry_at, d.id) > (c.after_time, c.after_id) AND d.next_retry_at <= now()"
-            " ORDER BY d.next_retry_at, d.id LIMIT $6::int) r LIMIT $7::int)")
-    " ON true";
+            " ORDER BY d.next_retry_at, d.id LIMIT $7::int) r LIMIT $8::int)")
+    " ON NOT s.is_cut";
 
 static const char fetch_sql[] =
-    "SELECT " RESULT_COLUMNS " FROM "
-    ROWS_OF("(SELECT " LANE " AS lane, " COLUMNS " FROM unnest($3::uuid[]) AS c (id)"
-            " JOIN webhook_deliveries d ON d.id = c.id"
+    "SELECT " RESULT " FROM "
+    ROWS_OF("(SELECT 0 AS number, " LANE " AS lane, " COLUMNS ", " HASH " AS hash"
+            " FROM unnest($4::uuid[]) AS c (id) JOIN webhook_deliveries d ON d.id = c.id"
             " WHERE d.status = 'pending' AND d.next_retry_at <= now())");
 
+static const char refill_sql[] =
+    "SELECT " RESULT " FROM "
+    ROWS_OF("(SELECT c.number - 1 AS number, c.lane, r.*, c.url_hash AS hash"
+            " FROM unnest($4::int[], $5::uuid[], $6::int8[], $7::timestamptz[], $8::uuid[],"
+            " $9::int[]) WITH ORDINALITY"
+            " AS c (lane, customer_id, url_hash, after_time, after_id, rows, number)"
+            " CROSS JOIN LATERAL (SELECT " COLUMNS " FROM webhook_deliveries d"
+            " WHERE d.status = 'pending' AND " HASH " = c.url_hash"
+            " AND (d.next_retry_at, d.id) > (c.after_time, c.after_id) AND d.next_retry_at <= now()"
+            " AND d.customer_id = c.customer_id"
+            " ORDER BY d.next_retry_at, d.id LIMIT c.rows) r)");
+
 static const char scan_sql[] =
-    "SELECT c.lane, r.id, r.next_retry_at FROM unnest($1::int[], $2::timestamptz[], $3::uuid[],"
+    "SELECT c.lane, r.* FROM unnest($1::int[], $2::timestamptz[], $3::uuid[],"
     " $4::timestamptz[], $5::uuid[]) AS c (lane, after_time, after_id, to_time, to_id)"
-    " CROSS JOIN LATERAL (SELECT d.id, d.next_retry_at FROM webhook_deliveries d"
-    " WHERE d.status = 'pending' AND " LANE " = c.lane"
+    " CROSS JOIN LATERAL (SELECT d.id, d.next_retry_at, d.customer_id, " HASH
+    " FROM webhook_deliveries d WHERE d.status = 'pending' AND " LANE " = c.lane"
     " AND (d.next_retry_at, d.id) > (c.after_time, c.after_id)"
     " AND (d.next_retry_at, d.id) <= (c.to_time, c.to_id)"
     " ORDER BY d.next_retry_at, d.id LIMIT $6::int) r LIMIT $7::int";
 /* clang-format on */
 
+/* The arrays of a reader, and the most that each may have in bytes. */
+static void each_array(struct due_reader *reader, void (*act)(struct array *array, size_t maximum))
+{
+    act(&reader->lanes, 4096);
+    act(&reader->times, 8192);
+    act(&reader->until_times, 8192);
+    act(&reader->until_ids, 8192);
+    act(&reader->ids, 40 * (size_t)DUE_FETCH_MAX + 16);
+    act(&reader->customers, 40 * (size_t)DUE_REFILL_MAX + 16);
+    act(&reader->hashes, 24 * (size_t)BACKLOG_CLOSED_MAX + 16);
+    act(&reader->limits, 16 * (size_t)DUE_REFILL_MAX + 16);
+}
+
+static void free_array(struct array *array, size_t maximum)
+{
+    (void)maximum;
+    array_free(array);
+}
+
 void due_reader_init(struct due_reader *reader, int64_t max_payload_bytes)
 {
     reader->max_payload_bytes = max_payload_bytes;
-    array_init(&reader->lanes, 4096);
-    array_init(&reader->times, 8192);
-    array_init(&reader->until_times, 8192);
-    array_init(&reader->until_ids, 8192);
-    array_init(&reader->ids, 40 * (size_t)DUE_FETCH_MAX + 16);
+    each_array(reader, array_init);
+    due_reader_begin_closed(reader);
 }
 
 void due_reader_free(struct due_reader *reader)
 {
-    array_free(&reader->lanes);
-    array_free(&reader->times);
-    array_free(&reader->ids);
-    array_free(&reader->until_times);
-    array_free(&reader->until_ids);
+    each_array(reader, free_array);
+}
+
+void due_reader_begin_closed(struct due_reader *reader)
+{
+    array_begin(&reader->hashes);
+}
+
+void due_reader_add_closed(struct due_reader *reader, const char *url_hash)
+{
+    array_add_plain(&reader->hashes, url_hash);
+}
+
+static void add_position(struct due_reader *reader, const struct position *position)
+{
+    array_add_text(&reader->times, position->time);
+    array_add_plain(&reader->ids, position->id);
 }
 
 static void add_lanes(struct due_reader *reader, const struct finder *finder,
@@ -113,64 +173,105 @@ static void add_lanes(struct due_reader *reader, const struct finder *finder,
     array_begin(&reader->until_times);
     array_begin(&reader->until_ids);
     for (int i = 0; i < plan->lanes_count; i++) {
-        const struct position *from = finder_from(finder, plan, plan->lanes[i]);
         const struct position *to = finder_to(finder, plan, plan->lanes[i]);
 
         array_add_int(&reader->lanes, plan->lanes[i]);
-        array_add_text(&reader->times, from->time);
-        array_add_plain(&reader->ids, from->id);
+        add_position(reader, finder_from(finder, plan, plan->lanes[i]));
         array_add_text(&reader->until_times, to->time);
         array_add_plain(&reader->until_ids, to->id);
     }
+}
+
+struct number_text {
+    char digits[24];
+};
+
+static struct number_text number_text(int64_t number)
+{
+    struct number_text text;
+
+    snprintf(text.digits, sizeof(text.digits), "%lld", (long long)number);
+    return text;
 }
 
 bool due_send_read(struct due_reader *reader, struct db_link *link, const struct finder *finder,
                    const struct finder_plan *plan, int64_t room_bytes, db_link_answered *on_answer,
                    void *owner)
 {
-    char lane_rows[16], rows[16], limit[24], room[24];
+    struct number_text lane_rows = number_text(plan->lane_rows);
+    struct number_text rows = number_text(plan->rows);
+    struct number_text limit = number_text(reader->max_payload_bytes);
+    struct number_text room = number_text(room_bytes);
     struct db_statement statement;
 
     add_lanes(reader, finder, plan);
-    snprintf(lane_rows, sizeof(lane_rows), "%d", plan->lane_rows);
-    snprintf(rows, sizeof(rows), "%d", plan->rows);
-    snprintf(limit, sizeof(limit), "%lld", (long long)reader->max_payload_bytes);
-    snprintf(room, sizeof(room), "%lld", (long long)room_bytes);
     if (plan->read != FINDER_FORWARD)
-        statement = (struct db_statement){scan_sql,
-                                          7,
-                                          {array_end(&reader->lanes), array_end(&reader->times),
-                                           array_end(&reader->ids), array_end(&reader->until_times),
-                                           array_end(&reader->until_ids), lane_rows, rows}};
+        statement =
+            (struct db_statement){scan_sql,
+                                  7,
+                                  {array_end(&reader->lanes), array_end(&reader->times),
+                                   array_end(&reader->ids), array_end(&reader->until_times),
+                                   array_end(&reader->until_ids), lane_rows.digits, rows.digits}};
     else
         statement = (struct db_statement){forward_sql,
-                                          7,
-                                          {limit, room, array_end(&reader->lanes),
-                                           array_end(&reader->times), array_end(&reader->ids),
-                                           lane_rows, rows}};
+                                          8,
+                                          {limit.digits, room.digits, array_end(&reader->hashes),
+                                           array_end(&reader->lanes), array_end(&reader->times),
+                                           array_end(&reader->ids), lane_rows.digits, rows.digits}};
+    return db_link_send(link, &statement, 1, on_answer, owner);
+}
+
+void due_refill_begin(struct due_reader *reader)
+{
+    array_begin(&reader->lanes);
+    array_begin(&reader->customers);
+    array_begin(&reader->hashes);
+    array_begin(&reader->times);
+    array_begin(&reader->ids);
+    array_begin(&reader->limits);
+}
+
+void due_refill_add(struct due_reader *reader, const struct backlog *backlog)
+{
+    char customer_id[37];
+
+    backlog_customer_id(backlog, customer_id);
+    array_add_int(&reader->lanes, backlog->lane);
+    array_add_plain(&reader->customers, customer_id);
+    array_add_plain(&reader->hashes, backlog_url_hash(backlog));
+    add_position(reader, &backlog->cursor);
+    array_add_int(&reader->limits, backlog->asked);
+}
+
+bool due_refill_send(struct due_reader *reader, struct db_link *link, int64_t room_bytes,
+                     db_link_answered *on_answer, void *owner)
+{
+    struct number_text limit = number_text(reader->max_payload_bytes);
+    struct number_text room = number_text(room_bytes);
+    struct db_statement statement = {refill_sql,
+                                     9,
+                                     {limit.digits, room.digits, "{}", array_end(&reader->lanes),
+                                      array_end(&reader->customers), array_end(&reader->hashes),
+                                      array_end(&reader->times), array_end(&reader->ids),
+                                      array_end(&reader->limits)}};
+
     return db_link_send(link, &statement, 1, on_answer, owner);
 }
 
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,
                     int count, int64_t room_bytes, db_link_answered *on_answer, void *owner)
 {
-    char limit[24], room[24];
-    struct db_statement statement;
+    struct number_text limit = number_text(reader->max_payload_bytes);
+    struct number_text room = number_text(room_bytes);
+    struct db_statement statement = {fetch_sql, 4, {limit.digits, room.digits, "{}"}};
 
     if (count > DUE_FETCH_MAX)
         bug("a fetch of %d rows", count);
     array_begin(&reader->ids);
     for (int i = 0; i < count; i++)
         array_add_plain(&reader->ids, ids[i]);
-    snprintf(limit, sizeof(limit), "%lld", (long long)reader->max_payload_bytes);
-    snprintf(room, sizeof(room), "%lld", (long long)room_bytes);
-    statement = (struct db_statement){fetch_sql, 3, {limit, room, array_end(&reader->ids)}};
+    statement.values[3] = array_end(&reader->ids);
     return db_link_send(link, &statement, 1, on_answer, owner);
-}
-
-static const char *text_at(const PGresult *result, int row, int column)
-{
-    return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
 }
 
 int due_rows_count(const PGresult *result)
@@ -194,24 +295,28 @@ struct late_snapshot due_snapshot(const PGresult *result)
 struct due_row due_row_at(const PGresult *result, int row)
 {
     return (struct due_row){
+        .number = (int)strtol(PQgetvalue(result, row, AT_NUMBER), NULL, 10),
         .lane = (int)strtol(PQgetvalue(result, row, AT_LANE), NULL, 10),
         .id = PQgetvalue(result, row, AT_ID),
         .event_id = PQgetvalue(result, row, AT_EVENT_ID),
         .customer_id = PQgetvalue(result, row, AT_CUSTOMER_ID),
-        .url = PQgetvalue(result, row, AT_URL),
+        .url = row_text(result, row, AT_URL),
         .url_hash = PQgetvalue(result, row, AT_URL_HASH),
         .attempts = (int)strtol(PQgetvalue(result, row, AT_ATTEMPTS), NULL, 10),
         .next_retry_at = PQgetvalue(result, row, AT_NEXT_RETRY_AT),
-        .payload = text_at(result, row, AT_PAYLOAD),
+        .payload = row_text(result, row, AT_PAYLOAD),
         .payload_bytes = strtoll(PQgetvalue(result, row, AT_PAYLOAD_BYTES), NULL, 10),
+        .is_cut = row_is_true(result, row, AT_CUT),
     };
 }
 
 struct due_key due_key_at(const PGresult *result, int row)
 {
     return (struct due_key){
-        .lane = (int)strtol(PQgetvalue(result, row, 0), NULL, 10),
-        .id = PQgetvalue(result, row, 1),
-        .next_retry_at = PQgetvalue(result, row, 2),
+        .lane = (int)strtol(PQgetvalue(result, row, KEY_LANE), NULL, 10),
+        .id = PQgetvalue(result, row, KEY_ID),
+        .next_retry_at = PQgetvalue(result, row, KEY_NEXT_RETRY_AT),
+        .customer_id = PQgetvalue(result, row, KEY_CUSTOMER_ID),
+        .url_hash = PQgetvalue(result, row, KEY_URL_HASH),
     };
 }

@@ -1,10 +1,16 @@
 /*
  * db/due.h: the statements that find and fetch pending rows.
  *
- * Three of them: the forward read of core/finder.h (rows with payloads, and what the same snapshot
- * tells of transactions), the scan of keys that rereads and sweeps make, and the fetch of single
- * rows by key. All use the index (lane, next_retry_at, id) or the primary key, and none writes. A
- * payload over the limit is measured but not fetched.
+ *   forward  of core/finder.h: rows with payloads, and what the same snapshot tells of transactions
+ *   scan     keys only, for rereads and sweeps
+ *   refill   of core/backlog.h: the next rows of some endpoints, each behind its own position
+ *   fetch    single rows by key
+ * Forward and scan use the index (lane, next_retry_at, id), refill the index (hash of the URL,
+ * next_retry_at, id), fetch the primary key. None writes. A payload over the limit is measured but
+ * not fetched. A row whose endpoint is among the closed ones comes without payload and URL, one
+ * for which the answer has no room left without payload.
+ *
+ * Limit: a refill walks over the rows that other customers have for the same URL.
  */
 #ifndef POSTRIDER_DB_DUE_H
 #define POSTRIDER_DB_DUE_H
@@ -13,46 +19,62 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/backlog.h"
 #include "core/finder.h"
 #include "db/array.h"
 #include "db/link.h"
 
-#define DUE_FETCH_MAX FINDER_ROWS_MAX
+#define DUE_FETCH_MAX  FINDER_ROWS_MAX
+#define DUE_REFILL_MAX 64
 
 /* One row of a result; the texts belong to the result. */
 struct due_row {
+    int number; /* of its request in a refill, from 0 */
     int lane;
     const char *id;
     const char *event_id;
     const char *customer_id;
-    const char *url;
+    const char *url; /* NULL: its endpoint is closed, only the key is here */
     const char *url_hash;
     int attempts;
     const char *next_retry_at;
     const char *payload; /* NULL: too large, or not fetched */
     int64_t payload_bytes;
+    bool is_cut; /* there was no room left for it in the answer */
 };
 
 struct due_key {
     int lane;
     const char *id;
     const char *next_retry_at;
+    const char *customer_id;
+    const char *url_hash;
 };
 
 /* What the statements' parameters are made in. Owned by the worker's reader. */
 struct due_reader {
-    struct array lanes, times, ids, until_times, until_ids;
+    struct array lanes, times, ids, until_times, until_ids, customers, hashes, limits;
     int64_t max_payload_bytes;
 };
 
 void due_reader_init(struct due_reader *reader, int64_t max_payload_bytes);
 void due_reader_free(struct due_reader *reader);
 
+/* Endpoints whose rows the next forward read gives as keys: begin, then add each hash. */
+void due_reader_begin_closed(struct due_reader *reader);
+void due_reader_add_closed(struct due_reader *reader, const char *url_hash);
+
 /* Sends the plan's read; room_bytes limits the payloads of a forward read (one row always comes).
  */
 bool due_send_read(struct due_reader *reader, struct db_link *link, const struct finder *finder,
                    const struct finder_plan *plan, int64_t room_bytes, db_link_answered *on_answer,
                    void *owner) MUST_USE;
+
+/* A refill: begin, add each endpoint (at most DUE_REFILL_MAX), send. */
+void due_refill_begin(struct due_reader *reader);
+void due_refill_add(struct due_reader *reader, const struct backlog *backlog);
+bool due_refill_send(struct due_reader *reader, struct db_link *link, int64_t room_bytes,
+                     db_link_answered *on_answer, void *owner) MUST_USE;
 
 /* Sends a fetch of the ids that are still pending and due; rows come in no particular order. */
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,

@@ -26,8 +26,11 @@ void worker_drop_waiting(struct worker *worker)
 
         if (!keeps_owned || !finder_owns(&worker->finding.finder, delivery->lane)) {
             endpoint_remove(&worker->endpoints, delivery);
-            delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
+            delivery_drop(&worker->deliveries, delivery);
         }
         delivery = next;
     }
+    for (struct endpoint *at = worker->endpoints.by_key; at != NULL; at = at->by_key.next)
+        if (!keeps_owned || !finder_owns(&worker->finding.finder, at->backlog.lane))
+            backlog_forget(&worker->endpoints.backlogs, &at->backlog);
 }

@@ -37,8 +37,16 @@ struct finding {
     struct finder_plan plan; /* of the outstanding read */
     bool is_reading;         /* a read or a fetch is outstanding */
     int64_t started_us;      /* of it */
-    int found_count;         /* ids that a sweep has found, to be fetched */
+    int found_count;         /* ids that were found without their rows, to be fetched */
     char (*found)[37];       /* FINDER_ROWS_MAX of them */
+    bool was_refill;         /* the last read was one: they take turns with the others */
+    int refills_count;       /* of the outstanding refill */
+    struct refill {
+        struct backlog *backlog;
+        int rows; /* that came */
+        bool has_last;
+        struct position last;
+    } refills[DUE_REFILL_MAX];
 };
 
 /* Settings of endpoints are loaded (loading.c). */
@@ -140,8 +148,8 @@ bool worker_is_connected(const struct worker *worker);
 /* Ends the loop with an error line: something that an operator must mend. */
 void worker_give_up(struct worker *worker, const char *message, const char *hint);
 
-/* Drops the waiting deliveries of the lanes that are not owned any more (all of them: when none
- * is). */
+/* Drops the waiting deliveries of the lanes that are not owned any more, and forgets their backlogs
+ * (all of them: when none is). */
 void worker_drop_waiting(struct worker *worker);
 
 #endif

@@ -67,6 +67,7 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
     snprintf(delivery->id, sizeof(delivery->id), "%s", row->id);
     snprintf(delivery->event_id, sizeof(delivery->event_id), "%s", row->event_id);
     snprintf(delivery->url_hash, sizeof(delivery->url_hash), "%s", row->url_hash);
+    snprintf(delivery->due_at, sizeof(delivery->due_at), "%s", row->next_retry_at);
     if (row->payload != NULL) {
         delivery->payload_length = (size_t)row->payload_bytes;
         delivery->payload = memory_copy(row->payload, delivery->payload_length);
@@ -93,6 +94,12 @@ void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery
         delivery->forgotten_at_read = deliveries->newest_read;
         delivery_drop_payload(deliveries, delivery);
     }
+}
+
+void delivery_drop(struct deliveries *deliveries, struct delivery *delivery)
+{
+    delivery->is_dropped = true;
+    delivery_set_state(deliveries, delivery, DELIVERY_FORGOTTEN);
 }
 
 void delivery_drop_payload(struct deliveries *deliveries, struct delivery *delivery)

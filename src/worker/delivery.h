@@ -25,6 +25,7 @@
 #include <uthash.h>
 
 #include "core/outcome.h"
+#include "core/position.h"
 #include "db/due.h"
 
 struct endpoint;
@@ -51,6 +52,7 @@ struct delivery {
     char id[37];
     char event_id[37];
     char url_hash[24];
+    char due_at[POSITION_TIME_SIZE]; /* next_retry_at, as it was read */
     char *payload; /* NULL once it is no longer needed, or when it was too large to be fetched */
     size_t payload_length;
     int64_t payload_bytes; /* as the database measured it */
@@ -65,6 +67,7 @@ struct delivery {
     int refusals;        /* of the database to write it */
     bool was_sent_twice; /* the first answer of the database was lost */
     bool is_written;     /* the answer of the database names it */
+    bool is_dropped;     /* forgotten without having been sent: its row may be read again at once */
     uint64_t forgotten_at_read;
 };
 
@@ -91,6 +94,9 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
 /* The one setter. A move that is not listed above is a bug and aborts. */
 void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery,
                         enum delivery_state state);
+
+/* Forgets a waiting one whose row is left as it was; the caller has taken it from its endpoint. */
+void delivery_drop(struct deliveries *deliveries, struct delivery *delivery);
 
 /* Frees the payload: from now on only the outcome matters. */
 void delivery_drop_payload(struct deliveries *deliveries, struct delivery *delivery);

@@ -12,6 +12,7 @@ void endpoints_init(struct endpoints *endpoints)
     *endpoints = (struct endpoints){.by_key = NULL};
     for (int i = 0; i < ENDPOINT_STATES; i++)
         TAILQ_INIT(&endpoints->lists[i]);
+    backlogs_init(&endpoints->backlogs);
 }
 
 static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *endpoint,
@@ -63,6 +64,7 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
     endpoint->known++;
     endpoint->used_us = now_us;
     TAILQ_INSERT_TAIL(&endpoint->waiting, delivery, in_endpoint);
+    backlog_note_queued(&endpoints->backlogs, &endpoint->backlog);
     if (endpoint->state == ENDPOINT_IDLE)
         endpoint_settle(endpoints, endpoint);
 }
@@ -72,8 +74,16 @@ void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery)
     struct endpoint *endpoint = delivery->endpoint;
 
     TAILQ_REMOVE(&endpoint->waiting, delivery, in_endpoint);
+    backlog_note_taken(&endpoints->backlogs, &endpoint->backlog);
     if (endpoint->state != ENDPOINT_LOADING)
         endpoint_settle(endpoints, endpoint);
+}
+
+int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us)
+{
+    (void)endpoint;
+    (void)now_us;
+    return INT32_MAX;
 }
 
 struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us)
@@ -126,6 +136,7 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
     endpoints->counts[endpoint->state]--;
     /* As in delivery_free(): uthash frees its table with the last entry alone. */
     HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
+    backlog_remove(&endpoints->backlogs, &endpoint->backlog);
     endpoint_settings_free(&endpoint->settings);
     free(endpoint->key);
     free(endpoint);
@@ -139,7 +150,8 @@ void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
     while (endpoint != NULL && budget-- > 0) {
         struct endpoint *next = TAILQ_NEXT(endpoint, in_state);
 
-        if (endpoint->known == 0 && now_us - endpoint->used_us >= ENDPOINT_KEEP_US)
+        if (endpoint->known == 0 && !backlog_is_held(&endpoint->backlog) &&
+            now_us - endpoint->used_us >= ENDPOINT_KEEP_US)
             endpoint_free(endpoints, endpoint);
         endpoint = next;
     }
@@ -151,4 +163,5 @@ void endpoints_free(struct endpoints *endpoints)
 
     HASH_ITER(by_key, endpoints->by_key, endpoint, next)
         endpoint_free(endpoints, endpoint);
+    backlogs_free(&endpoints->backlogs);
 }

@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "core/backlog.h"
 #include "worker/delivery.h"
 #include "worker/endpoint_settings.h"
 
@@ -43,8 +44,9 @@ struct endpoint {
     bool is_loaded;
     int64_t loaded_us;
     int64_t used_us;
-    int64_t logged_us; /* when a failed attempt was last logged */
-    int64_t unlogged;  /* such attempts since then */
+    int64_t logged_us;      /* when a failed attempt was last logged */
+    int64_t unlogged;       /* such attempts since then */
+    struct backlog backlog; /* core/backlog.h; worker/refilling.c reads it back */
     struct endpoint_settings settings;
     char *key; /* "customer url" */
     char customer_id[37];
@@ -57,6 +59,7 @@ struct endpoints {
     struct endpoint *by_key;
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
+    struct backlogs backlogs;
 };
 
 void endpoints_init(struct endpoints *endpoints);
@@ -72,6 +75,10 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
 
 /* Takes a waiting delivery out of its endpoint's queue, before its state is changed. */
 void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery);
+
+/* How many rows it could have waiting, at most (0: there is no use in any): the answer decides how
+ * far its backlog is read. */
+int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);
 
 /* The endpoint whose turn it is, after setting aside those with old settings; NULL: none is ready.
  */

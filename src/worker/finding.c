@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "worker/refilling.h"
 #include "worker/report.h"
 
 #define READ_BYTES_MAX ((int64_t)16 * 1024 * 1024)
@@ -32,36 +33,38 @@ uint64_t finding_unanswered(const struct worker *worker)
 }
 
 /* Twice as many rows as can be in flight keep every slot filled from one read to the next. */
-static int rows_ahead(const struct worker *worker)
+int finding_rows_ahead(const struct worker *worker)
 {
     int64_t rows = worker->config->worker.max_in_flight * 2;
 
     return rows > AHEAD_ROWS_MIN ? (int)rows : AHEAD_ROWS_MIN;
 }
 
-static int room_rows(const struct worker *worker)
+int finding_room_rows(const struct worker *worker)
 {
-    return rows_ahead(worker) - (int)worker->deliveries.counts[DELIVERY_WAITING];
+    return finding_rows_ahead(worker) - (int)worker->deliveries.counts[DELIVERY_WAITING];
 }
 
-static int64_t room_bytes(const struct worker *worker)
+int64_t finding_room_bytes(const struct worker *worker)
 {
     int64_t room = worker->config->worker.max_buffered_bytes - worker->deliveries.payload_bytes;
 
     return room > READ_BYTES_MAX ? READ_BYTES_MAX : room;
 }
 
-/* Small reads cost as much as large ones, so nothing is read until half of the room is free. */
-static bool has_room(const struct worker *worker)
+/* Small reads cost as much as large ones, so nothing is read until a quarter of the room is free:
+ * as much as refills leave. */
+bool finding_has_room(const struct worker *worker)
 {
-    return room_rows(worker) * 2 >= rows_ahead(worker) && room_bytes(worker) > 0;
+    return finding_room_rows(worker) * 4 >= finding_rows_ahead(worker) &&
+           finding_room_bytes(worker) > 0;
 }
 
 /*
- * A row that is known is not admitted again; but one that was forgotten and has had an attempt
- * since is another turn of the same row.
+ * A row that is known is not admitted again; but one that was forgotten is, when it had not been
+ * sent, or has had an attempt since, which makes it another turn of the same row.
  */
-static bool is_admitted(struct worker *worker, const struct due_row *row)
+bool finding_is_new(struct worker *worker, const struct due_row *row)
 {
     struct delivery *known = deliveries_find(&worker->deliveries, row->id);
 
@@ -69,39 +72,87 @@ static bool is_admitted(struct worker *worker, const struct due_row *row)
         return false;
     if (known == NULL)
         return true;
-    if (known->state != DELIVERY_FORGOTTEN || known->attempts == row->attempts)
+    if (known->state != DELIVERY_FORGOTTEN ||
+        (known->attempts == row->attempts && !known->is_dropped))
         return false;
     delivery_expire(&worker->deliveries, known);
     return true;
 }
 
-static void admit_row(struct worker *worker, const struct due_row *row)
+void finding_admit(struct worker *worker, struct endpoint *endpoint, const struct due_row *row)
 {
-    struct endpoint *endpoint;
-
-    if (!is_admitted(worker, row))
-        return;
-    endpoint = endpoint_get(&worker->endpoints, row->customer_id, row->url);
     endpoint_push(&worker->endpoints, delivery_new(&worker->deliveries, row, endpoint),
                   worker->now_us);
+}
+
+static void note_row(struct worker *worker, const struct due_row *row)
+{
+    struct endpoint *endpoint;
+    struct position position;
+
+    if (!finding_is_new(worker, row))
+        return;
+    endpoint = endpoint_get(&worker->endpoints, row->customer_id, row->url);
+    position_set(&position, row->next_retry_at, row->id);
+    if (backlog_admits(&worker->endpoints.backlogs, &endpoint->backlog, row->customer_id,
+                       row->url_hash, row->lane, &position))
+        finding_admit(worker, endpoint, row);
+}
+
+/* The row of a key is known, or part of a backlog, or to be fetched. */
+static void note_key(struct worker *worker, const struct due_key *key)
+{
+    struct finding *finding = &worker->finding;
+    const struct delivery *known = deliveries_find(&worker->deliveries, key->id);
+    struct backlog *backlog =
+        backlogs_find(&worker->endpoints.backlogs, key->customer_id, key->url_hash);
+    struct position position;
+
+    if (known != NULL && !known->is_dropped)
+        return;
+    if (backlog == NULL) {
+        if (finding->found_count == FINDER_ROWS_MAX)
+            bug("more than %d rows are to be fetched", FINDER_ROWS_MAX);
+        snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s", key->id);
+        return;
+    }
+    position_set(&position, key->next_retry_at, key->id);
+    backlog_pass(&worker->endpoints.backlogs, backlog, &position);
+}
+
+static void note_forward_row(struct worker *worker, const struct due_row *row)
+{
+    struct due_key key = {.lane = row->lane,
+                          .id = row->id,
+                          .next_retry_at = row->next_retry_at,
+                          .customer_id = row->customer_id,
+                          .url_hash = row->url_hash};
+
+    if (row->url != NULL)
+        note_row(worker, row);
+    else
+        note_key(worker, &key);
 }
 
 /* Admits the rows and moves the cursors behind them. */
 static void note_forward(struct worker *worker, const PGresult *result, struct finder_yield *yield)
 {
     struct finding *finding = &worker->finding;
-    int count = due_rows_count(result);
     struct late_snapshot snapshot = due_snapshot(result);
+    int count = due_rows_count(result);
+    int payloads = 0;
+    int64_t bytes = 0;
 
     for (int i = 0; i < count; i++) {
         struct due_row row = due_row_at(result, i);
 
         yield->rows[row.lane]++;
-        yield->payloads += row.payload != NULL;
-        yield->bytes += row.payload != NULL ? row.payload_bytes : 0;
+        payloads += row.payload != NULL;
+        bytes += row.payload != NULL ? row.payload_bytes : 0;
         finder_note_row(&finding->finder, &finding->plan, row.lane, row.next_retry_at, row.id);
-        admit_row(worker, &row);
+        note_forward_row(worker, &row);
     }
+    finder_note_payloads(&finding->finder, payloads, bytes);
     finder_note_snapshot(&finding->finder, &snapshot, worker->now_us);
 }
 
@@ -114,14 +165,12 @@ static void note_scan(struct worker *worker, const PGresult *result, struct find
 
         yield->rows[key.lane]++;
         finder_note_row(&finding->finder, &finding->plan, key.lane, key.next_retry_at, key.id);
-        if (deliveries_find(&worker->deliveries, key.id) == NULL)
-            snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s",
-                     key.id);
+        note_key(worker, &key);
     }
 }
 
 /* True when the answer is there; else it is reported and the cursors stay where they were. */
-static bool answer_is_good(struct worker *worker, const struct db_answer *answer)
+bool finding_note_answer(struct worker *worker, const struct db_answer *answer)
 {
     worker->finding.is_reading = false;
     if (answer->result == DB_ANSWERED)
@@ -138,7 +187,7 @@ static void on_read_answered(void *owner, const struct db_answer *answer)
     struct finding *finding = &worker->finding;
     struct finder_yield yield = {.started_us = finding->started_us};
 
-    if (!answer_is_good(worker, answer))
+    if (!finding_note_answer(worker, answer))
         return;
     if (finding->plan.read == FINDER_FORWARD)
         note_forward(worker, answer->results[0], &yield);
@@ -150,64 +199,105 @@ static void on_read_answered(void *owner, const struct db_answer *answer)
 static void on_fetch_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
+    struct finding *finding = &worker->finding;
 
-    if (!answer_is_good(worker, answer))
+    if (!finding_note_answer(worker, answer))
         return;
     for (int i = 0; i < PQntuples(answer->results[0]); i++) {
         struct due_row row = due_row_at(answer->results[0], i);
 
-        admit_row(worker, &row);
+        if (!row.is_cut)
+            note_row(worker, &row);
+        else if (finding->found_count < FINDER_ROWS_MAX)
+            snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s",
+                     row.id);
     }
 }
 
-static void note_sent(struct worker *worker)
+void finding_note_sent(struct worker *worker)
 {
     worker->finding.is_reading = true;
     worker->finding.started_us = worker->now_us;
     worker->deliveries.newest_read++;
 }
 
-/* As many as there is room for; the others wait, and nothing else is read before them. */
+/* As many as there is room for; the others wait, and are fetched before anything else is read. */
 static void fetch_found(struct worker *worker)
 {
     struct finding *finding = &worker->finding;
     const char *ids[FINDER_ROWS_MAX];
-    int count = finding->found_count;
+    int room = finding_room_rows(worker);
+    int count = finding->found_count < room ? finding->found_count : room;
 
-    if (count > room_rows(worker))
-        count = room_rows(worker);
     for (int i = 0; i < count; i++)
         ids[i] = finding->found[i];
-    if (!due_send_fetch(&finding->reader, worker->reading, ids, count, room_bytes(worker),
+    if (!due_send_fetch(&finding->reader, worker->reading, ids, count, finding_room_bytes(worker),
                         on_fetch_answered, worker))
         return;
-    note_sent(worker);
+    finding_note_sent(worker);
     finding->found_count -= count;
     memmove(finding->found[0], finding->found[count],
             (size_t)finding->found_count * sizeof(finding->found[0]));
+}
+
+/* Rows of these come without payload: most of what a long backlog has is passed by. */
+static void close_backlogged(struct worker *worker)
+{
+    const struct backlog *backlog;
+    int room = BACKLOG_CLOSED_MAX;
+
+    due_reader_begin_closed(&worker->finding.reader);
+    TAILQ_FOREACH(backlog, &worker->endpoints.backlogs.seen, in_seen) {
+        if (room-- == 0)
+            break;
+        due_reader_add_closed(&worker->finding.reader, backlog_url_hash(backlog));
+    }
+}
+
+static void read_planned(struct worker *worker)
+{
+    struct finding *finding = &worker->finding;
+
+    finding->plan = finder_plan(&finding->finder, worker->now_us, finding_room_rows(worker),
+                                finding_room_bytes(worker));
+    if (finding->plan.read == FINDER_NOTHING)
+        return;
+    if (finding->plan.read == FINDER_FORWARD)
+        close_backlogged(worker);
+    if (due_send_read(&finding->reader, worker->reading, &finding->finder, &finding->plan,
+                      finding_room_bytes(worker), on_read_answered, worker))
+        finding_note_sent(worker);
 }
 
 void finding_step(struct worker *worker)
 {
     struct finding *finding = &worker->finding;
 
-    if (finding->is_reading || !worker->may_send || !has_room(worker))
+    backlogs_set_time(&worker->endpoints.backlogs, worker->now_us);
+    backlogs_set_rows_ahead(&worker->endpoints.backlogs, finding_rows_ahead(worker));
+    if (finding->is_reading || !worker->may_send)
         return;
-    if (finding->found_count > 0) {
+    refilling_make_room(worker);
+    if (!finding->was_refill && refilling_send(worker))
+        return;
+    finding->was_refill = false;
+    if (finding_has_room(worker) && finding->found_count > 0)
         fetch_found(worker);
-        return;
-    }
-    finding->plan =
-        finder_plan(&finding->finder, worker->now_us, room_rows(worker), room_bytes(worker));
-    if (finding->plan.read != FINDER_NOTHING &&
-        due_send_read(&finding->reader, worker->reading, &finding->finder, &finding->plan,
-                      room_bytes(worker), on_read_answered, worker))
-        note_sent(worker);
+    else if (finding_has_room(worker))
+        read_planned(worker);
+    if (!finding->is_reading)
+        refilling_send(worker);
 }
 
 int64_t finding_next_us(const struct worker *worker)
 {
-    if (worker->finding.is_reading || !worker->may_send || !has_room(worker))
+    int64_t next_us = refilling_next_us(worker);
+    int64_t read_us;
+
+    if (worker->finding.is_reading || !worker->may_send)
         return WORKER_NEVER;
-    return worker->finding.found_count > 0 ? 0 : finder_next_us(&worker->finding.finder);
+    if (!finding_has_room(worker))
+        return next_us;
+    read_us = worker->finding.found_count > 0 ? 0 : finder_next_us(&worker->finding.finder);
+    return read_us < next_us ? read_us : next_us;
 }

@@ -36,12 +36,14 @@ struct model {
 static void note_end(struct finder *finder, const struct finder_plan *plan, const int *counts,
                      int64_t bytes, int64_t started_us, int64_t now_us)
 {
-    struct finder_yield yield = {.bytes = bytes, .started_us = started_us};
+    struct finder_yield yield = {.started_us = started_us};
+    int rows = 0;
 
     for (int i = 0; i < plan->lanes_count; i++) {
         yield.rows[plan->lanes[i]] = counts[i];
-        yield.payloads += counts[i];
+        rows += counts[i];
     }
+    finder_note_payloads(finder, rows, bytes);
     finder_note_end(finder, plan, &yield, now_us);
 }
 

@@ -1,0 +1,319 @@
+#include "core/backlog.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/compiler.h"
+
+#define CUSTOMER_LENGTH 36
+
+void backlogs_init(struct backlogs *set)
+{
+    *set = (struct backlogs){.rows_ahead = BACKLOG_ROWS_MIN};
+    TAILQ_INIT(&set->seen);
+    TAILQ_INIT(&set->hungry);
+    TAILQ_INIT(&set->waiting);
+    heap_init(&set->resting);
+}
+
+void backlogs_free(struct backlogs *set)
+{
+    heap_free(&set->resting);
+}
+
+void backlogs_set_time(struct backlogs *set, int64_t now_us)
+{
+    set->now_us = now_us;
+}
+
+void backlogs_set_rows_ahead(struct backlogs *set, int rows_ahead)
+{
+    set->rows_ahead = rows_ahead;
+}
+
+bool backlog_is_held(const struct backlog *backlog)
+{
+    return backlog->state != BACKLOG_NONE || backlog->is_awaited || backlog->queued > 0;
+}
+
+static bool has_backlog(const struct backlog *backlog)
+{
+    return backlog->state != BACKLOG_NONE;
+}
+
+/* The one setter of the state; lists follow it. */
+static void set_state(struct backlogs *set, struct backlog *backlog, enum backlog_state state)
+{
+    if (backlog->state == BACKLOG_HUNGRY)
+        TAILQ_REMOVE(&set->hungry, backlog, in_hungry);
+    heap_remove(&set->resting, &backlog->timer);
+    backlog->state = state;
+    if (state == BACKLOG_HUNGRY)
+        TAILQ_INSERT_TAIL(&set->hungry, backlog, in_hungry);
+    else if (state == BACKLOG_RESTING)
+        heap_insert(&set->resting, &backlog->timer, set->now_us + backlog->rest_us);
+}
+
+/* How many rows its queue may hold now. */
+static int limit_of(const struct backlogs *set, const struct backlog *backlog)
+{
+    int share;
+
+    if (has_backlog(backlog))
+        return backlog->wanted < backlog->limit ? backlog->wanted : backlog->limit;
+    share = set->rows_ahead / (set->waiting_count > 0 ? set->waiting_count : 1);
+    return share > BACKLOG_ROWS_MIN ? share : BACKLOG_ROWS_MIN;
+}
+
+/* Where it belongs by its queue, when it has a backlog and nothing else holds it. */
+static void settle(struct backlogs *set, struct backlog *backlog)
+{
+    bool is_hungry = backlog->queued * 2 < limit_of(set, backlog) || backlog->queued == 0;
+
+    set_state(set, backlog, is_hungry ? BACKLOG_HUNGRY : BACKLOG_FED);
+}
+
+void backlog_note_queued(struct backlogs *set, struct backlog *backlog)
+{
+    if (backlog->queued++ > 0)
+        return;
+    backlog->moved_us = set->now_us;
+    TAILQ_INSERT_TAIL(&set->waiting, backlog, in_waiting);
+    set->waiting_count++;
+}
+
+void backlog_note_taken(struct backlogs *set, struct backlog *backlog)
+{
+    if (backlog->queued == 0)
+        bug("a row was taken from an empty queue");
+    backlog->queued--;
+    backlog->moved_us = set->now_us;
+    TAILQ_REMOVE(&set->waiting, backlog, in_waiting);
+    if (backlog->queued > 0)
+        TAILQ_INSERT_TAIL(&set->waiting, backlog, in_waiting);
+    else
+        set->waiting_count--;
+    if (backlog->is_emptied)
+        return;
+    backlog->rest_us = 0;
+    if (backlog->state == BACKLOG_FED)
+        settle(set, backlog);
+}
+
+struct backlog *backlogs_find(const struct backlogs *set, const char *customer_id,
+                              const char *url_hash)
+{
+    char key[BACKLOG_KEY_SIZE];
+    struct backlog *found;
+
+    snprintf(key, sizeof(key), "%s %s", customer_id, url_hash);
+    HASH_FIND(by_key, set->by_key, key, (unsigned)strlen(key), found);
+    return found;
+}
+
+static void open_backlog(struct backlogs *set, struct backlog *backlog, const char *customer_id,
+                         const char *url_hash, int lane, const struct position *position)
+{
+    int length = snprintf(backlog->key, sizeof(backlog->key), "%s %s", customer_id, url_hash);
+
+    if (length >= (int)sizeof(backlog->key) || strlen(customer_id) != CUSTOMER_LENGTH)
+        bug("a backlog of %s %s", customer_id, url_hash);
+    backlog->lane = lane;
+    backlog->limit = backlog->queued > BACKLOG_ROWS_MIN ? backlog->queued : BACKLOG_ROWS_MIN;
+    backlog->wanted = backlog->limit;
+    backlog->refilled_us = set->now_us;
+    position_set_time(&backlog->cursor, position->time);
+    HASH_ADD(by_key, set->by_key, key, (unsigned)length, backlog);
+    TAILQ_INSERT_HEAD(&set->seen, backlog, in_seen);
+    settle(set, backlog);
+}
+
+static void set_back(struct backlog *backlog, const struct position *position)
+{
+    if (position_compare(position, &backlog->cursor) <= 0)
+        position_set_time(&backlog->cursor, position->time);
+}
+
+void backlog_pass(struct backlogs *set, struct backlog *backlog, const struct position *position)
+{
+    set_back(backlog, position);
+    if (TAILQ_FIRST(&set->seen) == backlog)
+        return;
+    TAILQ_REMOVE(&set->seen, backlog, in_seen);
+    TAILQ_INSERT_HEAD(&set->seen, backlog, in_seen);
+}
+
+bool backlog_admits(struct backlogs *set, struct backlog *backlog, const char *customer_id,
+                    const char *url_hash, int lane, const struct position *position)
+{
+    struct backlog *other;
+
+    if (has_backlog(backlog)) {
+        backlog_pass(set, backlog, position);
+        return false;
+    }
+    /* Another URL with the same hash has one: refills of that bring this row as well. */
+    other = backlogs_find(set, customer_id, url_hash);
+    if (other != NULL) {
+        backlog_pass(set, other, position);
+        return false;
+    }
+    if (backlog->queued < limit_of(set, backlog))
+        return true;
+    open_backlog(set, backlog, customer_id, url_hash, lane, position);
+    return false;
+}
+
+static void close_backlog(struct backlogs *set, struct backlog *backlog)
+{
+    set_state(set, backlog, BACKLOG_NONE);
+    backlog->is_emptied = false;
+    TAILQ_REMOVE(&set->seen, backlog, in_seen);
+    /* The analyzer does not know that uthash frees its table with the last entry alone. */
+    HASH_DELETE(by_key, set->by_key, backlog); /* NOLINT(clang-analyzer-unix.Malloc) */
+}
+
+void backlog_forget(struct backlogs *set, struct backlog *backlog)
+{
+    if (has_backlog(backlog))
+        close_backlog(set, backlog);
+}
+
+void backlog_remove(struct backlogs *set, struct backlog *backlog)
+{
+    backlog_forget(set, backlog);
+    if (backlog->queued > 0) {
+        TAILQ_REMOVE(&set->waiting, backlog, in_waiting);
+        set->waiting_count--;
+    }
+    backlog->queued = 0;
+}
+
+struct backlog *backlogs_next_hungry(struct backlogs *set)
+{
+    struct heap_node *node;
+
+    while ((node = heap_first(&set->resting)) != NULL && node->at_us <= set->now_us)
+        set_state(set, CONTAINER_OF(node, struct backlog, timer), BACKLOG_HUNGRY);
+    return TAILQ_FIRST(&set->hungry);
+}
+
+/* Longer each time, up to a limit. */
+static void rest(struct backlogs *set, struct backlog *backlog)
+{
+    backlog->rest_us = backlog->rest_us == 0 ? BACKLOG_REST_US : backlog->rest_us * 2;
+    if (backlog->rest_us > BACKLOG_REST_LONG_US)
+        backlog->rest_us = BACKLOG_REST_LONG_US;
+    set_state(set, backlog, BACKLOG_RESTING);
+}
+
+/* By how long the last rows have lasted. */
+static void adapt_limit(const struct backlogs *set, struct backlog *backlog)
+{
+    int64_t lasted_us = set->now_us - backlog->refilled_us;
+
+    if (lasted_us < BACKLOG_QUICK_US)
+        backlog->limit *= 2;
+    else if (lasted_us > BACKLOG_SLOW_US)
+        backlog->limit /= 2;
+    if (backlog->limit < BACKLOG_ROWS_MIN)
+        backlog->limit = BACKLOG_ROWS_MIN;
+    if (backlog->limit > set->rows_ahead)
+        backlog->limit = set->rows_ahead;
+}
+
+int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows_wanted, int room)
+{
+    int rows;
+
+    if (backlog->state != BACKLOG_HUNGRY || backlog->is_awaited)
+        bug("a refill of a backlog in state %d", (int)backlog->state);
+    backlog->wanted = rows_wanted;
+    if (!backlog->is_emptied)
+        adapt_limit(set, backlog);
+    rows = limit_of(set, backlog) - backlog->queued;
+    if (rows <= 0) {
+        rest(set, backlog);
+        return 0;
+    }
+    backlog->is_emptied = false;
+    backlog->asked = rows < room ? rows : room;
+    backlog->is_awaited = true;
+    set_state(set, backlog, BACKLOG_REFILLING);
+    return backlog->asked;
+}
+
+void backlog_end_refill(struct backlogs *set, struct backlog *backlog, int rows,
+                        const struct position *last)
+{
+    backlog->is_awaited = false;
+    if (backlog->state != BACKLOG_REFILLING)
+        return; /* forgotten meanwhile */
+    if (last != NULL)
+        backlog->cursor = *last;
+    backlog->refilled_us = set->now_us;
+    if (rows < backlog->asked)
+        close_backlog(set, backlog);
+    else
+        settle(set, backlog);
+}
+
+void backlog_fail_refill(struct backlogs *set, struct backlog *backlog)
+{
+    backlog->is_awaited = false;
+    if (backlog->state == BACKLOG_REFILLING)
+        rest(set, backlog);
+}
+
+int64_t backlogs_stall_us(const struct backlogs *set)
+{
+    const struct backlog *first = TAILQ_FIRST(&set->waiting);
+
+    return first != NULL ? first->moved_us + BACKLOG_STALL_US : INT64_MAX;
+}
+
+struct backlog *backlogs_stalled(const struct backlogs *set)
+{
+    return backlogs_stall_us(set) <= set->now_us ? TAILQ_FIRST(&set->waiting) : NULL;
+}
+
+void backlog_begin_empty(struct backlog *backlog)
+{
+    backlog->is_emptied = true;
+}
+
+void backlog_end_empty(struct backlogs *set, struct backlog *backlog, const char *customer_id,
+                       const char *url_hash, int lane, const struct position *first)
+{
+    struct backlog *other = backlogs_find(set, customer_id, url_hash);
+
+    if (other == NULL) {
+        open_backlog(set, backlog, customer_id, url_hash, lane, first);
+        other = backlog;
+    }
+    set_back(other, first);
+    other->limit = BACKLOG_ROWS_MIN;
+    other->is_emptied = true;
+    backlog->is_emptied = other == backlog;
+    rest(set, other);
+}
+
+int64_t backlogs_next_us(const struct backlogs *set)
+{
+    const struct heap_node *first = heap_first(&set->resting);
+
+    if (!TAILQ_EMPTY(&set->hungry))
+        return set->now_us;
+    return first != NULL ? first->at_us : INT64_MAX;
+}
+
+const char *backlog_url_hash(const struct backlog *backlog)
+{
+    return backlog->key + CUSTOMER_LENGTH + 1;
+}
+
+void backlog_customer_id(const struct backlog *backlog, char *customer_id)
+{
+    memcpy(customer_id, backlog->key, CUSTOMER_LENGTH);
+    customer_id[CUSTOMER_LENGTH] = '\0';
+}
