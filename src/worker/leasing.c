@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "db/lanes.h"
 #include "worker/finding.h"
+#include "worker/problems.h"
 #include "worker/recording.h"
 #include "worker/report.h"
 #include "worker/sending.h"
@@ -149,6 +150,7 @@ static void sample_rate(struct worker *worker)
 static bool send_request(struct worker *worker, const struct leases_request *request)
 {
     struct leasing *leasing = &worker->leasing;
+    char *problems = request->ask == LEASES_RENEW ? problems_describe(worker) : NULL;
     struct lanes_worker self = {
         .owner = leasing->owner,
         .host = leasing->host,
@@ -164,11 +166,13 @@ static bool send_request(struct worker *worker, const struct leases_request *req
         .retried = worker->totals.retried,
         .failed = worker->totals.failed,
         .rate = leasing->rate,
-        .problems = "[]",
+        .problems = problems,
     };
+    bool is_sent = lanes_send(worker->writing, &self, request, worker->config->worker.lease_ms,
+                              on_lanes_answered, worker);
 
-    return lanes_send(worker->writing, &self, request, worker->config->worker.lease_ms,
-                      on_lanes_answered, worker);
+    free(problems);
+    return is_sent;
 }
 
 static void ask(struct worker *worker)
@@ -178,8 +182,9 @@ static void ask(struct worker *worker)
 
     if (!leases_is_due(leases, worker->now_us))
         return;
-    sample_rate(worker);
     request = leases_next(leases, worker->now_us, lease_us(worker), busy_lanes(worker));
+    if (request.ask == LEASES_RENEW)
+        sample_rate(worker);
     if (request.ask != LEASES_NOTHING && !send_request(worker, &request))
         leases_note_failure(leases, worker->now_us);
 }
