@@ -1,7 +1,9 @@
 #include "command/problems.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/compiler.h"
 #include "base/units.h"
@@ -43,11 +45,20 @@ static void find_schema(int database_version, int binary_version, struct problem
             binary_version);
 }
 
+/* Lanes that are being handed over are nobody's for a moment. */
+static bool is_hand_over(const struct overview *o)
+{
+    for (size_t i = 0; i < o->worker_count; i++)
+        if (o->workers[i].host != NULL && o->workers[i].lease_ms >= 0)
+            return o->oldest_due_ms < OVERVIEW_LATE_MS;
+    return false;
+}
+
 static void find_late(const struct overview *o, struct problems *problems)
 {
     char age[UNITS_TEXT_SIZE];
 
-    if (o->due_free_lanes > 0) {
+    if (o->due_free_lanes > 0 && !is_hand_over(o)) {
         struct problem *problem =
             add(problems, "no_worker",
                 "systemctl start postrider (why it stopped: journalctl -u postrider)");
@@ -60,11 +71,84 @@ static void find_late(const struct overview *o, struct problems *problems)
                 (long long)o->due_free_lanes, age);
         return;
     }
-    if (o->oldest_due_ms > PROBLEM_LATE_DUE_MS)
+    if (o->late_lanes > 0)
         say(add(problems, "late",
                 "see the endpoints above; if it is all of them: journalctl -u postrider"),
-            "Deliveries are late: the oldest is due for %s, though a worker owns its lane.",
-            units_format_about_ms(o->oldest_due_ms, age));
+            "Deliveries are late in %lld lanes that workers own: the oldest is due for %s.",
+            (long long)o->late_lanes, units_format_about_ms(o->oldest_due_ms, age));
+}
+
+static bool is_lost(const struct worker_record *worker)
+{
+    return worker->host != NULL && worker->lease_ms < 0;
+}
+
+static void find_lost_workers(const struct overview *o, struct problems *problems)
+{
+    const struct worker_record *first = NULL;
+    char age[UNITS_TEXT_SIZE];
+    char others[40] = "";
+    size_t count = 0;
+
+    for (size_t i = 0; i < o->worker_count; i++) {
+        count += is_lost(&o->workers[i]);
+        if (first == NULL && is_lost(&o->workers[i]))
+            first = &o->workers[i];
+    }
+    if (first == NULL)
+        return;
+    if (count > 1)
+        snprintf(others, sizeof(others), " (and %zu others)", count - 1);
+    say(add(problems, "worker_lost",
+            "journalctl -u 'postrider*' on its host; if it was stopped for good: its row goes "
+            "by itself"),
+        "Worker %s%s was not heard of for %s and has lost its lanes.", first->owner, others,
+        units_format_about_ms(first->seen_ms, age));
+}
+
+static void find_versions(const struct overview *o, struct problems *problems)
+{
+    const char *version = NULL;
+
+    for (size_t i = 0; i < o->worker_count; i++) {
+        const struct worker_record *worker = &o->workers[i];
+
+        if (worker->version == NULL || is_lost(worker))
+            continue;
+        if (version == NULL)
+            version = worker->version;
+        if (strcmp(version, worker->version) == 0)
+            continue;
+        say(add(problems, "versions_differ",
+                "install one version, and restart one after the other"),
+            "Workers run different versions: %s and %s.", version, worker->version);
+        return;
+    }
+}
+
+/* What workers say of themselves; what is not as it should be there is left out. */
+static void find_workers_own(const struct overview *o, struct problems *problems)
+{
+    int left = PROBLEMS_WORKERS_MAX;
+
+    for (size_t i = 0; i < o->worker_count; i++) {
+        const struct worker_record *worker = &o->workers[i];
+        json_t *list = worker->problems != NULL && !is_lost(worker)
+                           ? json_loads(worker->problems, 0, NULL)
+                           : NULL;
+        json_t *entry;
+        size_t index;
+
+        json_array_foreach(list, index, entry)
+        {
+            const char *what = json_string_value(json_object_get(entry, "what"));
+
+            if (what != NULL && left-- > 0)
+                say(add(problems, "worker_problem", "journalctl -u 'postrider*' on its host"),
+                    "Worker %s: %s.", worker->owner, what);
+        }
+        json_decref(list);
+    }
 }
 
 static void find_failing(const struct overview *o, struct problems *problems)
@@ -97,6 +181,9 @@ void problems_find(const struct overview *overview, int database_version, int bi
     *ret_problems = (struct problems){.count = 0};
     find_schema(database_version, binary_version, ret_problems);
     find_late(overview, ret_problems);
+    find_lost_workers(overview, ret_problems);
+    find_versions(overview, ret_problems);
+    find_workers_own(overview, ret_problems);
     find_failing(overview, ret_problems);
     if (is_incomplete(overview))
         say(add(ret_problems, "slow_database", "look at pg_stat_activity, locks and vacuum"),

@@ -10,9 +10,9 @@
 
 #include "db/overview.h"
 
-#define PROBLEMS_MAX        8
-#define PROBLEM_TEXT_SIZE   512
-#define PROBLEM_LATE_DUE_MS 60000 /* a row that is due for longer is late */
+#define PROBLEMS_MAX         16
+#define PROBLEMS_WORKERS_MAX 6 /* of these, what workers say of themselves */
+#define PROBLEM_TEXT_SIZE    512
 
 struct problem {
     const char *name; /* one word for programs */

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "command/delivery_report.h"
 #include "command/report.h"
+#include "command/status_workers.h"
 #include "command/terminal.h"
 
 #define COUNT_TEXT_SIZE 40
@@ -41,30 +42,6 @@ static void set_count(struct report *report, size_t column, struct overview_coun
     char text[COUNT_TEXT_SIZE];
 
     report_set(report, column, count_text(count, text), count_json(count));
-}
-
-static struct report *worker_report(const struct overview *o)
-{
-    static const struct report_column columns[] = {
-        {.key = "owner", .title = "WORKER"},
-        {.key = "lanes", .title = "LANES", .is_number = true},
-        {.key = "lease_ms", .title = "LEASE"},
-    };
-    struct report *report = report_new(columns, ARRAY_LENGTH(columns));
-
-    for (size_t i = 0; i < o->worker_count; i++) {
-        int64_t lease_ms = o->workers[i].lease_ms;
-        char about[UNITS_TEXT_SIZE];
-        char text[64];
-
-        units_format_about_ms(lease_ms < 0 ? -lease_ms : lease_ms, about);
-        snprintf(text, sizeof(text), lease_ms > 0 ? "%s left" : "expired %s ago", about);
-        report_add_row(report);
-        report_set_text(report, 0, o->workers[i].owner);
-        report_set_number(report, 1, o->workers[i].lanes);
-        report_set(report, 2, text, json_integer(lease_ms));
-    }
-    return report;
 }
 
 static void add_queue_row(struct report *report, const char *name, struct overview_count count,
@@ -212,7 +189,7 @@ void status_report_print(const struct status *status, FILE *out)
             status->database_version);
     if (o->worker_count == 0)
         fputs("\nNo worker owns lanes.\n", out);
-    print_report(worker_report(o), out);
+    print_report(status_workers_report(o), out);
     if (o->worker_count > 0 && o->free_lanes > 0)
         fprintf(out, "%lld lanes are owned by nobody.\n", (long long)o->free_lanes);
     fputc('\n', out);
@@ -291,7 +268,8 @@ void status_report_print_json(const struct status *status, FILE *out)
                   "database", status->database_version, "binary", status->binary_version, "time",
                   o->now, "database", o->database, "host", status->host);
 
-    json_object_set_new(object, "workers", take_json(worker_report(o)));
+    json_object_set_new(object, "workers", take_json(status_workers_report(o)));
+    json_object_set_new(object, "lanes", status_lanes_json(o));
     json_object_set_new(object, "free_lanes",
                         count_json((struct overview_count){o->free_lanes, false}));
     json_object_set_new(object, "pending", pending_json(o));

@@ -39,18 +39,6 @@ static const char sql_now[] =
     "SELECT " SQL_UTC("now()") ", current_database(), (SELECT reltuples::bigint FROM pg_class"
     " WHERE oid = to_regclass('webhook_deliveries_lane'))";
 
-static const char sql_workers[] =
-    "SELECT owner, count(*), " SQL_MS_UNTIL("min(lease_expires_at)")
-    " FROM webhook_lanes WHERE owner IS NOT NULL GROUP BY owner ORDER BY 3 DESC NULLS LAST, 1";
-
-static const char sql_lanes[] =
-    "SELECT count(*) FILTER (WHERE is_free),"
-    " count(*) FILTER (WHERE is_free AND due_at IS NOT NULL), " SQL_MS_SINCE("min(due_at)")
-    " FROM (SELECT owner IS NULL OR lease_expires_at IS NULL OR lease_expires_at <= now()"
-    " AS is_free, (SELECT next_retry_at FROM webhook_deliveries WHERE status = 'pending'"
-    " AND " SQL_LANE("webhook_url") " = lane AND next_retry_at <= now()"
-    " ORDER BY next_retry_at, id LIMIT 1) AS due_at FROM webhook_lanes) l";
-
 #define SQL_PENDING_BY_LANE(columns, condition)                                                    \
     "FROM webhook_lanes l CROSS JOIN LATERAL (SELECT " columns " FROM webhook_deliveries"          \
     " WHERE status = 'pending' AND " SQL_LANE("webhook_url") " = l.lane AND " condition            \
@@ -130,6 +118,13 @@ static const char sql_disabled[] =
 
 /* clang-format on */
 
+/* It took too long; or a table is not there: the schema is older than this program, which
+ * "status" says. */
+static bool is_tolerable(const char *sqlstate)
+{
+    return strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "42P01") == 0;
+}
+
 /*
  * A statement in a transaction of its own. *ret_result is NULL when it took too long. Every result
  * is kept until the overview is freed.
@@ -149,7 +144,7 @@ static bool read_part(struct db_session *session, struct overview *overview, con
         *ret_result = db_session_query(session, sql, 0, NULL, error);
     db_session_rollback(session);
     if (*ret_result == NULL)
-        return strcmp(db_session_sqlstate(session), "57014") == 0;
+        return is_tolerable(db_session_sqlstate(session));
     overview->results[overview->results_count++] = *ret_result;
     return true;
 }
@@ -175,33 +170,51 @@ static bool read_workers(struct db_session *session, struct overview *o, struct 
 {
     PGresult *result;
 
-    if (!read_part(session, o, sql_workers, &result, error))
+    if (!read_part(session, o, workers_sql, &result, error))
         return false;
     if (result == NULL)
         return true;
     o->worker_count = (size_t)PQntuples(result);
     o->workers = memory_new(o->worker_count + 1, sizeof(*o->workers));
     for (int i = 0; i < PQntuples(result); i++)
-        o->workers[i] =
-            (struct overview_worker){row_text(result, i, 0), row_integer(result, i, 1, 0),
-                                     row_integer(result, i, 2, -DB_FOREVER_MS)};
+        o->workers[i] = worker_record_at(result, i);
     return true;
+}
+
+/* A lane's oldest row is its owner's as well. */
+static void note_due(struct overview *o, const struct lane_record *lane)
+{
+    o->due_free_lanes += lane->is_free;
+    o->late_lanes += !lane->is_free && lane->due_ms > OVERVIEW_LATE_MS;
+    if (lane->due_ms > o->oldest_due_ms)
+        o->oldest_due_ms = lane->due_ms;
+    for (size_t i = 0; lane->owner != NULL && i < o->worker_count; i++)
+        if (strcmp(o->workers[i].owner, lane->owner) == 0 &&
+            lane->due_ms > o->workers[i].oldest_due_ms)
+            o->workers[i].oldest_due_ms = lane->due_ms;
 }
 
 static bool read_lanes(struct db_session *session, struct overview *o, struct error *error)
 {
     PGresult *result;
 
-    if (!read_part(session, o, sql_lanes, &result, error))
+    if (!read_part(session, o, workers_lanes_sql, &result, error))
         return false;
     o->free_lanes = -1;
     o->due_free_lanes = -1;
     o->oldest_due_ms = -1;
     if (result == NULL)
         return true;
-    o->free_lanes = row_integer(result, 0, 0, 0);
-    o->due_free_lanes = row_integer(result, 0, 1, 0);
-    o->oldest_due_ms = row_integer(result, 0, 2, -1);
+    o->free_lanes = 0;
+    o->due_free_lanes = 0;
+    o->lane_count = (size_t)PQntuples(result);
+    o->lanes = memory_new(o->lane_count + 1, sizeof(*o->lanes));
+    for (int i = 0; i < PQntuples(result); i++) {
+        o->lanes[i] = lane_record_at(result, i);
+        o->free_lanes += o->lanes[i].is_free;
+        if (o->lanes[i].due_ms >= 0)
+            note_due(o, &o->lanes[i]);
+    }
     return true;
 }
 
@@ -335,6 +348,7 @@ void overview_free(struct overview *overview)
     for (size_t i = 0; i < overview->results_count; i++)
         PQclear(overview->results[i]);
     free(overview->workers);
+    free(overview->lanes);
     free(overview->endpoints);
     *overview = (struct overview){0};
 }

@@ -16,19 +16,15 @@
 
 #include "base/error.h"
 #include "db/session.h"
+#include "db/workers.h"
 
 #define OVERVIEW_TIMEOUT_MS    3000
 #define OVERVIEW_ENDPOINTS_MAX 8
+#define OVERVIEW_LATE_MS       60000 /* a row that is due for longer is late */
 
 struct overview_count {
     int64_t number; /* -1: unknown */
     bool is_more;   /* counting ended at the limit */
-};
-
-struct overview_worker {
-    const char *owner;
-    int64_t lanes;
-    int64_t lease_ms; /* negative: expired */
 };
 
 struct overview_created {
@@ -53,7 +49,9 @@ struct overview {
     const char *database;
 
     size_t worker_count;
-    struct overview_worker *workers;
+    struct worker_record *workers; /* those that are alive first */
+    size_t lane_count;
+    struct lane_record *lanes;
     int64_t free_lanes; /* owned by nobody, or by a lease that has expired; -1: unknown */
 
     struct overview_count due;
@@ -62,6 +60,7 @@ struct overview {
     int64_t pending_estimate;       /* of the last vacuum or analyze; -1: none */
     int64_t oldest_due_ms;          /* -1: nothing is due; or unknown, with due_free_lanes */
     int64_t due_free_lanes;         /* lanes with due rows that no worker owns; -1: unknown */
+    int64_t late_lanes;             /* owned, and with a row that is due for OVERVIEW_LATE_MS */
 
     struct overview_created last_minute; /* by created_at */
     struct overview_created last_hour;

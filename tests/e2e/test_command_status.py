@@ -63,8 +63,9 @@ def test_counts(status, migrated_database):
                                       last_attempt_at="2001-01-01")
     migrated_database.insert_delivery(URL, status="delivered", created_at="2001-01-01")
     found = status()
-    assert found["workers"] == [{"owner": "box/4711/8a2c", "lanes": 64,
-                                 "lease_ms": found["workers"][0]["lease_ms"]}]
+    known = {key: value for key, value in found["workers"][0].items() if value is not None}
+    assert known == {"owner": "box/4711/8a2c", "lanes": 64, "lease_ms": known["lease_ms"],
+                     "oldest_due_ms": found["pending"]["oldest_due_ms"]}
     assert 0 < found["workers"][0]["lease_ms"] <= 60000 and found["free_lanes"] == 0
     assert found["pending"]["due"] == 2
     assert found["pending"]["later"] == 4 and found["pending"]["retrying"] == 2
@@ -141,6 +142,68 @@ def test_no_worker(status, run_postrider, migrated_database):
     assert found["problems"][0]["what"].startswith("Nobody owns 1 lanes with due deliveries")
 
 
+def add_worker(database, owner, lease="1 minute", **columns):
+    values = {"host": owner.split("/")[0], "pid": 4711, "version": "0.1.0", "turn": 1, **columns}
+    database.execute(
+        f"INSERT INTO webhook_workers (owner, started_at, seen_at, lease_expires_at, "
+        f"{', '.join(values)}) VALUES (%s, now() - interval '1 hour', now() - interval '2 seconds',"
+        f" now() + %s::interval, {', '.join(['%s'] * len(values))})",
+        owner, lease, *values.values())
+
+
+def test_workers(status, run_postrider, migrated_database):
+    """Who has what, and which of them has the oldest due row."""
+    add_worker(migrated_database, "box/4711/8a2c", in_flight=7, waiting=3, rate=123.4,
+               delivered=500, retried=2, failed=1)
+    add_worker(migrated_database, "shed/12/11aa", is_leaving=True)
+    own_lanes(migrated_database, 64)
+    lane = migrated_database.value("SELECT hashtext('hooks.example.com') & 63")
+    migrated_database.execute("UPDATE webhook_lanes SET owner = 'shed/12/11aa' WHERE lane = %s", lane)
+    migrated_database.insert_delivery(URL)
+    make_late(migrated_database, "30 seconds")
+    found = status()
+    first, second = sorted(found["workers"], key=lambda worker: worker["owner"])
+    assert (first["lanes"], first["rate"], first["in_flight"]) == (63, 123.4, 7)
+    assert (first["delivered"], first["retried"], first["failed"]) == (500, 2, 1)
+    assert first["host"] == "box" and first["version"] == "0.1.0" and first["problems"] == []
+    assert first["oldest_due_ms"] is None and not first["is_leaving"]
+    assert 3600000 <= first["up_ms"] < 3700000 and 2000 <= first["seen_ms"] < 60000
+    assert second["oldest_due_ms"] >= 30000 and second["is_leaving"] and second["lanes"] == 1
+    due = [row for row in found["lanes"] if row["oldest_due_ms"] is not None]
+    assert [(row["lane"], row["owner"]) for row in due] == [(lane, "shed/12/11aa")]
+    assert len(found["lanes"]) == 64 and found["free_lanes"] == 0 and found["problems"] == []
+    text = run_postrider("status", "-c", status.config).stdout
+    assert re.search(r"^box/4711/8a2c +63 +123 +7 +3 +[\d.]+ (min|h) +[\d.]+ s ago$", text, re.M)
+    assert re.search(r"^shed/12/11aa +1 +0.0 .* leaving$", text, re.M)
+
+
+def test_what_is_wrong_with_workers(status, migrated_database):
+    add_worker(migrated_database, "box/4711/8a2c", problems='[{"name": "x", "what": "it is slow"},'
+               ' {"of": "another version"}, 7]')
+    own_lanes(migrated_database, 64)
+    assert names(status()) == ["worker_problem"]
+    assert status()["problems"][0]["what"] == "Worker box/4711/8a2c: it is slow."
+    add_worker(migrated_database, "shed/12/11aa", version="0.2.0")
+    add_worker(migrated_database, "old/1/1", lease="-3 minutes", version="0.0.1")
+    found = status()
+    assert names(found) == ["worker_lost", "versions_differ", "worker_problem"]
+    assert found["problems"][0]["what"].startswith("Worker old/1/1 was not heard of for")
+    assert "0.1.0 and 0.2.0" in found["problems"][1]["what"]
+    migrated_database.execute(
+        "UPDATE webhook_workers SET problems = (SELECT jsonb_agg(jsonb_build_object('what', n))"
+        " FROM generate_series(1, 50) n)")
+    assert len(status()["problems"]) < 16
+
+
+def test_schema_without_workers(status, migrated_database):
+    """Of an older version: the rest is shown."""
+    own_lanes(migrated_database)
+    migrated_database.execute("DROP TABLE webhook_workers")
+    migrated_database.execute("DELETE FROM postrider_migrations WHERE version > 1")
+    found = status()
+    assert names(found) == ["schema_old"] and len(found["lanes"]) == 64
+
+
 def test_late(status, migrated_database):
     own_lanes(migrated_database)
     migrated_database.insert_delivery(URL)
@@ -185,7 +248,7 @@ def test_a_running_worker(status, migrated_database, service, receiver):
     migrated_database.wait_for_status(delivery, "delivered")
     found = status()
     assert found["problems"] == [] and found["workers"][0]["lanes"] == 64
-    assert f"/{worker.pid}/" in found["workers"][0]["owner"]
+    assert found["workers"][0]["pid"] == worker.pid
     assert found["created"]["last_minute"]["delivered"] == 1
 
 
