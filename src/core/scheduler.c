@@ -396,7 +396,8 @@ static struct scheduler_entry *first_in_turn(const struct scheduler *scheduler)
     struct scheduler_entry *first = NULL;
 
     for (int standing = 0; standing < SCHEDULER_STANDINGS && room > 0; standing++) {
-        if (scheduler->standing_in_flight[standing] >= scheduler_share(scheduler, standing))
+        if (scheduler->standing_in_flight[standing] >=
+            scheduler_share(scheduler, (enum scheduler_standing)standing))
             continue;
         for (int i = 0; i < (room > reserve ? 2 : 1); i++) {
             struct scheduler_entry *entry = TAILQ_FIRST(&scheduler->ready[standing][i]);
