@@ -9,6 +9,10 @@ if(POSTRIDER_SANITIZE)
     add_link_options(-fsanitize=address,undefined)
 endif()
 
+if(POSTRIDER_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(POSTRIDER_COVERAGE)
     # Our code runs in one thread; atomic counters would make the tests of core six times slower.
     add_compile_options(--coverage)

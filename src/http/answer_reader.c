@@ -79,6 +79,7 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t length)
         length = room;
     memcpy(reader->retry_after + reader->value_length, at, length);
     reader->value_length += length;
+    reader->retry_after[reader->value_length] = '\0';
     return 0;
 }
 
@@ -109,6 +110,10 @@ static int on_headers_complete(llhttp_t *parser)
 
     if (on_status_complete(parser) != 0)
         return -1;
+    if (!reader->is_head_measured) {
+        fail(reader, "the answer's headers are not valid: it is not clear where they end");
+        return -1;
+    }
     reader->is_head_parsed = true;
     if (status < 200)
         return 1;
@@ -164,6 +169,7 @@ static const llhttp_settings_t callbacks = {
 static void begin_head(struct answer_reader *reader)
 {
     reader->has_status_line = false;
+    reader->is_head_measured = false;
     reader->is_head_parsed = false;
     reader->has_retry_after = false;
     reader->is_retry_after = false;
@@ -241,16 +247,7 @@ static void explain_head(struct answer_reader *reader)
         fail(reader, "the answer is not HTTP");
     else
         snprintf(reader->error, sizeof(reader->error), "the answer's headers are not valid: %s",
-                 reason != NULL ? reason : "they end where they must not");
-}
-
-/* RFC 9110, section 5.5: the one control character that must be refused, and llhttp would not. */
-static bool has_nul(struct answer_reader *reader, const char *bytes, size_t length)
-{
-    if (memchr(bytes, '\0', length) == NULL)
-        return false;
-    fail(reader, "the answer's headers are not valid: they hold a NUL byte");
-    return true;
+                 reason != NULL ? reason : "it is not clear where they end");
 }
 
 static void fail_for_size(struct answer_reader *reader)
@@ -269,10 +266,23 @@ static bool is_first_byte_wrong(const struct answer_reader *reader, const char *
     return reader->is_first_line && reader->line_length == 0 && bytes[0] != 'H';
 }
 
+/* False when llhttp finds a fault, or another end than the last byte of a head that ends here. */
+static bool parse_head(struct answer_reader *reader, const char *bytes, size_t length, bool is_end)
+{
+    size_t before = length - (is_end ? 1 : 0);
+
+    if (llhttp_execute(&reader->parser, bytes, before) != HPE_OK)
+        return false;
+    if (!is_end)
+        return true;
+    reader->is_head_measured = true;
+    llhttp_execute(&reader->parser, bytes + before, 1);
+    return reader->is_head_parsed;
+}
+
 /* One piece of a head. Both readings must see its end at the same byte. */
 static size_t feed_head(struct answer_reader *reader, const char *bytes, size_t length)
 {
-    llhttp_errno_t code;
     bool is_end;
     size_t used;
 
@@ -280,13 +290,16 @@ static size_t feed_head(struct answer_reader *reader, const char *bytes, size_t 
         fail(reader, "the answer is not HTTP");
         return 0;
     }
+    /* RFC 9110, section 5.5: the one control character that must be refused, and llhttp would not;
+     * but not before what stands in front of it was read. */
+    length = strnlen(bytes, length);
+    if (length == 0) {
+        fail(reader, "the answer's headers are not valid: they hold a NUL byte");
+        return 0;
+    }
     used = measure_head(reader, bytes, length, &is_end);
     reader->other_bytes += (int64_t)used;
-    if (has_nul(reader, bytes, used))
-        return used;
-    code = llhttp_execute(&reader->parser, bytes, used);
-    if ((code != HPE_OK && code != HPE_PAUSED) || reader->is_head_parsed != is_end) {
-        reader->has_head = false;
+    if (!parse_head(reader, bytes, used, is_end)) {
         explain_head(reader);
         reader->progress = ANSWER_FAULTY;
     } else if (is_end && !reader->has_head) {

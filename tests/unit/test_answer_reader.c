@@ -171,6 +171,7 @@ static const struct {
     {"chunks and length",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
      "Transfer-Encoding"},
+    {"a line of a blank", "HTTP/1.1 200 OK\r\n \r\nA: b\r\n\r\n", "not clear where they end"},
     {"no colon", "HTTP/1.1 200 OK\r\nA b\r\n\r\n", "not valid"},
     {"blank before the colon", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "not valid"},
     {"bare CR", "HTTP/1.1 200 OK\r\nA: b\rc\r\nContent-Length: 2\r\n\r\nok", "not valid"},
@@ -202,6 +203,8 @@ static void test_nul(void **state)
     (void)state;
     assert_int_equal(verdict.progress, ANSWER_FAULTY);
     assert_non_null(strstr(verdict.error, "NUL"));
+    verdict = read_in_steps("HTTP/1.1, 200 OK\r\nA: \0\r\n\r\n", 27, 1000);
+    assert_string_equal(verdict.error, "the answer is not HTTP"); /* whatever comes later */
 }
 
 /* The head is an answer, and the rest is its bad luck. */
