@@ -195,6 +195,32 @@ bool url_to_ascii(const char *url, char **ret_ascii, struct error *error)
     return true;
 }
 
+static void lower(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text >= 'A' && *text <= 'Z')
+            *text = (char)(*text - 'A' + 'a');
+}
+
+char *url_origin(const char *url)
+{
+    CURLUcode code;
+    CURLU *parts = parse(url, &code);
+    char *scheme = NULL, *host = NULL, *port = NULL, *origin = NULL;
+
+    if (parts != NULL && curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+        origin = memory_format("%s://%s:%s", scheme, host, port);
+        lower(origin);
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(parts);
+    return origin;
+}
+
 /* libcurl has turned 2130706433, 0x7f.1 and the like into four numbers, and keeps the brackets
  * of IPv6 and a zone behind it. */
 static bool read_literal(const char *host, struct address *ret_address)

@@ -28,6 +28,10 @@ bool url_check(const char *url, bool https_only, struct error *error) MUST_USE;
  */
 bool url_to_ascii(const char *url, char **ret_ascii, struct error *error) MUST_USE;
 
+/* Scheme, host and port in lower case, as in "https://example.com:443", for the caller to free();
+ * NULL when url has none. */
+char *url_origin(const char *url) MUST_USE;
+
 /* True when the host of url is an IP address in any of the forms that libcurl takes for one. */
 bool url_literal_address(const char *url, struct address *ret_address);
 

@@ -174,12 +174,39 @@ static void test_literal_address(void **state)
     }
 }
 
+static void test_origin(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *origin; /* NULL: none */
+    } cases[] = {
+        {"https://Shop.Example/hooks?a=B", "https://shop.example:443"},
+        {"HTTP://shop.example:80/", "http://shop.example:80"},
+        {"http://shop.example:8080", "http://shop.example:8080"},
+        {"http://[FD00::7]:81/", "http://[fd00::7]:81"},
+        {"http://", NULL},
+        {"shop", NULL},
+        {"http://user@shop.example/", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *origin = url_origin(cases[i].url);
+
+        if ((origin == NULL) != (cases[i].origin == NULL) ||
+            (origin != NULL && strcmp(origin, cases[i].origin) != 0))
+            fail_msg("%s: %s", cases[i].url, origin != NULL ? origin : "none");
+        free(origin);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),
         cmocka_unit_test(test_https_only), cmocka_unit_test(test_length),
         cmocka_unit_test(test_to_ascii),   cmocka_unit_test(test_literal_address),
+        cmocka_unit_test(test_origin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
