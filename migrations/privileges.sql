@@ -5,7 +5,7 @@ VALUES
     (1, 'USAGE', format('SCHEMA %I', current_schema())),
     (2, 'SELECT, DELETE, UPDATE (status, attempts, last_attempt_at, next_retry_at, response_status,'
         ' last_error)', 'webhook_deliveries'),
-    (3, 'SELECT, INSERT, UPDATE (disabled_at, disabled_reason)', 'webhook_endpoints'),
+    (3, 'SELECT, INSERT, UPDATE (disabled_at, disabled_reason, failing_since)', 'webhook_endpoints'),
     (4, 'SELECT', 'webhook_secrets'),
     (5, 'SELECT, INSERT, DELETE', 'webhook_attempts'),
     (6, 'SELECT, UPDATE', 'webhook_lanes'),

@@ -53,6 +53,14 @@ struct config {
     } delivery;
     struct retry_policy retry;
     struct {
+        int64_t max_in_flight;
+        int64_t max_in_flight_per_origin;
+        double rate_limit; /* per second, 0 = none */
+        int64_t breaker_failures;
+        int64_t breaker_max_interval_ms;
+        int64_t disable_after_ms; /* 0 = never */
+    } endpoint;
+    struct {
         char *secret_file; /* "" = none; as given */
         struct secret_set secrets;
     } signing;

@@ -7,6 +7,7 @@
 #include "config/checks.h"
 #include "config/config.h"
 #include "core/header.h"
+#include "core/rate_limit.h"
 
 #define FIELD(member) \
     .offset = offsetof(struct config, member), .size = sizeof(((struct config *)0)->member)
@@ -171,6 +172,51 @@ const struct config_option option_table[] = {
      .default_text = "[408, 425, 429]",
      .description = "answers that are tried again, besides every 5xx"},
 
+    {.key = "endpoint.max_in_flight",
+     .kind = OPTION_INTEGER,
+     FIELD(endpoint.max_in_flight),
+     .minimum = 1,
+     .maximum = 65536,
+     .default_text = "32",
+     .description = "requests under way to one endpoint at one time; it starts with a few"},
+    {.key = "endpoint.max_in_flight_per_origin",
+     .kind = OPTION_INTEGER,
+     FIELD(endpoint.max_in_flight_per_origin),
+     .minimum = 1,
+     .maximum = 65536,
+     .default_text = "128",
+     .description = "the same for all endpoints of one scheme, host and port together"},
+    {.key = "endpoint.rate_limit",
+     .kind = OPTION_NUMBER,
+     FIELD(endpoint.rate_limit),
+     .minimum = 0,
+     .maximum = RATE_LIMIT_MAX,
+     .default_text = "0",
+     .description = "requests per second to one endpoint, as in `0.5` or `100`; `0` = no limit"},
+    {.key = "endpoint.breaker_failures",
+     .kind = OPTION_INTEGER,
+     FIELD(endpoint.breaker_failures),
+     .minimum = 0,
+     .maximum = 100000,
+     .default_text = "10",
+     .description = "after so many failures in a row (not a 4xx) an endpoint is only probed until "
+                    "it answers; `0` = never"},
+    {.key = "endpoint.breaker_max_interval",
+     .kind = OPTION_DURATION,
+     FIELD(endpoint.breaker_max_interval_ms),
+     .minimum = 1 * MS,
+     .maximum = 1 * DAY,
+     .default_text = "5m",
+     .description = "the longest pause between two probes; the first is 1s, each further one twice "
+                    "as long"},
+    {.key = "endpoint.disable_after",
+     .kind = OPTION_DURATION,
+     FIELD(endpoint.disable_after_ms),
+     .minimum = 0,
+     .maximum = 3650 * DAY,
+     .default_text = "5d",
+     .description = "an endpoint that does nothing but fail for so long is disabled; `0` = never"},
+
     {.key = "signing.secret_file",
      .kind = OPTION_TEXT,
      FIELD(signing.secret_file),
@@ -253,12 +299,6 @@ const struct config_option option_table[] = {
      .choices = log_formats,
      .description = "`auto` = the journal below systemd, else logfmt"},
 
-    {.key = "endpoint.max_in_flight", .kind = OPTION_LATER},
-    {.key = "endpoint.max_in_flight_per_origin", .kind = OPTION_LATER},
-    {.key = "endpoint.rate_limit", .kind = OPTION_LATER},
-    {.key = "endpoint.breaker_failures", .kind = OPTION_LATER},
-    {.key = "endpoint.breaker_max_interval", .kind = OPTION_LATER},
-    {.key = "endpoint.disable_after", .kind = OPTION_LATER},
     {.key = "alerts.dead_letters", .kind = OPTION_LATER},
     {.key = "alerts.window", .kind = OPTION_LATER},
     {.key = "alerts.url", .kind = OPTION_LATER},

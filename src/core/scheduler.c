@@ -3,6 +3,8 @@
 #include "base/compiler.h"
 
 #define RESERVE_PARTS 32
+#define UNKNOWN_MIN   8
+#define ROWS_MIN      4
 
 /* An origin's probe that nobody has made, since whoever was let through waits for a slot. */
 #define ORIGIN_AGAIN_US 1000000
@@ -69,8 +71,12 @@ void scheduler_set_limits(struct scheduler *scheduler, const struct scheduler_li
 int scheduler_share(const struct scheduler *scheduler, enum scheduler_standing standing)
 {
     static const int parts[SCHEDULER_STANDINGS] = {1, 2, 8, 8};
-    int share = scheduler->limits.slots / parts[standing];
+    int slots = scheduler->limits.slots;
+    int share = slots / parts[standing];
 
+    /* Few slots can't be divided: there is no isolation to be had with them. */
+    if (standing == SCHEDULER_UNKNOWN && share < UNKNOWN_MIN)
+        share = slots < UNKNOWN_MIN ? slots : UNKNOWN_MIN;
     return share > 0 ? share : 1;
 }
 
@@ -288,7 +294,7 @@ static void note_origin_trouble(struct scheduler *scheduler, struct scheduler_or
 void scheduler_origin_init(struct scheduler *scheduler, struct scheduler_origin *origin)
 {
     *origin = (struct scheduler_origin){.in_flight = 0};
-    window_init(&origin->window, scheduler->limits.origin_max);
+    window_init(&origin->window, scheduler->limits.origin_max, scheduler->limits.origin_max);
     for (int i = 0; i < SCHEDULER_STANDINGS; i++)
         TAILQ_INIT(&origin->waiting[i]);
 }
@@ -309,7 +315,7 @@ void scheduler_entry_init(struct scheduler *scheduler, struct scheduler_entry *e
 {
     (void)scheduler;
     *entry = (struct scheduler_entry){.state = SCHEDULER_IDLE, .origin = origin};
-    window_init(&entry->window, 1);
+    window_init(&entry->window, 1, 1);
 }
 
 void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry *entry,
@@ -328,7 +334,7 @@ void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_ent
     bool is_fresh = !entry->was_alive && entry->failures == 0 && entry->in_flight == 0;
 
     if (entry->window.limit == 1 && is_fresh)
-        window_init(&entry->window, terms->max_in_flight);
+        window_init(&entry->window, terms->max_in_flight, WINDOW_START);
     window_set_limit(&entry->window, terms->max_in_flight);
     window_set_limit(&entry->origin->window, scheduler->limits.origin_max);
     rate_limit_set(&entry->rate, terms->rate_per_s, now_us);
@@ -361,19 +367,19 @@ void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *ent
 
 int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us)
 {
-    bool is_blocked = entry->breaker.state != BREAKER_CLOSED ||
-                      entry->origin->breaker.state != BREAKER_CLOSED ||
-                      entry->held_until_us > now_us;
-    int rows = window_size(&entry->window) * 4;
+    const struct breaker *origins = &entry->origin->breaker;
 
     if (entry->is_unsendable)
-        return entry->window.limit * 4;
-    if (is_blocked)
-        return 2;
-    /* A second's worth of a slow rate is enough. */
-    if (entry->rate.per_s > 0 && entry->rate.per_s < rows)
-        rows = (int)entry->rate.per_s;
-    return rows > 4 ? rows : 4;
+        return INT32_MAX;
+    if (entry->held_until_us > now_us)
+        return 0;
+    if (entry->breaker.state != BREAKER_CLOSED)
+        return breaker_is_probe_due(&entry->breaker, now_us) ? 1 : 0;
+    if (origins->state != BREAKER_CLOSED)
+        return breaker_is_probe_due(origins, now_us) ? 1 : 0;
+    if (entry->rate.per_s <= 0 || entry->rate.per_s >= INT32_MAX)
+        return INT32_MAX;
+    return entry->rate.per_s > ROWS_MIN ? (int)entry->rate.per_s : ROWS_MIN;
 }
 
 /* --- turns --- */
@@ -392,7 +398,7 @@ static void expire_timers(struct scheduler *scheduler, int64_t now_us)
 static struct scheduler_entry *first_in_turn(const struct scheduler *scheduler)
 {
     int room = scheduler->limits.slots - scheduler->in_flight;
-    int reserve = (scheduler->limits.slots + RESERVE_PARTS / 2) / RESERVE_PARTS;
+    int reserve = scheduler->limits.slots / RESERVE_PARTS;
     struct scheduler_entry *first = NULL;
 
     for (int standing = 0; standing < SCHEDULER_STANDINGS && room > 0; standing++) {

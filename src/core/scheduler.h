@@ -180,8 +180,9 @@ struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct sch
                                          int64_t hold_us, int64_t now_us, double random01);
 
 /*
- * How many rows it should have waiting: a few rounds of its window while it can send, one or two
- * while it can't (for the probe), so that a blocked endpoint holds no memory.
+ * How many rows it could have waiting, at most: none while it is blocked for longer, one for a
+ * probe that is due, what it may send in a second where its rate is limited. INT32_MAX: no limit of
+ * ours.
  */
 int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us);
 

@@ -7,10 +7,10 @@ static void set_size(struct window *window, double size)
     window->size = size < 1 ? 1 : size;
 }
 
-void window_init(struct window *window, int limit)
+void window_init(struct window *window, int limit, int size)
 {
     *window = (struct window){.limit = limit, .is_doubling = true};
-    set_size(window, WINDOW_START);
+    set_size(window, size);
 }
 
 void window_set_limit(struct window *window, int limit)

@@ -1,11 +1,11 @@
 /*
  * core/window.h: how many requests an endpoint, or an origin, may have in flight.
  *
- * Starts at WINDOW_START and doubles with each round of successes until the first failure; from
- * then on a round of successes adds one, and a failure takes one away (the additive feedback of
- * Postfix's queue manager, SCHEDULER_README), so that a receiver that fails a share p of its
- * requests settles near (1 - p) / p. After an outage it restarts at 1 without the doubling: a
- * receiver that comes back gets its backlog as a ramp. Always between 1 and the limit.
+ * An endpoint's starts at WINDOW_START and doubles with each round of successes until the first
+ * failure; from then on a round of successes adds one, and a failure takes one away (the additive
+ * feedback of Postfix's queue manager, SCHEDULER_README), so that a receiver that fails a share p
+ * of its requests settles near (1 - p) / p. After an outage it restarts at 1 without the doubling:
+ * a receiver that comes back gets its backlog as a ramp. Always between 1 and the limit.
  *
  * Limit of the method: it feels failures, not slowness; what a slow receiver may occupy is bounded
  * by the limit and by core/scheduler.h's reserve.
@@ -23,7 +23,8 @@ struct window {
     bool is_doubling; /* there was no failure yet */
 };
 
-void window_init(struct window *window, int limit);
+/* WINDOW_START, or the limit where there is no reason to begin carefully. */
+void window_init(struct window *window, int limit, int size);
 
 /* A smaller limit holds at once; to a larger one it grows. */
 void window_set_limit(struct window *window, int limit);

@@ -22,7 +22,8 @@ static const char load_sql[] =
     " e.retry_max_attempts, " MILLISECONDS("e.retry_initial_delay") ", e.retry_multiplier,"
     " " MILLISECONDS("e.retry_max_delay") ", e.retry_jitter,"
     " (SELECT string_agg(" MILLISECONDS("delay") "::text, ',' ORDER BY position)"
-    " FROM unnest(e.retry_schedule) WITH ORDINALITY AS d (delay, position))"
+    " FROM unnest(e.retry_schedule) WITH ORDINALITY AS d (delay, position)),"
+    " e.max_in_flight, e.rate_limit, " MILLISECONDS("now() - e.failing_since") ""
     " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (customer_id, url, number)"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = c.customer_id AND e.url = c.url"
     " AND hashtextextended(e.url, 0) = hashtextextended(c.url, 0)";
@@ -42,6 +43,9 @@ enum {
     AT_MAX_DELAY,
     AT_JITTER,
     AT_SCHEDULE,
+    AT_MAX_IN_FLIGHT,
+    AT_RATE_LIMIT,
+    AT_FAILING,
 };
 
 void endpoint_loader_init(struct endpoint_loader *loader)
@@ -124,6 +128,9 @@ struct endpoint_row endpoint_row_at(const PGresult *result, int row)
         .is_disabled = strcmp(PQgetvalue(result, row, AT_DISABLED), "t") == 0,
         .disabled_reason = PQgetvalue(result, row, AT_REASON),
         .secrets = text_at(result, row, AT_SECRETS),
+        .max_in_flight = (int)number_at(result, row, AT_MAX_IN_FLIGHT, -1),
+        .rate_limit = real_at(result, row, AT_RATE_LIMIT, -1),
+        .failing_ms = number_at(result, row, AT_FAILING, -1),
     };
 }
 

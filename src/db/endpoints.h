@@ -27,6 +27,9 @@ struct endpoint_row {
     bool is_disabled;
     const char *disabled_reason;
     const char *secrets; /* one a line; NULL = none */
+    int max_in_flight;
+    double rate_limit;
+    int64_t failing_ms; /* since it has done nothing but fail; -1: it works */
 };
 
 struct endpoint_loader {

@@ -25,7 +25,7 @@ void worker_drop_waiting(struct worker *worker)
         struct delivery *next = TAILQ_NEXT(delivery, in_state);
 
         if (!keeps_owned || !finder_owns(&worker->finding.finder, delivery->lane)) {
-            endpoint_remove(&worker->endpoints, delivery);
+            endpoint_remove(&worker->endpoints, delivery, worker->now_us);
             delivery_drop(&worker->deliveries, delivery);
         }
         delivery = next;

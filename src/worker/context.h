@@ -18,6 +18,7 @@
 #include "core/finder.h"
 #include "core/leases.h"
 #include "db/due.h"
+#include "db/endpoint_health.h"
 #include "db/endpoints.h"
 #include "db/link.h"
 #include "db/outcomes.h"
@@ -80,6 +81,12 @@ struct recording {
     size_t batch_limit;    /* halved when a batch is refused, to find the record that is to blame */
 };
 
+/* Endpoints that do nothing but fail are written down (disabling.c). */
+struct disabling {
+    struct endpoint_health_writer writer;
+    bool is_writing;
+};
+
 /* Lanes are owned (leasing.c). */
 struct leasing {
     char owner[128];
@@ -133,6 +140,7 @@ struct worker {
     struct loading loading;
     struct sending sending;
     struct recording recording;
+    struct disabling disabling;
     struct leasing leasing;
     struct worker_totals totals;
     bool is_cleaning;

@@ -26,6 +26,7 @@
 
 #include "core/outcome.h"
 #include "core/position.h"
+#include "core/scheduler.h"
 #include "db/due.h"
 
 struct endpoint;
@@ -57,6 +58,7 @@ struct delivery {
     size_t payload_length;
     int64_t payload_bytes; /* as the database measured it */
 
+    struct scheduler_ticket ticket; /* in flight */
     int64_t started_us;
     int64_t finished_us;
     struct outcome outcome;

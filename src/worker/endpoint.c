@@ -7,12 +7,31 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 
+/* Settings of those that are blocked are looked at now and then, a few at a time. */
+#define REFRESH_PAUSE_US 250000
+#define REFRESH_BUDGET   128
+#define REAP_BUDGET      5000
+
 void endpoints_init(struct endpoints *endpoints)
 {
     *endpoints = (struct endpoints){.by_key = NULL};
     for (int i = 0; i < ENDPOINT_STATES; i++)
         TAILQ_INIT(&endpoints->lists[i]);
     backlogs_init(&endpoints->backlogs);
+    TAILQ_INIT(&endpoints->noted);
+    scheduler_init(&endpoints->scheduler);
+}
+
+void endpoints_set_limits(struct endpoints *endpoints, const struct config *config, size_t slots)
+{
+    struct scheduler_limits limits = {
+        .slots = (int)slots,
+        .origin_max = (int)config->endpoint.max_in_flight_per_origin,
+        .breaker = {.failures = (int)config->endpoint.breaker_failures,
+                    .max_interval_us = config->endpoint.breaker_max_interval_ms * 1000},
+    };
+
+    scheduler_set_limits(&endpoints->scheduler, &limits);
 }
 
 static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *endpoint,
@@ -25,18 +44,35 @@ static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *end
     endpoints->counts[state]++;
 }
 
-/* Where an endpoint belongs that is not loading. */
-static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint)
+/* Where an endpoint belongs after something has changed. */
+static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
+    bool has_waiting = !TAILQ_EMPTY(&endpoint->waiting);
     enum endpoint_state state = ENDPOINT_IDLE;
 
-    if (!TAILQ_EMPTY(&endpoint->waiting))
-        state = endpoint->is_loaded ? ENDPOINT_READY : ENDPOINT_UNLOADED;
+    scheduler_set_work(&endpoints->scheduler, &endpoint->scheduled,
+                       has_waiting && endpoint->is_loaded, now_us);
+    if (endpoint->state == ENDPOINT_LOADING)
+        return;
+    if (has_waiting)
+        state = endpoint->is_loaded && !endpoint->wants_load ? ENDPOINT_READY : ENDPOINT_UNLOADED;
     if (endpoint->state != state)
         endpoint_set_state(endpoints, endpoint, state);
 }
 
-struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url)
+struct endpoint *endpoint_find(struct endpoints *endpoints, const char *customer_id,
+                               const char *url)
+{
+    char *key = memory_format("%s %s", customer_id, url);
+    struct endpoint *endpoint;
+
+    HASH_FIND(by_key, endpoints->by_key, key, (unsigned)strlen(key), endpoint);
+    free(key);
+    return endpoint;
+}
+
+struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
+                              int64_t now_us)
 {
     char *key = memory_format("%s %s", customer_id, url);
     struct endpoint *endpoint;
@@ -50,6 +86,9 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
     TAILQ_INIT(&endpoint->waiting);
     endpoint->key = key;
     endpoint->url = strchr(key, ' ') + 1;
+    endpoint->used_us = now_us;
+    endpoint->origin = origin_take(&endpoints->origins, &endpoints->scheduler, endpoint->url);
+    scheduler_entry_init(&endpoints->scheduler, &endpoint->scheduled, &endpoint->origin->scheduled);
     snprintf(endpoint->customer_id, sizeof(endpoint->customer_id), "%s", customer_id);
     HASH_ADD_KEYPTR(by_key, endpoints->by_key, endpoint->key, (unsigned)strlen(key), endpoint);
     TAILQ_INSERT_TAIL(&endpoints->lists[ENDPOINT_IDLE], endpoint, in_state);
@@ -65,61 +104,131 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
     endpoint->used_us = now_us;
     TAILQ_INSERT_TAIL(&endpoint->waiting, delivery, in_endpoint);
     backlog_note_queued(&endpoints->backlogs, &endpoint->backlog);
-    if (endpoint->state == ENDPOINT_IDLE)
-        endpoint_settle(endpoints, endpoint);
+    endpoint_settle(endpoints, endpoint, now_us);
 }
 
-void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery)
+void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us)
 {
     struct endpoint *endpoint = delivery->endpoint;
 
     TAILQ_REMOVE(&endpoint->waiting, delivery, in_endpoint);
     backlog_note_taken(&endpoints->backlogs, &endpoint->backlog);
-    if (endpoint->state != ENDPOINT_LOADING)
-        endpoint_settle(endpoints, endpoint);
+    endpoint_settle(endpoints, endpoint, now_us);
 }
 
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us)
 {
-    (void)endpoint;
-    (void)now_us;
-    return INT32_MAX;
+    return scheduler_rows_wanted(&endpoint->scheduled, now_us);
+}
+
+static void endpoint_want_load(struct endpoints *endpoints, struct endpoint *endpoint,
+                               int64_t now_us)
+{
+    endpoint->wants_load = endpoint->state != ENDPOINT_LOADING;
+    endpoint_settle(endpoints, endpoint, now_us);
 }
 
 struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us)
 {
-    struct endpoint *endpoint;
+    struct scheduler_entry *entry;
 
-    while ((endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_READY])) != NULL) {
-        if (endpoint->is_loaded && now_us - endpoint->loaded_us < ENDPOINT_FRESH_US)
+    while ((entry = scheduler_next(&endpoints->scheduler, now_us)) != NULL) {
+        struct endpoint *endpoint = CONTAINER_OF(entry, struct endpoint, scheduled);
+        int64_t age_us = now_us - endpoint->loaded_us;
+
+        if (endpoint->is_loaded && age_us < ENDPOINT_REFRESH_US)
             return endpoint;
-        endpoint->is_loaded = false;
-        endpoint_set_state(endpoints, endpoint, ENDPOINT_UNLOADED);
+        endpoint->is_loaded = endpoint->is_loaded && age_us < ENDPOINT_FRESH_US;
+        endpoint_want_load(endpoints, endpoint, now_us);
+        if (endpoint->is_loaded)
+            return endpoint;
     }
     return NULL;
-}
-
-void endpoint_yield(struct endpoints *endpoints, struct endpoint *endpoint)
-{
-    if (endpoint->state == ENDPOINT_READY)
-        endpoint_set_state(endpoints, endpoint, ENDPOINT_READY);
 }
 
 struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
 {
     struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_UNLOADED]);
 
-    if (endpoint != NULL)
+    if (endpoint != NULL) {
+        endpoint->wants_load = false;
         endpoint_set_state(endpoints, endpoint, ENDPOINT_LOADING);
+    }
     return endpoint;
+}
+
+static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint *endpoint,
+                                    int64_t now_us)
+{
+    struct endpoint_settings *settings = &endpoint->settings;
+    struct scheduler_terms terms = {
+        .max_in_flight = settings->max_in_flight,
+        .rate_per_s = settings->rate_limit,
+        .is_unsendable = settings->problem != NULL,
+        .is_failing = settings->is_failing,
+    };
+
+    scheduler_entry_set_terms(&endpoints->scheduler, &endpoint->scheduled, &terms, now_us);
+    if (settings->was_enabled)
+        scheduler_entry_revive(&endpoints->scheduler, &endpoint->scheduled, now_us);
+    settings->was_enabled = false;
 }
 
 void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, bool is_loaded,
                        int64_t now_us)
 {
-    endpoint->is_loaded = is_loaded;
-    endpoint->loaded_us = now_us;
-    endpoint_settle(endpoints, endpoint);
+    /* Without an answer it goes on by what it has, until that is too old. */
+    if (is_loaded) {
+        endpoint->is_loaded = true;
+        endpoint->loaded_us = now_us;
+        endpoint_apply_settings(endpoints, endpoint, now_us);
+    }
+    endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
+    endpoint_settle(endpoints, endpoint, now_us);
+}
+
+void endpoint_set_problem(struct endpoints *endpoints, struct endpoint *endpoint,
+                          const char *problem, int64_t now_us)
+{
+    endpoint_settings_set_problem(&endpoint->settings, problem);
+    endpoint_apply_settings(endpoints, endpoint, now_us);
+}
+
+void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum endpoint_note note)
+{
+    if (endpoint->note == ENDPOINT_NOTE_NOTHING)
+        TAILQ_INSERT_TAIL(&endpoints->noted, endpoint, in_noted);
+    endpoint->note = note;
+}
+
+struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_note *ret_note)
+{
+    struct endpoint *endpoint = TAILQ_FIRST(&endpoints->noted);
+
+    if (endpoint == NULL)
+        return NULL;
+    *ret_note = endpoint->note;
+    endpoint->note = ENDPOINT_NOTE_NOTHING;
+    TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
+    return endpoint;
+}
+
+void endpoints_refresh(struct endpoints *endpoints, int64_t now_us)
+{
+    struct endpoint_list *list = &endpoints->lists[ENDPOINT_READY];
+    size_t count = endpoints->counts[ENDPOINT_READY];
+
+    if (now_us - endpoints->refreshed_us < REFRESH_PAUSE_US)
+        return;
+    endpoints->refreshed_us = now_us;
+    for (size_t i = 0; i < count && i < REFRESH_BUDGET; i++) {
+        struct endpoint *endpoint = TAILQ_FIRST(list);
+
+        if (now_us - endpoint->loaded_us < ENDPOINT_REFRESH_US)
+            endpoint_set_state(endpoints, endpoint, ENDPOINT_READY);
+        else
+            endpoint_want_load(endpoints, endpoint, now_us);
+    }
 }
 
 void endpoints_expire(struct endpoints *endpoints)
@@ -128,7 +237,7 @@ void endpoints_expire(struct endpoints *endpoints)
         at->is_loaded = false;
 }
 
-static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint)
+static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
     if (endpoint->known != 0)
         bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->known);
@@ -137,23 +246,35 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
     /* As in delivery_free(): uthash frees its table with the last entry alone. */
     HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
     backlog_remove(&endpoints->backlogs, &endpoint->backlog);
+    if (endpoint->note != ENDPOINT_NOTE_NOTHING)
+        TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
+    scheduler_entry_remove(&endpoints->scheduler, &endpoint->scheduled, now_us);
+    origin_give_back(&endpoints->origins, &endpoints->scheduler, endpoint->origin);
     endpoint_settings_free(&endpoint->settings);
     free(endpoint->key);
     free(endpoint);
 }
 
+static int64_t keep_us(const struct endpoint *endpoint)
+{
+    return endpoint->scheduled.is_troubled || endpoint->origin->scheduled.is_troubled
+               ? ENDPOINT_KEEP_TROUBLED_US
+               : ENDPOINT_KEEP_US;
+}
+
 void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
 {
-    struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_IDLE]);
-    int budget = 1000;
+    struct endpoint_list *idle = &endpoints->lists[ENDPOINT_IDLE];
+    size_t count = endpoints->counts[ENDPOINT_IDLE];
 
-    while (endpoint != NULL && budget-- > 0) {
-        struct endpoint *next = TAILQ_NEXT(endpoint, in_state);
+    for (size_t i = 0; i < count && i < REAP_BUDGET; i++) {
+        struct endpoint *endpoint = TAILQ_FIRST(idle);
 
-        if (endpoint->known == 0 && !backlog_is_held(&endpoint->backlog) &&
-            now_us - endpoint->used_us >= ENDPOINT_KEEP_US)
-            endpoint_free(endpoints, endpoint);
-        endpoint = next;
+        if (endpoint->known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
+            !backlog_is_held(&endpoint->backlog) && now_us - endpoint->used_us >= keep_us(endpoint))
+            endpoint_free(endpoints, endpoint, now_us);
+        else
+            endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
     }
 }
 
@@ -162,6 +283,7 @@ void endpoints_free(struct endpoints *endpoints)
     struct endpoint *endpoint, *next;
 
     HASH_ITER(by_key, endpoints->by_key, endpoint, next)
-        endpoint_free(endpoints, endpoint);
+        endpoint_free(endpoints, endpoint, endpoint->used_us);
     backlogs_free(&endpoints->backlogs);
+    scheduler_free(&endpoints->scheduler);
 }

@@ -2,14 +2,16 @@
  * worker/endpoint.h: the endpoints that have deliveries here, their settings, and whose turn it is.
  *
  * An endpoint is a customer and a URL. Its settings (its row in webhook_endpoints over the
- * configuration, and its secrets) are loaded before its first delivery is sent and again when they
- * are older than ENDPOINT_FRESH_US, so a change by SQL takes effect within seconds. Which list it
- * is in is its state: idle      nothing waits for it; freed some time after its last delivery
- *   unloaded  deliveries wait, its settings are missing or too old
+ * configuration, and its secrets) are loaded before its first delivery is sent, and asked for again
+ * when they are older than ENDPOINT_REFRESH_US, while it goes on sending; by settings older than
+ * ENDPOINT_FRESH_US nothing is sent. So a change by SQL takes effect within seconds. Which list it
+ * is in is its state:
+ *   idle      nothing waits for it; freed some time after its last delivery
+ *   unloaded  deliveries wait, its settings are missing or are to be asked for again
  *   loading   deliveries may wait, its settings have been asked for
- *   ready     deliveries wait and can be sent: one each in turn
- * Deliveries of one endpoint are sent in the order in which they became due. This is the place for
- * windows, rate limits and breakers: endpoint_next_ready() says who may send.
+ *   ready     deliveries wait, its settings are there
+ * Deliveries of one endpoint are sent in the order in which they became due. Who of those with
+ * deliveries and settings may send is core/scheduler.h's decision: windows, rate limits, breakers.
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_H
 #define POSTRIDER_WORKER_ENDPOINT_H
@@ -21,11 +23,17 @@
 #include <uthash.h>
 
 #include "core/backlog.h"
+#include "core/scheduler.h"
 #include "worker/delivery.h"
 #include "worker/endpoint_settings.h"
+#include "worker/origin.h"
 
-#define ENDPOINT_FRESH_US 2000000
-#define ENDPOINT_KEEP_US  60000000
+#define ENDPOINT_REFRESH_US 2000000
+#define ENDPOINT_FRESH_US   5000000
+#define ENDPOINT_KEEP_US    60000000
+
+/* One that is in trouble is remembered longer: its breaker must not be forgotten. */
+#define ENDPOINT_KEEP_TROUBLED_US 3600000000
 
 enum endpoint_state {
     ENDPOINT_IDLE,
@@ -35,18 +43,26 @@ enum endpoint_state {
     ENDPOINT_STATES
 };
 
+/* What is to be written down of it (worker/disabling.h). */
+enum endpoint_note { ENDPOINT_NOTE_NOTHING, ENDPOINT_NOTE_FAILING, ENDPOINT_NOTE_WORKING };
+
 struct endpoint {
     UT_hash_handle by_key;
     TAILQ_ENTRY(endpoint) in_state;
     enum endpoint_state state;
+    struct scheduler_entry scheduled;
+    struct origin *origin;
     struct delivery_list waiting;
-    size_t known; /* deliveries that point here, in any state */
-    bool is_loaded;
+    size_t known;   /* deliveries that point here, in any state */
+    bool is_loaded; /* it can be sent to by its settings */
+    bool wants_load;
     int64_t loaded_us;
     int64_t used_us;
     int64_t logged_us;      /* when a failed attempt was last logged */
     int64_t unlogged;       /* such attempts since then */
     struct backlog backlog; /* core/backlog.h; worker/refilling.c reads it back */
+    enum endpoint_note note;
+    TAILQ_ENTRY(endpoint) in_noted; /* with a note */
     struct endpoint_settings settings;
     char *key; /* "customer url" */
     char customer_id[37];
@@ -57,6 +73,10 @@ TAILQ_HEAD(endpoint_list, endpoint);
 
 struct endpoints {
     struct endpoint *by_key;
+    struct origin *origins;
+    struct scheduler scheduler;
+    struct endpoint_list noted;
+    int64_t refreshed_us; /* the last look for old settings */
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
     struct backlogs backlogs;
@@ -66,26 +86,30 @@ void endpoints_init(struct endpoints *endpoints);
 /* After deliveries_free(). */
 void endpoints_free(struct endpoints *endpoints);
 
+/* Of a configuration: slots are requests in flight at one time. */
+void endpoints_set_limits(struct endpoints *endpoints, const struct config *config, size_t slots);
+
 /* Finds or makes it. */
-struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id,
-                              const char *url);
+struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
+                              int64_t now_us);
+
+/* NULL: it isn't known here. */
+struct endpoint *endpoint_find(struct endpoints *endpoints, const char *customer_id,
+                               const char *url);
 
 /* Puts a new waiting delivery at the end of its endpoint's queue. */
 void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us);
 
 /* Takes a waiting delivery out of its endpoint's queue, before its state is changed. */
-void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery);
+void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us);
 
-/* How many rows it could have waiting, at most (0: there is no use in any): the answer decides how
- * far its backlog is read. */
+/* How many rows it could have waiting, at most (0: there is no use in any): none while its breaker
+ * is open and no probe is due, one for a probe. */
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);
 
-/* The endpoint whose turn it is, after setting aside those with old settings; NULL: none is ready.
- */
+/* The endpoint whose turn it is, after setting aside those with old settings; NULL: nobody may send
+ * now. Its turn ends with scheduler_start() or scheduler_pass(). */
 struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us);
-
-/* A delivery of it was taken: the next turn is another's. */
-void endpoint_yield(struct endpoints *endpoints, struct endpoint *endpoint);
 
 /* Moves the first unloaded endpoint to loading and returns it; NULL when there is none. */
 struct endpoint *endpoint_begin_load(struct endpoints *endpoints);
@@ -93,6 +117,18 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints);
 /* Loading ends, with new settings or (is_loaded false) without. */
 void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, bool is_loaded,
                        int64_t now_us);
+
+/* Its settings have got a problem. */
+void endpoint_set_problem(struct endpoints *endpoints, struct endpoint *endpoint,
+                          const char *problem, int64_t now_us);
+
+/* The newest note counts. One with a note is not freed. */
+void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum endpoint_note note);
+/* The first one that has a note, which it loses; NULL when there is none. */
+struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_note *ret_note);
+
+/* Asks for the settings of some that can't send and whose settings are old. */
+void endpoints_refresh(struct endpoints *endpoints, int64_t now_us);
 
 /* All settings are old: the configuration was replaced. */
 void endpoints_expire(struct endpoints *endpoints);

@@ -97,14 +97,28 @@ static bool load_signer(struct endpoint_settings *settings, const struct config 
     return settings->signer != NULL;
 }
 
+static void load_limits(struct endpoint_settings *settings, const struct config *config,
+                        const struct endpoint_row *found)
+{
+    settings->max_in_flight =
+        found->max_in_flight > 0 ? found->max_in_flight : (int)config->endpoint.max_in_flight;
+    settings->rate_limit = found->rate_limit >= 0 ? found->rate_limit : config->endpoint.rate_limit;
+    settings->is_disabled = found->is_disabled;
+    settings->is_failing = found->failing_ms >= 0;
+    settings->failing_ms = found->failing_ms;
+}
+
 void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,
                             const char *customer_id, const char *url, const PGresult *result,
                             int row)
 {
     struct endpoint_row found = endpoint_row_at(result, row);
+    bool was_disabled = settings->is_disabled;
     struct error error;
 
     endpoint_settings_free(settings);
+    load_limits(settings, config, &found);
+    settings->was_enabled = was_disabled && !found.is_disabled;
     settings->retry = config->retry;
     endpoint_row_override_retry(result, row, &settings->retry);
     settings->timeout_ms = found.timeout_ms >= 0 ? found.timeout_ms : config->delivery.timeout_ms;

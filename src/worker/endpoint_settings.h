@@ -26,6 +26,12 @@ struct endpoint_settings {
     struct config_header *headers; /* the endpoint's own; the configuration's come before */
     struct signer *signer;         /* NULL with a problem */
     char *problem;                 /* NULL = it can be sent to */
+    int max_in_flight;
+    double rate_limit; /* per second, 0 = none */
+    bool is_disabled;
+    bool was_enabled;   /* by this load: an operator wants it to be tried */
+    bool is_failing;    /* webhook_endpoints.failing_since is set */
+    int64_t failing_ms; /* with is_failing: for so long, when it was loaded */
 };
 
 /* Replaces what is in settings. customer_id and url are for messages and the URL's check. */

@@ -1,5 +1,7 @@
 #include "worker/exchange.h"
 
+#include <strings.h>
+
 #include "base/clock.h"
 #include "core/retry_after.h"
 
@@ -29,4 +31,13 @@ struct attempt exchange_attempt(const struct http_response *response)
     if (response->retry_after[0] != '\0')
         attempt.retry_after_ms = retry_after_parse_ms(response->retry_after, clock_wall_s());
     return attempt;
+}
+
+bool exchange_was_connected(const struct http_response *response, const char *url)
+{
+    const struct http_timings *timings = &response->timings;
+    bool is_tls = strncasecmp(url, "https:", 6) == 0;
+
+    return response->is_reused || timings->first_byte_us > 0 ||
+           (is_tls ? timings->tls_us : timings->connect_us) > 0;
 }

@@ -18,4 +18,7 @@ struct http_options exchange_options(const struct config *config, size_t max_con
 /* Reads Retry-After by the wall clock. */
 struct attempt exchange_attempt(const struct http_response *response);
 
+/* True when the connection was ready before whatever happened: the server could be reached. */
+bool exchange_was_connected(const struct http_response *response, const char *url);
+
 #endif

@@ -70,6 +70,7 @@ void loading_step(struct worker *worker)
 {
     struct loading *loading = &worker->loading;
 
+    endpoints_refresh(&worker->endpoints, worker->now_us);
     if (loading->count > 0 || worker->now_us < loading->not_before_us || !worker->may_send)
         return;
     endpoint_loader_begin(&loading->loader);

@@ -36,7 +36,9 @@ static void note_row(struct worker *worker, const struct due_row *row)
     refill->has_last = true;
     position_set(&refill->last, row->next_retry_at, row->id);
     if (finding_is_new(worker, row))
-        finding_admit(worker, endpoint_get(&worker->endpoints, row->customer_id, row->url), row);
+        finding_admit(worker,
+                      endpoint_get(&worker->endpoints, row->customer_id, row->url, worker->now_us),
+                      row);
 }
 
 static void note_rows(struct worker *worker, const PGresult *result)
@@ -144,7 +146,7 @@ static void empty_queue(struct worker *worker, struct endpoint *endpoint)
         position_set(&position, delivery->due_at, delivery->id);
         if (position_compare(&position, &first) < 0)
             first = position;
-        endpoint_remove(&worker->endpoints, delivery);
+        endpoint_remove(&worker->endpoints, delivery, worker->now_us);
         delivery_drop(&worker->deliveries, delivery);
     }
     backlog_end_empty(backlogs, &endpoint->backlog, endpoint->customer_id, url_hash, lane, &first);

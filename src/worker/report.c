@@ -59,6 +59,53 @@ void report_outcome(struct worker *worker, struct delivery *delivery)
     }
 }
 
+/* What is known of an endpoint or an origin whose breaker opens: why, and when it is asked next. */
+static void report_opened(const struct worker *worker, const struct delivery *delivery,
+                          const struct breaker *breaker, const char *message,
+                          struct log_field whose)
+{
+    log_event(
+        LOG_LEVEL_WARNING, message, whose,
+        LOG_IF(delivery->endpoint->url != whose.text, LOG_STRING("url", delivery->endpoint->url)),
+        LOG_STRING("customer", delivery->endpoint->customer_id), STATUS(delivery),
+        LOG_TEXT("error", delivery->error), LOG_NUMBER("failures", breaker->failures),
+        LOG_NUMBER("next_probe_ms", (breaker->next_probe_us - worker->now_us) / 1000));
+}
+
+static void report_closed(const struct delivery *delivery, const struct scheduler_change *change,
+                          const char *message, struct log_field whose)
+{
+    log_event(
+        LOG_LEVEL_INFO, message, whose,
+        LOG_IF(delivery->endpoint->url != whose.text, LOG_STRING("url", delivery->endpoint->url)),
+        LOG_STRING("customer", delivery->endpoint->customer_id), STATUS(delivery),
+        LOG_NUMBER("open_ms", change->open_us / 1000));
+}
+
+void report_change(const struct worker *worker, const struct delivery *delivery,
+                   const struct scheduler_change *change)
+{
+    const struct endpoint *endpoint = delivery->endpoint;
+    struct log_field url = LOG_STRING("url", endpoint->url);
+    struct log_field origin = LOG_STRING("origin", endpoint->origin->name);
+
+    if (change->has_opened)
+        report_opened(worker, delivery, &endpoint->scheduled.breaker,
+                      "breaker opened: the endpoint is only probed until it answers", url);
+    if (change->origin_has_opened)
+        report_opened(worker, delivery, &endpoint->origin->scheduled.breaker,
+                      "breaker opened: the origin is only probed until it can be reached", origin);
+    if (change->has_closed)
+        report_closed(delivery, change, "breaker closed: the endpoint answers again", url);
+    if (change->origin_has_closed)
+        report_closed(delivery, change, "breaker closed: the origin can be reached again", origin);
+    if (change->is_held)
+        log_event(
+            LOG_LEVEL_INFO, "the endpoint is left alone for as long as it asked", url,
+            LOG_STRING("customer", endpoint->customer_id), STATUS(delivery),
+            LOG_NUMBER("hold_ms", (endpoint->scheduled.held_until_us - worker->now_us) / 1000));
+}
+
 void report_unwritten(const struct delivery *delivery)
 {
     const char *answer =

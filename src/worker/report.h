@@ -3,7 +3,8 @@
  *
  * One line for each thing, with identity: delivery=… event=… customer=… url=… attempt=…. A
  * delivered one is logged at debug level, a retry at info, a dead letter at warning. Retries of one
- * endpoint are logged at most once a second, with how many were left out.
+ * endpoint are logged at most once a second, with how many were left out. Breakers that open or
+ * close are said once for each change.
  */
 #ifndef POSTRIDER_WORKER_REPORT_H
 #define POSTRIDER_WORKER_REPORT_H
@@ -12,6 +13,10 @@
 #include "worker/context.h"
 
 void report_outcome(struct worker *worker, struct delivery *delivery);
+
+/* What the delivery's attempt has changed for its endpoint and origin: one line for each change. */
+void report_change(const struct worker *worker, const struct delivery *delivery,
+                   const struct scheduler_change *change);
 
 /* The row was changed meanwhile, so its outcome was not written. */
 void report_unwritten(const struct delivery *delivery);

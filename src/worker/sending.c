@@ -8,7 +8,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "core/health.h"
 #include "worker/descriptors.h"
+#include "worker/disabling.h"
 #include "worker/exchange.h"
 #include "worker/leasing.h"
 #include "worker/report.h"
@@ -51,6 +53,7 @@ bool sending_init(struct worker *worker, struct error *error)
     buffer_init(&worker->sending.signature, SIGNATURE_MAX);
     worker->sending.current.config = worker->config;
     worker->sending.current.engine = new_engine(worker, worker->config, error);
+    endpoints_set_limits(&worker->endpoints, worker->config, worker->sending.slots);
     return worker->sending.current.engine != NULL;
 }
 
@@ -81,6 +84,7 @@ bool sending_replace_engine(struct worker *worker, struct config *config, struct
         return false;
     sending->retired = sending->current;
     sending->current = (struct sending_engine){engine, config};
+    endpoints_set_limits(&worker->endpoints, config, sending->slots);
     return true;
 }
 
@@ -96,8 +100,13 @@ void sending_abandon(struct worker *worker)
     http_engine_cancel_all(worker->sending.current.engine);
     if (worker->sending.retired.engine != NULL)
         http_engine_cancel_all(worker->sending.retired.engine);
-    while (!TAILQ_EMPTY(list))
-        delivery_set_state(&worker->deliveries, TAILQ_FIRST(list), DELIVERY_FORGOTTEN);
+    while (!TAILQ_EMPTY(list)) {
+        struct delivery *delivery = TAILQ_FIRST(list);
+
+        scheduler_finish(&worker->endpoints.scheduler, &delivery->endpoint->scheduled,
+                         &delivery->ticket, HEALTH_UNKNOWN, 0, worker->now_us, 0);
+        delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
+    }
 }
 
 static double random01(void)
@@ -139,8 +148,9 @@ static void finish(struct worker *worker, struct delivery *delivery, const struc
     delivery_drop_payload(&worker->deliveries, delivery);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FINISHED);
     if (delivery->outcome.disables_endpoint)
-        endpoint_settings_set_problem(&delivery->endpoint->settings,
-                                      "endpoint is disabled: the receiver answered 410 Gone");
+        endpoint_set_problem(&worker->endpoints, delivery->endpoint,
+                             "endpoint is disabled: the receiver answered 410 Gone",
+                             worker->now_us);
     report_outcome(worker, delivery);
 }
 
@@ -155,13 +165,34 @@ static char *response_text(const struct http_response *response)
     return buffer_take(&text);
 }
 
+/* Gives the slot back, and tells what the attempt says about its server. */
+static void note_health(struct worker *worker, struct delivery *delivery,
+                        const struct attempt *attempt, bool was_connected)
+{
+    struct endpoint *endpoint = delivery->endpoint;
+    enum health health = health_of(attempt, was_connected);
+    int64_t hold_ms = health_hold_ms(attempt, endpoint->settings.retry.max_delay_ms);
+    struct scheduler_change change =
+        scheduler_finish(&worker->endpoints.scheduler, &endpoint->scheduled, &delivery->ticket,
+                         health, hold_ms * 1000, worker->now_us, random01());
+
+    if (change.is_down)
+        disabling_note_failing(worker, endpoint);
+    else if (health != HEALTH_UNKNOWN && !health_is_failure(health))
+        disabling_note_working(worker, endpoint);
+    report_change(worker, delivery, &change);
+}
+
 static void on_transfer_finished(void *request_owner, const struct http_response *response)
 {
     struct delivery *delivery = request_owner;
+    struct worker *worker = delivery->worker;
     struct attempt attempt = exchange_attempt(response);
 
     delivery->response_body = response_text(response);
-    finish(delivery->worker, delivery, &attempt, response->error);
+    finish(worker, delivery, &attempt, response->error);
+    note_health(worker, delivery, &attempt,
+                exchange_was_connected(response, delivery->endpoint->url));
 }
 
 bool sending_collect(struct worker *worker)
@@ -231,13 +262,16 @@ static bool check_sendable(const struct worker *worker, const struct delivery *d
     return true;
 }
 
+/* Starts the delivery's request, or finishes one that can't be sent. */
 static void start(struct worker *worker, struct delivery *delivery)
 {
+    struct scheduler *scheduler = &worker->endpoints.scheduler;
+    struct endpoint *endpoint = delivery->endpoint;
     struct http_request request = {
-        .url = delivery->endpoint->url,
+        .url = endpoint->url,
         .body = delivery->payload,
         .body_length = delivery->payload_length,
-        .timeout_ms = delivery->endpoint->settings.timeout_ms,
+        .timeout_ms = endpoint->settings.timeout_ms,
     };
     struct error error;
 
@@ -247,29 +281,32 @@ static void start(struct worker *worker, struct delivery *delivery)
         !build_headers(worker, delivery, &request, &error)) {
         struct attempt attempt = {.result = ATTEMPT_UNSENDABLE, .retry_after_ms = -1};
 
+        scheduler_pass(scheduler, &endpoint->scheduled, worker->now_us);
+        endpoint_remove(&worker->endpoints, delivery, worker->now_us);
         finish(worker, delivery, &attempt, error.message);
         return;
     }
+    delivery->ticket = scheduler_start(scheduler, &endpoint->scheduled, worker->now_us);
+    endpoint_remove(&worker->endpoints, delivery, worker->now_us);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_IN_FLIGHT);
     http_start(worker->sending.current.engine, &request, delivery);
 }
 
 /*
- * Outcomes that can't be written yet count as well: when the database is slow, a crash would send
- * them all again.
+ * Outcomes that can't be written yet count as requests in flight: when the database is slow, a
+ * crash would send them all again.
  */
-static bool has_slot(const struct worker *worker)
+static bool may_start(const struct worker *worker)
 {
     const size_t *counts = worker->deliveries.counts;
-    size_t limit = worker->sending.slots;
 
-    return counts[DELIVERY_IN_FLIGHT] < limit &&
-           counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] < limit * 2 + OUTCOMES_BATCH_MAX;
+    return worker->may_send && counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] <
+                                   worker->sending.slots * 2 + OUTCOMES_BATCH_MAX;
 }
 
 bool sending_step(struct worker *worker)
 {
-    for (int budget = START_BUDGET; worker->may_send && has_slot(worker); budget--) {
+    for (int budget = START_BUDGET; may_start(worker); budget--) {
         struct endpoint *endpoint = endpoint_next_ready(&worker->endpoints, worker->now_us);
         struct delivery *delivery;
 
@@ -280,9 +317,12 @@ bool sending_step(struct worker *worker)
         delivery = TAILQ_FIRST(&endpoint->waiting);
         if (!leasing_may_start(worker, delivery->lane))
             return true; /* the next turn drops it */
-        endpoint_remove(&worker->endpoints, delivery);
-        endpoint_yield(&worker->endpoints, endpoint);
         start(worker, delivery);
     }
     return false;
+}
+
+int64_t sending_next_us(const struct worker *worker)
+{
+    return may_start(worker) ? scheduler_next_us(&worker->endpoints.scheduler) : WORKER_NEVER;
 }

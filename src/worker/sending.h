@@ -1,9 +1,10 @@
 /*
  * worker/sending.h: starting requests and turning their answers into outcomes.
  *
- * At most worker.max_in_flight requests at a time, one of each endpoint in turn. A delivery that
- * can't be sent (bad URL, no secret, disabled endpoint, payload over the limit) gets its outcome
- * without a request. What an answer means is core/outcome.h's decision.
+ * At most worker.max_in_flight requests at a time, one of each endpoint in turn; whose turn it is
+ * decides core/scheduler.h. A delivery that can't be sent (bad URL, no secret, disabled endpoint,
+ * payload over the limit) gets its outcome without a request. What an answer means for the delivery
+ * is core/outcome.h's decision, what it says about the server core/health.h's.
  */
 #ifndef POSTRIDER_WORKER_SENDING_H
 #define POSTRIDER_WORKER_SENDING_H
@@ -23,6 +24,7 @@ bool sending_collect(struct worker *worker);
 
 /* Starts what may be started; true when the turn's budget ended it. */
 bool sending_step(struct worker *worker);
+int64_t sending_next_us(const struct worker *worker);
 
 size_t sending_in_flight(const struct worker *worker);
 

@@ -10,6 +10,7 @@
 #include "worker/cleaning.h"
 #include "worker/connecting.h"
 #include "worker/context.h"
+#include "worker/disabling.h"
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"
@@ -117,6 +118,7 @@ static int64_t next_us(const struct worker *worker)
     int64_t next = worker->reap_us;
 
     next = earlier(next, finding_next_us(worker));
+    next = earlier(next, sending_next_us(worker));
     next = earlier(next, loading_next_us(worker));
     next = earlier(next, recording_next_us(worker));
     next = earlier(next, leasing_next_us(worker));
@@ -173,6 +175,7 @@ static void turn(struct worker *worker)
     loading_step(worker);
     finding_step(worker);
     recording_step(worker);
+    disabling_step(worker);
     cleaning_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
@@ -214,6 +217,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     finding_init(worker);
     loading_init(worker);
     recording_init(worker);
+    disabling_init(worker);
     leasing_init(worker);
     supervision_init(worker);
     connecting_init(worker);
@@ -230,6 +234,7 @@ static void finish(struct worker *worker)
     finding_free(worker);
     loading_free(worker);
     recording_free(worker);
+    disabling_free(worker);
 }
 
 static void free_loop(struct worker *worker)

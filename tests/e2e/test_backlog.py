@@ -43,7 +43,7 @@ def test_dead_endpoint_comes_back(service, migrated_database, receiver):
     urls = [server.url("/held"), server.url("/held?b"), server.url("/free")]
     insert_many(migrated_database, urls, 1500)
     service(migrated_database, {"log": {"level": "info"}, "worker": {"max_in_flight": 300}})
-    gate.wait_for_waiting(10)
+    gate.wait_for_waiting(8)
     gate.open()
     assert migrated_database.wait_for_no_pending() == {"delivered": 1500}
     assert len(server.requests) == 1500
@@ -65,7 +65,7 @@ def test_operator_changes_rows_of_a_backlog(service, migrated_database, receiver
     gate = server.hold("/held")
     insert_many(migrated_database, [server.url("/held")], 1600)
     service(migrated_database, {"log": {"level": "info"}, "worker": {"max_in_flight": 32}})
-    gate.wait_for_waiting(8)
+    gate.wait_for_waiting(4)
     changes = (("DELETE FROM webhook_deliveries", 1200),
                ("UPDATE webhook_deliveries SET status = 'failed'", 1300),
                ("UPDATE webhook_deliveries SET webhook_url = webhook_url || '?moved'", 1400),
@@ -87,7 +87,7 @@ def test_customers_that_share_a_url(service, migrated_database, receiver):
     gate = server.hold("/shared")
     insert_many(migrated_database, [server.url("/shared")], 1000)
     service(migrated_database, {"log": {"level": "info"}, "worker": {"max_in_flight": 32}})
-    gate.wait_for_waiting(8)
+    gate.wait_for_waiting(4)
     other = migrated_database.insert_customer()
     rows = [migrated_database.insert_delivery(server.url("/shared"), customer=other)
             for _ in range(20)]

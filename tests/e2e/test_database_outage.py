@@ -47,8 +47,9 @@ def test_missing_schema_is_reported(service, database):
 def test_restart_with_requests_in_flight(service, own_postgres, own_database, receiver, how):
     """Results in hand are kept and written: every row is delivered once."""
     server = receiver()
-    gate = server.hold("/held")
     service(own_database, {"delivery": {"timeout": "60s"}})
+    own_database.open_window(server, "/held")
+    gate = server.hold("/held")
     held = own_database.insert_deliveries([server.url("/held")] * 20)
     gate.wait_for_waiting(20)
     own_database.close()

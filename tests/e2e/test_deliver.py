@@ -255,8 +255,11 @@ def test_in_flight_limit_is_kept(service, migrated_database, receiver):
 def test_few_open_files_cost_no_attempts(service, migrated_database, receiver, limits, at_a_time):
     """The soft limit is raised; the hard one limits what is in flight, and that is said."""
     server = receiver()
+    started = service(migrated_database, {
+        "delivery": {"timeout": "60s"},
+        "endpoint": {"max_in_flight": 300, "max_in_flight_per_origin": 300}}, open_files=limits)
+    migrated_database.open_window(server, "/held", 300)
     gate = server.hold("/held")
-    started = service(migrated_database, {"delivery": {"timeout": "60s"}}, open_files=limits)
     migrated_database.insert_deliveries([server.url("/held")] * 300)
     gate.wait_for_waiting(at_a_time)
     gate.open()

@@ -127,8 +127,9 @@ def test_rolling_restart_under_load(service, migrated_database, receiver, load):
 def test_takes_over_after_a_clean_stop(service, migrated_database, receiver):
     """At once and not when a lease ends, and without a duplicate."""
     server = receiver()
-    gate = server.hold("/held")
     first = service(migrated_database, LEASE)
+    migrated_database.open_window(server, "/held")
+    gate = server.hold("/held")
     migrated_database.insert_deliveries([server.url("/held")] * 5)
     gate.wait_for_waiting(5)
     second = service(migrated_database, LEASE)
@@ -203,10 +204,11 @@ def test_frozen_worker_does_no_harm_when_it_wakes(service, migrated_database, re
     """It lost its lease asleep: it sends nothing of what waits in it, and its late failures undo
     nothing."""
     server = receiver()
-    gate = server.hold("/held")
     first = service(migrated_database, {
         "worker": {"lease": "2s", "max_in_flight": 5},
         "delivery": {"timeout": "5s", "connect_timeout": "5s"}})
+    migrated_database.open_window(server, "/held")
+    gate = server.hold("/held")
     migrated_database.insert_deliveries([server.url("/held")] * 60)
     gate.wait_for_waiting(5)
     held = list(server.requests)
@@ -232,8 +234,9 @@ def test_frozen_worker_does_no_harm_when_it_wakes(service, migrated_database, re
 def test_frozen_worker_starts_nothing_when_it_wakes(service, migrated_database, receiver):
     """Though it finds answers, and so free slots, for what waits in it."""
     server = receiver()
-    gate = server.hold("/held")
     first = service(migrated_database, {"worker": {"lease": "2s", "max_in_flight": 5}})
+    migrated_database.open_window(server, "/held")
+    gate = server.hold("/held")
     migrated_database.insert_deliveries([server.url("/held")] * 60)
     gate.wait_for_waiting(5)
     first.signal(signal.SIGSTOP)

@@ -229,6 +229,7 @@ GRANTED = {
     ("table", "webhook_endpoints"): {"SELECT", "INSERT"},
     ("column", "webhook_endpoints.disabled_at"): {"UPDATE"},
     ("column", "webhook_endpoints.disabled_reason"): {"UPDATE"},
+    ("column", "webhook_endpoints.failing_since"): {"UPDATE"},
     ("table", "webhook_secrets"): {"SELECT"},
     ("table", "webhook_attempts"): {"SELECT", "INSERT", "DELETE"},
     ("table", "webhook_lanes"): {"SELECT", "UPDATE"},

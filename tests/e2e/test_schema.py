@@ -124,6 +124,8 @@ def test_dead_letter_queue(database):
     ("retry_jitter", [0, 0.5, 1], [-0.1, 1.1, "NaN"]),
     ("retry_schedule", ["{5s}", "{5s,5min,1 day}", None],
      ["{}", "{5s,NULL}", "{0s}", "{-5s}", "{5s,366 days}", "{{5s},{6s}}"]),
+    ("max_in_flight", [1, 65536, None], [0, -1, 65537]),
+    ("rate_limit", [0, 0.001, 2.5, 1000000, None], [-1, 0.0001, 1000001, "NaN", "Infinity"]),
     ("url", ["https://b.example/"], ["", None]),
 ])
 def test_endpoint_checks(database, column, good, bad):

@@ -12,9 +12,10 @@ from harness.wait import wait_for
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop_finishes_what_is_in_flight(service, migrated_database, receiver, number):
     server = receiver()
-    gate = server.hold("/held")
     started = service(migrated_database, {"worker": {"max_in_flight": 5, "drain_timeout": "30s"},
                                           "delivery": {"timeout": "60s"}})
+    migrated_database.open_window(server, "/held")
+    gate = server.hold("/held")
     migrated_database.insert_deliveries([server.url("/held")] * 12)
     gate.wait_for_waiting(5)
     started.signal(number)
@@ -84,8 +85,9 @@ def test_second_sigterm_stops_at_once(service, migrated_database, receiver):
 
 def test_results_in_hand_are_written_before_the_end(service, migrated_database, receiver):
     server = receiver()
-    gate = server.hold("/held", answer(404))
     started = service(migrated_database, {"delivery": {"timeout": "60s"}})
+    migrated_database.open_window(server, "/held")
+    gate = server.hold("/held", answer(404))
     migrated_database.insert_deliveries([server.url("/held")] * 100)
     gate.wait_for_waiting(32)
     started.signal(signal.SIGTERM)
@@ -98,8 +100,9 @@ def test_results_in_hand_are_written_before_the_end(service, migrated_database, 
 def test_crash_loses_nothing(service, migrated_database, receiver):
     """SIGKILL in the middle of the work: what was in flight is sent again, and nothing is lost."""
     server = receiver()
-    gate = server.hold("/held")
     started = service(migrated_database, {"worker": {"lease": "1s"}})
+    migrated_database.open_window(server, "/held")
+    gate = server.hold("/held")
     migrated_database.insert_deliveries([server.url("/ok")] * 100 + [server.url("/held")] * 10)
     gate.wait_for_waiting(10)
     started.kill()
@@ -130,8 +133,9 @@ def test_reload_applies(service, migrated_database, receiver):
 
 def test_reload_while_requests_are_in_flight(service, migrated_database, receiver):
     server = receiver()
-    gate = server.hold("/held")
     started = service(migrated_database, {"delivery": {"timeout": "60s"}})
+    migrated_database.open_window(server, "/held")
+    gate = server.hold("/held")
     migrated_database.insert_deliveries([server.url("/held")] * 10)
     gate.wait_for_waiting(10)
     reload_with_header(started, "1")

@@ -25,8 +25,8 @@ static void check_rows(const struct row *rows, size_t count)
     }
 }
 
-#define TOP_NAMES                                                                   \
-    "database, worker, delivery, retry, signing, network, attempt_log, retention, " \
+#define TOP_NAMES                                                                             \
+    "database, worker, delivery, retry, endpoint, signing, network, attempt_log, retention, " \
     "log"
 
 static void test_keys(void **state)
@@ -53,9 +53,11 @@ static void test_keys(void **state)
          "c.yaml:1:7: log: a key that is not plain text; write NAME: VALUE\n"},
         {"\"a\\e[31m\\x9b\\x7f\": b",
          "c.yaml:1:1: a\\x1b[31m\\x9b\\x7f: unknown key; allowed: " TOP_NAMES "\n"},
-        {"worker: {rate_limit: 5}", "c.yaml:1:10: worker.rate_limit: unknown key; allowed: "
-                                    "max_in_flight, max_buffered, poll_interval, lease, "
-                                    "drain_timeout\n"},
+        {"worker: {rate_limit: 5}", "c.yaml:1:10: worker.rate_limit: unknown key; did you mean "
+                                    "rate_limit, below endpoint?\n"},
+        {"worker: {colour: 5}", "c.yaml:1:10: worker.colour: unknown key; allowed: "
+                                "max_in_flight, max_buffered, poll_interval, lease, "
+                                "drain_timeout\n"},
         {"x: [[], [], [], [], [], [], [], [], [], [], [], [], [], [], [], [], []]",
          "c.yaml:1:1: x: unknown key; allowed: " TOP_NAMES "\n"},
         /* twice */
@@ -66,14 +68,6 @@ static void test_keys(void **state)
         {"attempt_log: all\nattempt_log: all\n",
          "c.yaml:2:1: attempt_log: a second time; the first is in line 1, keep one\n"},
         /* of a later version */
-        {"endpoint:\n  max_in_flight: 1\n  max_in_flight_per_origin: 1\n  rate_limit: 0\n"
-         "  breaker_failures: 1\n  breaker_max_interval: 1m\n  disable_after: 1d\n",
-         "c.yaml:2:3: endpoint.max_in_flight: not in this version; remove it\n"
-         "c.yaml:3:3: endpoint.max_in_flight_per_origin: not in this version; remove it\n"
-         "c.yaml:4:3: endpoint.rate_limit: not in this version; remove it\n"
-         "c.yaml:5:3: endpoint.breaker_failures: not in this version; remove it\n"
-         "c.yaml:6:3: endpoint.breaker_max_interval: not in this version; remove it\n"
-         "c.yaml:7:3: endpoint.disable_after: not in this version; remove it\n"},
         {"alerts: {dead_letters: 10, window: 1h, url: x}",
          "c.yaml:1:10: alerts.dead_letters: not in this version; remove it\n"
          "c.yaml:1:28: alerts.window: not in this version; remove it\n"

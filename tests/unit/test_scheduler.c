@@ -520,17 +520,24 @@ static void test_rows_wanted(void **state)
 {
     static struct bench bench;
     struct scheduler_terms slow = {.max_in_flight = 32, .rate_per_s = 2};
+    struct scheduler_entry *entry = &bench.entries[0];
 
     (void)state;
-    bench_init(&bench, 1000, 1, 1);
-    assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 4 * WINDOW_START);
-    prove(&bench, 0, 1, 6);
-    assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 4 * 32);
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &slow, bench.now_us);
-    assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 4);
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &usual, bench.now_us);
+    bench_init(&bench, 1000, 2, 2);
+    stop_work(&bench, 1, 2);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), INT32_MAX);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 4);
+    slow.rate_per_s = 50;
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 50);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &usual, bench.now_us);
     break_down(&bench, 0, HEALTH_DOWN, 10);
-    assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 2);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 0);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us + SECOND), 1);
+    slow.is_unsendable = true;
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), INT32_MAX);
 }
 
 static void test_troubled_are_listed(void **state)

@@ -13,7 +13,7 @@ static void test_grows_fast_until_the_first_failure(void **state)
     struct window window;
 
     (void)state;
-    window_init(&window, 32);
+    window_init(&window, 32, WINDOW_START);
     assert_int_equal(window_size(&window), WINDOW_START);
     succeed(&window, WINDOW_START);
     assert_int_equal(window_size(&window), 2 * WINDOW_START);
@@ -32,7 +32,7 @@ static void test_stays_within_its_bounds(void **state)
     struct window window;
 
     (void)state;
-    window_init(&window, 2);
+    window_init(&window, 2, WINDOW_START);
     assert_int_equal(window_size(&window), 2);
     succeed(&window, 1000);
     assert_int_equal(window_size(&window), 2);
@@ -48,7 +48,7 @@ static void test_restart_is_a_ramp(void **state)
     int successes = 0;
 
     (void)state;
-    window_init(&window, 32);
+    window_init(&window, 32, WINDOW_START);
     succeed(&window, 100);
     window_restart(&window);
     for (int size = 1; size <= 8; size++) {
@@ -64,7 +64,7 @@ static void test_limit_can_change(void **state)
     struct window window;
 
     (void)state;
-    window_init(&window, 32);
+    window_init(&window, 32, WINDOW_START);
     succeed(&window, 100);
     window_set_limit(&window, 5);
     assert_int_equal(window_size(&window), 5);
@@ -87,7 +87,7 @@ static void test_settles_with_a_share_of_failures(void **state)
         struct window window;
         double sum = 0;
 
-        window_init(&window, 32);
+        window_init(&window, 32, WINDOW_START);
         for (int n = 0; n < 20000; n++) {
             if (random_below(&source, 100) < cases[i].failures_percent)
                 window_note_failure(&window);

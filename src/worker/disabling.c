@@ -1,0 +1,93 @@
+#include "worker/disabling.h"
+
+#include "base/log.h"
+#include "worker/report.h"
+
+void disabling_init(struct worker *worker)
+{
+    endpoint_health_init(&worker->disabling.writer);
+}
+
+void disabling_free(struct worker *worker)
+{
+    endpoint_health_free(&worker->disabling.writer);
+}
+
+/* True when the database has to be told, or asked whether it's time to disable. */
+static bool is_news(const struct worker *worker, const struct endpoint *endpoint)
+{
+    const struct endpoint_settings *settings = &endpoint->settings;
+    int64_t after_ms = worker->config->endpoint.disable_after_ms;
+    int64_t since_load_ms = (worker->now_us - endpoint->loaded_us) / 1000;
+
+    return !settings->is_failing ||
+           (after_ms > 0 && settings->failing_ms + since_load_ms >= after_ms);
+}
+
+void disabling_note_failing(struct worker *worker, struct endpoint *endpoint)
+{
+    if (endpoint->settings.is_disabled || !is_news(worker, endpoint))
+        return;
+    endpoint->settings.is_failing = true;
+    endpoint_note(&worker->endpoints, endpoint, ENDPOINT_NOTE_FAILING);
+}
+
+void disabling_note_working(struct worker *worker, struct endpoint *endpoint)
+{
+    if (!endpoint->settings.is_failing)
+        return;
+    endpoint->settings.is_failing = false;
+    endpoint_note(&worker->endpoints, endpoint, ENDPOINT_NOTE_WORKING);
+}
+
+static void note_disabled(struct worker *worker, const char *customer_id, const char *url)
+{
+    struct endpoint *endpoint = endpoint_find(&worker->endpoints, customer_id, url);
+
+    log_event(LOG_LEVEL_WARNING,
+              "endpoint is disabled: nothing but failures for endpoint.disable_after",
+              LOG_TEXT("customer", customer_id), LOG_TEXT("url", url));
+    if (endpoint != NULL)
+        endpoint_set_problem(&worker->endpoints, endpoint,
+                             "endpoint is disabled: nothing but failures for too long",
+                             worker->now_us);
+}
+
+static void on_notes_answered(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    worker->disabling.is_writing = false;
+    if (answer->result == DB_REFUSED)
+        report_refusal("writing down which endpoints fail was refused", answer);
+    if (answer->result != DB_ANSWERED)
+        return;
+    for (int i = 0; i < PQntuples(answer->results[0]); i++) {
+        const char *customer_id = endpoint_health_customer_at(answer->results[0], i);
+
+        if (customer_id != NULL)
+            note_disabled(worker, customer_id, endpoint_health_url_at(answer->results[0], i));
+    }
+}
+
+void disabling_step(struct worker *worker)
+{
+    struct disabling *disabling = &worker->disabling;
+    int count = 0;
+    struct endpoint *endpoint;
+    enum endpoint_note note;
+
+    if (disabling->is_writing || !db_link_is_up(worker->writing))
+        return;
+    endpoint_health_begin(&disabling->writer);
+    while (count < ENDPOINT_HEALTH_MAX &&
+           (endpoint = endpoint_take_note(&worker->endpoints, &note)) != NULL) {
+        endpoint_health_add(&disabling->writer, endpoint->customer_id, endpoint->url,
+                            note == ENDPOINT_NOTE_FAILING);
+        count++;
+    }
+    if (count > 0)
+        disabling->is_writing = endpoint_health_send(&disabling->writer, worker->writing,
+                                                     worker->config->endpoint.disable_after_ms,
+                                                     on_notes_answered, worker);
+}

@@ -1,0 +1,24 @@
+/*
+ * worker/disabling.h: endpoints that do nothing but fail are written down, and disabled after
+ * endpoint.disable_after.
+ *
+ * An endpoint is noted when a request to it fails while its breaker or its origin's is open, and
+ * when it answers again; the notes of many are written in one statement (db/endpoint_health.h),
+ * where the database's clock decides. A note that could not be written is made again by the next
+ * probe, so nothing is kept for it.
+ */
+#ifndef POSTRIDER_WORKER_DISABLING_H
+#define POSTRIDER_WORKER_DISABLING_H
+
+#include "worker/context.h"
+
+void disabling_init(struct worker *worker);
+void disabling_free(struct worker *worker);
+
+/* What a request to it has shown. Cheap when the database knows it already. */
+void disabling_note_failing(struct worker *worker, struct endpoint *endpoint);
+void disabling_note_working(struct worker *worker, struct endpoint *endpoint);
+
+void disabling_step(struct worker *worker);
+
+#endif

@@ -1,0 +1,267 @@
+"""One endpoint's trouble stays its own: windows, rate limits, breakers, origins, shares."""
+import time
+
+import pytest
+
+from harness.behaviours import answer, hang, slow
+from harness.ports import closed_port
+from harness.wait import wait_for
+
+BREAKER = {"endpoint": {"breaker_failures": 10, "breaker_max_interval": "200ms"},
+           "retry": {"initial_delay": "1h"}}
+
+
+class Crowd:
+    """A behaviour that counts how many of its requests are under way at one time."""
+
+    def __init__(self, delay_s=0.01, then=None):
+        self.now = self.most = 0
+        self.history = []
+        self._slow = slow(delay_s, self._end)
+        self._then = then or answer(200)
+
+    def __call__(self, connection, request):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self.history.append(self.now)
+        return self._slow(connection, request)
+
+    def _end(self, connection, request):
+        self.now -= 1
+        self._then(connection, request)
+
+
+def test_hanging_endpoint_holds_up_nobody(service, migrated_database, receiver):
+    """It has more deliveries than there are slots; all of the others' arrive while it hangs."""
+    server = receiver()
+    server.on("/hangs", hang())
+    service(migrated_database, {"worker": {"max_in_flight": 32, "drain_timeout": "100ms"},
+                                "delivery": {"timeout": "10m", "connect_timeout": "10m"}})
+    migrated_database.insert_deliveries([server.url("/hangs")] * 100)
+    server.wait_for_request("/hangs")
+    live = [server.url(f"/live/{number}") for number in range(20)]
+    migrated_database.insert_deliveries(live * 20)
+    migrated_database.wait_for(lambda db: db.counts().get("delivered") == 400)
+    assert len(server.requests_to("/hangs")) <= 4
+    assert migrated_database.counts()["pending"] == 100
+
+
+def test_endpoint_that_begins_to_hang_leaves_the_last_slots(service, migrated_database, receiver):
+    """Its window was open, as wide as all of the slots."""
+    server = receiver()
+    service(migrated_database, {"worker": {"max_in_flight": 32, "drain_timeout": "100ms"},
+                                "endpoint": {"max_in_flight": 32},
+                                "delivery": {"timeout": "10m", "connect_timeout": "10m"}})
+    migrated_database.open_window(server, "/hangs", 100)
+    server.on("/hangs", hang())
+    migrated_database.insert_deliveries([server.url("/hangs")] * 100)
+    server.wait_for_requests(31, "/hangs")
+    migrated_database.insert_deliveries([server.url("/live")] * 20)
+    migrated_database.wait_for(lambda db: db.counts().get("delivered") == 20)
+    assert len(server.requests_to("/hangs")) == 31
+
+
+def test_dead_endpoint_burns_no_attempts(service, migrated_database, receiver):
+    """Ten ordinary attempts, then a probe now and then; it comes back as a ramp."""
+    server = receiver()
+    server.on("/hook", answer(500))
+    started = service(migrated_database, BREAKER)
+    migrated_database.insert_deliveries([server.url("/hook")] * 300)
+    wait_for(lambda: started.log_lines("breaker opened: the endpoint"), "the breaker to open")
+    made = len(server.requests)
+    probes = server.wait_for_requests(made + 5)[made:]
+    # One at a time: no probe came before the last one's pause was over.
+    gaps = [later.started_at - earlier.received_at for earlier, later in zip(probes, probes[1:])]
+    assert min(gaps) > 0.1, gaps
+    # Those that were in flight when the tenth failed, and the probes.
+    attempted = migrated_database.value("SELECT count(*) FROM webhook_deliveries"
+                                        " WHERE attempts > 0")
+    assert attempted <= 10 + 4 + len(server.requests) - made
+    assert migrated_database.value("SELECT max(attempts) FROM webhook_deliveries") == 1
+
+    crowd = Crowd()
+    server.on("/hook", crowd)
+
+    def all_are_sent(database):
+        # A probe that was under way is put off when it has failed.
+        database.execute("UPDATE webhook_deliveries SET next_retry_at = now()"
+                         " WHERE status = 'pending' AND next_retry_at > now()")
+        return database.counts() == {"delivered": 300}
+    migrated_database.wait_for(all_are_sent)
+    assert started.log_lines("breaker closed: the endpoint")
+    assert crowd.history[:2] == [1, 1]
+    for number, under_way in enumerate(crowd.history):
+        # 1 + 2 + … + n answers have to come before n + 1 are under way.
+        assert under_way * (under_way - 1) / 2 <= number, crowd.history
+    assert len(started.log_lines("breaker opened")) == 1
+
+
+def test_dead_host_is_probed_once_for_all_of_its_endpoints(service, migrated_database, receiver):
+    """Nothing listens there: the breaker is the origin's, and its return is everybody's."""
+    started = service(migrated_database, BREAKER)
+    with closed_port() as port:
+        migrated_database.insert_deliveries(
+            [f"http://127.0.0.1:{port}/{number}" for number in range(50)] * 4)
+        line = wait_for(lambda: started.log_lines("breaker opened: the origin"),
+                        "the breaker to open")
+    assert f"http://127.0.0.1:{port}" in line[0]
+    tried = migrated_database.wait_for(lambda db: db.value(
+        "SELECT count(*) FROM webhook_deliveries WHERE attempts > 0"))
+    assert tried < 200
+    assert len(started.log_lines("breaker opened: the origin")) == 1
+    assert not started.log_lines("breaker opened: the endpoint")
+
+
+def test_two_customers_on_one_host(service, migrated_database, receiver):
+    """The errors of one hook are not the other's, though they share the host."""
+    server = receiver()
+    server.on("/broken", answer(500))
+    started = service(migrated_database, {
+        "endpoint": {"breaker_failures": 5, "breaker_max_interval": "1h"},
+        "retry": {"initial_delay": "1h"}})
+    other = migrated_database.insert_customer()
+    migrated_database.insert_deliveries([server.url("/broken")] * 100)
+    wait_for(lambda: started.log_lines("breaker opened"), "the breaker to open")
+    migrated_database.insert_deliveries([server.url("/works")] * 200, customer=other)
+    # The same URL of another customer is another endpoint.
+    same = migrated_database.insert_deliveries([server.url("/broken")] * 2, customer=other)
+    migrated_database.wait_for(lambda db: db.counts().get("delivered") == 200)
+    for delivery in same:
+        migrated_database.wait_for_row(delivery, attempts=1)
+    assert len(started.log_lines("breaker opened")) == 1
+
+
+def test_max_in_flight_of_an_endpoint(service, migrated_database, receiver):
+    """The configuration's and an override, both measured by who gets the requests."""
+    server = receiver()
+    usual, own = Crowd(), Crowd()
+    server.on("/usual", usual)
+    server.on("/own", own)
+    migrated_database.insert_endpoint(server.url("/own"), max_in_flight=2)
+    service(migrated_database, {"endpoint": {"max_in_flight": 6}})
+    migrated_database.insert_deliveries([server.url("/usual")] * 200 + [server.url("/own")] * 100)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 300}
+    assert usual.most == 6 and own.most == 2
+
+
+def test_max_in_flight_of_an_origin(service, migrated_database, receiver):
+    server = receiver()
+    crowd = Crowd()
+    for number in range(20):
+        server.on(f"/{number}", crowd)
+    service(migrated_database, {"endpoint": {"max_in_flight_per_origin": 7}})
+    migrated_database.insert_deliveries([server.url(f"/{n}") for n in range(20)] * 20)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 400}
+    assert crowd.most == 7
+
+
+def test_rate_limit(service, migrated_database, receiver):
+    """From the start to any moment no more than the rate allows and its burst of 50 ms; a restart
+    does not begin with a burst."""
+    server = receiver()
+    started = service(migrated_database, {"endpoint": {"rate_limit": 100}})
+    begun_at = time.monotonic()
+    migrated_database.insert_deliveries([server.url("/limited")] * 150)
+    server.wait_for_requests(50)
+    started.stop()
+    started.start()
+    assert migrated_database.wait_for_no_pending() == {"delivered": 150}
+    times = sorted(request.received_at for request in server.requests)
+    for number, received_at in enumerate(times, 1):
+        # A slow machine makes requests late and never early.
+        assert number <= 100 * (received_at - begun_at) + 5, (number, received_at - begun_at)
+
+
+def test_overrides_take_effect_without_restart(service, migrated_database, receiver):
+    """Also while the endpoint waits: a limit of one request in 1,000 seconds is lifted."""
+    server = receiver()
+    url = server.url("/hook")
+    migrated_database.insert_endpoint(url, rate_limit=0.001)
+    service(migrated_database)
+    migrated_database.insert_deliveries([url] * 30)
+    other = migrated_database.insert_delivery(server.url("/other"))
+    migrated_database.wait_for_status(other, "delivered")
+    assert server.requests_to("/hook") == []
+    migrated_database.execute("UPDATE webhook_endpoints SET rate_limit = NULL, max_in_flight = 1")
+    crowd = Crowd()
+    server.on("/hook", crowd)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 31}
+    assert crowd.most == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_holds_the_endpoint(service, migrated_database, receiver, status):
+    """All of it, and nobody else; the waiting deliveries use up no attempts."""
+    server = receiver()
+    url = server.on("/busy", answer(status, [("Retry-After", "2")]), answer(200))
+    started = service(migrated_database)
+    first = migrated_database.insert_delivery(url)
+    wait_for(lambda: started.log_lines("left alone"), "the endpoint to be held")
+    migrated_database.insert_deliveries([url] * 20)
+    migrated_database.insert_deliveries([server.url("/other")] * 20)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 41}
+    busy, *later = server.requests_to("/busy")
+    assert min(request.started_at for request in later) - busy.received_at > 1.9
+    assert max(request.received_at for request in server.requests_to("/other")) < \
+        min(request.started_at for request in later)
+    assert migrated_database.row(first)["attempts"] == 2
+    assert {row["attempts"] for row in migrated_database.rows()} == {1, 2}
+
+
+def test_disabled_after_nothing_but_failures(service, migrated_database, receiver):
+    """The time counts over a restart. Who enables it again starts anew."""
+    server = receiver()
+    url = server.on("/hook", answer(500))
+    changes = {"endpoint": {"breaker_failures": 3, "breaker_max_interval": "100ms",
+                            "disable_after": "1h"},
+               "retry": {"initial_delay": "10ms", "max_delay": "20ms", "max_attempts": 1000}}
+    started = service(migrated_database, changes)
+    delivery = migrated_database.insert_delivery(url)
+    migrated_database.wait_for(lambda db: db.value("SELECT failing_since FROM webhook_endpoints"))
+    started.stop()
+    migrated_database.execute("UPDATE webhook_endpoints SET failing_since = now() - interval '1h'")
+    started.start()
+    row = migrated_database.wait_for_status(delivery, "failed")
+    assert "disabled" in row["last_error"]
+    endpoint = migrated_database.query("SELECT * FROM webhook_endpoints")[0]
+    assert "nothing but failures since" in endpoint["disabled_reason"]
+    assert endpoint["disabled_at"] and endpoint["failing_since"] is None
+    assert started.log_lines("warning.*endpoint is disabled")
+
+    server.on("/hook", answer(200))
+    migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = NULL")
+
+    def is_sent(database):
+        again = database.insert_delivery(url)
+        return database.wait_for(lambda db: (row := db.row(again))["status"] != "pending"
+                                 and row)["status"] == "delivered"
+    migrated_database.wait_for(is_sent)
+
+
+def test_success_ends_the_failing(service, migrated_database, receiver):
+    server = receiver()
+    url = server.on("/hook", *[answer(500)] * 4, answer(200))
+    service(migrated_database, {
+        "endpoint": {"breaker_failures": 3, "breaker_max_interval": "500ms"},
+        "retry": {"initial_delay": "10ms", "max_delay": "20ms"}})
+    delivery = migrated_database.insert_delivery(url)
+    migrated_database.wait_for(lambda db: db.value("SELECT failing_since FROM webhook_endpoints"))
+    migrated_database.wait_for_status(delivery, "delivered")
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT failing_since IS NULL FROM webhook_endpoints"))
+
+
+def test_many_hanging_endpoints_beside_live_ones(service, migrated_database, receiver):
+    """Four hundred of which nothing is known hang at once: they get half of the slots."""
+    server = receiver()
+    service(migrated_database, {"worker": {"max_in_flight": 64, "drain_timeout": "100ms"},
+                                "delivery": {"timeout": "10m", "connect_timeout": "10m"}})
+    live = [server.url(f"/live/{number}") for number in range(20)]
+    migrated_database.insert_deliveries(live)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 20}
+    hanging = receiver(default=hang())
+    migrated_database.insert_deliveries([hanging.url(f"/{number}") for number in range(400)])
+    hanging.wait_for_requests(32)
+    migrated_database.insert_deliveries(live * 10)
+    migrated_database.wait_for(lambda db: db.counts().get("delivered") == 220)
+    assert len(hanging.requests) == 32
