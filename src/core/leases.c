@@ -14,18 +14,30 @@ void leases_init(struct leases *leases)
     *leases = (struct leases){.owned = 0};
 }
 
-void leases_leave(struct leases *leases, bool is_leaving)
-{
-    if (leases->is_leaving == is_leaving)
-        return;
-    leases->is_leaving = is_leaving;
-    leases->is_view_new = leases->has_view;
-    leases->renew_us = 0; /* others learn of it from this worker's row */
-}
-
 static uint64_t held(const struct leases *leases)
 {
     return leases->owned | leases->giving;
+}
+
+static bool has_others(const struct leases *leases)
+{
+    return leases->has_view && leases->view.live > (leases->view.rank >= 0 ? 1 : 0);
+}
+
+void leases_leave(struct leases *leases, bool is_leaving, bool is_hurried, int64_t now_us)
+{
+    if (leases->is_leaving != is_leaving) {
+        leases->is_leaving = is_leaving;
+        leases->is_view_new = leases->has_view;
+        leases->renew_us = 0; /* others learn of it from this worker's row */
+        leases->give_us = now_us + (has_others(leases) ? LEASES_NOTICE_US : 0);
+    }
+    if (is_hurried && leases->give_us > now_us)
+        leases->give_us = now_us;
+    if (!is_leaving || now_us < leases->give_us)
+        return;
+    leases->giving |= leases->owned;
+    leases->owned = 0;
 }
 
 static void drop(struct leases *leases, uint64_t lanes)
@@ -68,10 +80,11 @@ bool leases_is_due(const struct leases *leases, int64_t now_us)
 }
 
 /* Gives and takes back what the picture demands; what the database has to be told is the rest. */
-static struct leases_request plan(struct leases *leases, uint64_t busy)
+static struct leases_request plan(struct leases *leases, int64_t now_us, uint64_t busy)
 {
     struct shares_local local = {leases->owned, leases->giving, busy};
-    struct shares_plan shares = shares_plan(&leases->view, &local, leases->is_leaving);
+    bool gives_all = leases->is_leaving && now_us >= leases->give_us;
+    struct shares_plan shares = shares_plan(&leases->view, &local, gives_all);
 
     leases->share = shares.share;
     leases->owned = (leases->owned | shares.resume) & ~shares.give;
@@ -87,7 +100,7 @@ struct leases_request leases_next(struct leases *leases, int64_t now_us, int64_t
     if (leases->asked.ask != LEASES_NOTHING)
         bug("a second request about lanes");
     if (leases->has_view)
-        request = plan(leases, busy);
+        request = plan(leases, now_us, busy);
     leases->is_view_new = false;
     leases->pace_us = now_us + PACE_US;
     if (now_us >= leases->renew_us || (request.take | request.release) != 0)
@@ -174,6 +187,8 @@ int64_t leases_next_us(const struct leases *leases)
 {
     int64_t next_us = leases_end_us(leases);
 
+    if (leases->is_leaving && leases->owned != 0 && leases->give_us < next_us)
+        next_us = leases->give_us;
     if (leases->asked.ask != LEASES_NOTHING)
         return next_us;
     if (leases->is_view_new)

@@ -23,6 +23,8 @@
 
 #include "core/shares.h"
 
+#define LEASES_NOTICE_US 1300000 /* more than the pause between two looks */
+
 enum leases_ask { LEASES_NOTHING, LEASES_LOOK, LEASES_RENEW };
 
 /* LEASES_RENEW: the sets are disjoint. */
@@ -42,7 +44,8 @@ struct leases {
     bool has_view;
     bool is_view_new; /* nothing was planned on it yet */
     bool is_leaving;
-    int share; /* as last planned */
+    int64_t give_us; /* while it leaves: when it gives its lanes */
+    int share;       /* as last planned */
 
     struct leases_request asked; /* the outstanding one */
     int64_t asked_us;
@@ -56,8 +59,12 @@ struct leases {
 
 void leases_init(struct leases *leases);
 
-/* The worker stops, or goes on after all: its share is none while it leaves. */
-void leases_leave(struct leases *leases, bool is_leaving);
+/*
+ * For every loop turn. A worker that stops (is_leaving) says so in its row, and gives all its lanes
+ * when the others have had the time to see that and are waiting for them: LEASES_NOTICE_US later;
+ * at once when there are no others, or is_hurried.
+ */
+void leases_leave(struct leases *leases, bool is_leaving, bool is_hurried, int64_t now_us);
 
 /* Drops the lanes whose lease has run out by our clock; returns them. */
 uint64_t leases_expire(struct leases *leases, int64_t now_us);

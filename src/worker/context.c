@@ -19,7 +19,7 @@ void worker_give_up(struct worker *worker, const char *message, const char *hint
 void worker_drop_waiting(struct worker *worker)
 {
     struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_WAITING]);
-    bool keeps_owned = worker_is_connected(worker) && worker->phase == WORKER_RUNNING;
+    bool keeps_owned = worker_is_connected(worker) && worker->phase != WORKER_DONE;
 
     while (delivery != NULL) {
         struct delivery *next = TAILQ_NEXT(delivery, in_state);

@@ -111,7 +111,7 @@ struct worker_totals {
 
 enum worker_phase {
     WORKER_RUNNING,
-    WORKER_DRAINING, /* SIGTERM: nothing new is sent, what is in flight ends */
+    WORKER_DRAINING, /* SIGTERM: lanes go to others, what is in flight ends */
     WORKER_DONE,     /* the loop ends */
 };
 

@@ -214,6 +214,17 @@ static bool is_too_late(const struct worker *worker)
            worker->now_us - leases->asked_us > lease_us(worker);
 }
 
+/* At a stop, with others to hand over to, it goes on until they wait for its lanes. */
+static void leave(struct worker *worker)
+{
+    bool is_stopping = worker->phase != WORKER_RUNNING;
+    bool is_hurried =
+        !worker_is_connected(worker) || (is_stopping && worker->now_us >= worker->drain_until_us);
+
+    leases_leave(&worker->leasing.leases, is_stopping || is_cut_off(worker), is_hurried,
+                 worker->now_us);
+}
+
 static bool may_ask(const struct worker *worker)
 {
     return worker->is_schema_checked && db_link_is_up(worker->writing) &&
@@ -230,7 +241,7 @@ void leasing_step(struct worker *worker)
                   LOG_TEXT("owner", leasing->owner));
     if (is_too_late(worker))
         db_link_reset(worker->writing, "no answer within worker.lease");
-    leases_leave(&leasing->leases, worker->phase != WORKER_RUNNING || is_cut_off(worker));
+    leave(worker);
     if (may_ask(worker))
         ask(worker);
     apply(worker);

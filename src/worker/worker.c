@@ -100,7 +100,8 @@ static void drain_step(struct worker *worker)
         stop_now(worker);
         return;
     }
-    if (sending_in_flight(worker) > 0 || recording_unwritten(worker) > 0)
+    if (sending_in_flight(worker) > 0 || recording_unwritten(worker) > 0 ||
+        leasing_is_valid(worker))
         return;
     if (leasing_release(worker) || is_late) {
         log_event(LOG_LEVEL_INFO, "stopped");
@@ -152,7 +153,7 @@ static void reap(struct worker *worker)
 
 static bool may_send(const struct worker *worker)
 {
-    return worker->phase == WORKER_RUNNING && worker->is_schema_checked &&
+    return worker->phase != WORKER_DONE && worker->is_schema_checked &&
            worker_is_connected(worker) && leasing_is_valid(worker);
 }
 

@@ -304,7 +304,7 @@ static uint64_t belief(const struct world *world, const struct worker *worker)
 {
     uint64_t lanes = 0;
 
-    if (worker->life == ABSENT || worker->life == STOPPING)
+    if (worker->life == ABSENT)
         return 0;
     if (world->broken == NO_END_BY_OUR_CLOCK)
         return worker->leases.owned;
@@ -339,10 +339,10 @@ static void worker_step(struct world *world, struct worker *worker)
     receive(world, worker);
     if (world->broken != NO_END_BY_OUR_CLOCK)
         leases_expire(&worker->leases, world->now_us);
-    leases_leave(&worker->leases, worker->life == STOPPING);
+    leases_leave(&worker->leases, worker->life == STOPPING, false, world->now_us);
     ask(world, worker);
     work(world, worker);
-    if (worker->life == STOPPING && busy_lanes(world, worker) == 0)
+    if (worker->life == STOPPING && worker->leases.owned == 0 && busy_lanes(world, worker) == 0)
         leave(world, worker);
 }
 

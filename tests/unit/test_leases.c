@@ -160,11 +160,50 @@ static void test_leaves(void **state)
     struct leases_request request;
 
     (void)state;
-    leases_leave(&leases, true);
+    leases_leave(&leases, true, false, 100);
     request = next(&leases, 100, 0xff);
     assert_int_equal(request.ask, LEASES_RENEW);
     assert_true(request.release == (ALL & ~UINT64_C(0xff)) && request.keep == 0xff);
     assert_true(leases.owned == 0 && leases.giving == 0xff);
+}
+
+/* With others, who need a moment to see it: until then it goes on as before. */
+static void test_leaves_to_others(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct shares_view view = {.live = 3, .rank = 0, .mine = 0xfffff, .free = 0};
+    struct leases_request request;
+
+    (void)state;
+    next(&leases, SECOND, 0);
+    answer(&leases, SECOND, 0, view);
+    leases_leave(&leases, true, false, 2 * SECOND);
+    view.rank = -1;
+    view.live = 2;
+    request = next(&leases, 2 * SECOND, 0);
+    assert_int_equal(request.ask, LEASES_RENEW);
+    assert_true(request.keep == 0xfffff && request.release == 0);
+    answer(&leases, 2 * SECOND, 0xfffff, view);
+    leases_leave(&leases, true, false, 2 * SECOND + LEASES_NOTICE_US - 1);
+    assert_true(leases.owned == 0xfffff);
+    next(&leases, 2 * SECOND, 0);
+    assert_int_equal(leases_next_us(&leases), 3 * SECOND);
+    leases_leave(&leases, true, false, 2 * SECOND + LEASES_NOTICE_US);
+    assert_true(leases.owned == 0 && leases.giving == 0xfffff);
+    assert_true(next(&leases, 2 * SECOND + LEASES_NOTICE_US, 0xf).release == 0xffff0);
+}
+
+static void test_leaves_in_a_hurry(void **state)
+{
+    struct leases leases = owner_of_all();
+
+    (void)state;
+    next(&leases, SECOND, 0);
+    answer(&leases, SECOND, 0, (struct shares_view){.live = 2, .rank = 0, .mine = ALL});
+    leases_leave(&leases, true, false, SECOND);
+    assert_true(leases.owned != 0);
+    leases_leave(&leases, true, true, SECOND + 1);
+    assert_true(leases.owned == 0);
 }
 
 /* It may have happened or not: asked again after a pause, with a later turn. */
@@ -193,6 +232,8 @@ int main(void)
         cmocka_unit_test(test_hands_lanes_over),
         cmocka_unit_test(test_looks_often_while_lanes_are_missing),
         cmocka_unit_test(test_leaves),
+        cmocka_unit_test(test_leaves_to_others),
+        cmocka_unit_test(test_leaves_in_a_hurry),
         cmocka_unit_test(test_failure),
     };
 
