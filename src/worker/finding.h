@@ -19,6 +19,10 @@ void finding_step(struct worker *worker);
 
 int64_t finding_next_us(const struct worker *worker);
 
+/* An outcome was not written, since somebody has changed its row: it may be pending all the same,
+ * at a time that was passed while the row was known. */
+void finding_look_again(struct worker *worker, struct delivery *delivery);
+
 /* For refilling.c, which does a read of its own: */
 int finding_rows_ahead(const struct worker *worker);
 int finding_room_rows(const struct worker *worker);

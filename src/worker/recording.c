@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "worker/finding.h"
 #include "worker/report.h"
 
 #define HOLD_FIRST_US    500000
@@ -68,8 +69,10 @@ static void forget_recorded(struct worker *worker)
     struct delivery *delivery;
 
     while ((delivery = TAILQ_FIRST(list)) != NULL) {
-        if (!delivery->is_written)
+        if (!delivery->is_written) {
             report_unwritten(delivery);
+            finding_look_again(worker, delivery);
+        }
         delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
     }
 }

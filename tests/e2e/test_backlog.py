@@ -1,7 +1,7 @@
 """Endpoints with more rows than are read ahead: each row once, in order, and nobody else waits."""
 import collections
 
-from harness.behaviours import answer
+from harness.behaviours import answer, hang
 
 INSERT = ("INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload,"
           " next_retry_at) SELECT gen_random_uuid(), %s, (%s::text[])[1 + n %% %s],"
@@ -34,6 +34,20 @@ def test_long_backlogs_of_several_endpoints(service, migrated_database, receiver
     assert sum(counts.values()) == len(server.requests) == 2000
     assert len(migrated_database.query(
         "SELECT event_id FROM webhook_deliveries WHERE attempts <> 1")) == 0
+
+
+def test_endpoint_that_hangs_holds_nobody_up(service, migrated_database, receiver):
+    """Its rows would fill what is read ahead many times over."""
+    server = receiver()
+    server.on("/dead", hang())
+    insert_many(migrated_database, [server.url("/dead")], 4000, filler=2000)
+    service(migrated_database, {"log": {"level": "info"},
+                                "worker": {"max_buffered": "1MiB", "drain_timeout": "100ms"}})
+    server.wait_for_requests(1, "/dead")
+    for number in range(20):
+        delivery = migrated_database.insert_delivery(server.url(f"/live/{number % 5}"))
+        migrated_database.wait_for_status(delivery, "delivered")
+    assert migrated_database.counts() == {"pending": 4000, "delivered": 20}
 
 
 def test_dead_endpoint_comes_back(service, migrated_database, receiver):
@@ -109,3 +123,17 @@ def test_worker_that_dies_within_a_backlog(service, migrated_database, receiver)
     assert migrated_database.wait_for_no_pending() == {"delivered": 2000}
     events = collections.Counter(request.event_id for request in server.requests)
     assert len(events) == 2000
+
+
+def test_row_that_is_changed_while_it_is_in_flight(service, migrated_database, receiver):
+    """Its outcome is not written, so it is looked at again: no sweep comes for a minute."""
+    server = receiver()
+    gate = server.hold("/held")
+    row = migrated_database.insert_delivery(server.url("/held"))
+    service(migrated_database, {"log": {"level": "info"}, "worker": {"poll_interval": "1m"}})
+    gate.wait_for_waiting()
+    server.on("/held", answer(200))
+    migrated_database.execute("UPDATE webhook_deliveries SET attempts = 3 WHERE id = %s", row)
+    gate.open(answer(503))
+    row = migrated_database.wait_for_status(row, "delivered")
+    assert row["attempts"] == 4 and len(server.requests) == 2
