@@ -10,4 +10,5 @@ VALUES
     (5, 'SELECT, INSERT, DELETE', 'webhook_attempts'),
     (6, 'SELECT, UPDATE', 'webhook_lanes'),
     (7, 'SELECT, INSERT, UPDATE, DELETE', 'webhook_workers'),
-    (8, 'SELECT', 'postrider_migrations')
+    (8, 'SELECT', 'postrider_migrations'),
+    (9, 'UPDATE', 'webhook_wakeups')

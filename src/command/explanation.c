@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "command/delivery_report.h"
+#include "command/holding.h"
 #include "core/outcome.h"
 #include "db/fragments.h"
 #include "http/url.h"
@@ -196,6 +197,34 @@ static void explain_no_worker(struct explanation *e, const struct delivery_recor
     advise(e, memory_copy_string("systemctl start postrider"));
 }
 
+/* Its endpoint is not sent to: the worker's own word. */
+static void explain_held(struct explanation *e, const struct delivery_record *record,
+                         const struct holding *holding)
+{
+    e->state = "held";
+    if (holding->reason == HOLDING_RETRY_AFTER) {
+        SAY(&e->summary, "Held: its endpoint asked to be left alone (Retry-After); it is sent to "
+                         "again in ");
+        say_about(&e->summary, holding->next_ms);
+        SAY(&e->summary, ".");
+        return;
+    }
+    SAY(&e->summary, "Held: the breaker of its %s is open since ",
+        holding->reason == HOLDING_ORIGIN ? "host" : "endpoint");
+    say_about(&e->summary, holding->since_ms);
+    SAY(&e->summary, ", after %lld failures in a row; the next probe is in ",
+        (long long)holding->failures);
+    say_about(&e->summary, holding->next_ms);
+    SAY(&e->summary, ".");
+    SAY(&e->next, "One delivery at a time is tried until it answers; the others wait without using "
+                  "up attempts.");
+    if (record->failing_since != NULL) {
+        SAY(&e->next, " It does nothing but fail since ");
+        say_moment(&e->next, record->failing_since, record->failing_ms_ago);
+        SAY(&e->next, ".");
+    }
+}
+
 static void explain_due(struct explanation *e, const struct delivery_record *record,
                         const struct retry_policy *policy)
 {
@@ -226,6 +255,8 @@ static void explain_due(struct explanation *e, const struct delivery_record *rec
 static void explain_pending(struct explanation *e, const struct delivery_record *record,
                             const struct config *config, const struct retry_policy *policy)
 {
+    struct holding holding =
+        holding_find(record->worker_problems, record->customer_id, record->url);
     struct buffer obstacle;
 
     buffer_init(&obstacle, SENTENCE_MAX);
@@ -238,6 +269,8 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
         explain_waiting(e, record, policy);
     else if (record->lane_owner == NULL || record->lease_ms <= 0)
         explain_no_worker(e, record);
+    else if (holding.reason != HOLDING_NONE)
+        explain_held(e, record, &holding);
     else
         explain_due(e, record, policy);
     buffer_free(&obstacle);

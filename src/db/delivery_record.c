@@ -39,6 +39,9 @@ enum record_column {
     RECORD_MAX_DELAY_MS,
     RECORD_JITTER,
     RECORD_SCHEDULE,
+    RECORD_FAILING,
+    RECORD_FAILING_MS,
+    RECORD_PROBLEMS,
 };
 
 /* SQL reads better by its clauses. */
@@ -70,12 +73,14 @@ static const char sql_record[] =
     SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", e.disabled_reason, "
     SQL_SECRETS ", " SQL_AHEAD ", "
     "e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, "
-    SQL_MS("e.retry_max_delay") ", e.retry_jitter, " SQL_SCHEDULE
+    SQL_MS("e.retry_max_delay") ", e.retry_jitter, " SQL_SCHEDULE ", "
+    SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems"
     " FROM webhook_deliveries d"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url")
     " AND e.url = d.webhook_url"
     " LEFT JOIN webhook_lanes l ON l.lane = " SQL_LANE("d.webhook_url")
+    " LEFT JOIN webhook_workers w ON w.owner = l.owner"
     " WHERE d.id = $1";
 
 static const char sql_attempts[] =
@@ -119,6 +124,9 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->disabled_reason = row_text(r, 0, RECORD_DISABLED_REASON);
     record->secret_count = row_integer(r, 0, RECORD_SECRETS, 0);
     record->ahead = row_integer(r, 0, RECORD_AHEAD, 0);
+    record->failing_since = row_text(r, 0, RECORD_FAILING);
+    record->failing_ms_ago = row_integer(r, 0, RECORD_FAILING_MS, 0);
+    record->worker_problems = row_text(r, 0, RECORD_PROBLEMS);
 }
 
 bool delivery_record_read(struct db_session *session, const char *id,

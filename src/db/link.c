@@ -42,10 +42,10 @@ struct request {
 STAILQ_HEAD(request_list, request);
 
 /*
- * down → connecting → up → down … ; closing a connection is always to_down(). A connection
- * that failed waits for its timer in down.
+ * down → connecting → greeting → up → down … ; closing a connection is always to_down(). A
+ * connection that failed waits for its timer in down. greeting: the link asks whom it speaks to.
  */
-enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP };
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_UP };
 
 struct db_link {
     struct event_base *base;
@@ -56,11 +56,12 @@ struct db_link {
     PGconn *connection; /* NULL in LINK_DOWN */
     struct event *socket_event;
     struct event *write_event;
-    struct event *timer; /* reconnect, or connect time-out */
+    struct event *timer; /* reconnect, or time-out until it is up */
     int socket;
     int64_t pause_ms;
     struct request_list requests;
     size_t outstanding;
+    bool is_direct;
     bool has_input;
     bool tell_up;
     bool tell_down;
@@ -75,11 +76,6 @@ static void set_timer(struct db_link *link, int64_t ms)
 
     if (evtimer_add(link->timer, &after) != 0)
         bug("timer could not be set");
-}
-
-static void wake(struct db_link *link)
-{
-    link->events.on_wake(link->events.owner);
 }
 
 /* libpq ends its messages with a newline and may put several lines into one. */
@@ -116,6 +112,7 @@ static void link_to_down(struct db_link *link, const char *reason)
     PQfinish(link->connection);
     link->connection = NULL;
     link->state = LINK_DOWN;
+    link->is_direct = false;
     link->has_input = false;
     link->tell_up = false;
     link->tell_down = true;
@@ -123,7 +120,6 @@ static void link_to_down(struct db_link *link, const char *reason)
     link->pause_ms *= 2;
     if (link->pause_ms > RECONNECT_LONGEST_MS)
         link->pause_ms = RECONNECT_LONGEST_MS;
-    wake(link);
 }
 
 static void link_lost(struct db_link *link)
@@ -155,7 +151,6 @@ static void on_socket_event(evutil_socket_t fd, short what, void *argument)
     link->has_input = true;
     if ((what & EV_WRITE) != 0)
         link_flush(link);
-    wake(link);
 }
 
 static struct event *new_event(struct db_link *link, short what, event_callback_fn on_event)
@@ -173,22 +168,48 @@ static void ignore_notice(void *argument, const PGresult *result)
     (void)result;
 }
 
-static void link_to_up(struct db_link *link)
+static bool is_connected(const struct db_link *link)
 {
+    return link->state == LINK_GREETING || link->state == LINK_UP;
+}
+
+/* A refusal is no reason to stay away: the next request will say it to somebody who reports it. */
+static void on_greeting_answered(void *owner, const struct db_answer *answer)
+{
+    struct db_link *link = owner;
+
+    if (answer->result == DB_LOST)
+        return;
+    link->is_direct =
+        answer->result == DB_ANSWERED &&
+        strtol(PQgetvalue(answer->results[0], 0, 0), NULL, 10) == PQbackendPID(link->connection);
+    link->state = LINK_UP;
+    link->pause_ms = RECONNECT_FIRST_MS;
+    link->tell_up = true;
+    if (evtimer_del(link->timer) != 0)
+        bug("link timer could not be removed");
+}
+
+static bool send_request(struct db_link *link, const struct db_statement *statements, int count,
+                         db_link_answered *on_answer, void *request_owner);
+
+static void link_to_greeting(struct db_link *link)
+{
+    struct db_statement process_id = {"SELECT pg_backend_pid()", 0, {NULL}};
+
     free_socket_events(link);
     link->socket = PQsocket(link->connection);
     if (PQsetnonblocking(link->connection, 1) != 0 || PQenterPipelineMode(link->connection) != 1) {
         link_lost(link);
         return;
     }
-    link->state = LINK_UP;
-    link->pause_ms = RECONNECT_FIRST_MS;
+    link->state = LINK_GREETING;
     link->socket_event = new_event(link, EV_READ | EV_PERSIST, on_socket_event);
     link->write_event = new_event(link, EV_WRITE, on_socket_event);
-    if (event_add(link->socket_event, NULL) != 0 || evtimer_del(link->timer) != 0)
+    if (event_add(link->socket_event, NULL) != 0)
         bug("link events could not be set");
-    link->tell_up = true;
-    wake(link);
+    /* When it fails the link is down again, and that will be told. */
+    (void)send_request(link, &process_id, 1, on_greeting_answered, link);
 }
 
 static void on_socket_connecting(evutil_socket_t fd, short what, void *argument);
@@ -217,7 +238,7 @@ static void on_socket_connecting(evutil_socket_t fd, short what, void *argument)
         await_socket(link, EV_WRITE);
         break;
     case PGRES_POLLING_OK:
-        link_to_up(link);
+        link_to_greeting(link);
         break;
     case PGRES_POLLING_FAILED:
     case PGRES_POLLING_ACTIVE:
@@ -232,7 +253,7 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 
     (void)fd;
     (void)what;
-    if (link->state == LINK_CONNECTING)
+    if (link->state == LINK_CONNECTING || link->state == LINK_GREETING)
         link_to_down(link, "the server did not answer within 10 s");
     else if (link->state == LINK_DOWN)
         link_connect(link);
@@ -283,6 +304,11 @@ bool db_link_is_up(const struct db_link *link)
     return link->state == LINK_UP && !link->tell_up;
 }
 
+bool db_link_is_direct(const struct db_link *link)
+{
+    return link->is_direct;
+}
+
 size_t db_link_outstanding(const struct db_link *link)
 {
     return link->outstanding;
@@ -294,8 +320,8 @@ static bool send_statement(struct db_link *link, const char *sql, int count,
     return PQsendQueryParams(link->connection, sql, count, NULL, values, NULL, NULL, 0) == 1;
 }
 
-bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
-                  db_link_answered *on_answer, void *request_owner)
+static bool send_request(struct db_link *link, const struct db_statement *statements, int count,
+                         db_link_answered *on_answer, void *request_owner)
 {
     const char *schema = link->schema;
     struct request *request;
@@ -303,8 +329,6 @@ bool db_link_send(struct db_link *link, const struct db_statement *statements, i
 
     if (count > DB_STATEMENTS_MAX)
         bug("%d statements in one request", count);
-    if (link->state != LINK_UP)
-        return false;
     is_sent = send_statement(link, settings_sql, 1, &schema);
     for (int i = 0; is_sent && i < count; i++)
         is_sent =
@@ -321,6 +345,13 @@ bool db_link_send(struct db_link *link, const struct db_statement *statements, i
     link->outstanding++;
     link_flush(link);
     return true;
+}
+
+bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
+                  db_link_answered *on_answer, void *request_owner)
+{
+    return link->state == LINK_UP &&
+           send_request(link, statements, count, on_answer, request_owner);
 }
 
 static void request_clear_results(struct request *request)
@@ -384,7 +415,7 @@ static void request_take(struct db_link *link, struct request *request, PGresult
 static void collect_results(struct db_link *link)
 {
     link->has_input = false;
-    while (link->state == LINK_UP && !STAILQ_EMPTY(&link->requests) &&
+    while (is_connected(link) && !STAILQ_EMPTY(&link->requests) &&
            PQisBusy(link->connection) == 0) {
         PGresult *result = PQgetResult(link->connection);
 
@@ -392,8 +423,22 @@ static void collect_results(struct db_link *link)
         if (result != NULL)
             request_take(link, STAILQ_FIRST(&link->requests), result);
     }
-    if (link->state == LINK_UP && PQstatus(link->connection) == CONNECTION_BAD)
+    if (is_connected(link) && PQstatus(link->connection) == CONNECTION_BAD)
         link_lost(link);
+}
+
+/* Comes after the answers that came with it, so that a read does not hide what it did not see. */
+static void collect_notifications(struct db_link *link)
+{
+    PGnotify *notification;
+    bool has_any = false;
+
+    while (is_connected(link) && (notification = PQnotifies(link->connection)) != NULL) {
+        PQfreemem(notification);
+        has_any = true;
+    }
+    if (has_any && link->events.on_notified != NULL)
+        link->events.on_notified(link->events.owner);
 }
 
 static void fail_requests(struct db_link *link)
@@ -407,12 +452,14 @@ static void fail_requests(struct db_link *link)
 
 void db_link_collect(struct db_link *link)
 {
+    if (link->has_input && is_connected(link)) {
+        collect_results(link);
+        collect_notifications(link);
+    }
     if (link->tell_up) {
         link->tell_up = false;
         link->events.on_up(link->events.owner);
     }
-    if (link->has_input && link->state == LINK_UP)
-        collect_results(link);
     if (link->tell_down) {
         link->tell_down = false;
         fail_requests(link);

@@ -8,7 +8,7 @@
  *   DB_REFUSED   the server refused it and nothing has happened; message and SQLSTATE say why
  *   DB_LOST      the connection went away; it may have happened or not
  * Callbacks come only from db_link_collect() and db_link_close(), never from inside db_link_send().
- * on_wake is called from inside the event loop when there is something to collect.
+ * An event of the socket ends the loop turn; what it brought is for db_link_collect() to find.
  *
  * Every transaction sets its search_path and planner switches for itself (set_config, local), so
  * nothing depends on session state and PgBouncer in transaction mode is fine. Statements are not
@@ -51,9 +51,9 @@ struct db_statement {
 typedef void db_link_answered(void *request_owner, const struct db_answer *answer);
 
 struct db_link_events {
-    void (*on_wake)(void *owner);
     void (*on_up)(void *owner);
     void (*on_down)(void *owner, const char *reason); /* lost, or an attempt to connect failed */
+    void (*on_notified)(void *owner);                 /* any NOTIFY; NULL = nobody listens */
     void *owner;
 };
 
@@ -76,7 +76,15 @@ size_t db_link_outstanding(const struct db_link *link);
 bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
                   db_link_answered *on_answer, void *request_owner) MUST_USE;
 
-/* Delivers answers, and on_up and on_down. */
+/*
+ * True when the link speaks to its own backend for certain, so that a session's state is its own.
+ * A pooler gives its clients process ids of its own (they are the key of cancel requests, which it
+ * must route), so the id that came with the connection is compared with the backend's before the
+ * link is up. Poolers in session mode count as poolers.
+ */
+bool db_link_is_direct(const struct db_link *link);
+
+/* Delivers answers, and on_up, on_down and on_notified. */
 void db_link_collect(struct db_link *link);
 
 /* Drops the connection and connects again at once: for a request that takes too long. */

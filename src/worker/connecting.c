@@ -6,12 +6,7 @@
 #include "db/migrate.h"
 #include "db/schema_version.h"
 #include "worker/report.h"
-
-static void on_link_wake(void *owner)
-{
-    /* The turn that follows every event collects; nothing else is needed. */
-    (void)owner;
-}
+#include "worker/waking.h"
 
 static void on_link_up(void *owner)
 {
@@ -29,6 +24,7 @@ static void on_link_down(void *owner, const char *reason)
     struct worker *worker = owner;
 
     worker->is_checking_schema = false;
+    waking_restart(worker);
     worker_drop_waiting(worker);
     finder_restart(&worker->finding.finder);
     if (worker->is_outage_logged || worker->phase == WORKER_DONE)
@@ -39,11 +35,18 @@ static void on_link_down(void *owner, const char *reason)
                                                 worker->deliveries.counts[DELIVERY_RECORDING])));
 }
 
+static void on_link_notified(void *owner)
+{
+    waking_note_notified(owner);
+}
+
 void connecting_init(struct worker *worker)
 {
     const struct config *config = worker->config;
-    struct db_link_events events = {
-        .on_wake = on_link_wake, .on_up = on_link_up, .on_down = on_link_down, .owner = worker};
+    struct db_link_events events = {.on_up = on_link_up,
+                                    .on_down = on_link_down,
+                                    .on_notified = on_link_notified,
+                                    .owner = worker};
 
     worker->writing =
         db_link_new(worker->base, config->database.url, config->database.schema, &events);

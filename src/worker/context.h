@@ -16,6 +16,7 @@
 
 #include "config/config.h"
 #include "core/finder.h"
+#include "core/idleness.h"
 #include "core/leases.h"
 #include "db/due.h"
 #include "db/endpoint_health.h"
@@ -48,6 +49,23 @@ struct finding {
         bool has_last;
         struct position last;
     } refills[DUE_REFILL_MAX];
+};
+
+enum waking_state {
+    WAKING_UNKNOWN, /* whether this connection may listen */
+    WAKING_ASKED,   /* the database is being asked, or told to listen */
+    WAKING_READY,
+    WAKING_UNAVAILABLE,
+};
+
+/* Producers wake an idle worker (waking.c). */
+struct waking {
+    enum waking_state state;
+    struct idleness idleness;
+    int64_t admitted_noted; /* of deliveries.admitted */
+    bool is_notified;       /* a read must follow */
+    int64_t asked_until_us; /* producers notify until then */
+    int64_t poll_us;        /* the next poll while crowded */
 };
 
 /* Settings of endpoints are loaded (loading.c). */
@@ -137,6 +155,7 @@ struct worker {
     struct deliveries deliveries;
     struct endpoints endpoints;
     struct finding finding;
+    struct waking waking;
     struct loading loading;
     struct sending sending;
     struct recording recording;

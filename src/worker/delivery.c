@@ -76,6 +76,7 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
     HASH_ADD(by_id, deliveries->by_id, id, (unsigned)strlen(delivery->id), delivery);
     TAILQ_INSERT_TAIL(&deliveries->lists[DELIVERY_WAITING], delivery, in_state);
     deliveries->counts[DELIVERY_WAITING]++;
+    deliveries->admitted++;
     return delivery;
 }
 

@@ -80,6 +80,7 @@ struct deliveries {
     struct delivery_list lists[DELIVERY_STATES];
     size_t counts[DELIVERY_STATES];
     int64_t payload_bytes; /* held, in all states */
+    int64_t admitted;      /* since the start */
     uint64_t newest_read;  /* number of the last read that was sent */
 };
 

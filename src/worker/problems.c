@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/compiler.h"
 
@@ -52,6 +53,87 @@ static void add_cut_off(json_t *list, const struct worker *worker)
             (long long)((worker->now_us - since_us) / 1000000));
 }
 
+static int64_t ms_until(const struct worker *worker, int64_t at_us)
+{
+    return at_us > worker->now_us ? (at_us - worker->now_us) / 1000 : 0;
+}
+
+static json_t *describe_breaker(const struct worker *worker, const struct breaker *breaker)
+{
+    return json_pack("{s:s, s:i, s:I, s:I}", "state", breaker_state_name(breaker->state),
+                     "failures", breaker->failures, "since_ms",
+                     (json_int_t)((worker->now_us - breaker->opened_us) / 1000), "next_ms",
+                     (json_int_t)ms_until(worker, breaker->next_probe_us));
+}
+
+static json_t *describe_entry(const struct worker *worker, const struct endpoint *endpoint)
+{
+    const struct scheduler_entry *entry = &endpoint->scheduled;
+    json_t *held;
+
+    if (entry->breaker.state != BREAKER_CLOSED)
+        held = describe_breaker(worker, &entry->breaker);
+    else
+        held = json_pack("{s:s, s:I}", "state", "held", "next_ms",
+                         (json_int_t)ms_until(worker, entry->held_until_us));
+    json_object_set_new(held, "customer", json_string(endpoint->customer_id));
+    json_object_set_new(held, "url", json_string(endpoint->url));
+    return held;
+}
+
+static size_t list_origins(json_t *held, const struct worker *worker)
+{
+    const struct scheduler_origin *at;
+    size_t count = 0;
+
+    TAILQ_FOREACH(at, &worker->endpoints.scheduler.troubled_origins, in_troubled) {
+        const struct origin *origin = CONTAINER_OF(at, const struct origin, scheduled);
+
+        count++;
+        if (json_array_size(held) < PROBLEMS_HELD_MAX) {
+            json_t *one = describe_breaker(worker, &at->breaker);
+
+            json_object_set_new(one, "origin", json_string(origin->name));
+            json_array_append_new(held, one);
+        }
+    }
+    return count;
+}
+
+static size_t list_endpoints(json_t *held, const struct worker *worker)
+{
+    const struct scheduler_entry *at;
+    size_t count = 0;
+
+    TAILQ_FOREACH(at, &worker->endpoints.scheduler.troubled, in_troubled) {
+        const struct endpoint *endpoint = CONTAINER_OF(at, const struct endpoint, scheduled);
+
+        if (at->breaker.state == BREAKER_CLOSED && at->held_until_us <= worker->now_us)
+            continue;
+        count++;
+        if (json_array_size(held) < PROBLEMS_HELD_MAX &&
+            strlen(endpoint->url) <= PROBLEMS_HELD_URL_MAX)
+            json_array_append_new(held, describe_entry(worker, endpoint));
+    }
+    return count;
+}
+
+static void add_breakers(json_t *list, const struct worker *worker)
+{
+    json_t *held = json_array();
+    size_t origins = list_origins(held, worker);
+    size_t endpoints = list_endpoints(held, worker);
+    size_t before = json_array_size(list);
+
+    if (origins + endpoints > 0)
+        add(list, "breakers",
+            "%zu endpoints and %zu hosts fail or asked to be left alone, and are only probed",
+            endpoints, origins);
+    if (json_array_size(list) > before)
+        json_object_set(json_array_get(list, before), "held", held);
+    json_decref(held);
+}
+
 char *problems_describe(const struct worker *worker)
 {
     json_t *list = json_array();
@@ -60,6 +142,7 @@ char *problems_describe(const struct worker *worker)
     add_cut_off(list, worker);
     add_unwritten(list, worker);
     add_open_files(list, worker);
+    add_breakers(list, worker);
     text = json_dumps(list, JSON_COMPACT);
     json_decref(list);
     if (text == NULL)

@@ -13,6 +13,13 @@
 
 #define PROBLEMS_LIST_MAX 8
 
+/*
+ * Endpoints and origins that are listed by name, in "held" of the problem "breakers": what is
+ * probed or left alone, for how long already, and when it is asked next. Longer URLs are left out.
+ */
+#define PROBLEMS_HELD_MAX     50
+#define PROBLEMS_HELD_URL_MAX 500
+
 /* A JSON array; the caller's. */
 char *problems_describe(const struct worker *worker) MUST_USE;
 

@@ -19,6 +19,7 @@
 #include "worker/report.h"
 #include "worker/sending.h"
 #include "worker/supervision.h"
+#include "worker/waking.h"
 
 #define REAP_PAUSE_US 10000000
 
@@ -118,6 +119,7 @@ static int64_t next_us(const struct worker *worker)
 {
     int64_t next = worker->reap_us;
 
+    next = earlier(next, waking_next_us(worker));
     next = earlier(next, finding_next_us(worker));
     next = earlier(next, sending_next_us(worker));
     next = earlier(next, loading_next_us(worker));
@@ -174,6 +176,7 @@ static void turn(struct worker *worker)
     reloading_step(worker);
     has_more = sending_step(worker) || has_more;
     loading_step(worker);
+    waking_step(worker);
     finding_step(worker);
     recording_step(worker);
     disabling_step(worker);
@@ -216,6 +219,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     if (!sending_init(worker, error))
         return false;
     finding_init(worker);
+    waking_init(worker);
     loading_init(worker);
     recording_init(worker);
     disabling_init(worker);

@@ -96,6 +96,31 @@ def test_dead_endpoint_burns_no_attempts(service, migrated_database, receiver):
     assert len(started.log_lines("breaker opened")) == 1
 
 
+def test_explain_and_status_say_that_an_endpoint_is_held(
+        service, migrated_database, receiver, run_postrider, config_file):
+    server = receiver()
+    server.on("/down", answer(500))
+    server.on("/busy", answer(429, [("Retry-After", "3000")]))
+    config = config_file(migrated_database)
+    service(migrated_database, {"worker": {"lease": "1s"},
+                                "endpoint": {"breaker_failures": 3, "breaker_max_interval": "1h"},
+                                "retry": {"initial_delay": "1h"}})
+
+    def explain(delivery):
+        return run_postrider("explain", "-c", config, "--json", delivery).json()
+
+    for path, expected in [("/down", "Held: the breaker of its endpoint is open since "),
+                           ("/busy", "Held: its endpoint asked to be left alone (Retry-After)")]:
+        migrated_database.insert_deliveries([server.url(path)] * 8)
+        server.wait_for_requests(1, path)
+        waiting = migrated_database.insert_delivery(server.url(path))
+        found = wait_for(lambda: (found := explain(waiting))["state"] == "held" and found,
+                         "the worker to say that it is held")
+        assert found["summary"].startswith(expected)
+    status = run_postrider("status", "-c", config).stdout
+    assert "2 endpoints and 0 hosts fail or asked to be left alone" in " ".join(status.split())
+
+
 def test_dead_host_is_probed_once_for_all_of_its_endpoints(service, migrated_database, receiver):
     """Nothing listens there: the breaker is the origin's, and its return is everybody's."""
     started = service(migrated_database, BREAKER)

@@ -235,6 +235,7 @@ GRANTED = {
     ("table", "webhook_lanes"): {"SELECT", "UPDATE"},
     ("table", "webhook_workers"): {"SELECT", "INSERT", "UPDATE", "DELETE"},
     ("table", "postrider_migrations"): {"SELECT"},
+    ("table", "webhook_wakeups"): {"UPDATE"},
 }
 
 

@@ -67,6 +67,8 @@ def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, co
     second.stop()
     for started in (first, second):
         assert started.log_lines(" error ") == []
+        # LISTEN would stay behind on a connection that belongs to others.
+        assert len(started.log_lines("behind a pooler")) == 1
     assert database.value("SELECT count(*) FROM pg_stat_activity"
                           " WHERE datname = current_database()") <= 3
     database.url = direct

@@ -190,6 +190,7 @@ class DatabasePool:
                          " webhook_attempts, webhook_workers, customers RESTART IDENTITY")
         database.execute("UPDATE webhook_lanes SET owner = NULL, epoch = 0,"
                          " lease_expires_at = NULL")
+        database.execute("SELECT setval('webhook_wakeups', 0)")
         database.close()
         self._free.append(database)
 

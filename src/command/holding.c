@@ -1,0 +1,61 @@
+#include "command/holding.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/url.h"
+
+static bool is_text(const json_t *object, const char *name, const char *expected)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL && expected != NULL && strcmp(text, expected) == 0;
+}
+
+static enum holding_reason reason_of(const json_t *held, const char *customer_id, const char *url,
+                                     const char *origin)
+{
+    if (is_text(held, "origin", origin))
+        return HOLDING_ORIGIN;
+    if (!is_text(held, "customer", customer_id) || !is_text(held, "url", url))
+        return HOLDING_NONE;
+    return is_text(held, "state", "held") ? HOLDING_RETRY_AFTER : HOLDING_ENDPOINT;
+}
+
+static struct holding find_in(const json_t *list, const char *customer_id, const char *url,
+                              const char *origin)
+{
+    struct holding holding = {.reason = HOLDING_NONE};
+    size_t index;
+    json_t *held;
+
+    json_array_foreach(list, index, held)
+    {
+        holding.reason = reason_of(held, customer_id, url, origin);
+        holding.failures = json_integer_value(json_object_get(held, "failures"));
+        holding.since_ms = json_integer_value(json_object_get(held, "since_ms"));
+        holding.next_ms = json_integer_value(json_object_get(held, "next_ms"));
+        if (holding.reason != HOLDING_NONE)
+            return holding;
+    }
+    return (struct holding){.reason = HOLDING_NONE};
+}
+
+struct holding holding_find(const char *problems, const char *customer_id, const char *url)
+{
+    json_t *list = problems != NULL ? json_loads(problems, 0, NULL) : NULL;
+    struct holding holding = {.reason = HOLDING_NONE};
+    char *origin = url_origin(url);
+    size_t index;
+    json_t *problem;
+
+    json_array_foreach(list, index, problem)
+    {
+        if (holding.reason == HOLDING_NONE)
+            holding = find_in(json_object_get(problem, "held"), customer_id, url, origin);
+    }
+    free(origin);
+    json_decref(list);
+    return holding;
+}

@@ -1,0 +1,28 @@
+/*
+ * holding.h: whether a worker holds back the endpoint of a delivery, by what the worker says in its
+ * row of webhook_workers (worker/problems.h). As old as the worker's last renewal of its lease.
+ */
+#ifndef POSTRIDER_COMMAND_HOLDING_H
+#define POSTRIDER_COMMAND_HOLDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum holding_reason {
+    HOLDING_NONE,
+    HOLDING_ENDPOINT,    /* the breaker of the endpoint is open */
+    HOLDING_ORIGIN,      /* that of its scheme, host and port */
+    HOLDING_RETRY_AFTER, /* it asked to be left alone */
+};
+
+struct holding {
+    enum holding_reason reason;
+    int64_t failures; /* in a row, with a breaker */
+    int64_t since_ms;
+    int64_t next_ms; /* until it's asked again */
+};
+
+/* problems: the row's JSON, may be NULL or anything else. */
+struct holding holding_find(const char *problems, const char *customer_id, const char *url);
+
+#endif

@@ -1,0 +1,167 @@
+#include "worker/waking.h"
+
+#include "base/log.h"
+#include "db/wakeups.h"
+#include "worker/finding.h"
+#include "worker/report.h"
+
+/* By our clock; less than what the database was told, since that is in whole seconds. */
+#define ASKED_US  9000000
+#define MARGIN_US 4000000
+
+void waking_init(struct worker *worker)
+{
+    worker->waking = (struct waking){.state = WAKING_UNKNOWN};
+    idleness_init(&worker->waking.idleness, worker->now_us);
+}
+
+void waking_restart(struct worker *worker)
+{
+    worker->waking.state = WAKING_UNKNOWN;
+    worker->waking.asked_until_us = 0;
+    worker->waking.is_notified = false;
+}
+
+void waking_note_notified(struct worker *worker)
+{
+    worker->waking.is_notified = true;
+}
+
+static void refuse(struct worker *worker, const struct db_answer *answer)
+{
+    report_refusal("waiting for notifications was refused; due rows are found by polling", answer);
+    worker->waking.state = WAKING_UNAVAILABLE;
+}
+
+static void on_listen_answered(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    if (answer->result == DB_REFUSED)
+        refuse(worker, answer);
+    else if (answer->result == DB_ANSWERED)
+        worker->waking.state = WAKING_READY;
+}
+
+static void on_probe_answered(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    if (answer->result == DB_REFUSED)
+        refuse(worker, answer);
+    else if (answer->result == DB_ANSWERED &&
+             !wakeups_send_listen(worker->reading, wakeups_channel_of(answer), on_listen_answered,
+                                  worker))
+        worker->waking.state = WAKING_UNKNOWN;
+}
+
+static void on_ask_answered(void *owner, const struct db_answer *answer)
+{
+    if (answer->result == DB_REFUSED)
+        refuse(owner, answer);
+}
+
+static void probe(struct worker *worker)
+{
+    if (!worker->is_schema_checked || !db_link_is_up(worker->reading))
+        return;
+    if (!db_link_is_direct(worker->reading)) {
+        log_event(LOG_LEVEL_INFO,
+                  "the database is behind a pooler, which has no notifications: due rows are found "
+                  "by polling",
+                  LOG_NUMBER("poll_interval_ms", worker->config->worker.poll_interval_ms));
+        worker->waking.state = WAKING_UNAVAILABLE;
+    } else if (wakeups_send_probe(worker->reading, on_probe_answered, worker)) {
+        worker->waking.state = WAKING_ASKED;
+    }
+}
+
+/* True when a wake-up would be a gain: there is nothing to read, and room for what comes. */
+static bool wants_wakeups(const struct worker *worker)
+{
+    const struct idleness *idleness = &worker->waking.idleness;
+    int64_t next_read_us = finding_next_us(worker);
+
+    return worker->may_send && next_read_us != WORKER_NEVER && next_read_us > worker->now_us &&
+           !idleness_is_busy(idleness) && !idleness_is_crowded(idleness, worker->now_us);
+}
+
+static void ask(struct worker *worker)
+{
+    struct waking *waking = &worker->waking;
+
+    if (!wakeups_send_ask(worker->reading, on_ask_answered, worker))
+        return;
+    if (worker->now_us >= waking->asked_until_us) {
+        finder_wake(&worker->finding.finder);
+        log_event(LOG_LEVEL_DEBUG, "idle: producers are asked to notify");
+    }
+    waking->asked_until_us = worker->now_us + ASKED_US;
+}
+
+static void withdraw(struct worker *worker)
+{
+    if (!wakeups_send_withdraw(worker->reading, on_ask_answered, worker))
+        return;
+    worker->waking.asked_until_us = 0;
+    log_event(LOG_LEVEL_DEBUG, "busy: producers need not notify");
+}
+
+/* A read that is outstanding may have begun too early, so the next one must follow it. */
+static void read_when_notified(struct worker *worker)
+{
+    struct waking *waking = &worker->waking;
+
+    if (!waking->is_notified || worker->finding.is_reading)
+        return;
+    waking->is_notified = false;
+    if (idleness_is_crowded(&waking->idleness, worker->now_us))
+        return;
+    log_event(LOG_LEVEL_DEBUG, "notified: looking for due rows");
+    idleness_note(&waking->idleness, 0, 1, worker->now_us);
+    finder_wake(&worker->finding.finder);
+}
+
+static void poll_when_crowded(struct worker *worker)
+{
+    struct waking *waking = &worker->waking;
+
+    if (!idleness_is_crowded(&waking->idleness, worker->now_us) || worker->now_us < waking->poll_us)
+        return;
+    waking->poll_us = worker->now_us + IDLENESS_POLL_US;
+    finder_wake(&worker->finding.finder);
+}
+
+void waking_step(struct worker *worker)
+{
+    struct waking *waking = &worker->waking;
+    int64_t admitted = worker->deliveries.admitted;
+
+    if (waking->state == WAKING_UNKNOWN)
+        probe(worker);
+    if (waking->state != WAKING_READY)
+        return;
+    idleness_note(&waking->idleness, admitted - waking->admitted_noted, 0, worker->now_us);
+    waking->admitted_noted = admitted;
+    if (idleness_is_busy(&waking->idleness) && worker->now_us < waking->asked_until_us)
+        withdraw(worker);
+    else if (wants_wakeups(worker) && worker->now_us >= waking->asked_until_us - MARGIN_US)
+        ask(worker);
+    read_when_notified(worker);
+    poll_when_crowded(worker);
+}
+
+int64_t waking_next_us(const struct worker *worker)
+{
+    const struct waking *waking = &worker->waking;
+    int64_t next_us;
+
+    if (waking->state != WAKING_READY)
+        return WORKER_NEVER;
+    if (idleness_is_crowded(&waking->idleness, worker->now_us))
+        return waking->poll_us;
+    next_us = idleness_next_us(&waking->idleness, worker->now_us);
+    if (wants_wakeups(worker) && waking->asked_until_us - MARGIN_US < next_us)
+        next_us = waking->asked_until_us - MARGIN_US;
+    return next_us;
+}

@@ -1,0 +1,172 @@
+"""A producer's commit wakes an idle worker, and only an idle one."""
+import select
+
+import pytest
+
+from harness.behaviours import answer, for_each_event
+
+# The pauses between two polls double up to this: after some seconds a row is not found by chance.
+SLOW_POLL = {"worker": {"poll_interval": "60s"}}
+
+IS_ASKING = ("SELECT coalesce(pg_sequence_last_value('webhook_wakeups'::regclass), 0)"
+             " > extract(epoch FROM clock_timestamp())")
+
+
+class Listener:
+    """A client that listens to what producers say to workers."""
+
+    def __init__(self, database):
+        self.connection = database.connect()
+        self.connection.autocommit = True
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT 'postrider_' || 'webhook_deliveries'::regclass::oid")
+            channel = cursor.fetchone()[0]
+            cursor.execute(f"LISTEN {channel}")
+            cursor.execute("LISTEN ready")
+
+    def count(self):
+        """Notifications that were sent until now: they come in the order of the commits."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("NOTIFY ready")
+        count = 0
+        while True:
+            self.connection.poll()
+            while self.connection.notifies:
+                if self.connection.notifies.pop(0).channel == "ready":
+                    return count
+                count += 1
+            assert select.select([self.connection], [], [], 20)[0]
+
+
+@pytest.fixture
+def listener(migrated_database):
+    listener = Listener(migrated_database)
+    yield listener
+    listener.connection.close()
+
+
+def ask(database, seconds):
+    database.execute("SELECT setval('webhook_wakeups',"
+                     " extract(epoch FROM clock_timestamp())::int8 + %s)", seconds)
+
+
+def wait_for_asking(database):
+    database.wait_for(lambda found: found.value(IS_ASKING), "a worker that asks to be woken")
+
+
+def test_insert_wakes(service, migrated_database, receiver):
+    server = receiver()
+    started = service(migrated_database, SLOW_POLL)
+    for number in range(1, 6):
+        wait_for_asking(migrated_database)
+        migrated_database.insert_delivery(server.url("/hook"))
+        server.wait_for_requests(number)
+        started.wait_for_log("notified: ", number)
+
+
+def test_requeue_wakes(service, migrated_database, receiver):
+    server = receiver()
+    server.on("/hook", for_each_event(answer(400), answer(200)))
+    started = service(migrated_database, SLOW_POLL)
+    wait_for_asking(migrated_database)
+    delivery = migrated_database.insert_delivery(server.url("/hook"))
+    migrated_database.wait_for_status(delivery, "failed")
+    wait_for_asking(migrated_database)
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'pending'")
+    migrated_database.wait_for_status(delivery, "delivered")
+    started.wait_for_log("notified: ", 2)
+
+
+def test_bringing_forward_wakes(service, migrated_database, receiver):
+    server = receiver()
+    delivery = migrated_database.insert_delivery(server.url("/hook"), next_retry_at="2100-01-01")
+    started = service(migrated_database, SLOW_POLL)
+    wait_for_asking(migrated_database)
+    migrated_database.execute("UPDATE webhook_deliveries SET next_retry_at = now()")
+    migrated_database.wait_for_status(delivery, "delivered")
+    started.wait_for_log("notified: ")
+
+
+def test_waking_after_a_lost_connection(service, migrated_database, receiver):
+    server = receiver()
+    started = service(migrated_database, SLOW_POLL)
+    wait_for_asking(migrated_database)
+    migrated_database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                              " WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    started.wait_for_log("connected to the database", 2)
+    started.wait_for_log("idle: ", 2)
+    wait_for_asking(migrated_database)
+    migrated_database.insert_delivery(server.url("/hook"))
+    server.wait_for_requests(1)
+    started.wait_for_log("notified: ")
+
+
+def test_nobody_asks_nobody_is_notified(migrated_database, listener):
+    url = "http://127.0.0.1:1/"
+    migrated_database.execute("SELECT setval('webhook_wakeups', 0)")
+    migrated_database.insert_delivery(url)
+    assert listener.count() == 0
+    ask(migrated_database, 60)
+    migrated_database.insert_deliveries([url] * 10)
+    migrated_database.insert_delivery(url)
+    assert listener.count() == 2
+    ask(migrated_database, -1)  # as a worker that crashed leaves it
+    migrated_database.insert_delivery(url)
+    assert listener.count() == 0
+
+
+def test_outcomes_notify_nobody(service, migrated_database, receiver, listener):
+    server = receiver()
+    server.on("/flaky", for_each_event(answer(500), answer(200)))
+    migrated_database.insert_deliveries([server.url("/flaky"), server.url("/ok")] * 20)
+    listener.count()
+    ask(migrated_database, 60)
+    service(migrated_database)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 40}
+    assert listener.count() == 0
+
+
+def test_busy_worker_withdraws(service, migrated_database, receiver):
+    server = receiver()
+    started = service(migrated_database, SLOW_POLL)
+    wait_for_asking(migrated_database)
+    migrated_database.insert_deliveries([server.url("/hook")] * 3000)
+    started.wait_for_log("busy: ")
+    started.wait_for_log("idle: ", 2, limit_s=60)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 3000}
+
+
+def test_producer_needs_no_privilege_for_it(migrated_database, listener):
+    """Nor a search_path that leads to it."""
+    ask(migrated_database, 60)
+    migrated_database.execute("DROP ROLE IF EXISTS producer")
+    migrated_database.execute("CREATE ROLE producer")
+    try:
+        migrated_database.execute("GRANT INSERT ON webhook_deliveries TO producer")
+        for revoke, notified in (("SELECT 1", 1),
+                                 ("REVOKE ALL ON SEQUENCE webhook_wakeups FROM PUBLIC", 0)):
+            migrated_database.execute(revoke)
+            with migrated_database.connect() as connection, connection.cursor() as cursor:
+                cursor.execute("SET search_path = ''; SET ROLE producer")
+                cursor.execute(
+                    "INSERT INTO public.webhook_deliveries (event_id, customer_id, webhook_url,"
+                    " payload) VALUES (gen_random_uuid(), %s, 'http://127.0.0.1:1/', '1')",
+                    (migrated_database.customer,))
+            connection.close()
+            assert listener.count() == notified
+    finally:
+        migrated_database.execute("GRANT SELECT ON SEQUENCE webhook_wakeups TO PUBLIC")
+        migrated_database.execute("DROP OWNED BY producer; DROP ROLE producer")
+
+
+def test_worker_without_the_privilege_polls(service, migrated_database, receiver):
+    """An upgrade without a new grant is no outage."""
+    server = receiver()
+    migrated_database.execute("ALTER SEQUENCE webhook_wakeups RENAME TO elsewhere")
+    try:
+        started = service(migrated_database)
+        migrated_database.insert_deliveries([server.url("/hook")] * 10)
+        assert migrated_database.wait_for_no_pending() == {"delivered": 10}
+        started.wait_for_log("due rows are found by polling")
+    finally:
+        migrated_database.execute("ALTER SEQUENCE elsewhere RENAME TO webhook_wakeups")
