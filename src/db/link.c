@@ -14,23 +14,28 @@
 #define REASON_SIZE          512
 
 /*
- * First in every transaction. Each row is found through one index, by key; the planner's other
- * ideas (a sort of everything, a hash of the table) come from stale statistics. lock_timeout: an
- * operator's open transaction on one row must not hold up the outcomes of all the others.
+ * First in every transaction ($2 = true), or once for the session of a direct link: that saves a
+ * third of what the database does for a small read. Each row is found through one index, by key;
+ * the planner's other ideas (a sort of everything, a hash of the table) come from stale statistics.
+ * lock_timeout: an operator's open transaction on one row must not hold up the outcomes of all the
+ * others.
  */
 static const char settings_sql[] =
     "SELECT set_config('search_path', CASE WHEN $1 = '' THEN current_setting('search_path') "
-    "ELSE quote_ident($1) END, true), "
-    "set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true), "
-    "set_config('lock_timeout', '2s', true), set_config('statement_timeout', '60s', true), "
-    "set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
-    "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
-    "set_config('jit', 'off', true)";
+    "ELSE quote_ident($1) END, $2::bool), "
+    "set_config('TimeZone', 'UTC', $2::bool), set_config('DateStyle', 'ISO', $2::bool), "
+    "set_config('lock_timeout', '2s', $2::bool), set_config('statement_timeout', '60s', $2::bool), "
+    "set_config('enable_seqscan', 'off', $2::bool), set_config('enable_bitmapscan', 'off', "
+    "$2::bool), "
+    "set_config('enable_hashjoin', 'off', $2::bool), set_config('enable_mergejoin', 'off', "
+    "$2::bool), "
+    "set_config('jit', 'off', $2::bool)";
 
 struct request {
     STAILQ_ENTRY(request) entry;
     db_link_answered *on_answer;
     void *owner;
+    int settings; /* 1 when the first statement sets them, else 0 */
     int expected; /* statements, the settings included */
     int received;
     bool is_refused;
@@ -62,6 +67,7 @@ struct db_link {
     struct request_list requests;
     size_t outstanding;
     bool is_direct;
+    bool has_settings; /* of the session */
     bool has_input;
     bool tell_up;
     bool tell_down;
@@ -113,6 +119,7 @@ static void link_to_down(struct db_link *link, const char *reason)
     link->connection = NULL;
     link->state = LINK_DOWN;
     link->is_direct = false;
+    link->has_settings = false;
     link->has_input = false;
     link->tell_up = false;
     link->tell_down = true;
@@ -173,6 +180,16 @@ static bool is_connected(const struct db_link *link)
     return link->state == LINK_GREETING || link->state == LINK_UP;
 }
 
+static bool send_request(struct db_link *link, const struct db_statement *statements, int count,
+                         db_link_answered *on_answer, void *request_owner);
+
+static void on_settings_answered(void *owner, const struct db_answer *answer)
+{
+    struct db_link *link = owner;
+
+    link->has_settings = answer->result == DB_ANSWERED;
+}
+
 /* A refusal is no reason to stay away: the next request will say it to somebody who reports it. */
 static void on_greeting_answered(void *owner, const struct db_answer *answer)
 {
@@ -188,10 +205,10 @@ static void on_greeting_answered(void *owner, const struct db_answer *answer)
     link->tell_up = true;
     if (evtimer_del(link->timer) != 0)
         bug("link timer could not be removed");
+    /* A request without statements: its settings are the session's. */
+    if (link->is_direct && !send_request(link, NULL, 0, on_settings_answered, link))
+        link->tell_up = false;
 }
-
-static bool send_request(struct db_link *link, const struct db_statement *statements, int count,
-                         db_link_answered *on_answer, void *request_owner);
 
 static void link_to_greeting(struct db_link *link)
 {
@@ -320,16 +337,23 @@ static bool send_statement(struct db_link *link, const char *sql, int count,
     return PQsendQueryParams(link->connection, sql, count, NULL, values, NULL, NULL, 0) == 1;
 }
 
+static bool send_settings(struct db_link *link, bool is_local)
+{
+    const char *const values[] = {link->schema, is_local ? "t" : "f"};
+
+    return send_statement(link, settings_sql, 2, values);
+}
+
 static bool send_request(struct db_link *link, const struct db_statement *statements, int count,
                          db_link_answered *on_answer, void *request_owner)
 {
-    const char *schema = link->schema;
+    int settings = !link->has_settings;
     struct request *request;
     bool is_sent;
 
     if (count > DB_STATEMENTS_MAX)
         bug("%d statements in one request", count);
-    is_sent = send_statement(link, settings_sql, 1, &schema);
+    is_sent = settings == 0 || send_settings(link, count > 0);
     for (int i = 0; is_sent && i < count; i++)
         is_sent =
             send_statement(link, statements[i].sql, statements[i].count, statements[i].values);
@@ -340,7 +364,8 @@ static bool send_request(struct db_link *link, const struct db_statement *statem
     request = memory_new(1, sizeof(*request));
     request->on_answer = on_answer;
     request->owner = request_owner;
-    request->expected = count + 1;
+    request->settings = settings;
+    request->expected = count + settings;
     STAILQ_INSERT_TAIL(&link->requests, request, entry);
     link->outstanding++;
     link_flush(link);
@@ -368,9 +393,9 @@ static void request_finish(struct db_link *link, struct request *request, enum d
     struct db_answer answer = {.result = result, .message = message, .sqlstate = request->sqlstate};
 
     if (result == DB_ANSWERED) {
-        answer.count = request->expected - 1;
+        answer.count = request->expected - request->settings;
         for (int i = 0; i < answer.count; i++)
-            answer.results[i] = request->results[i + 1];
+            answer.results[i] = request->results[i + request->settings];
     }
     STAILQ_REMOVE_HEAD(&link->requests, entry);
     link->outstanding--;

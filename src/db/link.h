@@ -10,9 +10,9 @@
  * Callbacks come only from db_link_collect() and db_link_close(), never from inside db_link_send().
  * An event of the socket ends the loop turn; what it brought is for db_link_collect() to find.
  *
- * Every transaction sets its search_path and planner switches for itself (set_config, local), so
- * nothing depends on session state and PgBouncer in transaction mode is fine. Statements are not
- * prepared by name. Limit: libpq resolves host names while it blocks.
+ * Through a pooler every transaction sets its search_path and planner switches for itself
+ * (set_config, local), so nothing depends on session state and PgBouncer in transaction mode is
+ * fine. A direct link (below) sets them once. Statements are not prepared by name. Limit: libpq resolves host names while it blocks.
  */
 #ifndef POSTRIDER_DB_LINK_H
 #define POSTRIDER_DB_LINK_H
