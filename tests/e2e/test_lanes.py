@@ -147,20 +147,20 @@ def test_lane_is_handed_over_when_nothing_of_it_is_in_flight(service, migrated_d
     """To a worker that has just come: those with something in flight stay until it has ended."""
     server = receiver(host="0.0.0.0")
     gate = server.hold("/held")
-    service(migrated_database, LEASE)
+    service(migrated_database, {**LEASE, "delivery": {"timeout": "5m"}})
     migrated_database.insert_deliveries(
-        [server.url("/held", host=f"127.0.0.{n}") for n in range(1, 251)])
+        [server.url("/held", host=f"127.0.0.{n}") for n in range(1, 101)])
     busy = migrated_database.value("SELECT count(DISTINCT hashtext(split_part(webhook_url, '/', 3))"
                                    " & 63) FROM webhook_deliveries")
-    assert busy > 50
-    gate.wait_for_waiting(250)
+    assert 40 < busy < 64
+    gate.wait_for_waiting(100, limit_s=60)
     second = service(migrated_database, LEASE)
     wait_for_shares(migrated_database, busy, 64 - busy)
-    assert len(server.requests) == 250
+    assert len(server.requests) == 100
     gate.open()
     wait_for_shares(migrated_database, 32, 32)
-    assert migrated_database.wait_for_no_pending() == {"delivered": 250}
-    assert len(server.requests) == 250
+    assert migrated_database.wait_for_no_pending() == {"delivered": 100}
+    assert len(server.requests) == 100
     assert second.log_lines(" error ") == []
 
 
@@ -168,7 +168,8 @@ def test_others_take_over_after_a_crash(service, migrated_database, receiver):
     """When the lease has ended. What was in flight is sent again, and nothing else."""
     server = receiver(host="0.0.0.0")
     gate = server.hold("/held")
-    first, *_ = [service(migrated_database, SHORT_LEASE) for _ in range(3)]
+    first = service(migrated_database, {"worker": {"lease": "4s"}})
+    others = [service(migrated_database, LEASE) for _ in range(2)]
     wait_for_shares(migrated_database, 22, 21, 21)
     migrated_database.insert_deliveries(urls(server, 50))
     migrated_database.wait_for(lambda db: db.counts().get("delivered") == 50)
@@ -188,6 +189,7 @@ def test_others_take_over_after_a_crash(service, migrated_database, receiver):
     assert len(server.requests_to("/held")) == 100 + lost and len(repeated(server)) == lost
     assert len(server.requests) == 250 + lost
     wait_for_shares(migrated_database, 32, 32)
+    assert not [line for started in others for line in started.log_lines(" error | warn")]
 
 
 def test_crashed_worker_starts_again_by_itself(service, migrated_database, receiver):
@@ -258,11 +260,10 @@ def test_leases_of_different_length(service, migrated_database, receiver, load):
     """Each counts by its own; who is killed is missed after its own."""
     server = receiver(host="0.0.0.0")
     patient = service(migrated_database, {"worker": {"lease": "10m"}})
-    hasty = service(migrated_database, {"worker": {"lease": "1s"}})
+    hasty = service(migrated_database, {"worker": {"lease": "2s"}})
     wait_for_shares(migrated_database, 32, 32)
     running = load(server)
     wait_for_progress(server)
-    assert repeated(server) == {}
     hasty.kill()
     wait_for_shares(migrated_database, 64)
     running.stop()

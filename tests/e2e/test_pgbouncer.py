@@ -57,6 +57,9 @@ def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, co
     server.on("/gone", answer(410))
     first = service(database, {"worker": {"lease": "10m"}})
     second = service(database, {"worker": {"lease": "10m"}})
+    wait_for(lambda: [row["lanes"] for row in database.query(
+        "SELECT count(*) AS lanes FROM webhook_lanes WHERE owner IS NOT NULL GROUP BY owner")]
+        == [32, 32], "even shares")
     database.insert_deliveries([server.url(path) for path in ("/ok", "/flaky", "/refused")] * 50)
     database.insert_delivery(server.url("/gone"))
     assert database.wait_for_no_pending() == {"delivered": 100, "failed": 51}
