@@ -12,8 +12,8 @@ static const char help_text[] =
     "Cheap on tables of any size: counting ends at a limit (\"10,000+\"), and what the database\n"
     "can't answer in 3 s is \"?\". What is due includes what is in flight. Deliveries of the last\n"
     "minute and hour are counted by the time of their creation, failed attempts from the attempt\n"
-    "log (attempt_log). What workers say of themselves is as old as SEEN: they renew it with their\n"
-    "lease.\n"
+    "log (attempt_log). What workers say of themselves is as old as SEEN: they renew it with\n"
+    "their lease.\n"
     "\n"
     "      --json              for programs; the counts in \"at_least\" ended at their limit\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";

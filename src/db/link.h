@@ -12,7 +12,8 @@
  *
  * Through a pooler every transaction sets its search_path and planner switches for itself
  * (set_config, local), so nothing depends on session state and PgBouncer in transaction mode is
- * fine. A direct link (below) sets them once. Statements are not prepared by name. Limit: libpq resolves host names while it blocks.
+ * fine. A direct link (below) sets them once. Statements are not prepared by name. Limit: libpq
+ * resolves host names while it blocks.
  */
 #ifndef POSTRIDER_DB_LINK_H
 #define POSTRIDER_DB_LINK_H
