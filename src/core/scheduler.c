@@ -356,6 +356,13 @@ void scheduler_entry_revive(struct scheduler *scheduler, struct scheduler_entry 
     settle(scheduler, entry, now_us, false);
 }
 
+void scheduler_entry_restart_rate(struct scheduler *scheduler, struct scheduler_entry *entry,
+                                  int64_t now_us)
+{
+    rate_limit_restart(&entry->rate, now_us);
+    settle(scheduler, entry, now_us, false);
+}
+
 void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *entry, bool has_work,
                         int64_t now_us)
 {

@@ -159,6 +159,10 @@ void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_ent
 void scheduler_entry_revive(struct scheduler *scheduler, struct scheduler_entry *entry,
                             int64_t now_us);
 
+/* Another worker may have sent to it lately: its bucket is empty. */
+void scheduler_entry_restart_rate(struct scheduler *scheduler, struct scheduler_entry *entry,
+                                  int64_t now_us);
+
 void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *entry, bool has_work,
                         int64_t now_us);
 

@@ -100,6 +100,7 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
 {
     struct endpoint *endpoint = delivery->endpoint;
 
+    endpoint->lane = delivery->lane;
     endpoint->known++;
     endpoint->used_us = now_us;
     TAILQ_INSERT_TAIL(&endpoint->waiting, delivery, in_endpoint);
@@ -229,6 +230,13 @@ void endpoints_refresh(struct endpoints *endpoints, int64_t now_us)
         else
             endpoint_want_load(endpoints, endpoint, now_us);
     }
+}
+
+void endpoints_restart_rates(struct endpoints *endpoints, int lane, int64_t now_us)
+{
+    for (struct endpoint *at = endpoints->by_key; at != NULL; at = at->by_key.next)
+        if (at->lane == lane)
+            scheduler_entry_restart_rate(&endpoints->scheduler, &at->scheduled, now_us);
 }
 
 void endpoints_expire(struct endpoints *endpoints)

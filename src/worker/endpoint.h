@@ -53,6 +53,7 @@ struct endpoint {
     struct scheduler_entry scheduled;
     struct origin *origin;
     struct delivery_list waiting;
+    int lane;       /* of its last delivery */
     size_t known;   /* deliveries that point here, in any state */
     bool is_loaded; /* it can be sent to by its settings */
     bool wants_load;
@@ -129,6 +130,9 @@ struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_n
 
 /* Asks for the settings of some that can't send and whose settings are old. */
 void endpoints_refresh(struct endpoints *endpoints, int64_t now_us);
+
+/* The lane was taken from another worker: rate limits of its endpoints begin anew. */
+void endpoints_restart_rates(struct endpoints *endpoints, int lane, int64_t now_us);
 
 /* All settings are old: the configuration was replaced. */
 void endpoints_expire(struct endpoints *endpoints);

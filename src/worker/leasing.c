@@ -79,6 +79,7 @@ static void apply(struct worker *worker)
             has_left = true;
         } else if (is_read_answered(worker, lane)) {
             finder_own(finder, lane);
+            endpoints_restart_rates(&worker->endpoints, lane, worker->now_us);
             worker->leasing.applied |= SHARES_LANE(lane);
         }
     }

@@ -231,6 +231,22 @@ static void test_rate_limit_says_when(void **state)
     assert_int_equal(start_all(&bench), 8);
 }
 
+/* Its lane comes back from another worker, which has used the tokens meanwhile. */
+static void test_rate_limit_begins_anew_with_a_lane(void **state)
+{
+    static struct bench bench;
+    struct scheduler_terms terms = {.max_in_flight = 32, .rate_per_s = 100};
+
+    (void)state;
+    bench_init(&bench, 1000, 1, 1);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    bench.now_us += 60 * SECOND;
+    scheduler_entry_restart_rate(&bench.scheduler, &bench.entries[0], bench.now_us);
+    assert_int_equal(start(&bench), -1);
+    bench.now_us += SECOND / 100;
+    assert_int_equal(start_all(&bench), 1);
+}
+
 static void test_breaker_probes_one_at_a_time(void **state)
 {
     static struct bench bench;
@@ -689,6 +705,7 @@ int main(void)
         cmocka_unit_test(test_origin_is_capped_and_its_endpoints_take_turns),
         cmocka_unit_test(test_full_origin_does_not_stop_others),
         cmocka_unit_test(test_rate_limit_says_when),
+        cmocka_unit_test(test_rate_limit_begins_anew_with_a_lane),
         cmocka_unit_test(test_breaker_probes_one_at_a_time),
         cmocka_unit_test(test_answers_that_close_a_breaker),
         cmocka_unit_test(test_late_success_closes_a_breaker),
