@@ -105,6 +105,10 @@ def groups_of(cases):
     return list(groups.values())
 
 
+def asked_for(cases):
+    return [name for name, case in cases.items() if case.is_asked_for]
+
+
 def output_path(arguments, started):
     if arguments.output:
         return arguments.output
@@ -165,7 +169,7 @@ def main():
         try:
             server = Server()
             bench = Bench(server, arguments.rows, arguments.scale, arguments.quick)
-            chosen = [cases[name](bench) for name in arguments.cases or cases]
+            chosen = [cases[name](bench) for name in arguments.cases or asked_for(cases)]
             run_groups(groups_of(chosen), arguments.repeat, runs)
         except (KeyboardInterrupt, Exception):
             if not interrupted:

@@ -11,6 +11,7 @@ class Case:
     about = ""
     rows = 100_000
     group = None  # None: a group of its own
+    is_asked_for = True  # runs when no case is named
 
     def __init__(self, bench):
         self.bench = bench

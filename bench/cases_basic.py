@@ -41,8 +41,35 @@ class Peers(Case):
                 for hosts in (1, 1000) for peer in peers.ALL}
 
 
-def run_peer(server, peer, rows, hosts):
-    return run(server, peer(), rows, hosts)
+class Tuning(Case):
+    name = "tuning"
+    about = "the peers with other settings, to find their best ones (only when named)"
+    rows = 30_000
+    is_asked_for = False
+    others = {
+        peers.Poller: [{}, {"connections": 8, "pipelining": 16}, {"connections": 32, "pipelining": 4},
+                       {"connections": 64, "pipelining": 1}, {"gather_ms": 20},
+                       {"concurrency": 512}],
+        peers.Graphile: [{}, {"batch": 500}, {"concurrency": 64}, {"concurrency": 320},
+                         {"gather_ms": 0}, {"gather_ms": 20, "pool": 20}],
+        peers.PgBoss: [{}, {"workers": 4}, {"workers": 4, "batch": 250}, {"workers": 8, "batch": 100},
+                       {"workers": 2, "batch": 1000}],
+    }
+
+    def variants(self):
+        peers.install()
+        return {f"{peer.name}, {hosts} host{'s' * (hosts > 1)}, {describe(tuning)}":
+                functools.partial(run_peer, self.server, peer, self.size(), hosts, tuning)
+                for peer, tunings in self.others.items() for hosts in (1, 1000)
+                for tuning in tunings}
+
+
+def describe(tuning):
+    return ", ".join(f"{name} {value}" for name, value in tuning.items()) or "as it is"
+
+
+def run_peer(server, peer, rows, hosts, tuning=None):
+    return run(server, peer(**(tuning or {})), rows, hosts)
 
 
 class Floors(Case):
@@ -55,4 +82,4 @@ class Floors(Case):
                 "marking": lambda: floors.run_marking(self.server, self.size())}
 
 
-CASES = [OneHost, ThousandHosts, FourThousandHosts, Peers, Floors]
+CASES = [OneHost, ThousandHosts, FourThousandHosts, Peers, Floors, Tuning]

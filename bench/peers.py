@@ -131,7 +131,7 @@ class Peer:
 
 class Poller(Peer):
     name = program = "poller"
-    tuning = {"concurrency": 160, "connections": 16, "pipelining": 10, "batch": 1000, "gather_ms": 5}
+    tuning = {"concurrency": 256, "connections": 16, "pipelining": 10, "batch": 1000, "gather_ms": 10}
 
     def prepare(self, url, database):
         make_bare_table(url)
@@ -181,7 +181,7 @@ class Graphile(Peer):
 class PgBoss(Peer):
     name = "pg-boss"
     program = "pgboss"
-    tuning = {"workers": 4, "connections": 16, "pipelining": 10, "batch": 250, "pool": 10}
+    tuning = {"workers": 2, "connections": 16, "pipelining": 10, "batch": 500, "pool": 10}
 
     def seed(self, database, load):
         database.execute("INSERT INTO pgboss.job (name, data, retry_limit, retry_backoff) "
