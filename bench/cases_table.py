@@ -5,9 +5,10 @@ import shutil
 
 from bench.cases import Case
 from bench.cases_isolation import REFUSED, closed_port
-from bench.load import Load, insert_customers, insert_sql
+from bench.load import Load, insert_customers, insert_sql, watch
 from bench.nginx import Nginx
-from bench.throughput import Failure, measure, run
+from bench.stream import Stream, check_totals
+from bench.throughput import Failure, measure
 from bench.worker import PostriderAmid
 
 AT_ONCE = 1_000_000
@@ -51,23 +52,61 @@ class FullTable(Case):
         self.database.vacuum()
 
     def variants(self):
-        return {"without": functools.partial(self.run, False),
-                "with": functools.partial(self.run, True)}
+        return {"without": functools.partial(self.run_awake, False),
+                "with": functools.partial(self.run_awake, True),
+                "from the start, without": functools.partial(self.run_from_the_start, False),
+                "from the start, with": functools.partial(self.run_from_the_start, True)}
 
-    def run(self, is_full):
-        rows = self.size(50_000)
+    @contextlib.contextmanager
+    def _database(self, system, is_full):
+        if is_full:
+            yield self.database
+        else:
+            with self.server.database(system.template(self.server)) as database:
+                yield database
+
+    def _besides(self, is_full):
         if not is_full:
-            return run(self.server, PostriderAmid(clean_stop=False), rows, self.live_hosts)
+            return {}
+        size = self.database.value("SELECT pg_total_relation_size('webhook_deliveries')")
+        return {"rows_besides": self.filled, "table_mib": round(size / 1048576)}
+
+    def run_from_the_start(self, is_full):
+        """The live rows wait behind the others when the worker starts; it passes those first."""
+        rows = self.size(50_000)
         system, receiver = PostriderAmid(clean_stop=False), Nginx()
         try:
-            self.server.execute("CHECKPOINT")
-            system.seed(self.database, Load(rows, self.live_hosts, receiver.port))
-            self.database.settle()
-            figures = measure(system, self.server, self.database, receiver, rows)
+            with self._database(system, is_full) as database:
+                self.server.execute("CHECKPOINT")
+                system.seed(database, Load(rows, self.live_hosts, receiver.port))
+                database.settle()
+                return {**measure(system, self.server, database, receiver, rows),
+                        **self._besides(is_full)}
         finally:
             receiver.close()
-        bytes_ = self.database.value("SELECT pg_total_relation_size('webhook_deliveries')")
-        return {**figures, "rows_besides": self.filled, "table_mib": round(bytes_ / 1048576)}
+
+    def run_awake(self, is_full):
+        """The worker has passed the others; live rows come while it works."""
+        rows = self.size(50_000)
+        system, receiver = PostriderAmid(clean_stop=False), Nginx()
+        try:
+            with self._database(system, is_full) as database:
+                self.server.execute("CHECKPOINT")
+                watch(database)
+                streaming = Stream(self.server, database, system, receiver, self.live_hosts)
+                try:
+                    database.settle()
+                    system.start(database)
+                    system.wait_until_ready()
+                    streaming.round(self.live_hosts)  # all lanes: what lay before is passed
+                    figures = streaming.round(rows)
+                    return {**figures, **check_totals(streaming.totals()),
+                            **self._besides(is_full)}
+                finally:
+                    system.stop()
+                    streaming.close()
+        finally:
+            receiver.close()
 
 
 class DeadBacklog(FullTable):

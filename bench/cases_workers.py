@@ -6,7 +6,7 @@ import time
 
 from bench.cases import Case
 from bench.nginx import Nginx
-from bench.stream import Stream
+from bench.stream import Stream, check_totals
 from bench.throughput import Failure, wait_until
 from bench.worker import Postrider
 
@@ -28,13 +28,6 @@ def stream(server, system, hosts):
         stack.callback(streaming.close)
         database.settle()
         yield database, streaming
-
-
-def check_totals(figures):
-    if not figures["all_rows"] == figures["delivered"] == \
-            figures["requests"] - figures["duplicates"]:
-        raise Failure(f"rows, requests and marks do not agree: {figures}")
-    return figures
 
 
 class Workers(Case):

@@ -82,12 +82,12 @@ def insert_sql(load, first=0, rows=None, **columns):
 
 
 def watch(database):
-    """Makes a table of the ids to be watched, for a database with other rows besides. It is the
-    control connection's."""
-    database.execute("CREATE TEMP TABLE IF NOT EXISTS watched (id uuid)")
+    """Makes a table of the ids to be watched, in a database with other rows besides."""
+    database.execute("CREATE UNLOGGED TABLE IF NOT EXISTS watched (id uuid)")
     database.execute("TRUNCATE watched")
 
 
-def insert_watched(database, load, first=0, rows=None, **columns):
-    database.execute(f"WITH new AS ({insert_sql(load, first, rows, **columns)} RETURNING id)"
-                     " INSERT INTO watched SELECT id FROM new")
+def insert_watched(database, load, first=0, rows=None, connection=None, **columns):
+    with (connection or database.connection).cursor() as cursor:
+        cursor.execute(f"WITH new AS ({insert_sql(load, first, rows, **columns)} RETURNING id)"
+                       " INSERT INTO watched SELECT id FROM new")

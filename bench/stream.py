@@ -1,6 +1,6 @@
 """A worker that runs on while rows come in, transaction after transaction, faster than it delivers."""
-from bench.load import Load, insert_customers, insert_deliveries
-from bench.throughput import (Sample, count_duplicates, per_delivery_us, wait_for_arrivals,
+from bench.load import Load, insert_customers
+from bench.throughput import (Failure, Sample, count_duplicates, per_delivery_us, wait_for_arrivals,
                               wait_until)
 
 TRANSACTIONS = 20
@@ -25,8 +25,8 @@ class Stream:
         begin = Sample(self._system, self._server, self._receiver)
         for number in range(TRANSACTIONS):
             first = rows * number // TRANSACTIONS
-            insert_deliveries(self._database, load, first,
-                              rows * (number + 1) // TRANSACTIONS - first, self._connection)
+            self._system.insert(self._database, load, first,
+                                rows * (number + 1) // TRANSACTIONS - first, self._connection)
         self._rows += rows
         wait_for_arrivals(self._system, self._receiver, self._rows)
         finished = wait_until(lambda: self._system.is_done(self._database), self._system,
@@ -45,3 +45,10 @@ class Stream:
 
     def close(self):
         self._connection.close()
+
+
+def check_totals(figures):
+    if not figures["all_rows"] == figures["delivered"] == \
+            figures["requests"] - figures["duplicates"]:
+        raise Failure(f"rows, requests and marks do not agree: {figures}")
+    return figures

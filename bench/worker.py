@@ -99,6 +99,10 @@ class Postrider:
         insert_customers(database, load)
         insert_deliveries(database, load)
 
+    def insert(self, database, load, first, rows, connection):
+        """Some of a load's rows, while it works."""
+        insert_deliveries(database, load, first, rows, connection)
+
     def start(self, database):
         self._processes = []
         for _ in range(self._workers):
@@ -160,6 +164,9 @@ class PostriderAmid(Postrider):
                 insert_deliveries(database, other, *_slice(other.rows, number, self.SLICES))
             insert_watched(database, load, *_slice(load.rows, number, self.SLICES))
         database.execute("ANALYZE watched")
+
+    def insert(self, database, load, first, rows, connection):
+        insert_watched(database, load, first, rows, connection)
 
     def is_done(self, database):
         return database.value("SELECT NOT EXISTS (SELECT FROM watched JOIN webhook_deliveries d"
