@@ -6,7 +6,7 @@ import contextlib
 
 import psycopg2
 
-from bench.usage import cpu_of, cpu_of_tree
+from bench.usage import cpu_of_tree
 from harness.postgres import Postgres
 
 SETTINGS = {
