@@ -14,7 +14,11 @@ CREATE FUNCTION webhook_deliveries_wake() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- As in webhook_deliveries_enqueue, every name says where it comes from. The table's number
     -- keeps two schemas in one database apart.
-    PERFORM pg_catalog.pg_notify('postrider_' OPERATOR(pg_catalog.||) TG_RELID, '');
+    -- A transaction that has notified can't be prepared: where two-phase commit is possible at all,
+    -- workers find rows by polling.
+    IF pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0' THEN
+        PERFORM pg_catalog.pg_notify('postrider_' OPERATOR(pg_catalog.||) TG_RELID, '');
+    END IF;
     RETURN NULL;
 END
 $$;
