@@ -60,9 +60,18 @@ bool finding_has_room(const struct worker *worker)
            finding_room_bytes(worker) > 0;
 }
 
+/* Its row is to be fetched by key, by a read that is sent after this. */
+static void add_found(struct finding *finding, const char *id)
+{
+    /* Else a sweep finds it. */
+    if (finding->found_count < FINDER_ROWS_MAX)
+        snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s", id);
+}
+
 /*
- * A row that is known is not admitted again; but one that was forgotten is, when it had not been
- * sent, or has had an attempt since, which makes it another turn of the same row.
+ * A row that is known is not admitted again. One that was forgotten without having been sent is;
+ * one that was sent is still here only while a read is out that was sent before, and that may show
+ * it as it was: whatever such an answer shows, the row is read again.
  */
 bool finding_is_new(struct worker *worker, const struct due_row *row)
 {
@@ -72,11 +81,14 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
         return false;
     if (known == NULL)
         return true;
-    if (known->state != DELIVERY_FORGOTTEN ||
-        (known->attempts == row->attempts && !known->is_dropped))
+    if (known->state != DELIVERY_FORGOTTEN)
         return false;
-    delivery_expire(&worker->deliveries, known);
-    return true;
+    if (known->is_dropped) {
+        delivery_expire(&worker->deliveries, known);
+        return true;
+    }
+    add_found(&worker->finding, row->id);
+    return false;
 }
 
 void finding_admit(struct worker *worker, struct endpoint *endpoint, const struct due_row *row)
@@ -99,14 +111,9 @@ static void note_row(struct worker *worker, const struct due_row *row)
         finding_admit(worker, endpoint, row);
 }
 
-void finding_look_again(struct worker *worker, struct delivery *delivery)
+void finding_look_again(struct worker *worker, const struct delivery *delivery)
 {
-    struct finding *finding = &worker->finding;
-
-    delivery->is_dropped = true;
-    if (finding->found_count < FINDER_ROWS_MAX)
-        snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s",
-                 delivery->id);
+    add_found(&worker->finding, delivery->id);
 }
 
 /* The row of a key is known, or part of a backlog, or to be fetched. */
@@ -121,9 +128,7 @@ static void note_key(struct worker *worker, const struct due_key *key)
     if (known != NULL && !known->is_dropped)
         return;
     if (backlog == NULL) {
-        if (finding->found_count == FINDER_ROWS_MAX)
-            return; /* outcomes that were not written came in between; a sweep finds it */
-        snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s", key->id);
+        add_found(finding, key->id);
         return;
     }
     position_set(&position, key->next_retry_at, key->id);
@@ -218,9 +223,8 @@ static void on_fetch_answered(void *owner, const struct db_answer *answer)
 
         if (!row.is_cut)
             note_row(worker, &row);
-        else if (finding->found_count < FINDER_ROWS_MAX)
-            snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s",
-                     row.id);
+        else
+            add_found(finding, row.id);
     }
 }
 

@@ -21,7 +21,7 @@ int64_t finding_next_us(const struct worker *worker);
 
 /* An outcome was not written, since somebody has changed its row: it may be pending all the same,
  * at a time that was passed while the row was known. */
-void finding_look_again(struct worker *worker, struct delivery *delivery);
+void finding_look_again(struct worker *worker, const struct delivery *delivery);
 
 /* For refilling.c, which does a read of its own: */
 int finding_rows_ahead(const struct worker *worker);
