@@ -492,7 +492,7 @@ static void test_crash_at_rest(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= (uint64_t)seeds / 2; seed++) {
         struct world *world = chaos(seed, NOTHING_BROKEN, true);
-        int64_t end_us;
+        int64_t end_us = 0;
 
         for (int i = 0; i < 3; i++)
             if (world->workers[i].life == ABSENT)
