@@ -75,7 +75,9 @@ def test_two_at_once(database, config_file):
     holder.close()
     output = [run.communicate(timeout=60)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], output
-    assert sorted(output) == [APPLIED, NOTHING]
+    # Each migration is a transaction of its own, so the two may share them: each applied once.
+    lines = [line for text in output if text != NOTHING for line in text.splitlines()]
+    assert sorted(lines) == APPLIED.splitlines(), output
 
 
 def test_own_customers(database, migrate):
