@@ -3,9 +3,11 @@
 #include <stdio.h>
 
 #include "base/compiler.h"
+#include "db/row.h"
 
-/* The channel as the trigger names it. */
-static const char probe_sql[] = "SELECT 'postrider_' || 'webhook_deliveries'::regclass::oid";
+/* The channel as the trigger names it, and the condition under which the trigger notifies. */
+static const char probe_sql[] = "SELECT 'postrider_' || 'webhook_deliveries'::regclass::oid, "
+                                "current_setting('max_prepared_transactions') = '0'";
 
 static const char ask_sql[] =
     "SELECT setval('webhook_wakeups', extract(epoch FROM clock_timestamp())::int8 + $1::int8)";
@@ -22,6 +24,11 @@ bool wakeups_send_probe(struct db_link *link, db_link_answered *on_answer, void 
 const char *wakeups_channel_of(const struct db_answer *answer)
 {
     return PQgetvalue(answer->results[0], 0, 0);
+}
+
+bool wakeups_are_possible(const struct db_answer *answer)
+{
+    return row_is_true(answer->results[0], 0, 1);
 }
 
 bool wakeups_send_listen(struct db_link *link, const char *channel, db_link_answered *on_answer,

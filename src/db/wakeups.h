@@ -13,9 +13,12 @@
 
 #define WAKEUPS_SECONDS 10 /* for which a worker asks at a time */
 
-/* Asks for the channel's name. */
+/* Asks for the channel's name, and whether anything is ever sent to it. */
 bool wakeups_send_probe(struct db_link *link, db_link_answered *on_answer, void *owner) MUST_USE;
 const char *wakeups_channel_of(const struct db_answer *answer);
+
+/* False where two-phase commit is possible: the triggers don't notify there. */
+bool wakeups_are_possible(const struct db_answer *answer);
 
 bool wakeups_send_listen(struct db_link *link, const char *channel, db_link_answered *on_answer,
                          void *owner) MUST_USE;

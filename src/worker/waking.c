@@ -27,6 +27,13 @@ void waking_note_notified(struct worker *worker)
     worker->waking.is_notified = true;
 }
 
+static void give_up(struct worker *worker, const char *reason)
+{
+    log_event(LOG_LEVEL_INFO, reason,
+              LOG_NUMBER("poll_interval_ms", worker->config->worker.poll_interval_ms));
+    worker->waking.state = WAKING_UNAVAILABLE;
+}
+
 static void refuse(struct worker *worker, const struct db_answer *answer)
 {
     report_refusal("waiting for notifications was refused; due rows are found by polling", answer);
@@ -49,6 +56,10 @@ static void on_probe_answered(void *owner, const struct db_answer *answer)
 
     if (answer->result == DB_REFUSED)
         refuse(worker, answer);
+    else if (answer->result == DB_ANSWERED && !wakeups_are_possible(answer))
+        give_up(worker, "max_prepared_transactions is above 0, and two-phase commit forbids "
+                        "notifications: due rows are found by polling; set it to 0 in PostgreSQL "
+                        "to be woken instead");
     else if (answer->result == DB_ANSWERED &&
              !wakeups_send_listen(worker->reading, wakeups_channel_of(answer), on_listen_answered,
                                   worker))
@@ -65,15 +76,11 @@ static void probe(struct worker *worker)
 {
     if (!worker->is_schema_checked || !db_link_is_up(worker->reading))
         return;
-    if (!db_link_is_direct(worker->reading)) {
-        log_event(LOG_LEVEL_INFO,
-                  "the database is behind a pooler, which has no notifications: due rows are found "
-                  "by polling",
-                  LOG_NUMBER("poll_interval_ms", worker->config->worker.poll_interval_ms));
-        worker->waking.state = WAKING_UNAVAILABLE;
-    } else if (wakeups_send_probe(worker->reading, on_probe_answered, worker)) {
+    if (!db_link_is_direct(worker->reading))
+        give_up(worker, "the database is behind a pooler, which has no notifications: due rows are "
+                        "found by polling");
+    else if (wakeups_send_probe(worker->reading, on_probe_answered, worker))
         worker->waking.state = WAKING_ASKED;
-    }
 }
 
 /* True when a wake-up would be a gain: there is nothing to read, and room for what comes. */

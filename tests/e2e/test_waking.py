@@ -2,6 +2,7 @@
 import select
 
 import pytest
+from conftest import migrate
 
 from harness.behaviours import answer, for_each_event
 
@@ -170,3 +171,23 @@ def test_worker_without_the_privilege_polls(service, migrated_database, receiver
         started.wait_for_log("due rows are found by polling")
     finally:
         migrated_database.execute("ALTER SEQUENCE elsewhere RENAME TO webhook_wakeups")
+
+
+def test_two_phase_commit_polls(service, own_postgres, receiver):
+    """Where no producer would notify, none is asked to; the log says why, once."""
+    own_postgres.settings["max_prepared_transactions"] = "5"
+    own_postgres.restart()
+    database = own_postgres.create_database()
+    migrate(database)
+    database.customer = database.insert_customer()
+    server = receiver()
+    started = service(database)
+    started.wait_for_log("max_prepared_transactions")
+    for number in range(1, 4):
+        database.insert_delivery(server.url("/hook"))
+        server.wait_for_requests(number)
+    assert database.value("SELECT pg_sequence_last_value('webhook_wakeups'::regclass)") is None
+    started.stop()
+    assert len(started.log_lines("found by polling")) == 1
+    assert started.log_lines("idle: ") == []
+    database.close()

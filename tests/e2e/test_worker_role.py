@@ -56,6 +56,8 @@ def test_granted_role_does_all_of_the_work(service, database, receiver, role, gr
                                           " WHERE url = %s", server.url("/gone")))
     assert database.value("SELECT count(*) FROM webhook_attempts") == 6
     database.wait_for(lambda db: sum(db.counts().values()) == len(expected), "retention")
+    database.wait_for(lambda db: db.value("SELECT pg_sequence_last_value('webhook_wakeups')"),
+                      "a worker that asks to be woken")
     started.reload()
     started.stop()
     assert started.log_lines(" error ") == []
