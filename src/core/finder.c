@@ -147,10 +147,12 @@ static struct finder_plan plan_forward(struct finder *finder, int room_rows, int
 
     plan_lanes(finder, &plan);
     plan.rows = finder_rows_that_fit(finder, room_rows, room_bytes);
-    plan.lane_rows = plan.rows / (finder->full_lanes > 0 ? finder->full_lanes : 1);
+    if (plan.lanes_count == 0)
+        return plan_nothing();
+    plan.lane_rows = plan.rows / (finder->full_lanes > 0 ? finder->full_lanes : plan.lanes_count);
     if (plan.lane_rows < LANE_ROWS_MIN)
         plan.lane_rows = LANE_ROWS_MIN;
-    return plan.lanes_count > 0 ? plan : plan_nothing();
+    return plan;
 }
 
 static struct finder_plan plan_reread(struct finder *finder, int64_t now_us)
@@ -261,26 +263,42 @@ static void forward_pause(struct finder *finder, int64_t now_us)
         finder->idle_pause_us = finder->longest_pause_us;
 }
 
+/* The last lane of the plan that gave a row; -1: none did. */
+static int last_that_gave(const struct finder_plan *plan, const struct finder_yield *yield)
+{
+    int last = plan->lanes_count - 1;
+
+    while (last >= 0 && yield->rows[plan->lanes[last]] == 0)
+        last--;
+    return last;
+}
+
+/* Those that filled their share, and those that the read was cut before: they may have any number.
+ */
+static int lanes_with_more(const struct finder_plan *plan, const struct finder_yield *yield,
+                           int last)
+{
+    bool is_cut = rows_total(plan, yield) >= plan->rows;
+    int count = is_cut ? plan->lanes_count - 1 - last : 0;
+
+    for (int i = 0; i <= last; i++)
+        count += yield->rows[plan->lanes[i]] >= plan->lane_rows;
+    return count;
+}
+
 static void forward_note_end(struct finder *finder, const struct finder_plan *plan,
                              const struct finder_yield *yield, int64_t now_us)
 {
-    int last = -1;
+    int last = last_that_gave(plan, yield);
 
-    finder->full_lanes = 0;
-    for (int i = 0; i < plan->lanes_count; i++) {
-        int lane = plan->lanes[i];
-
-        finder->full_lanes += yield->rows[lane] >= plan->lane_rows;
-        if (yield->rows[lane] > 0)
-            last = lane;
-    }
+    finder->full_lanes = lanes_with_more(plan, yield, last);
     /* Bytes can cut a read below its limits as well: only an empty one proves that there is no
      * more. */
     if (last < 0) {
         forward_pause(finder, now_us);
         return;
     }
-    finder->first_lane = (last + 1) % FINDER_LANES;
+    finder->first_lane = (plan->lanes[last] + 1) % FINDER_LANES;
     finder_wake(finder);
 }
 

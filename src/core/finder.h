@@ -54,7 +54,7 @@ struct finder {
     struct finder_scan reread;
     struct finder_scan sweep;
     int first_lane;       /* the next read begins with it: a full lane doesn't starve others */
-    int full_lanes;       /* lanes that filled their share of the last forward read */
+    int full_lanes;       /* lanes that may have more than the last forward read took of them */
     int64_t next_poll_us; /* not before; 0 while reads bring rows */
     int64_t idle_pause_us;
     int64_t longest_pause_us; /* worker.poll_interval */
