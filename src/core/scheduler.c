@@ -89,6 +89,16 @@ static enum scheduler_standing standing_of(const struct scheduler_entry *entry)
     return entry->failures < FALTERING_FAILURES ? SCHEDULER_PROVEN : SCHEDULER_FALTERING;
 }
 
+/* --- slots --- */
+
+/* Besides the reserve. */
+static bool has_free_slots(const struct scheduler *scheduler)
+{
+    int slots = scheduler->limits.slots;
+
+    return slots - scheduler->in_flight > slots / RESERVE_PARTS;
+}
+
 /* --- states --- */
 
 static void serve_origin(struct scheduler *scheduler, struct scheduler_origin *origin,
@@ -171,6 +181,8 @@ static int64_t possible_from_us(const struct scheduler_entry *entry)
         from_us = entry->held_until_us;
     if (entry->breaker.state == BREAKER_OPEN && entry->breaker.next_probe_us > from_us)
         from_us = entry->breaker.next_probe_us;
+    if (reach_next_us(&entry->reach, entry->in_flight) > from_us)
+        from_us = reach_next_us(&entry->reach, entry->in_flight);
     return from_us;
 }
 
@@ -215,13 +227,22 @@ static bool may_stay(const struct scheduler_entry *entry)
     return entry->state == SCHEDULER_READY && entry->is_second == (entry->in_flight > 0);
 }
 
+/* Nobody needs more than one slot while there are only those left that others need. */
+static int reach_limit(const struct scheduler *scheduler, const struct scheduler_entry *entry)
+{
+    return has_free_slots(scheduler) ? window_size(&entry->window) : 1;
+}
+
 /* Puts an entry where it belongs after something has changed. */
 static void settle(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us,
                    bool has_had_turn)
 {
-    enum scheduler_state state = wanted_state(entry, now_us);
     bool was_released = entry->is_released;
+    enum scheduler_state state;
 
+    reach_note(&entry->reach, entry->has_work, entry->in_flight, reach_limit(scheduler, entry),
+               now_us);
+    state = wanted_state(entry, now_us);
     note_trouble(scheduler, entry, now_us);
     if (state == SCHEDULER_READY && !has_had_turn && may_stay(entry))
         return;
@@ -316,6 +337,7 @@ void scheduler_entry_init(struct scheduler *scheduler, struct scheduler_entry *e
     (void)scheduler;
     *entry = (struct scheduler_entry){.state = SCHEDULER_IDLE, .origin = origin};
     window_init(&entry->window, 1, 1);
+    reach_init(&entry->reach);
 }
 
 void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry *entry,
@@ -404,15 +426,16 @@ static void expire_timers(struct scheduler *scheduler, int64_t now_us)
 /* The ready entry that has waited longest, of those whose standing has a slot left. */
 static struct scheduler_entry *first_in_turn(const struct scheduler *scheduler)
 {
-    int room = scheduler->limits.slots - scheduler->in_flight;
-    int reserve = scheduler->limits.slots / RESERVE_PARTS;
+    int lists = has_free_slots(scheduler) ? 2 : 1;
     struct scheduler_entry *first = NULL;
 
-    for (int standing = 0; standing < SCHEDULER_STANDINGS && room > 0; standing++) {
+    if (scheduler->in_flight >= scheduler->limits.slots)
+        return NULL;
+    for (int standing = 0; standing < SCHEDULER_STANDINGS; standing++) {
         if (scheduler->standing_in_flight[standing] >=
             scheduler_share(scheduler, (enum scheduler_standing)standing))
             continue;
-        for (int i = 0; i < (room > reserve ? 2 : 1); i++) {
+        for (int i = 0; i < lists; i++) {
             struct scheduler_entry *entry = TAILQ_FIRST(&scheduler->ready[standing][i]);
 
             if (entry != NULL && (first == NULL || entry->turn < first->turn))
@@ -451,6 +474,7 @@ struct scheduler_ticket scheduler_start(struct scheduler *scheduler, struct sche
 {
     struct scheduler_origin *origin = entry->origin;
     struct scheduler_ticket ticket = {
+        .started_us = now_us,
         .standing = standing_of(entry),
         .is_probe = entry->breaker.state == BREAKER_OPEN,
         .is_origin_probe = origin->breaker.state == BREAKER_OPEN,
@@ -585,6 +609,8 @@ struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct sch
     scheduler->standing_in_flight[ticket->standing]--;
     entry->in_flight--;
     entry->origin->in_flight--;
+    if (health == HEALTH_GOOD || health == HEALTH_ALIVE)
+        reach_note_answer(&entry->reach, now_us - ticket->started_us);
     note_health(scheduler, entry, ticket, health, &change, now_us, random01);
     change.is_held = hold(entry, hold_us, now_us);
     note_origin_trouble(scheduler, entry->origin);

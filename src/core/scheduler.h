@@ -37,6 +37,7 @@
 #include "core/health.h"
 #include "core/heap.h"
 #include "core/rate_limit.h"
+#include "core/reach.h"
 #include "core/window.h"
 
 #define FALTERING_FAILURES 3
@@ -101,6 +102,7 @@ struct scheduler_entry {
     uint64_t turn;
     int64_t held_until_us; /* Retry-After */
     struct window window;
+    struct reach reach;
     struct rate_limit rate;
     struct breaker breaker;
     struct heap_node timer;
@@ -122,6 +124,7 @@ struct scheduler {
 
 /* Of one request: kept by the caller until scheduler_finish(). */
 struct scheduler_ticket {
+    int64_t started_us;
     enum scheduler_standing standing;
     bool is_probe;
     bool is_origin_probe;

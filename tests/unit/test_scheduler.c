@@ -16,7 +16,9 @@ struct bench {
 
 static struct scheduler_terms usual = {.max_in_flight = 32};
 
-/* entries_count endpoints, so many of them on each origin. */
+#define FULL_REACH 64
+
+/* entries_count endpoints, so many of them on each origin; none has to show its need first. */
 static void bench_init(struct bench *bench, int slots, int entries_count, int on_each)
 {
     struct scheduler_limits limits = {
@@ -37,6 +39,7 @@ static void bench_init(struct bench *bench, int slots, int entries_count, int on
             scheduler_origin_init(&bench->scheduler, origin);
         scheduler_entry_init(&bench->scheduler, &bench->entries[i], origin);
         scheduler_entry_set_terms(&bench->scheduler, &bench->entries[i], &usual, bench->now_us);
+        bench->entries[i].reach.size = FULL_REACH;
         scheduler_set_work(&bench->scheduler, &bench->entries[i], true, bench->now_us);
     }
 }
@@ -148,6 +151,67 @@ static void test_window_of_an_endpoint_opens(void **state)
     for (int i = 0; i < WINDOW_START; i++)
         finish(&bench, 0, HEALTH_GOOD);
     assert_int_equal(start_all(&bench), 2 * WINDOW_START);
+}
+
+/* A second request beside the first only when that has not answered for a while. */
+static void test_one_at_a_time_until_more_are_needed(void **state)
+{
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 1000, 2, 1);
+    for (int i = 0; i < 2; i++)
+        reach_init(&bench.entries[i].reach);
+    assert_int_equal(start_all(&bench), 2);
+    assert_int_equal(scheduler_next_us(&bench.scheduler), bench.now_us + REACH_PATIENCE_MIN_US);
+    finish(&bench, 1, HEALTH_GOOD);
+    assert_int_equal(start(&bench), 1);
+    stop_work(&bench, 1, 2);
+    bench.now_us += REACH_PATIENCE_MIN_US - 1;
+    assert_int_equal(start(&bench), -1);
+    bench.now_us += 1;
+    assert_int_equal(start(&bench), 0);
+    assert_int_equal(start(&bench), -1);
+}
+
+static void test_slow_answers_are_waited_for(void **state)
+{
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 1000, 1, 1);
+    reach_init(&bench.entries[0].reach);
+    assert_int_equal(start_all(&bench), 1);
+    bench.now_us += SECOND / 10;
+    finish(&bench, 0, HEALTH_GOOD);
+    stop_work(&bench, 0, 1);
+    scheduler_set_work(&bench.scheduler, &bench.entries[0], true, bench.now_us);
+    assert_int_equal(start_all(&bench), 1);
+    assert_int_equal(scheduler_next_us(&bench.scheduler), bench.now_us + SECOND / 5);
+}
+
+/* While others need the slots that are left, nobody gets used to more. */
+static void test_no_reach_into_the_reserve(void **state)
+{
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 64, 64, 1);
+    prove(&bench, 0, 64, 3);
+    for (int i = 0; i < 64; i++)
+        reach_init(&bench.entries[i].reach);
+    assert_int_equal(start_all(&bench), 64);
+    finish(&bench, 63, HEALTH_GOOD);
+    stop_work(&bench, 1, 64);
+    for (int i = 0; i < 10; i++) {
+        bench.now_us += REACH_PATIENCE_MIN_US;
+        assert_int_equal(start_all(&bench), 0);
+    }
+    assert_int_equal(bench.entries[0].reach.size, 1);
+    finish(&bench, 62, HEALTH_GOOD);
+    finish(&bench, 61, HEALTH_GOOD);
+    bench.now_us += REACH_PATIENCE_MIN_US;
+    assert_int_equal(start_all(&bench), 1);
 }
 
 /* An override is obeyed at once, in both directions. */
@@ -484,6 +548,7 @@ static void test_shares(void **state)
     /* One that has never been heard of, and one that works, go before them. */
     scheduler_origin_init(&bench.scheduler, &bench.origins[250]);
     scheduler_entry_init(&bench.scheduler, &bench.entries[250], &bench.origins[250]);
+    bench.entries[250].reach.size = FULL_REACH;
     scheduler_entry_set_terms(&bench.scheduler, &bench.entries[250], &usual, bench.now_us);
     scheduler_set_work(&bench.scheduler, &bench.entries[250], true, bench.now_us);
     assert_int_equal(start(&bench), 250);
@@ -701,6 +766,9 @@ int main(void)
         cmocka_unit_test(test_turns_go_round),
         cmocka_unit_test(test_no_work_no_turn),
         cmocka_unit_test(test_window_of_an_endpoint_opens),
+        cmocka_unit_test(test_one_at_a_time_until_more_are_needed),
+        cmocka_unit_test(test_slow_answers_are_waited_for),
+        cmocka_unit_test(test_no_reach_into_the_reserve),
         cmocka_unit_test(test_override_of_the_window),
         cmocka_unit_test(test_origin_is_capped_and_its_endpoints_take_turns),
         cmocka_unit_test(test_full_origin_does_not_stop_others),
