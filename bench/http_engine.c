@@ -159,6 +159,7 @@ static struct http_engine *new_engine(struct event_base *base, const struct choi
         .connect_timeout_ms = 5000,
         .max_response_bytes = (int64_t)64 * 1024,
         .max_connections = IDLE_CONNECTIONS,
+        .max_tls_connections = IDLE_CONNECTIONS,
     };
 
     return http_engine_new(base, &options, on_finished, on_wake, run, error);

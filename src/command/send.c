@@ -63,7 +63,7 @@ static void on_exchange_wake(void *owner)
 
 static int run_exchange(const struct config *config, struct exchange *exchange)
 {
-    const struct http_options options = exchange_options(config, 1);
+    const struct http_options options = exchange_options(config);
     struct event_base *base = event_base_new();
     struct error error = {0};
     struct http_engine *engine;

@@ -37,7 +37,8 @@ static void init_parts(struct http_engine *engine)
     TAILQ_INIT(&engine->ended);
     TAILQ_INIT(&engine->spare);
     event_assign(&engine->ended_event, engine->base, -1, 0, on_ended_event, engine);
-    pool_init(&engine->pool, engine->base, engine->settings.options.max_connections);
+    pool_init(&engine->pool, engine->base, engine->settings.options.max_connections,
+              engine->settings.options.max_tls_connections);
     target_table_init(&engine->targets, &engine->settings, &engine->pool);
     dialer_init(&engine->dialer, engine->base, &engine->settings, conversation_on_dialed);
 }

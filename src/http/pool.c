@@ -13,9 +13,25 @@ static int64_t expires_us(const struct connection *connection)
     return connection->idle_since_us + (int64_t)POOL_IDLE_MS * 1000;
 }
 
+static struct pool_shelf *shelf_of(struct pool *pool, const struct origin *origin)
+{
+    return origin->is_tls ? &pool->tls : &pool->plain;
+}
+
+/* The one that has been idle for longest; NULL when none is. */
+static struct connection *oldest_of(const struct pool *pool)
+{
+    struct connection *plain = TAILQ_FIRST(&pool->plain.by_age);
+    struct connection *tls = TAILQ_FIRST(&pool->tls.by_age);
+
+    if (plain == NULL || tls == NULL)
+        return plain != NULL ? plain : tls;
+    return plain->idle_since_us <= tls->idle_since_us ? plain : tls;
+}
+
 static void set_timer(struct pool *pool, int64_t now_us)
 {
-    const struct connection *oldest = TAILQ_FIRST(&pool->by_age);
+    const struct connection *oldest = oldest_of(pool);
     int64_t wait_us;
     struct timeval timeout;
 
@@ -36,22 +52,25 @@ static void on_pool_timer(evutil_socket_t fd, short events, void *argument)
 
     (void)fd;
     (void)events;
-    while ((oldest = TAILQ_FIRST(&pool->by_age)) != NULL && expires_us(oldest) <= now_us)
+    while ((oldest = oldest_of(pool)) != NULL && expires_us(oldest) <= now_us)
         pool_drop(pool, oldest);
     set_timer(pool, now_us);
 }
 
-void pool_init(struct pool *pool, struct event_base *base, size_t max_idle)
+void pool_init(struct pool *pool, struct event_base *base, size_t max_idle, size_t max_idle_tls)
 {
-    *pool = (struct pool){.max_idle = max_idle};
-    TAILQ_INIT(&pool->by_age);
+    *pool = (struct pool){.plain.max_idle = max_idle, .tls.max_idle = max_idle_tls};
+    TAILQ_INIT(&pool->plain.by_age);
+    TAILQ_INIT(&pool->tls.by_age);
     event_assign(&pool->timer, base, -1, 0, on_pool_timer, pool);
 }
 
 void pool_clear(struct pool *pool)
 {
-    while (!TAILQ_EMPTY(&pool->by_age))
-        pool_drop(pool, TAILQ_FIRST(&pool->by_age));
+    struct connection *oldest;
+
+    while ((oldest = oldest_of(pool)) != NULL)
+        pool_drop(pool, oldest);
     event_del(&pool->timer);
 }
 
@@ -89,9 +108,11 @@ void pool_release_origin(struct pool *pool, struct origin *origin)
 
 static void unlink_idle(struct pool *pool, struct connection *connection)
 {
+    struct pool_shelf *shelf = shelf_of(pool, connection->origin);
+
     TAILQ_REMOVE(&connection->origin->idle, connection, by_origin);
-    TAILQ_REMOVE(&pool->by_age, connection, by_age);
-    pool->idle--;
+    TAILQ_REMOVE(&shelf->by_age, connection, by_age);
+    shelf->idle--;
 }
 
 void pool_drop(struct pool *pool, struct connection *connection)
@@ -118,9 +139,10 @@ struct connection *pool_take(struct pool *pool, struct origin *origin)
 void pool_put(struct pool *pool, struct connection *connection, int64_t now_us)
 {
     struct origin *origin = connection->origin;
-    bool was_empty = pool->idle == 0;
+    struct pool_shelf *shelf = shelf_of(pool, origin);
+    bool was_empty = pool->plain.idle + pool->tls.idle == 0;
 
-    if (pool->max_idle == 0 || now_us < origin->distrusted_until_us ||
+    if (shelf->max_idle == 0 || now_us < origin->distrusted_until_us ||
         now_us - connection->opened_us > (int64_t)POOL_LIFETIME_MS * 1000) {
         connection_close(connection);
         return;
@@ -128,10 +150,9 @@ void pool_put(struct pool *pool, struct connection *connection, int64_t now_us)
     connection->idle_since_us = now_us;
     connection_set_state(connection, CONNECTION_IDLE);
     TAILQ_INSERT_HEAD(&origin->idle, connection, by_origin);
-    TAILQ_INSERT_TAIL(&pool->by_age, connection, by_age);
-    pool->idle++;
-    if (pool->idle > pool->max_idle)
-        pool_drop(pool, TAILQ_FIRST(&pool->by_age));
+    TAILQ_INSERT_TAIL(&shelf->by_age, connection, by_age);
+    if (++shelf->idle > shelf->max_idle)
+        pool_drop(pool, TAILQ_FIRST(&shelf->by_age));
     if (was_empty && event_pending(&pool->timer, EV_TIMEOUT, NULL) == 0)
         set_timer(pool, now_us);
 }

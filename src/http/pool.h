@@ -5,7 +5,8 @@
  * lives while a target or a connection holds it. The connection used last is used first, so that a
  * surplus grows old and is closed: after POOL_IDLE_MS without use, POOL_LIFETIME_MS after it was
  * opened (its name may point elsewhere by then), or when more than the limit are idle, the oldest
- * of all origins first.
+ * of all origins first. Plain ones cost little but a file descriptor; those with TLS hold buffers
+ * and certificates, and have a limit of their own.
  *
  * An origin whose kept connection ended under a request is not trusted to keep them for
  * POOL_DISTRUST_MS: some servers close after every answer without saying so, and a request that
@@ -38,15 +39,20 @@ struct origin {
     int64_t distrusted_until_us;
 };
 
-struct pool {
-    struct origin *by_key;
-    struct connection_list by_age; /* all that are idle; idle for longest first */
+/* The idle connections of one kind. */
+struct pool_shelf {
+    struct connection_list by_age; /* idle for longest first */
     size_t idle;
     size_t max_idle;
-    struct event timer; /* for the first of by_age */
 };
 
-void pool_init(struct pool *pool, struct event_base *base, size_t max_idle);
+struct pool {
+    struct origin *by_key;
+    struct pool_shelf plain, tls;
+    struct event timer; /* for the first that gets too old */
+};
+
+void pool_init(struct pool *pool, struct event_base *base, size_t max_idle, size_t max_idle_tls);
 
 /* Closes all that is idle. */
 void pool_clear(struct pool *pool);

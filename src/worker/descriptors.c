@@ -3,7 +3,11 @@
 #include <sys/resource.h>
 
 /* Kept open even when few requests run at a time: they may go to many receivers in turn. */
-#define IDLE_MIN 1024
+#define IDLE_MAX     16384
+#define IDLE_TLS_MIN 1024
+
+/* What a process whose limit is not known is taken to have. */
+#define FILES_MIN 1024
 
 /* What a process without a limit is taken to have. */
 #define LIMIT_MAX 1048576
@@ -13,7 +17,7 @@ static size_t raise_limit(void)
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-        return IDLE_MIN;
+        return FILES_MIN;
     if (files.rlim_cur < files.rlim_max) {
         rlim_t soft = files.rlim_cur;
 
@@ -38,7 +42,8 @@ struct descriptor_share descriptors_share(int64_t max_in_flight)
 
     return (struct descriptor_share){
         .in_flight = at_most(wish, limit / 3),
-        .idle = at_most(wish > IDLE_MIN ? wish : IDLE_MIN, limit / 3),
+        .idle = at_most(IDLE_MAX, limit / 3),
+        .idle_tls = at_most(wish > IDLE_TLS_MIN ? wish : IDLE_TLS_MIN, limit / 3),
         .limit = limit,
     };
 }

@@ -5,7 +5,8 @@
  * costs its delivery an attempt. So the limit is known before the first one: the soft limit of open
  * files (1,024 in most shells) is raised to the hard one, and shared out. One third is for requests
  * in flight, one for connections kept open while idle, and one for what resolving names takes (a
- * socket pair and a socket to the name server for each) and for everything else.
+ * socket pair and a socket to the name server for each) and for everything else. Of those with TLS
+ * no more are kept than requests may be in flight, for each holds some tens of kB.
  */
 #ifndef POSTRIDER_WORKER_DESCRIPTORS_H
 #define POSTRIDER_WORKER_DESCRIPTORS_H
@@ -16,6 +17,7 @@
 struct descriptor_share {
     size_t in_flight; /* requests at a time; less than wished for when files are few */
     size_t idle;      /* connections kept open */
+    size_t idle_tls;  /* of them with TLS */
     size_t limit;     /* of open files */
 };
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "core/retry_after.h"
 
-struct http_options exchange_options(const struct config *config, size_t max_connections)
+struct http_options exchange_options(const struct config *config)
 {
     return (struct http_options){
         .allow_count = config->network.allow_count,
@@ -16,7 +16,6 @@ struct http_options exchange_options(const struct config *config, size_t max_con
         .ca_file = config->network.ca_file,
         .connect_timeout_ms = config->delivery.connect_timeout_ms,
         .max_response_bytes = config->delivery.max_response_bytes,
-        .max_connections = max_connections,
     };
 }
 

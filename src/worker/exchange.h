@@ -13,7 +13,7 @@
 #include "http/engine.h"
 
 /* Borrows from config, which must outlive the engine. */
-struct http_options exchange_options(const struct config *config, size_t max_connections);
+struct http_options exchange_options(const struct config *config);
 
 /* Reads Retry-After by the wall clock. */
 struct attempt exchange_attempt(const struct http_response *response);

@@ -34,8 +34,10 @@ static struct http_engine *new_engine(struct worker *worker, const struct config
                                       struct error *error)
 {
     struct descriptor_share share = descriptors_share(config->worker.max_in_flight);
-    struct http_options options = exchange_options(config, share.idle);
+    struct http_options options = exchange_options(config);
 
+    options.max_connections = share.idle;
+    options.max_tls_connections = share.idle_tls;
     if (share.in_flight < (size_t)config->worker.max_in_flight)
         log_event(LOG_LEVEL_WARNING,
                   "open files limit the requests in flight; raise LimitNOFILE or lower "

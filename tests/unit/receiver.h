@@ -285,6 +285,7 @@ static inline struct client *client_new(void)
         .connect_timeout_ms = 20000,
         .max_response_bytes = 64 * 1024,
         .max_connections = 64,
+        .max_tls_connections = 64,
     };
     client->base = event_base_new();
     return client;

@@ -457,6 +457,7 @@ static void test_idle_connections_are_limited(void **state)
 
     (void)state;
     client->options.max_connections = 10;
+    client->options.max_tls_connections = 1000;
     client_open(client);
     for (int i = 0; i < 100; i++) {
         snprintf(url, sizeof(url), "http://h%d.localhost:%d/", i, receiver->port);

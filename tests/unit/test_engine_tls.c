@@ -127,30 +127,43 @@ static void serve_reset(struct connection *connection)
     reset_connection(connection);
 }
 
-static void test_good_certificate(void **state)
+static void post_three(bool is_kept)
 {
     struct client *client = client_new();
     struct receiver *receiver = receiver_start(serve_tls);
     struct result result = {0};
     char url[URL_SIZE];
 
-    (void)state;
     server_context = new_context("DNS:localhost", 3600, TLS1_3_VERSION);
     client->options.ca_file = ca_file;
+    client->options.max_tls_connections = is_kept ? 1 : 0;
     client_open(client);
     snprintf(url, sizeof(url), "https://localhost:%d/", receiver->port);
     for (int i = 0; i < 3; i++) {
         client_post_to(client, url, LONG_MS, &result);
         if (result.status != 200)
             fail_msg("%s\n%s", result.error, result.transcript);
-        assert_int_equal(result.is_reused, i > 0);
-        assert_int_equal(result.timings.tls_us > 0, i == 0);
+        assert_int_equal(result.is_reused, is_kept && i > 0);
+        assert_int_equal(result.timings.tls_us > 0, !is_kept || i == 0);
     }
-    assert_int_equal(receiver->connections, 1);
+    assert_int_equal(receiver->connections, is_kept ? 1 : 3);
     free(result.transcript);
     client_free(client);
     receiver_stop(receiver);
     SSL_CTX_free(server_context);
+}
+
+static void test_good_certificate(void **state)
+{
+    (void)state;
+    post_three(true);
+}
+
+/* Those with TLS have a limit of their own. */
+static void test_none_is_kept_where_none_may_be(void **state)
+{
+    (void)state;
+    post_three(false);
 }
 
 static void test_bad_handshakes(void **state)
@@ -216,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_certificate),
+        cmocka_unit_test(test_none_is_kept_where_none_may_be),
         cmocka_unit_test(test_bad_handshakes),
     };
     int failed;
