@@ -223,7 +223,7 @@ bool due_send_read(struct due_reader *reader, struct db_link *link, const struct
                                           {limit.digits, room.digits, array_end(&reader->hashes),
                                            array_end(&reader->lanes), array_end(&reader->times),
                                            array_end(&reader->ids), lane_rows.digits, rows.digits}};
-    return db_link_send(link, &statement, 1, on_answer, owner);
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
 }
 
 void due_refill_begin(struct due_reader *reader)
@@ -260,7 +260,7 @@ bool due_refill_send(struct due_reader *reader, struct db_link *link, int64_t ro
                                       array_end(&reader->times), array_end(&reader->ids),
                                       array_end(&reader->limits)}};
 
-    return db_link_send(link, &statement, 1, on_answer, owner);
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
 }
 
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,
@@ -276,7 +276,7 @@ bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char 
     for (int i = 0; i < count; i++)
         array_add_plain(&reader->ids, ids[i]);
     statement.values[3] = array_end(&reader->ids);
-    return db_link_send(link, &statement, 1, on_answer, owner);
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
 }
 
 int due_rows_count(const PGresult *result)

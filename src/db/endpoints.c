@@ -78,7 +78,7 @@ bool endpoint_loader_send(struct endpoint_loader *loader, struct db_link *link,
     struct db_statement statement = {
         load_sql, 2, {array_end(&loader->customers), array_end(&loader->urls)}};
 
-    return db_link_send(link, &statement, 1, on_answer, owner);
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
 }
 
 PGresult *endpoint_load(struct db_session *session, const char *customer_id, const char *url,

@@ -103,7 +103,7 @@ static bool send_renewal(struct db_link *link, const struct lanes_worker *worker
 
     format_numbers(worker, request, lease_ms, numbers);
     snprintf(rate, sizeof(rate), "%.3f", worker->rate);
-    return db_link_send(link, statements, 3, on_answer, request_owner);
+    return db_link_send_often(link, statements, 3, on_answer, request_owner);
 }
 
 bool lanes_send(struct db_link *link, const struct lanes_worker *worker,
@@ -114,7 +114,7 @@ bool lanes_send(struct db_link *link, const struct lanes_worker *worker,
 
     if (request->ask == LEASES_RENEW)
         return send_renewal(link, worker, request, lease_ms, on_answer, request_owner);
-    return db_link_send(link, &view, 1, on_answer, request_owner);
+    return db_link_send_often(link, &view, 1, on_answer, request_owner);
 }
 
 static int64_t number_at(const PGresult *result, int column)

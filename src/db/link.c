@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/memory.h"
+#include "db/prepared.h"
 
 #define CONNECT_TIMEOUT_MS   10000
 #define RECONNECT_FIRST_MS   100
@@ -17,6 +18,7 @@
  * First in every transaction ($2 = true), or once for the session of a direct link: that saves a
  * third of what the database does for a small read. Each row is found through one index, by key;
  * the planner's other ideas (a sort of everything, a hash of the table) come from stale statistics.
+ * So a generic plan is as good as any; a session's statements are planned once (db/prepared.h).
  * lock_timeout: an operator's open transaction on one row must not hold up the outcomes of all the
  * others.
  */
@@ -29,7 +31,9 @@ static const char settings_sql[] =
     "$2::bool), "
     "set_config('enable_hashjoin', 'off', $2::bool), set_config('enable_mergejoin', 'off', "
     "$2::bool), "
-    "set_config('jit', 'off', $2::bool)";
+    "set_config('jit', 'off', $2::bool), "
+    "set_config('plan_cache_mode', CASE WHEN $2::bool THEN current_setting('plan_cache_mode') "
+    "ELSE 'force_generic_plan' END, $2::bool)";
 
 struct request {
     STAILQ_ENTRY(request) entry;
@@ -68,6 +72,7 @@ struct db_link {
     size_t outstanding;
     bool is_direct;
     bool has_settings; /* of the session */
+    struct prepared prepared;
     bool has_input;
     bool tell_up;
     bool tell_down;
@@ -120,6 +125,7 @@ static void link_to_down(struct db_link *link, const char *reason)
     link->state = LINK_DOWN;
     link->is_direct = false;
     link->has_settings = false;
+    prepared_reset(&link->prepared);
     link->has_input = false;
     link->tell_up = false;
     link->tell_down = true;
@@ -334,6 +340,10 @@ size_t db_link_outstanding(const struct db_link *link)
 static bool send_statement(struct db_link *link, const char *sql, int count,
                            const char *const *values)
 {
+    const char *name = prepared_name(&link->prepared, sql);
+
+    if (name != NULL)
+        return PQsendQueryPrepared(link->connection, name, count, values, NULL, NULL, 0) == 1;
     return PQsendQueryParams(link->connection, sql, count, NULL, values, NULL, NULL, 0) == 1;
 }
 
@@ -344,11 +354,34 @@ static bool send_settings(struct db_link *link, bool is_local)
     return send_statement(link, settings_sql, 2, values);
 }
 
+/* Ends what was sent since the last request: it is one, and its answers are awaited. */
+static bool end_request(struct db_link *link, const struct request *given)
+{
+    struct request *request;
+
+    if (PQpipelineSync(link->connection) != 1) {
+        link_lost(link);
+        return false;
+    }
+    request = memory_new(1, sizeof(*request));
+    request->on_answer = given->on_answer;
+    request->owner = given->owner;
+    request->settings = given->settings;
+    request->expected = given->expected;
+    STAILQ_INSERT_TAIL(&link->requests, request, entry);
+    link->outstanding++;
+    link_flush(link);
+    return true;
+}
+
 static bool send_request(struct db_link *link, const struct db_statement *statements, int count,
                          db_link_answered *on_answer, void *request_owner)
 {
     int settings = !link->has_settings;
-    struct request *request;
+    struct request request = {.on_answer = on_answer,
+                              .owner = request_owner,
+                              .settings = settings,
+                              .expected = count + settings};
     bool is_sent;
 
     if (count > DB_STATEMENTS_MAX)
@@ -357,19 +390,11 @@ static bool send_request(struct db_link *link, const struct db_statement *statem
     for (int i = 0; is_sent && i < count; i++)
         is_sent =
             send_statement(link, statements[i].sql, statements[i].count, statements[i].values);
-    if (!is_sent || PQpipelineSync(link->connection) != 1) {
+    if (!is_sent) {
         link_lost(link);
         return false;
     }
-    request = memory_new(1, sizeof(*request));
-    request->on_answer = on_answer;
-    request->owner = request_owner;
-    request->settings = settings;
-    request->expected = count + settings;
-    STAILQ_INSERT_TAIL(&link->requests, request, entry);
-    link->outstanding++;
-    link_flush(link);
-    return true;
+    return end_request(link, &request);
 }
 
 bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
@@ -377,6 +402,38 @@ bool db_link_send(struct db_link *link, const struct db_statement *statements, i
 {
     return link->state == LINK_UP &&
            send_request(link, statements, count, on_answer, request_owner);
+}
+
+/* What is refused is not tried again: it goes on being sent in full. */
+static void on_prepare_answered(void *owner, const struct db_answer *answer)
+{
+    struct prepared_statement *statement = owner;
+
+    statement->is_ready = answer->result == DB_ANSWERED;
+}
+
+/* Behind its first use, as a request of its own. A link that is lost meanwhile says so itself. */
+static void prepare(struct db_link *link, const struct db_statement *statement)
+{
+    struct prepared_statement *entry = prepared_begin(&link->prepared, statement->sql);
+    struct request request = {.on_answer = on_prepare_answered, .owner = entry, .expected = 1};
+
+    if (entry == NULL)
+        return;
+    if (PQsendPrepare(link->connection, entry->name, entry->sql, statement->count, NULL) != 1)
+        link_lost(link);
+    else
+        (void)end_request(link, &request);
+}
+
+bool db_link_send_often(struct db_link *link, const struct db_statement *statements, int count,
+                        db_link_answered *on_answer, void *request_owner)
+{
+    if (!db_link_send(link, statements, count, on_answer, request_owner))
+        return false;
+    for (int i = 0; i < count && link->state == LINK_UP && link->has_settings; i++)
+        prepare(link, &statements[i]);
+    return true;
 }
 
 static void request_clear_results(struct request *request)
@@ -404,7 +461,8 @@ static void request_finish(struct db_link *link, struct request *request, enum d
     free(request);
 }
 
-static void request_note_error(struct request *request, const PGresult *result)
+static void request_note_error(struct db_link *link, struct request *request,
+                               const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -412,6 +470,7 @@ static void request_note_error(struct request *request, const PGresult *result)
     request->is_refused = true;
     copy_message(request->message, primary != NULL ? primary : PQresultErrorMessage(result));
     snprintf(request->sqlstate, sizeof(request->sqlstate), "%s", state != NULL ? state : "");
+    prepared_note_refusal(&link->prepared, request->sqlstate);
 }
 
 /* One result that belongs to the first request of the list; it takes ownership. */
@@ -432,7 +491,7 @@ static void request_take(struct db_link *link, struct request *request, PGresult
     } else {
         /* An aborted statement comes after the error that is to be reported. */
         if (status != PGRES_PIPELINE_ABORTED && !request->is_refused)
-            request_note_error(request, result);
+            request_note_error(link, request, result);
         PQclear(result);
     }
 }

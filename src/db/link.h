@@ -12,8 +12,8 @@
  *
  * Through a pooler every transaction sets its search_path and planner switches for itself
  * (set_config, local), so nothing depends on session state and PgBouncer in transaction mode is
- * fine. A direct link (below) sets them once. Statements are not prepared by name. Limit: libpq
- * resolves host names while it blocks.
+ * fine. A direct link (below) sets them once, and prepares what is sent often, with generic plans.
+ * Limit: libpq resolves host names while it blocks.
  */
 #ifndef POSTRIDER_DB_LINK_H
 #define POSTRIDER_DB_LINK_H
@@ -76,6 +76,10 @@ size_t db_link_outstanding(const struct db_link *link);
 /* False when the link is down: nothing was sent, and there will be no answer. */
 bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
                   db_link_answered *on_answer, void *request_owner) MUST_USE;
+
+/* The same for statements that come again and again; their texts must be static (db/prepared.h). */
+bool db_link_send_often(struct db_link *link, const struct db_statement *statements, int count,
+                        db_link_answered *on_answer, void *request_owner) MUST_USE;
 
 /*
  * True when the link speaks to its own backend for certain, so that a session's state is its own.

@@ -117,5 +117,5 @@ bool outcome_writer_send(struct outcome_writer *writer, struct db_link *link,
         statements[0].values[i] = array_end(&writer->columns[i]);
     statements[1].values[0] = array_end(&writer->disabled_customers);
     statements[1].values[1] = array_end(&writer->disabled_urls);
-    return db_link_send(link, statements, disables ? 2 : 1, on_answer, owner);
+    return db_link_send_often(link, statements, disables ? 2 : 1, on_answer, owner);
 }

@@ -48,12 +48,12 @@ bool wakeups_send_ask(struct db_link *link, db_link_answered *on_answer, void *o
     struct db_statement statement = {ask_sql, 1, {seconds}};
 
     snprintf(seconds, sizeof(seconds), "%d", WAKEUPS_SECONDS);
-    return db_link_send(link, &statement, 1, on_answer, owner);
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
 }
 
 bool wakeups_send_withdraw(struct db_link *link, db_link_answered *on_answer, void *owner)
 {
     struct db_statement statement = {withdraw_sql, 0, {NULL}};
 
-    return db_link_send(link, &statement, 1, on_answer, owner);
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
 }

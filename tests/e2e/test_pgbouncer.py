@@ -8,6 +8,7 @@ import pytest
 
 from harness.behaviours import answer, for_each_event
 from harness.process import die_with_parent
+from harness.statements import Statements
 from harness.wait import wait_for
 
 
@@ -47,6 +48,7 @@ def bouncer(postgres):
 
 def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, config_file):
     direct = database.url
+    statements = Statements(database)
     database.url = bouncer(database)
     config = config_file(database)
     assert run_postrider("migrate", "-c", config).code == 0
@@ -74,4 +76,6 @@ def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, co
         assert len(started.log_lines("behind a pooler")) == 1
     assert database.value("SELECT count(*) FROM pg_stat_activity"
                           " WHERE datname = current_database()") <= 3
+    # Nor would a prepared statement be found on the next one.
+    assert set(statements.names(r"execute (\S+): ")) == {"<unnamed>"}
     database.url = direct
