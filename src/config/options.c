@@ -178,7 +178,7 @@ const struct config_option option_table[] = {
      .minimum = 1,
      .maximum = 65536,
      .default_text = "32",
-     .description = "requests under way to one endpoint at one time; it starts with a few"},
+     .description = "requests under way to one endpoint at one time; it starts with one"},
     {.key = "endpoint.max_in_flight_per_origin",
      .kind = OPTION_INTEGER,
      FIELD(endpoint.max_in_flight_per_origin),
