@@ -2,14 +2,13 @@
 
 #include <sys/resource.h>
 
+#define IDLE_MAX 16384
+
 /* Kept open even when few requests run at a time: they may go to many receivers in turn. */
-#define IDLE_MAX     16384
 #define IDLE_TLS_MIN 1024
 
-/* What a process whose limit is not known is taken to have. */
-#define FILES_MIN 1024
-
-/* What a process without a limit is taken to have. */
+/* What a process is taken to have whose limit isn't known, and one without a limit. */
+#define LIMIT_MIN 1024
 #define LIMIT_MAX 1048576
 
 static size_t raise_limit(void)
@@ -17,7 +16,7 @@ static size_t raise_limit(void)
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-        return FILES_MIN;
+        return LIMIT_MIN;
     if (files.rlim_cur < files.rlim_max) {
         rlim_t soft = files.rlim_cur;
 

@@ -5,8 +5,9 @@
  * costs its delivery an attempt. So the limit is known before the first one: the soft limit of open
  * files (1,024 in most shells) is raised to the hard one, and shared out. One third is for requests
  * in flight, one for connections kept open while idle, and one for what resolving names takes (a
- * socket pair and a socket to the name server for each) and for everything else. Of those with TLS
- * no more are kept than requests may be in flight, for each holds some tens of kB.
+ * socket pair and a socket to the name server for each) and for everything else. With TLS a
+ * connection holds some tens of kB: of those no more are kept than requests may be in flight, or
+ * 1,024.
  */
 #ifndef POSTRIDER_WORKER_DESCRIPTORS_H
 #define POSTRIDER_WORKER_DESCRIPTORS_H
