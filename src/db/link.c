@@ -364,10 +364,7 @@ static bool end_request(struct db_link *link, const struct request *given)
         return false;
     }
     request = memory_new(1, sizeof(*request));
-    request->on_answer = given->on_answer;
-    request->owner = given->owner;
-    request->settings = given->settings;
-    request->expected = given->expected;
+    *request = *given;
     STAILQ_INSERT_TAIL(&link->requests, request, entry);
     link->outstanding++;
     link_flush(link);
