@@ -146,9 +146,9 @@ static struct finder_plan plan_forward(struct finder *finder, int room_rows, int
     struct finder_plan plan = {.read = FINDER_FORWARD};
 
     plan_lanes(finder, &plan);
-    plan.rows = finder_rows_that_fit(finder, room_rows, room_bytes);
     if (plan.lanes_count == 0)
         return plan_nothing();
+    plan.rows = finder_rows_that_fit(finder, room_rows, room_bytes);
     plan.lane_rows = plan.rows / (finder->full_lanes > 0 ? finder->full_lanes : plan.lanes_count);
     if (plan.lane_rows < LANE_ROWS_MIN)
         plan.lane_rows = LANE_ROWS_MIN;

@@ -430,6 +430,7 @@ static void test_lanes_with_more_share_a_read(void **state)
     two[7] = 99;
     note_end(&finder, &plan, two, 299, 1, 1);
     plan = finder_plan(&finder, 1, 1000, INT64_MAX / 2);
+    assert_int_equal(plan.rows, 1000);
     assert_int_equal(plan.lane_rows, 500);
     first[0] = 500;
     first[1] = 500;
