@@ -79,6 +79,15 @@ def own_database(own_postgres):
     database.close()
 
 
+@pytest.fixture
+def two_phase_database(own_postgres, own_database):
+    """The same where transactions can be prepared."""
+    own_postgres.settings["max_prepared_transactions"] = "5"
+    own_database.close()
+    own_postgres.restart()
+    return own_database
+
+
 @pytest.fixture(scope="session")
 def run_postrider():
     return postrider.run_postrider

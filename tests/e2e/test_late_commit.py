@@ -3,7 +3,6 @@ import random
 import threading
 import uuid
 
-from conftest import migrate
 from psycopg2.extras import execute_values
 
 INSERT = ("INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload)"
@@ -81,13 +80,9 @@ def test_savepoints_and_updates_that_commit_late(service, migrated_database, rec
     assert server.requests_to("/lost") == [] and len(server.requests) == 14
 
 
-def test_prepared_transaction(service, own_postgres, receiver):
+def test_prepared_transaction(service, two_phase_database, receiver):
     """Two-phase commit: the transaction has no backend while it is open."""
-    own_postgres.settings["max_prepared_transactions"] = "5"
-    own_postgres.restart()
-    database = own_postgres.create_database()
-    migrate(database)
-    database.customer = database.insert_customer()
+    database = two_phase_database
     server = receiver()
     started = service(database)
     connection = database.connect()
@@ -105,7 +100,6 @@ def test_prepared_transaction(service, own_postgres, receiver):
     server.wait_for_requests(1, "/late")
     assert database.wait_for_no_pending() == {"delivered": 6}
     started.stop()
-    database.close()
 
 
 def test_stress_of_concurrent_transactions(service, migrated_database, receiver):

@@ -2,7 +2,6 @@
 import select
 
 import pytest
-from conftest import migrate
 
 from harness.behaviours import answer, for_each_event
 
@@ -173,13 +172,9 @@ def test_worker_without_the_privilege_polls(service, migrated_database, receiver
         migrated_database.execute("ALTER SEQUENCE elsewhere RENAME TO webhook_wakeups")
 
 
-def test_two_phase_commit_polls(service, own_postgres, receiver):
+def test_two_phase_commit_polls(service, two_phase_database, receiver):
     """Where no producer would notify, none is asked to; the log says why, once."""
-    own_postgres.settings["max_prepared_transactions"] = "5"
-    own_postgres.restart()
-    database = own_postgres.create_database()
-    migrate(database)
-    database.customer = database.insert_customer()
+    database = two_phase_database
     server = receiver()
     started = service(database)
     started.wait_for_log("max_prepared_transactions")
@@ -190,4 +185,3 @@ def test_two_phase_commit_polls(service, own_postgres, receiver):
     started.stop()
     assert len(started.log_lines("found by polling")) == 1
     assert started.log_lines("idle: ") == []
-    database.close()
