@@ -1,0 +1,285 @@
+#include "core/scheduler_states.h"
+
+#include "base/compiler.h"
+
+#define RESERVE_PARTS 32
+#define UNKNOWN_MIN   8
+
+/* An origin's probe that nobody has made, since whoever was let through waits for a slot. */
+#define ORIGIN_AGAIN_US 1000000
+
+#define MOVE(state) (1u << (state))
+
+/* legal_moves[from] has the bit of each state that may follow. */
+static const unsigned legal_moves[SCHEDULER_STATES] = {
+    [SCHEDULER_IDLE] = MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) | MOVE(SCHEDULER_TIMED),
+    [SCHEDULER_READY] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) |
+                        MOVE(SCHEDULER_TIMED) | MOVE(SCHEDULER_ORIGIN),
+    [SCHEDULER_BUSY] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_TIMED),
+    [SCHEDULER_TIMED] =
+        MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) | MOVE(SCHEDULER_TIMED),
+    [SCHEDULER_ORIGIN] =
+        MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) | MOVE(SCHEDULER_TIMED),
+};
+
+const char *scheduler_state_name(enum scheduler_state state)
+{
+    switch (state) {
+    case SCHEDULER_IDLE:
+        return "idle";
+    case SCHEDULER_READY:
+        return "ready";
+    case SCHEDULER_BUSY:
+        return "busy";
+    case SCHEDULER_TIMED:
+        return "timed";
+    case SCHEDULER_ORIGIN:
+        return "origin";
+    case SCHEDULER_STATES:
+        break;
+    }
+    bug("scheduler state %d", (int)state);
+}
+
+/* --- standings --- */
+
+int scheduler_share(const struct scheduler *scheduler, enum scheduler_standing standing)
+{
+    static const int parts[SCHEDULER_STANDINGS] = {1, 2, 8, 8};
+    int slots = scheduler->limits.slots;
+    int share = slots / parts[standing];
+
+    /* Few slots can't be divided: there is no isolation to be had with them. */
+    if (standing == SCHEDULER_UNKNOWN && share < UNKNOWN_MIN)
+        share = slots < UNKNOWN_MIN ? slots : UNKNOWN_MIN;
+    return share > 0 ? share : 1;
+}
+
+enum scheduler_standing scheduler_standing_of(const struct scheduler_entry *entry)
+{
+    if (entry->breaker.state != BREAKER_CLOSED || entry->origin->breaker.state != BREAKER_CLOSED)
+        return SCHEDULER_DEAD;
+    if (!entry->was_alive)
+        return entry->failures == 0 ? SCHEDULER_UNKNOWN : SCHEDULER_DEAD;
+    return entry->failures < FALTERING_FAILURES ? SCHEDULER_PROVEN : SCHEDULER_FALTERING;
+}
+
+/* --- slots --- */
+
+/* Besides the reserve. */
+bool scheduler_has_free_slots(const struct scheduler *scheduler)
+{
+    int slots = scheduler->limits.slots;
+
+    return slots - scheduler->in_flight > slots / RESERVE_PARTS;
+}
+
+/* --- states --- */
+
+static void leave_list(struct scheduler *scheduler, struct scheduler_entry *entry)
+{
+    switch (entry->state) {
+    case SCHEDULER_READY:
+        TAILQ_REMOVE(&scheduler->ready[entry->standing][entry->is_second], entry, in_list);
+        break;
+    case SCHEDULER_TIMED:
+        heap_remove(&scheduler->entry_timers, &entry->timer);
+        break;
+    case SCHEDULER_ORIGIN:
+        TAILQ_REMOVE(&entry->origin->waiting[entry->standing], entry, in_list);
+        entry->origin->waiting_count--;
+        break;
+    case SCHEDULER_IDLE:
+    case SCHEDULER_BUSY:
+    case SCHEDULER_STATES:
+        break;
+    }
+}
+
+static void enter_ready(struct scheduler *scheduler, struct scheduler_entry *entry)
+{
+    entry->standing = scheduler_standing_of(entry);
+    entry->is_second = entry->in_flight > 0;
+    entry->turn = ++scheduler->turn;
+    TAILQ_INSERT_TAIL(&scheduler->ready[entry->standing][entry->is_second], entry, in_list);
+}
+
+/* One that was let through before and found the origin full again keeps its place. */
+static void enter_origin(struct scheduler_entry *entry)
+{
+    struct scheduler_list *list;
+
+    entry->standing = scheduler_standing_of(entry);
+    list = &entry->origin->waiting[entry->standing];
+    if (entry->is_released)
+        TAILQ_INSERT_HEAD(list, entry, in_list);
+    else
+        TAILQ_INSERT_TAIL(list, entry, in_list);
+    entry->origin->waiting_count++;
+}
+
+/* The one setter. at_us: with SCHEDULER_TIMED. */
+void scheduler_set_state(struct scheduler *scheduler, struct scheduler_entry *entry,
+                         enum scheduler_state state, int64_t at_us)
+{
+    if ((legal_moves[entry->state] & MOVE(state)) == 0)
+        bug("endpoint: %s to %s", scheduler_state_name(entry->state), scheduler_state_name(state));
+    leave_list(scheduler, entry);
+    entry->state = state;
+    switch (state) {
+    case SCHEDULER_READY:
+        enter_ready(scheduler, entry);
+        break;
+    case SCHEDULER_TIMED:
+        heap_insert(&scheduler->entry_timers, &entry->timer, at_us);
+        break;
+    case SCHEDULER_ORIGIN:
+        enter_origin(entry);
+        entry->is_released = false;
+        break;
+    case SCHEDULER_IDLE:
+    case SCHEDULER_BUSY:
+    case SCHEDULER_STATES:
+        break;
+    }
+}
+
+/* From when on it may send, as far as it's a matter of time. */
+static int64_t possible_from_us(const struct scheduler_entry *entry)
+{
+    int64_t from_us = rate_limit_next_us(&entry->rate);
+
+    if (entry->held_until_us > from_us)
+        from_us = entry->held_until_us;
+    if (entry->breaker.state == BREAKER_OPEN && entry->breaker.next_probe_us > from_us)
+        from_us = entry->breaker.next_probe_us;
+    if (reach_next_us(&entry->reach, entry->in_flight) > from_us)
+        from_us = reach_next_us(&entry->reach, entry->in_flight);
+    return from_us;
+}
+
+static bool is_busy(const struct scheduler_entry *entry)
+{
+    if (entry->breaker.state == BREAKER_CLOSED)
+        return entry->in_flight >= window_size(&entry->window);
+    return entry->breaker.state == BREAKER_PROBING;
+}
+
+static enum scheduler_state wanted_state(const struct scheduler_entry *entry, int64_t now_us)
+{
+    if (!entry->has_work)
+        return SCHEDULER_IDLE;
+    if (entry->is_unsendable)
+        return SCHEDULER_READY;
+    if (is_busy(entry))
+        return SCHEDULER_BUSY;
+    return possible_from_us(entry) > now_us ? SCHEDULER_TIMED : SCHEDULER_READY;
+}
+
+static void note_trouble(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us)
+{
+    bool is_troubled = entry->breaker.state != BREAKER_CLOSED || entry->held_until_us > now_us;
+
+    if (is_troubled == entry->is_troubled)
+        return;
+    entry->is_troubled = is_troubled;
+    if (is_troubled)
+        TAILQ_INSERT_TAIL(&scheduler->troubled, entry, in_troubled);
+    else
+        TAILQ_REMOVE(&scheduler->troubled, entry, in_troubled);
+}
+
+/* Its place in a list is kept where nothing has changed that decides on the list. */
+static bool may_stay(const struct scheduler_entry *entry)
+{
+    if (entry->standing != scheduler_standing_of(entry))
+        return false;
+    if (entry->state == SCHEDULER_ORIGIN)
+        return !entry->is_unsendable;
+    return entry->state == SCHEDULER_READY && entry->is_second == (entry->in_flight > 0);
+}
+
+/* Nobody needs more than one slot while there are only those left that others need. */
+static int reach_limit(const struct scheduler *scheduler, const struct scheduler_entry *entry)
+{
+    return scheduler_has_free_slots(scheduler) ? window_size(&entry->window) : 1;
+}
+
+/* Puts an entry where it belongs after something has changed. */
+void scheduler_settle(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us,
+                      bool has_had_turn)
+{
+    bool was_released = entry->is_released;
+    enum scheduler_state state;
+
+    reach_note(&entry->reach, entry->has_work, entry->in_flight, reach_limit(scheduler, entry),
+               now_us);
+    state = wanted_state(entry, now_us);
+    note_trouble(scheduler, entry, now_us);
+    if (state == SCHEDULER_READY && !has_had_turn && may_stay(entry))
+        return;
+    if (state == entry->state && (state == SCHEDULER_IDLE || state == SCHEDULER_BUSY))
+        return;
+    entry->is_released = false;
+    scheduler_set_state(scheduler, entry, state, possible_from_us(entry));
+    /* It was let through and doesn't need it: the next one. */
+    if (was_released && !has_had_turn)
+        scheduler_serve_origin(scheduler, entry->origin, now_us);
+}
+
+/* --- origins --- */
+
+int scheduler_origin_room(const struct scheduler *scheduler, const struct scheduler_origin *origin,
+                          int64_t now_us)
+{
+    int size = window_size(&origin->window);
+
+    if (origin->breaker.state != BREAKER_CLOSED)
+        return breaker_is_probe_due(&origin->breaker, now_us) ? 1 : 0;
+    return (size < scheduler->limits.origin_max ? size : scheduler->limits.origin_max) -
+           origin->in_flight;
+}
+
+void scheduler_set_origin_timer(struct scheduler *scheduler, struct scheduler_origin *origin,
+                                int64_t now_us)
+{
+    int64_t at_us = origin->breaker.next_probe_us;
+
+    heap_remove(&scheduler->origin_timers, &origin->timer);
+    if (origin->waiting_count > 0 && origin->breaker.state == BREAKER_OPEN)
+        heap_insert(&scheduler->origin_timers, &origin->timer,
+                    at_us > now_us ? at_us : now_us + ORIGIN_AGAIN_US);
+}
+
+/*
+ * Lets through as many as there is room for, of each standing, since those of one may have to
+ * wait for its share. Who comes too late waits again.
+ */
+void scheduler_serve_origin(struct scheduler *scheduler, struct scheduler_origin *origin,
+                            int64_t now_us)
+{
+    int room = scheduler_origin_room(scheduler, origin, now_us);
+
+    for (int i = 0; i < SCHEDULER_STANDINGS && origin->waiting_count > 0; i++) {
+        struct scheduler_entry *entry;
+
+        for (int n = 0; n < room && (entry = TAILQ_FIRST(&origin->waiting[i])) != NULL; n++) {
+            entry->is_released = true;
+            scheduler_set_state(scheduler, entry, SCHEDULER_READY, 0);
+        }
+    }
+    scheduler_set_origin_timer(scheduler, origin, now_us);
+}
+
+void scheduler_note_origin_trouble(struct scheduler *scheduler, struct scheduler_origin *origin)
+{
+    bool is_troubled = origin->breaker.state != BREAKER_CLOSED;
+
+    if (is_troubled == origin->is_troubled)
+        return;
+    origin->is_troubled = is_troubled;
+    if (is_troubled)
+        TAILQ_INSERT_TAIL(&scheduler->troubled_origins, origin, in_troubled);
+    else
+        TAILQ_REMOVE(&scheduler->troubled_origins, origin, in_troubled);
+}
