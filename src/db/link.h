@@ -7,7 +7,7 @@
  *   DB_ANSWERED  the transaction has committed; the results are there
  *   DB_REFUSED   the server refused it and nothing has happened; message and SQLSTATE say why
  *   DB_LOST      the connection went away; it may have happened or not
- * Callbacks come only from db_link_collect() and db_link_close(), never from inside db_link_send().
+ * Callbacks come only from db_link_collect() and db_link_free(), never from inside db_link_send().
  * An event of the socket ends the loop turn; what it brought is for db_link_collect() to find.
  *
  * Through a pooler every transaction sets its search_path and planner switches for itself

@@ -1,0 +1,83 @@
+/*
+ * db/link_parts.h: what the two files of a link share.
+ *
+ *   link.c           the connection: made, watched, lost, made again
+ *   link_requests.c  what goes over it, and the answers
+ *
+ * Nobody else includes this; db/link.h is the contract.
+ */
+#ifndef POSTRIDER_DB_LINK_PARTS_H
+#define POSTRIDER_DB_LINK_PARTS_H
+
+#include <sys/queue.h>
+
+#include "db/link.h"
+#include "db/prepared.h"
+
+#define LINK_REASON_SIZE 512
+
+struct event;
+
+struct request {
+    STAILQ_ENTRY(request) entry;
+    db_link_answered *on_answer;
+    void *owner;
+    int settings; /* 1 when the first statement sets them, else 0 */
+    int expected; /* statements, the settings included */
+    int received;
+    bool is_refused;
+    PGresult *results[DB_STATEMENTS_MAX + 1];
+    char message[LINK_REASON_SIZE];
+    char sqlstate[6];
+};
+
+STAILQ_HEAD(request_list, request);
+
+/*
+ * down → connecting → greeting → up → down … ; closing a connection is always to_down(). A
+ * connection that failed waits for its timer in down. greeting: the link asks whom it speaks to.
+ */
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_UP };
+
+struct db_link {
+    struct event_base *base;
+    char *url;
+    char *schema;
+    struct db_link_events events;
+    enum link_state state;
+    PGconn *connection; /* NULL in LINK_DOWN */
+    struct event *socket_event;
+    struct event *write_event;
+    struct event *timer; /* reconnect, or time-out until it is up */
+    int socket;
+    int64_t pause_ms;
+    struct request_list requests;
+    size_t outstanding;
+    bool is_direct;
+    bool has_settings; /* of the session */
+    struct prepared prepared;
+    bool has_input;
+    bool tell_up;
+    bool tell_down;
+    char reason[LINK_REASON_SIZE];
+};
+
+/* On one line; out has LINK_REASON_SIZE bytes. */
+void link_copy_message(char *out, const char *message);
+
+/* There is a connection that requests can go over. */
+bool link_is_connected(const struct db_link *link);
+
+/* Closes the connection, for the reason that libpq gives. */
+void link_lost(struct db_link *link);
+
+void link_flush(struct db_link *link);
+
+/* In any state in which it is connected; false when the link was lost by it. */
+bool link_send_request(struct db_link *link, const struct db_statement *statements, int count,
+                       db_link_answered *on_answer, void *request_owner);
+
+/* Answers what is outstanding with DB_LOST. */
+void link_fail_requests(struct db_link *link);
+
+#endif
