@@ -159,6 +159,104 @@ def test_producer_needs_no_privilege_for_it(migrated_database, listener):
         migrated_database.execute("DROP OWNED BY producer; DROP ROLE producer")
 
 
+INSERT_FULLY_NAMED = """
+    INSERT INTO {schema}.webhook_deliveries (event_id, customer_id, webhook_url, payload)
+    SELECT pg_catalog.gen_random_uuid(), '{customer}', 'http://127.0.0.1:1/', '1'
+    FROM pg_catalog.generate_series(1, {rows})"""
+
+
+def insert_fully_named(database, before="", schema="public", rows=1):
+    """In a session of its own, after these statements."""
+    connection = database.connect()
+    with connection, connection.cursor() as cursor:
+        cursor.execute(before + INSERT_FULLY_NAMED.format(
+            schema=schema, customer=database.customer, rows=rows))
+    connection.close()
+
+
+def test_hostile_search_path_does_not_silence_it(migrated_database, listener):
+    """The caller's functions, operators and sequences are not those that the trigger means."""
+    ask(migrated_database, 600)
+    migrated_database.execute("""
+        CREATE SCHEMA evil;
+        CREATE FUNCTION evil.pg_notify(text, text) RETURNS void LANGUAGE sql AS 'SELECT';
+        CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE sql AS $$ SELECT '5' $$;
+        CREATE FUNCTION evil.pg_sequence_last_value(regclass) RETURNS bigint LANGUAGE sql
+            AS 'SELECT 0::bigint';
+        CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+            AS $$ SELECT '2999-01-01'::timestamptz $$;
+        CREATE FUNCTION evil.never(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+        CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.never);
+        CREATE FUNCTION evil.elsewhere(text, oid) RETURNS text LANGUAGE sql
+            AS $$ SELECT 'elsewhere'::text $$;
+        CREATE OPERATOR evil.|| (LEFTARG = text, RIGHTARG = oid, FUNCTION = evil.elsewhere);
+        CREATE SEQUENCE evil.webhook_wakeups""")
+    for path in ["evil, pg_catalog", "''", "pg_temp"]:
+        insert_fully_named(migrated_database, f"SET search_path TO {path};")
+        assert listener.count() == 1, path
+
+
+@pytest.mark.parametrize("move", [
+    "ALTER SCHEMA public RENAME TO moved",
+    "CREATE SCHEMA moved; ALTER TABLE webhook_deliveries SET SCHEMA moved",
+], ids=["schema renamed", "table moved"])
+def test_moved_table_wakes(database, config_file, run_postrider, move):
+    """And its rows are still put right: triggers know what they use by number, not by name."""
+    assert run_postrider("migrate", "-c", config_file(database)).code == 0
+    database.customer = database.insert_customer()
+    listener = Listener(database)
+    ask(database, 600)
+    database.execute(move)
+    insert_fully_named(database, schema="moved")
+    assert listener.count() == 1
+    listener.connection.close()
+    assert database.value(
+        "INSERT INTO moved.webhook_deliveries (event_id, customer_id, webhook_url, payload, status,"
+        " next_retry_at) VALUES (gen_random_uuid(), %s, 'http://127.0.0.1:1/', '1', NULL,"
+        " '2001-01-01') RETURNING status = 'pending' AND next_retry_at > now()", database.customer)
+
+
+def test_producer_behind_a_view(migrated_database, listener):
+    """Without USAGE on the schema, it inserts in the name of the view's owner."""
+    ask(migrated_database, 600)
+    migrated_database.execute("""
+        DROP ROLE IF EXISTS producer;
+        CREATE ROLE producer;
+        CREATE SCHEMA facade;
+        CREATE VIEW facade.webhook_deliveries AS SELECT * FROM webhook_deliveries;
+        REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+        GRANT USAGE ON SCHEMA facade TO producer;
+        GRANT INSERT ON facade.webhook_deliveries TO producer""")
+    try:
+        connection = migrated_database.connect()
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SET ROLE producer; INSERT INTO facade.webhook_deliveries (id, event_id,"
+                " customer_id, webhook_url, payload, event_type, status, attempts, next_retry_at,"
+                " created_at) VALUES (gen_random_uuid(), gen_random_uuid(), %s,"
+                " 'http://127.0.0.1:1/', '1', '', NULL, NULL, NULL, NULL)",
+                (migrated_database.customer,))
+        connection.close()
+        assert listener.count() == 1
+        assert migrated_database.counts() == {"pending": 1}
+    finally:
+        migrated_database.execute("GRANT USAGE ON SCHEMA public TO PUBLIC;"
+                                  " DROP OWNED BY producer; DROP ROLE producer")
+
+
+def test_one_call_for_a_statement(migrated_database):
+    """PostgreSQL joins equal notifications, so the calls are counted and not those."""
+    ask(migrated_database, 600)
+    connection = migrated_database.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("SET track_functions = 'pl';" + INSERT_FULLY_NAMED.format(
+            schema="public", customer=migrated_database.customer, rows=10))
+        cursor.execute("SELECT calls FROM pg_stat_xact_user_functions"
+                       " WHERE funcname = 'webhook_deliveries_wake'")
+        assert cursor.fetchone() == (1,)
+    connection.close()
+
+
 def test_worker_without_the_privilege_polls(service, migrated_database, receiver):
     """An upgrade without a new grant is no outage."""
     server = receiver()
