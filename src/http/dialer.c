@@ -1,7 +1,9 @@
 #include "http/dialer.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "base/memory.h"
 #include "http/handle.h"
@@ -29,6 +31,26 @@ static struct shard *add_shard(struct dialer *dialer)
     return shard;
 }
 
+static CURLSH *new_name_cache(void)
+{
+    CURLSH *cache = curl_share_init();
+
+    if (cache == NULL ||
+        curl_share_setopt(cache, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK)
+        bug("curl_share_init() failed");
+    return cache;
+}
+
+CURLSH *dialer_name_cache(const struct dialer *dialer, const char *url)
+{
+    const char *authority = strstr(url, "://");
+    unsigned hash;
+
+    authority = authority != NULL ? authority + 3 : url;
+    HASH_VALUE(authority, strcspn(authority, "/?#"), hash);
+    return dialer->name_caches[hash % DIALER_NAME_CACHES];
+}
+
 void dialer_init(struct dialer *dialer, struct event_base *base, struct settings *settings,
                  dial_ended *on_ended)
 {
@@ -36,10 +58,8 @@ void dialer_init(struct dialer *dialer, struct event_base *base, struct settings
     TAILQ_INIT(&dialer->shards);
     TAILQ_INIT(&dialer->spare);
     watch_table_init(&dialer->watches, base, shard_on_ready);
-    dialer->share = curl_share_init();
-    if (dialer->share == NULL ||
-        curl_share_setopt(dialer->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK)
-        bug("curl_share_init() failed");
+    for (int i = 0; i < DIALER_NAME_CACHES; i++)
+        dialer->name_caches[i] = new_name_cache();
 }
 
 void dialer_free(struct dialer *dialer)
@@ -57,7 +77,8 @@ void dialer_free(struct dialer *dialer)
         shard_free(shard);
     }
     watch_table_free(&dialer->watches);
-    curl_share_cleanup(dialer->share);
+    for (int i = 0; i < DIALER_NAME_CACHES; i++)
+        curl_share_cleanup(dialer->name_caches[i]);
 }
 
 static struct dial *take_spare(struct dialer *dialer)

@@ -5,7 +5,9 @@
  * A connection without TLS leaves libcurl as soon as it is made: dial_take_socket() takes the
  * socket over, so that any number of them costs libcurl nothing. One with TLS stays with its handle
  * in a CURLM until it is closed. curl_easy_send() and _recv() walk all connections of that CURLM,
- * so there are at most DIALER_TLS_CONNECTIONS in each; all share one DNS cache and one CA store.
+ * so there are at most DIALER_TLS_CONNECTIONS in each; all share one CA store. libcurl walks the
+ * whole cache of names for each connection that it begins or ends, so there are DIALER_NAME_CACHES,
+ * and each host has its own of them.
  *
  * A dial is a handle in use. Its end is told exactly once, from the event loop, unless dial_end()
  * comes first.
@@ -25,6 +27,7 @@
 #include "http/watch.h"
 
 #define DIALER_TLS_CONNECTIONS 64
+#define DIALER_NAME_CACHES     64
 
 struct connection;
 struct dialer;
@@ -50,7 +53,7 @@ struct dialer {
     struct settings *settings;
     dial_ended *on_ended;
     struct watch_table watches;
-    CURLSH *share;
+    CURLSH *name_caches[DIALER_NAME_CACHES];
     struct shard_list shards; /* the first is for all that is without TLS */
     struct dial_list spare;
     size_t spare_count;
@@ -71,6 +74,9 @@ void dialer_free(struct dialer *dialer);
 /* NULL when the system has no more file descriptors. */
 struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
                           const struct dial_request *request) MUST_USE;
+
+/* The cache that knows the host of a URL. */
+CURLSH *dialer_name_cache(const struct dialer *dialer, const char *url);
 
 /* Of a dial that has succeeded. */
 int dial_socket(const struct dial *dial);

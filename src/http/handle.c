@@ -121,7 +121,6 @@ CURL *handle_new(struct dial *dial)
     set_protocol(easy, settings);
     set_network(easy, settings);
     set_tls(easy, settings);
-    SET(easy, CURLOPT_SHARE, dial->dialer->share);
     return easy;
 }
 
@@ -140,6 +139,7 @@ void handle_set_request(struct dial *dial, const struct dial_request *request)
 
     if (request->timeout_ms < connect_ms)
         connect_ms = request->timeout_ms;
+    SET(easy, CURLOPT_SHARE, dialer_name_cache(dial->dialer, request->url));
     SET(easy, CURLOPT_URL, request->url);
     SET(easy, CURLOPT_HTTPPROXYTUNNEL, is_https ? 1L : 0L);
     SET(easy, CURLOPT_TIMEOUT_MS, limit_ms(request->timeout_ms));
