@@ -8,7 +8,7 @@
 void scheduler_init(struct scheduler *scheduler)
 {
     *scheduler = (struct scheduler){.in_flight = 0};
-    for (int i = 0; i < SCHEDULER_STANDINGS; i++) {
+    for (int i = 0; i < STANDINGS; i++) {
         TAILQ_INIT(&scheduler->ready[i][0]);
         TAILQ_INIT(&scheduler->ready[i][1]);
     }
@@ -35,7 +35,7 @@ void scheduler_origin_init(struct scheduler *scheduler, struct scheduler_origin 
 {
     *origin = (struct scheduler_origin){.in_flight = 0};
     window_init(&origin->window, scheduler->limits.origin_max, scheduler->limits.origin_max);
-    for (int i = 0; i < SCHEDULER_STANDINGS; i++)
+    for (int i = 0; i < STANDINGS; i++)
         TAILQ_INIT(&origin->waiting[i]);
 }
 
@@ -152,9 +152,9 @@ static struct scheduler_entry *first_in_turn(const struct scheduler *scheduler)
 
     if (scheduler->in_flight >= scheduler->limits.slots)
         return NULL;
-    for (int standing = 0; standing < SCHEDULER_STANDINGS; standing++) {
+    for (int standing = 0; standing < STANDINGS; standing++) {
         if (scheduler->standing_in_flight[standing] >=
-            scheduler_share(scheduler, (enum scheduler_standing)standing))
+            standing_part((enum standing)standing, scheduler->limits.slots))
             continue;
         for (int i = 0; i < lists; i++) {
             struct scheduler_entry *entry = TAILQ_FIRST(&scheduler->ready[standing][i]);
@@ -196,7 +196,7 @@ struct scheduler_ticket scheduler_start(struct scheduler *scheduler, struct sche
     struct scheduler_origin *origin = entry->origin;
     struct scheduler_ticket ticket = {
         .started_us = now_us,
-        .standing = scheduler_standing_of(entry),
+        .standing = scheduler_standing(entry),
         .is_probe = entry->breaker.state == BREAKER_OPEN,
         .is_origin_probe = origin->breaker.state == BREAKER_OPEN,
     };

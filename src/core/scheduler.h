@@ -38,6 +38,7 @@
 #include "core/heap.h"
 #include "core/rate_limit.h"
 #include "core/reach.h"
+#include "core/standing.h"
 #include "core/window.h"
 
 #define FALTERING_FAILURES 3
@@ -49,14 +50,6 @@ enum scheduler_state {
     SCHEDULER_TIMED,
     SCHEDULER_ORIGIN,
     SCHEDULER_STATES
-};
-
-enum scheduler_standing {
-    SCHEDULER_PROVEN,
-    SCHEDULER_UNKNOWN,
-    SCHEDULER_FALTERING,
-    SCHEDULER_DEAD,
-    SCHEDULER_STANDINGS
 };
 
 struct scheduler_limits {
@@ -80,7 +73,7 @@ struct scheduler_origin {
     int in_flight;
     struct window window;
     struct breaker breaker;
-    struct scheduler_list waiting[SCHEDULER_STANDINGS];
+    struct scheduler_list waiting[STANDINGS];
     size_t waiting_count;
     struct heap_node timer;
     TAILQ_ENTRY(scheduler_origin) in_troubled;
@@ -90,9 +83,9 @@ struct scheduler_origin {
 struct scheduler_entry {
     struct scheduler_origin *origin;
     enum scheduler_state state;
-    enum scheduler_standing standing; /* while it is ready or waits for its origin: of its list */
-    bool is_second;                   /* its ready list: it has something in flight */
-    bool is_released;                 /* its origin has let it become ready */
+    enum standing standing; /* while it is ready or waits for its origin: of its list */
+    bool is_second;         /* its ready list: it has something in flight */
+    bool is_released;       /* its origin has let it become ready */
     bool has_work;
     bool is_unsendable;
     bool was_alive; /* it has answered since it was added */
@@ -113,9 +106,9 @@ struct scheduler_entry {
 struct scheduler {
     struct scheduler_limits limits;
     int in_flight;
-    int standing_in_flight[SCHEDULER_STANDINGS];
+    int standing_in_flight[STANDINGS];
     uint64_t turn;
-    struct scheduler_list ready[SCHEDULER_STANDINGS][2]; /* nothing in flight, something */
+    struct scheduler_list ready[STANDINGS][2]; /* nothing in flight, something */
     struct heap entry_timers;
     struct heap origin_timers;
     struct scheduler_list troubled; /* open breakers and holds, in the order of their beginning */
@@ -125,7 +118,7 @@ struct scheduler {
 /* Of one request: kept by the caller until scheduler_finish(). */
 struct scheduler_ticket {
     int64_t started_us;
-    enum scheduler_standing standing;
+    enum standing standing;
     bool is_probe;
     bool is_origin_probe;
 };
@@ -193,8 +186,7 @@ struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct sch
  */
 int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us);
 
-/* The slots that entries of a standing may have together. */
-int scheduler_share(const struct scheduler *scheduler, enum scheduler_standing standing);
+enum standing scheduler_standing(const struct scheduler_entry *entry);
 
 const char *scheduler_state_name(enum scheduler_state state);
 

@@ -3,7 +3,7 @@
 #include "base/compiler.h"
 
 #define RESERVE_PARTS 32
-#define UNKNOWN_MIN   8
+#define FEW_SLOTS     8 /* there is no isolation to be had with them */
 
 /* An origin's probe that nobody has made, since whoever was let through waits for a slot. */
 #define ORIGIN_AGAIN_US 1000000
@@ -43,25 +43,13 @@ const char *scheduler_state_name(enum scheduler_state state)
 
 /* --- standings --- */
 
-int scheduler_share(const struct scheduler *scheduler, enum scheduler_standing standing)
-{
-    static const int parts[SCHEDULER_STANDINGS] = {1, 2, 8, 8};
-    int slots = scheduler->limits.slots;
-    int share = slots / parts[standing];
-
-    /* Few slots can't be divided: there is no isolation to be had with them. */
-    if (standing == SCHEDULER_UNKNOWN && share < UNKNOWN_MIN)
-        share = slots < UNKNOWN_MIN ? slots : UNKNOWN_MIN;
-    return share > 0 ? share : 1;
-}
-
-enum scheduler_standing scheduler_standing_of(const struct scheduler_entry *entry)
+enum standing scheduler_standing(const struct scheduler_entry *entry)
 {
     if (entry->breaker.state != BREAKER_CLOSED || entry->origin->breaker.state != BREAKER_CLOSED)
-        return SCHEDULER_DEAD;
+        return STANDING_DEAD;
     if (!entry->was_alive)
-        return entry->failures == 0 ? SCHEDULER_UNKNOWN : SCHEDULER_DEAD;
-    return entry->failures < FALTERING_FAILURES ? SCHEDULER_PROVEN : SCHEDULER_FALTERING;
+        return entry->failures == 0 ? STANDING_UNKNOWN : STANDING_DEAD;
+    return entry->failures < FALTERING_FAILURES ? STANDING_PROVEN : STANDING_FALTERING;
 }
 
 /* --- slots --- */
@@ -98,7 +86,7 @@ static void leave_list(struct scheduler *scheduler, struct scheduler_entry *entr
 
 static void enter_ready(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    entry->standing = scheduler_standing_of(entry);
+    entry->standing = scheduler_standing(entry);
     entry->is_second = entry->in_flight > 0;
     entry->turn = ++scheduler->turn;
     TAILQ_INSERT_TAIL(&scheduler->ready[entry->standing][entry->is_second], entry, in_list);
@@ -109,7 +97,7 @@ static void enter_origin(struct scheduler_entry *entry)
 {
     struct scheduler_list *list;
 
-    entry->standing = scheduler_standing_of(entry);
+    entry->standing = scheduler_standing(entry);
     list = &entry->origin->waiting[entry->standing];
     if (entry->is_released)
         TAILQ_INSERT_HEAD(list, entry, in_list);
@@ -158,20 +146,33 @@ static int64_t possible_from_us(const struct scheduler_entry *entry)
     return from_us;
 }
 
-static bool is_busy(const struct scheduler_entry *entry)
+/* One that has never answered is not given more slots to hang in once others of its kind have half
+ * of theirs. */
+static bool may_grow(const struct scheduler *scheduler, const struct scheduler_entry *entry)
 {
-    if (entry->breaker.state == BREAKER_CLOSED)
-        return entry->in_flight >= window_size(&entry->window);
-    return entry->breaker.state == BREAKER_PROBING;
+    int half = standing_part(STANDING_UNKNOWN, scheduler->limits.slots) / 2;
+
+    return entry->was_alive ||
+           scheduler->standing_in_flight[STANDING_UNKNOWN] < (half > FEW_SLOTS ? half : FEW_SLOTS);
 }
 
-static enum scheduler_state wanted_state(const struct scheduler_entry *entry, int64_t now_us)
+static bool is_busy(const struct scheduler *scheduler, const struct scheduler_entry *entry)
+{
+    if (entry->breaker.state != BREAKER_CLOSED)
+        return entry->breaker.state == BREAKER_PROBING;
+    if (entry->in_flight >= entry->reach.size && !may_grow(scheduler, entry))
+        return true;
+    return entry->in_flight >= window_size(&entry->window);
+}
+
+static enum scheduler_state wanted_state(const struct scheduler *scheduler,
+                                         const struct scheduler_entry *entry, int64_t now_us)
 {
     if (!entry->has_work)
         return SCHEDULER_IDLE;
     if (entry->is_unsendable)
         return SCHEDULER_READY;
-    if (is_busy(entry))
+    if (is_busy(scheduler, entry))
         return SCHEDULER_BUSY;
     return possible_from_us(entry) > now_us ? SCHEDULER_TIMED : SCHEDULER_READY;
 }
@@ -192,7 +193,7 @@ static void note_trouble(struct scheduler *scheduler, struct scheduler_entry *en
 /* Its place in a list is kept where nothing has changed that decides on the list. */
 static bool may_stay(const struct scheduler_entry *entry)
 {
-    if (entry->standing != scheduler_standing_of(entry))
+    if (entry->standing != scheduler_standing(entry))
         return false;
     if (entry->state == SCHEDULER_ORIGIN)
         return !entry->is_unsendable;
@@ -202,7 +203,9 @@ static bool may_stay(const struct scheduler_entry *entry)
 /* Nobody needs more than one slot while there are only those left that others need. */
 static int reach_limit(const struct scheduler *scheduler, const struct scheduler_entry *entry)
 {
-    return scheduler_has_free_slots(scheduler) ? window_size(&entry->window) : 1;
+    bool is_free = scheduler_has_free_slots(scheduler) && may_grow(scheduler, entry);
+
+    return is_free ? window_size(&entry->window) : 1;
 }
 
 /* Puts an entry where it belongs after something has changed. */
@@ -214,7 +217,7 @@ void scheduler_settle(struct scheduler *scheduler, struct scheduler_entry *entry
 
     reach_note(&entry->reach, entry->has_work, entry->in_flight, reach_limit(scheduler, entry),
                now_us);
-    state = wanted_state(entry, now_us);
+    state = wanted_state(scheduler, entry, now_us);
     note_trouble(scheduler, entry, now_us);
     if (state == SCHEDULER_READY && !has_had_turn && may_stay(entry))
         return;
@@ -260,7 +263,7 @@ void scheduler_serve_origin(struct scheduler *scheduler, struct scheduler_origin
 {
     int room = scheduler_origin_room(scheduler, origin, now_us);
 
-    for (int i = 0; i < SCHEDULER_STANDINGS && origin->waiting_count > 0; i++) {
+    for (int i = 0; i < STANDINGS && origin->waiting_count > 0; i++) {
         struct scheduler_entry *entry;
 
         for (int n = 0; n < room && (entry = TAILQ_FIRST(&origin->waiting[i])) != NULL; n++) {

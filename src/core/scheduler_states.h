@@ -13,8 +13,6 @@
 
 #include "core/scheduler.h"
 
-enum scheduler_standing scheduler_standing_of(const struct scheduler_entry *entry);
-
 /* Besides the reserve. */
 bool scheduler_has_free_slots(const struct scheduler *scheduler);
 

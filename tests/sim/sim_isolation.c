@@ -81,7 +81,7 @@ struct sim {
     struct dice dice; /* of the scheduler */
     int64_t *delays_us;
     size_t delays_count;
-    int most[SCHEDULER_STANDINGS]; /* slots at one time */
+    int most[STANDINGS]; /* slots at one time */
     uint64_t starts, decisions;
 };
 
@@ -188,7 +188,7 @@ static void note_start(struct sim *sim, struct host *host)
     sim->starts++;
     if (host->entry.in_flight > host->most)
         host->most = host->entry.in_flight;
-    for (int i = 0; i < SCHEDULER_STANDINGS; i++)
+    for (int i = 0; i < STANDINGS; i++)
         if (sim->scheduler.standing_in_flight[i] > sim->most[i])
             sim->most[i] = sim->scheduler.standing_in_flight[i];
     if (host->arrived_us == NULL)
@@ -396,9 +396,9 @@ static void test_trouble_costs_the_others_nothing(void **state)
         assert_int_equal(with.p50_us, without.p50_us);
         assert_int_equal(with.p99_us, without.p99_us);
         assert_int_equal(with.longest_us, without.longest_us);
-        assert_true(sim->most[SCHEDULER_UNKNOWN] <= SLOTS / 2);
-        assert_true(sim->most[SCHEDULER_DEAD] <= SLOTS / 8);
-        assert_true(sim->most[SCHEDULER_FALTERING] <= SLOTS / 8);
+        assert_true(sim->most[STANDING_UNKNOWN] <= SLOTS / 2);
+        assert_true(sim->most[STANDING_DEAD] <= SLOTS / 8);
+        assert_true(sim->most[STANDING_FALTERING] <= SLOTS / 8);
         sim_free(sim);
     }
 }

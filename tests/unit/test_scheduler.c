@@ -160,6 +160,7 @@ static void test_one_at_a_time_until_more_are_needed(void **state)
 
     (void)state;
     bench_init(&bench, 1000, 2, 1);
+    prove(&bench, 0, 2, 1);
     for (int i = 0; i < 2; i++)
         reach_init(&bench.entries[i].reach);
     assert_int_equal(start_all(&bench), 2);
@@ -172,6 +173,29 @@ static void test_one_at_a_time_until_more_are_needed(void **state)
     bench.now_us += 1;
     assert_int_equal(start(&bench), 0);
     assert_int_equal(start(&bench), -1);
+}
+
+/* Those that have never answered have one slot each to hang in, once they have half of theirs. */
+static void test_few_slots_until_the_first_answer(void **state)
+{
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 64, 24, 1);
+    for (int i = 0; i < 24; i++)
+        reach_init(&bench.entries[i].reach);
+    stop_work(&bench, 8, 24);
+    assert_int_equal(start_all(&bench), 8);
+    bench.now_us += REACH_PATIENCE_MAX_US;
+    assert_int_equal(start_all(&bench), 8); /* 16 of their 32 */
+    for (int i = 8; i < 24; i++)
+        scheduler_set_work(&bench.scheduler, &bench.entries[i], true, bench.now_us);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(start_all(&bench), i == 0 ? 16 : 0);
+        bench.now_us += SECOND;
+    }
+    finish(&bench, 23, HEALTH_GOOD);
+    assert_true(start_all(&bench) > 1);
 }
 
 static void test_slow_answers_are_waited_for(void **state)
@@ -540,7 +564,7 @@ static void test_shares(void **state)
         start_all(&bench);
         for (int i = 0; i < 200; i++)
             while (bench.entries[i].in_flight > 0 &&
-                   bench.tickets[i][bench.entries[i].in_flight - 1].standing == SCHEDULER_UNKNOWN)
+                   bench.tickets[i][bench.entries[i].in_flight - 1].standing == STANDING_UNKNOWN)
                 finish(&bench, i, HEALTH_UNREACHABLE);
     }
     assert_int_equal(bench.scheduler.in_flight, 8);
@@ -568,13 +592,13 @@ static void test_faltering_is_not_dead(void **state)
     prove(&bench, 0, 1, 2);
     break_down(&bench, 0, HEALTH_DOWN, FALTERING_FAILURES - 1);
     number = start(&bench);
-    assert_int_equal(bench.tickets[number][0].standing, SCHEDULER_PROVEN);
+    assert_int_equal(bench.tickets[number][0].standing, STANDING_PROVEN);
     finish(&bench, 0, HEALTH_DOWN);
     number = start(&bench);
-    assert_int_equal(bench.tickets[number][0].standing, SCHEDULER_FALTERING);
+    assert_int_equal(bench.tickets[number][0].standing, STANDING_FALTERING);
     finish(&bench, 0, HEALTH_GOOD);
     number = start(&bench);
-    assert_int_equal(bench.tickets[number][0].standing, SCHEDULER_PROVEN);
+    assert_int_equal(bench.tickets[number][0].standing, STANDING_PROVEN);
 }
 
 /* Endpoints that hang with their windows full leave the last slots to those that have none. */
@@ -657,7 +681,7 @@ static void check_counts(struct bench *bench, int entries_count)
     assert_int_equal(in_flight, bench->scheduler.in_flight);
     assert_true(in_flight <= bench->scheduler.limits.slots);
     in_flight = 0;
-    for (int i = 0; i < SCHEDULER_STANDINGS; i++) {
+    for (int i = 0; i < STANDINGS; i++) {
         in_flight += bench->scheduler.standing_in_flight[i];
         assert_true(bench->scheduler.standing_in_flight[i] >= 0);
     }
@@ -767,6 +791,7 @@ int main(void)
         cmocka_unit_test(test_no_work_no_turn),
         cmocka_unit_test(test_window_of_an_endpoint_opens),
         cmocka_unit_test(test_one_at_a_time_until_more_are_needed),
+        cmocka_unit_test(test_few_slots_until_the_first_answer),
         cmocka_unit_test(test_slow_answers_are_waited_for),
         cmocka_unit_test(test_no_reach_into_the_reserve),
         cmocka_unit_test(test_override_of_the_window),
