@@ -11,8 +11,10 @@ void backlogs_init(struct backlogs *set)
 {
     *set = (struct backlogs){.rows_ahead = BACKLOG_ROWS_MIN};
     TAILQ_INIT(&set->seen);
-    TAILQ_INIT(&set->hungry);
-    TAILQ_INIT(&set->waiting);
+    for (int i = 0; i < STANDINGS; i++) {
+        TAILQ_INIT(&set->hungry[i]);
+        TAILQ_INIT(&set->waiting[i]);
+    }
     heap_init(&set->resting);
 }
 
@@ -29,6 +31,7 @@ void backlogs_set_time(struct backlogs *set, int64_t now_us)
 void backlogs_set_rows_ahead(struct backlogs *set, int rows_ahead)
 {
     set->rows_ahead = rows_ahead;
+    set->crowds.rows_ahead = rows_ahead;
 }
 
 bool backlog_is_held(const struct backlog *backlog)
@@ -45,24 +48,32 @@ static bool has_backlog(const struct backlog *backlog)
 static void set_state(struct backlogs *set, struct backlog *backlog, enum backlog_state state)
 {
     if (backlog->state == BACKLOG_HUNGRY)
-        TAILQ_REMOVE(&set->hungry, backlog, in_hungry);
+        TAILQ_REMOVE(&set->hungry[backlog->standing], backlog, in_hungry);
     heap_remove(&set->resting, &backlog->timer);
     backlog->state = state;
     if (state == BACKLOG_HUNGRY)
-        TAILQ_INSERT_TAIL(&set->hungry, backlog, in_hungry);
+        TAILQ_INSERT_TAIL(&set->hungry[backlog->standing], backlog, in_hungry);
     else if (state == BACKLOG_RESTING)
         heap_insert(&set->resting, &backlog->timer, set->now_us + backlog->rest_us);
+}
+
+/* Without a backlog. */
+static int share_of(const struct backlogs *set)
+{
+    int share = set->rows_ahead / (set->waiting_count > 0 ? set->waiting_count : 1);
+
+    return share > BACKLOG_ROWS_MIN ? share : BACKLOG_ROWS_MIN;
 }
 
 /* How many rows its queue may hold now. */
 static int limit_of(const struct backlogs *set, const struct backlog *backlog)
 {
-    int share;
+    int limit = has_backlog(backlog) ? backlog->limit : share_of(set);
+    int room = crowds_room(&set->crowds, backlog->standing, backlog->queued, set->now_us);
 
-    if (has_backlog(backlog))
-        return backlog->wanted < backlog->limit ? backlog->wanted : backlog->limit;
-    share = set->rows_ahead / (set->waiting_count > 0 ? set->waiting_count : 1);
-    return share > BACKLOG_ROWS_MIN ? share : BACKLOG_ROWS_MIN;
+    if (backlog->wanted < limit)
+        limit = backlog->wanted;
+    return room < limit - backlog->queued ? backlog->queued + room : limit;
 }
 
 /* Where it belongs by its queue, when it has a backlog and nothing else holds it. */
@@ -75,10 +86,11 @@ static void settle(struct backlogs *set, struct backlog *backlog)
 
 void backlog_note_queued(struct backlogs *set, struct backlog *backlog)
 {
-    if (backlog->queued++ > 0)
+    crowds_count(&set->crowds, backlog->standing, 1, ++backlog->queued);
+    if (backlog->queued > 1)
         return;
     backlog->moved_us = set->now_us;
-    TAILQ_INSERT_TAIL(&set->waiting, backlog, in_waiting);
+    TAILQ_INSERT_TAIL(&set->waiting[backlog->standing], backlog, in_waiting);
     set->waiting_count++;
 }
 
@@ -86,11 +98,11 @@ void backlog_note_taken(struct backlogs *set, struct backlog *backlog)
 {
     if (backlog->queued == 0)
         bug("a row was taken from an empty queue");
-    backlog->queued--;
+    crowds_count(&set->crowds, backlog->standing, -1, --backlog->queued);
     backlog->moved_us = set->now_us;
-    TAILQ_REMOVE(&set->waiting, backlog, in_waiting);
+    TAILQ_REMOVE(&set->waiting[backlog->standing], backlog, in_waiting);
     if (backlog->queued > 0)
-        TAILQ_INSERT_TAIL(&set->waiting, backlog, in_waiting);
+        TAILQ_INSERT_TAIL(&set->waiting[backlog->standing], backlog, in_waiting);
     else
         set->waiting_count--;
     if (backlog->is_emptied)
@@ -98,6 +110,30 @@ void backlog_note_taken(struct backlogs *set, struct backlog *backlog)
     backlog->rest_us = 0;
     if (backlog->state == BACKLOG_FED)
         settle(set, backlog);
+}
+
+/* Its rows count as moved: one was sent, or it has become another one's turn. */
+void backlog_set_standing(struct backlogs *set, struct backlog *backlog, enum standing standing)
+{
+    enum backlog_state state = backlog->state;
+
+    if (backlog->standing == standing)
+        return;
+    if (backlog->queued > 0) {
+        TAILQ_REMOVE(&set->waiting[backlog->standing], backlog, in_waiting);
+        crowds_count(&set->crowds, backlog->standing, -backlog->queued, 0);
+        crowds_count(&set->crowds, standing, backlog->queued, backlog->queued);
+        TAILQ_INSERT_TAIL(&set->waiting[standing], backlog, in_waiting);
+        backlog->moved_us = set->now_us;
+    }
+    if (state == BACKLOG_HUNGRY)
+        TAILQ_REMOVE(&set->hungry[backlog->standing], backlog, in_hungry);
+    backlog->standing = standing;
+    if (state == BACKLOG_HUNGRY)
+        TAILQ_INSERT_TAIL(&set->hungry[standing], backlog, in_hungry);
+    /* Whatever it rested for is over. */
+    if (state == BACKLOG_RESTING && standing == STANDING_PROVEN)
+        set_state(set, backlog, BACKLOG_HUNGRY);
 }
 
 struct backlog *backlogs_find(const struct backlogs *set, const char *customer_id,
@@ -120,7 +156,6 @@ static void open_backlog(struct backlogs *set, struct backlog *backlog, const ch
         bug("a backlog of %s %s", customer_id, url_hash);
     backlog->lane = lane;
     backlog->limit = backlog->queued > BACKLOG_ROWS_MIN ? backlog->queued : BACKLOG_ROWS_MIN;
-    backlog->wanted = backlog->limit;
     backlog->refilled_us = set->now_us;
     position_set_time(&backlog->cursor, position->time);
     HASH_ADD(by_key, set->by_key, key, (unsigned)length, backlog);
@@ -144,7 +179,8 @@ void backlog_pass(struct backlogs *set, struct backlog *backlog, const struct po
 }
 
 bool backlog_admits(struct backlogs *set, struct backlog *backlog, const char *customer_id,
-                    const char *url_hash, int lane, const struct position *position)
+                    const char *url_hash, int lane, const struct position *position,
+                    int rows_wanted)
 {
     struct backlog *other;
 
@@ -158,6 +194,7 @@ bool backlog_admits(struct backlogs *set, struct backlog *backlog, const char *c
         backlog_pass(set, other, position);
         return false;
     }
+    backlog->wanted = rows_wanted;
     if (backlog->queued < limit_of(set, backlog))
         return true;
     open_backlog(set, backlog, customer_id, url_hash, lane, position);
@@ -183,19 +220,47 @@ void backlog_remove(struct backlogs *set, struct backlog *backlog)
 {
     backlog_forget(set, backlog);
     if (backlog->queued > 0) {
-        TAILQ_REMOVE(&set->waiting, backlog, in_waiting);
+        TAILQ_REMOVE(&set->waiting[backlog->standing], backlog, in_waiting);
+        crowds_count(&set->crowds, backlog->standing, -backlog->queued, 0);
         set->waiting_count--;
     }
     backlog->queued = 0;
 }
 
+/* A hungry one of that standing that may be given something. */
+static struct backlog *hungry_of(const struct backlogs *set, enum standing standing)
+{
+    if (standing != STANDING_PROVEN && set->now_us < set->others_us)
+        return NULL;
+    if (!crowds_has_room(&set->crowds, standing, set->now_us))
+        return NULL;
+    return TAILQ_FIRST(&set->hungry[standing]);
+}
+
+static struct backlog *first_hungry(const struct backlogs *set)
+{
+    struct backlog *backlog = NULL;
+
+    for (int standing = 0; standing < STANDINGS && backlog == NULL; standing++)
+        backlog = hungry_of(set, (enum standing)standing);
+    return backlog;
+}
+
 struct backlog *backlogs_next_hungry(struct backlogs *set)
 {
+    static const enum standing turns[] = {
+        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_FALTERING,
+        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_DEAD,
+        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_FALTERING,
+        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_PROVEN,
+    };
     struct heap_node *node;
+    struct backlog *backlog;
 
     while ((node = heap_first(&set->resting)) != NULL && node->at_us <= set->now_us)
         set_state(set, CONTAINER_OF(node, struct backlog, timer), BACKLOG_HUNGRY);
-    return TAILQ_FIRST(&set->hungry);
+    backlog = hungry_of(set, turns[set->turn++ % ARRAY_LENGTH(turns)]);
+    return backlog != NULL ? backlog : first_hungry(set);
 }
 
 /* Longer each time, up to a limit. */
@@ -236,6 +301,9 @@ int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows
         rest(set, backlog);
         return 0;
     }
+    if (backlog->standing != STANDING_PROVEN)
+        set->has_others = true;
+    set->asked_us = set->now_us;
     backlog->is_emptied = false;
     backlog->asked = rows < room ? rows : room;
     backlog->is_awaited = true;
@@ -258,6 +326,13 @@ void backlog_end_refill(struct backlogs *set, struct backlog *backlog, int rows,
         settle(set, backlog);
 }
 
+void backlogs_end_refills(struct backlogs *set)
+{
+    if (set->has_others)
+        set->others_us = set->now_us + (set->now_us - set->asked_us) * (BACKLOG_OTHERS_PARTS - 1);
+    set->has_others = false;
+}
+
 void backlog_fail_refill(struct backlogs *set, struct backlog *backlog)
 {
     backlog->is_awaited = false;
@@ -265,16 +340,43 @@ void backlog_fail_refill(struct backlogs *set, struct backlog *backlog)
         rest(set, backlog);
 }
 
-int64_t backlogs_stall_us(const struct backlogs *set)
+static int64_t stall_of_us(const struct backlogs *set, enum standing standing)
 {
-    const struct backlog *first = TAILQ_FIRST(&set->waiting);
+    const struct backlog *first = TAILQ_FIRST(&set->waiting[standing]);
 
     return first != NULL ? first->moved_us + BACKLOG_STALL_US : INT64_MAX;
 }
 
-struct backlog *backlogs_stalled(const struct backlogs *set)
+/* Whether rows of that standing that don't move are to make room. */
+static bool makes_room(const struct backlogs *set, enum standing standing, bool is_starved)
 {
-    return backlogs_stall_us(set) <= set->now_us ? TAILQ_FIRST(&set->waiting) : NULL;
+    return is_starved || crowds_is_excessive(&set->crowds, standing, set->now_us);
+}
+
+int64_t backlogs_stall_us(const struct backlogs *set, bool is_starved)
+{
+    int64_t next_us = INT64_MAX;
+
+    for (int i = 0; i < STANDINGS; i++) {
+        enum standing standing = (enum standing)i;
+
+        if (makes_room(set, standing, is_starved) && stall_of_us(set, standing) < next_us)
+            next_us = stall_of_us(set, standing);
+    }
+    return next_us;
+}
+
+struct backlog *backlogs_stalled(struct backlogs *set, bool is_starved)
+{
+    if (is_starved && stall_of_us(set, STANDING_UNKNOWN) <= set->now_us)
+        crowds_tighten(&set->crowds, set->now_us);
+    for (int i = STANDINGS; i-- > 0;) {
+        enum standing standing = (enum standing)i;
+
+        if (makes_room(set, standing, is_starved) && stall_of_us(set, standing) <= set->now_us)
+            return TAILQ_FIRST(&set->waiting[standing]);
+    }
+    return NULL;
 }
 
 void backlog_begin_empty(struct backlog *backlog)
@@ -298,13 +400,24 @@ void backlog_end_empty(struct backlogs *set, struct backlog *backlog, const char
     rest(set, other);
 }
 
+static bool has_hungry_others(const struct backlogs *set)
+{
+    for (int standing = STANDING_PROVEN + 1; standing < STANDINGS; standing++)
+        if (!TAILQ_EMPTY(&set->hungry[standing]))
+            return true;
+    return false;
+}
+
 int64_t backlogs_next_us(const struct backlogs *set)
 {
     const struct heap_node *first = heap_first(&set->resting);
+    int64_t next_us = first != NULL ? first->at_us : INT64_MAX;
 
-    if (!TAILQ_EMPTY(&set->hungry))
+    if (first_hungry(set) != NULL)
         return set->now_us;
-    return first != NULL ? first->at_us : INT64_MAX;
+    if (set->others_us > set->now_us && set->others_us < next_us && has_hungry_others(set))
+        return set->others_us;
+    return next_us;
 }
 
 const char *backlog_url_hash(const struct backlog *backlog)

@@ -20,6 +20,12 @@
  * BACKLOG_STALL_US are emptied back into a backlog (the caller asks backlogs_stalled()); each time
  * the endpoint rests longer, until it takes rows again.
  *
+ * Endpoints of one standing share what core/crowds.h gives them, and take turns in being refilled:
+ * of sixteen refills that several could have, the proven get nine, the unknown four, those that
+ * falter two and the dead one; and refills that are not of the proven alone have an eighth of the
+ * time, or the others' rows would wait for them to be answered. Where a limited crowd is full of
+ * rows that don't move, queues are emptied as well.
+ *
  * Rows of a backlog that turn up before its position (late commits, operators' changes) set it
  * back. A backlog is found by customer and hash of the URL: two URLs of one customer with equal
  * hashes share it, and are refilled together.
@@ -36,8 +42,10 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "core/crowds.h"
 #include "core/heap.h"
 #include "core/position.h"
+#include "core/standing.h"
 
 #define BACKLOG_KEY_SIZE     60  /* "customer hash" */
 #define BACKLOG_ROWS_MIN     16  /* of a queue that may hold rows at all */
@@ -45,6 +53,7 @@
 #define BACKLOG_QUICK_US     100000
 #define BACKLOG_SLOW_US      400000
 #define BACKLOG_STALL_US     200000
+#define BACKLOG_OTHERS_PARTS 8 /* of the time for refills of others than the proven */
 #define BACKLOG_REST_US      100000
 #define BACKLOG_REST_LONG_US 20000000
 
@@ -58,8 +67,9 @@ enum backlog_state {
 
 struct backlog {
     enum backlog_state state;
-    bool is_awaited; /* the answer of a refill is to come, whatever the state has become */
-    bool is_emptied; /* its rows are being taken, or were, without having been sent */
+    enum standing standing; /* whose crowd it is of */
+    bool is_awaited;        /* the answer of a refill is to come, whatever the state has become */
+    bool is_emptied;        /* its rows are being taken, or were, without having been sent */
     int lane;
     int queued; /* rows in its queue */
     int limit;  /* as it has shown that it takes them */
@@ -82,9 +92,14 @@ TAILQ_HEAD(backlog_list, backlog);
 struct backlogs {
     struct backlog *by_key;
     struct backlog_list seen;
-    struct backlog_list hungry;
-    struct backlog_list waiting;
+    struct backlog_list hungry[STANDINGS];
+    struct backlog_list waiting[STANDINGS];
     struct heap resting;
+    struct crowds crowds;
+    unsigned turn;     /* whose a refill is next */
+    bool has_others;   /* the refill that is asked for has rows of others than the proven */
+    int64_t asked_us;  /* when it was */
+    int64_t others_us; /* not before then another one of these */
     int waiting_count; /* endpoints whose rows wait */
     int rows_ahead;    /* that all queues may have together */
     int64_t now_us;
@@ -98,7 +113,8 @@ void backlogs_free(struct backlogs *set);
 void backlogs_set_time(struct backlogs *set, int64_t now_us);
 void backlogs_set_rows_ahead(struct backlogs *set, int rows_ahead);
 
-/* An entry starts zeroed. One that holds something must stay where it is. */
+/* An entry starts zeroed, as one of a proven endpoint. One that holds something must stay where it
+ * is. */
 bool backlog_is_held(const struct backlog *backlog);
 void backlog_remove(struct backlogs *set, struct backlog *backlog);
 
@@ -106,25 +122,29 @@ void backlog_remove(struct backlogs *set, struct backlog *backlog);
 void backlog_note_queued(struct backlogs *set, struct backlog *backlog);
 void backlog_note_taken(struct backlogs *set, struct backlog *backlog);
 
+/* After whatever may have changed it. */
+void backlog_set_standing(struct backlogs *set, struct backlog *backlog, enum standing standing);
+
 /* The one that has a backlog, or NULL. */
 struct backlog *backlogs_find(const struct backlogs *set, const char *customer_id,
                               const char *url_hash);
 
 /*
  * A row was found that is not known: true when it is to be put into the queue. Else it is passed
- * by, and found again by a refill.
+ * by, and found again by a refill. rows_wanted: how many the endpoint could have waiting.
  */
 bool backlog_admits(struct backlogs *set, struct backlog *backlog, const char *customer_id,
-                    const char *url_hash, int lane, const struct position *position);
+                    const char *url_hash, int lane, const struct position *position,
+                    int rows_wanted);
 
 /* The same for a row of one that has a backlog. */
 void backlog_pass(struct backlogs *set, struct backlog *backlog, const struct position *position);
 
 /*
  * The next one that is hungry; NULL: none. The caller either asks for rows with
- * backlog_begin_refill() or says backlog_rest(). rows_wanted: how many the endpoint could have
- * waiting; room: how many may be asked for. Returns how many to ask for, behind its cursor; 0: it
- * rests, there is no use in more rows.
+ * backlog_begin_refill() or, where it is of another standing by now, says so and asks again.
+ * rows_wanted: as above; room: how many may be asked for. Returns how many to ask for, behind its
+ * cursor; 0: it rests, there is no use in more rows.
  */
 struct backlog *backlogs_next_hungry(struct backlogs *set);
 int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows_wanted, int room);
@@ -135,11 +155,17 @@ int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows
  */
 void backlog_end_refill(struct backlogs *set, struct backlog *backlog, int rows,
                         const struct position *last);
+/* After the last of those that were answered together. */
+void backlogs_end_refills(struct backlogs *set);
 /* There was none. */
 void backlog_fail_refill(struct backlogs *set, struct backlog *backlog);
 
-/* The endpoint whose rows have waited for the longest without a move, if that is a stall. */
-struct backlog *backlogs_stalled(const struct backlogs *set);
+/*
+ * An endpoint whose rows are to make room, since they have not moved for too long: of a crowd that
+ * has too many, or, where the caller has no room (is_starved), the one that has waited for the
+ * longest of the lowest standing. NULL: none.
+ */
+struct backlog *backlogs_stalled(struct backlogs *set, bool is_starved);
 
 /*
  * Its queue is emptied: the first call comes before backlog_note_taken() for each row, the second
@@ -155,8 +181,8 @@ void backlog_forget(struct backlogs *set, struct backlog *backlog);
 /* When backlogs_next_hungry() has an answer, if nothing else changes; INT64_MAX: never. */
 int64_t backlogs_next_us(const struct backlogs *set);
 
-/* When backlogs_stalled() has one; INT64_MAX: never. */
-int64_t backlogs_stall_us(const struct backlogs *set);
+/* When backlogs_stalled() has one, if nothing else changes; INT64_MAX: never. */
+int64_t backlogs_stall_us(const struct backlogs *set, bool is_starved);
 
 /* The hash in its key. */
 const char *backlog_url_hash(const struct backlog *backlog);

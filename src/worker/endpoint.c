@@ -44,12 +44,19 @@ static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *end
     endpoints->counts[state]++;
 }
 
+void endpoint_note_standing(struct endpoints *endpoints, struct endpoint *endpoint)
+{
+    backlog_set_standing(&endpoints->backlogs, &endpoint->backlog,
+                         scheduler_standing(&endpoint->scheduled));
+}
+
 /* Where an endpoint belongs after something has changed. */
 static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
     bool has_waiting = !TAILQ_EMPTY(&endpoint->waiting);
     enum endpoint_state state = ENDPOINT_IDLE;
 
+    endpoint_note_standing(endpoints, endpoint);
     scheduler_set_work(&endpoints->scheduler, &endpoint->scheduled,
                        has_waiting && endpoint->is_loaded, now_us);
     if (endpoint->state == ENDPOINT_LOADING)
@@ -89,6 +96,7 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
     endpoint->used_us = now_us;
     endpoint->origin = origin_take(&endpoints->origins, &endpoints->scheduler, endpoint->url);
     scheduler_entry_init(&endpoints->scheduler, &endpoint->scheduled, &endpoint->origin->scheduled);
+    endpoint_note_standing(endpoints, endpoint);
     snprintf(endpoint->customer_id, sizeof(endpoint->customer_id), "%s", customer_id);
     HASH_ADD_KEYPTR(by_key, endpoints->by_key, endpoint->key, (unsigned)strlen(key), endpoint);
     TAILQ_INSERT_TAIL(&endpoints->lists[ENDPOINT_IDLE], endpoint, in_state);

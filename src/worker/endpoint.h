@@ -108,6 +108,9 @@ void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery, int
  * is open and no probe is due, one for a probe. */
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);
 
+/* After a result of it, or of another one of its origin: it may be of another standing now. */
+void endpoint_note_standing(struct endpoints *endpoints, struct endpoint *endpoint);
+
 /* The endpoint whose turn it is, after setting aside those with old settings; NULL: nobody may send
  * now. Its turn ends with scheduler_start() or scheduler_pass(). */
 struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us);

@@ -73,6 +73,7 @@ static void on_refill_answered(void *owner, const struct db_answer *answer)
         else
             backlog_fail_refill(&worker->endpoints.backlogs, refill->backlog);
     }
+    backlogs_end_refills(&worker->endpoints.backlogs);
     finding->refills_count = 0;
 }
 
@@ -86,9 +87,15 @@ static void plan_refills(struct worker *worker, int room)
     finding->refills_count = 0;
     while (finding->refills_count < DUE_REFILL_MAX && room > 0 &&
            (backlog = backlogs_next_hungry(backlogs)) != NULL) {
-        int wanted = endpoint_rows_wanted(endpoint_of(backlog), worker->now_us);
-        int rows = backlog_begin_refill(backlogs, backlog, wanted, room);
+        struct endpoint *endpoint = endpoint_of(backlog);
+        enum standing standing = backlog->standing;
+        int rows;
 
+        endpoint_note_standing(&worker->endpoints, endpoint);
+        if (backlog->standing != standing)
+            continue; /* another one's turn */
+        rows = backlog_begin_refill(backlogs, backlog,
+                                    endpoint_rows_wanted(endpoint, worker->now_us), room);
         if (rows == 0)
             continue;
         due_refill_add(&finding->reader, backlog);
@@ -156,8 +163,8 @@ void refilling_make_room(struct worker *worker)
 {
     struct backlog *stalled;
 
-    for (int budget = EMPTY_BUDGET; budget > 0 && is_starved(worker); budget--) {
-        stalled = backlogs_stalled(&worker->endpoints.backlogs);
+    for (int budget = EMPTY_BUDGET; budget > 0; budget--) {
+        stalled = backlogs_stalled(&worker->endpoints.backlogs, is_starved(worker));
         if (stalled == NULL)
             return;
         empty_queue(worker, endpoint_of(stalled));
@@ -167,10 +174,10 @@ void refilling_make_room(struct worker *worker)
 int64_t refilling_next_us(const struct worker *worker)
 {
     int64_t next_us = WORKER_NEVER;
+    int64_t stall_us;
 
     if (room_for_refills(worker) > 0)
         next_us = backlogs_next_us(&worker->endpoints.backlogs);
-    if (is_starved(worker) && backlogs_stall_us(&worker->endpoints.backlogs) < next_us)
-        next_us = backlogs_stall_us(&worker->endpoints.backlogs);
-    return next_us;
+    stall_us = backlogs_stall_us(&worker->endpoints.backlogs, is_starved(worker));
+    return stall_us < next_us ? stall_us : next_us;
 }

@@ -484,7 +484,7 @@ static void note_row(int version)
     if (endpoint->backlog.state != BACKLOG_NONE)
         pass(&endpoint->backlog, position);
     else if (backlog_admits(&sim->backlogs, &endpoint->backlog, customer, endpoint->hash,
-                            lane_of(row), position))
+                            lane_of(row), position, INT32_MAX))
         admit(version);
 }
 
@@ -609,7 +609,7 @@ static void worker_step(void)
     backlogs_set_time(&sim->backlogs, sim->now_us);
     if (sim->is_reading || !owns_any())
         return;
-    while (!has_room() && (stalled = backlogs_stalled(&sim->backlogs)) != NULL)
+    while (!has_room() && (stalled = backlogs_stalled(&sim->backlogs, true)) != NULL)
         empty_queue(CONTAINER_OF(stalled, struct endpoint, backlog));
     if (!sim->was_refill && send_refill())
         return;
@@ -634,7 +634,9 @@ static int64_t worker_next_us(void)
     if ((room() - AHEAD / 4) * 16 >= AHEAD)
         next = backlogs_next_us(&sim->backlogs);
     if (!has_room())
-        return next < backlogs_stall_us(&sim->backlogs) ? next : backlogs_stall_us(&sim->backlogs);
+        return next < backlogs_stall_us(&sim->backlogs, true)
+                   ? next
+                   : backlogs_stall_us(&sim->backlogs, true);
     if (sim->found_count > 0 || finder_next_us(&sim->finder) < next)
         next = sim->found_count > 0 ? sim->now_us : finder_next_us(&sim->finder);
     return next;
@@ -788,6 +790,7 @@ static void answer_refill(void)
         backlog_end_refill(&sim->backlogs, &sim->endpoints[read->refills[i]].backlog, rows,
                            counts[i] > 0 ? &sim->versions[last[i]].position : NULL);
     }
+    backlogs_end_refills(&sim->backlogs);
 }
 
 static void read_answer(void)

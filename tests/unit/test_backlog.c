@@ -43,7 +43,7 @@ static bool find_row(int entry, const char *time)
     struct position position;
 
     position_set(&position, time, customers[0]);
-    if (!backlog_admits(&set, &entries[entry], customers[entry], HASH, 3, &position))
+    if (!backlog_admits(&set, &entries[entry], customers[entry], HASH, 3, &position, INT32_MAX))
         return false;
     backlog_note_queued(&set, &entries[entry]);
     return true;
@@ -237,17 +237,17 @@ static void test_stalled_queue_is_found_and_emptied(void **state)
     pass_time(BACKLOG_STALL_US / 2);
     find_row(1, "t1");
     find_row(1, "t1");
-    assert_null(backlogs_stalled(&set));
+    assert_null(backlogs_stalled(&set, true));
     pass_time(BACKLOG_STALL_US / 2);
-    assert_ptr_equal(backlogs_stalled(&set), &entries[0]);
+    assert_ptr_equal(backlogs_stalled(&set, true), &entries[0]);
     empty(0, "t1");
     assert_int_equal(entries[0].state, BACKLOG_RESTING);
     assert_string_equal(entries[0].cursor.time, "t1");
-    assert_null(backlogs_stalled(&set));
+    assert_null(backlogs_stalled(&set, true));
     take_rows(1, 1); /* a move */
     pass_time(BACKLOG_STALL_US - 1);
-    assert_null(backlogs_stalled(&set));
-    assert_int_equal(backlogs_stall_us(&set), set.now_us + 1);
+    assert_null(backlogs_stalled(&set, true));
+    assert_int_equal(backlogs_stall_us(&set, true), set.now_us + 1);
 }
 
 /* Also when its backlog has ended in between; sending a row ends it. */
@@ -319,9 +319,120 @@ static void test_equal_hashes_share_a_backlog(void **state)
     (void)state;
     open_with(0, 0);
     position_set(&position, "t1", customers[0]);
-    assert_false(backlog_admits(&set, &entries[1], customers[0], HASH, 3, &position));
+    assert_false(backlog_admits(&set, &entries[1], customers[0], HASH, 3, &position, INT32_MAX));
     assert_int_equal(entries[1].state, BACKLOG_NONE);
     assert_string_equal(entries[0].cursor.time, "t1");
+}
+
+static void set_standing(int entry, enum standing standing)
+{
+    backlog_set_standing(&set, &entries[entry], standing);
+}
+
+/* However many rows there are of the dead: those of the others are put into their queues. */
+static void test_the_dead_fill_their_part_alone(void **state)
+{
+    (void)state;
+    for (int entry = 0; entry < 2; entry++)
+        set_standing(entry, STANDING_DEAD);
+    open_with(0, AHEAD / 16);
+    assert_false(find_row(1, "t1"));
+    assert_null(backlogs_next_hungry(&set)); /* there is no room for any of them */
+    assert_int_equal(backlogs_next_us(&set), INT64_MAX);
+    assert_true(find_row(2, "t1"));
+    set_standing(0, STANDING_PROVEN);
+    assert_ptr_equal(backlogs_next_hungry(&set), &entries[1]);
+}
+
+/* One that is held back by its breaker has nothing to do with rows. */
+static void test_unwanted_rows_are_passed(void **state)
+{
+    struct position position;
+
+    (void)state;
+    position_set(&position, "t1", customers[0]);
+    assert_false(backlog_admits(&set, &entries[0], customers[0], HASH, 3, &position, 0));
+    assert_int_equal(entries[0].state, BACKLOG_HUNGRY);
+    assert_int_equal(backlog_begin_refill(&set, &entries[0], 0, AHEAD), 0);
+    assert_int_equal(entries[0].state, BACKLOG_RESTING);
+}
+
+static void test_refills_go_round(void **state)
+{
+    int counts[STANDINGS] = {0};
+
+    (void)state;
+    for (int entry = 0; entry < STANDINGS; entry++) {
+        set_standing(entry, (enum standing)entry);
+        open_with(entry, 0);
+    }
+    for (int i = 0; i < 32; i++)
+        counts[backlogs_next_hungry(&set)->standing]++;
+    assert_int_equal(counts[STANDING_PROVEN], 18);
+    assert_int_equal(counts[STANDING_UNKNOWN], 8);
+    assert_int_equal(counts[STANDING_FALTERING], 4);
+    assert_int_equal(counts[STANDING_DEAD], 2);
+    set_standing(STANDING_PROVEN, STANDING_DEAD);
+    for (int i = 0; i < 32; i++)
+        counts[backlogs_next_hungry(&set)->standing]++;
+    assert_int_equal(counts[STANDING_PROVEN], 18);
+}
+
+/* A refill of the dead that took a while is followed by seven such times without another. */
+static void test_others_have_a_part_of_the_time(void **state)
+{
+    (void)state;
+    set_standing(0, STANDING_UNKNOWN);
+    open_with(0, 0);
+    assert_int_equal(backlog_begin_refill(&set, &entries[0], INT32_MAX, 1), 1);
+    pass_time(1000);
+    backlog_end_refill(&set, &entries[0], 1, NULL);
+    backlogs_end_refills(&set);
+    assert_null(backlogs_next_hungry(&set));
+    assert_int_equal(backlogs_next_us(&set), set.now_us + 7000);
+    open_with(1, 0);
+    assert_ptr_equal(backlogs_next_hungry(&set), &entries[1]);
+    refill(1, "t5");
+    backlogs_end_refills(&set);
+    pass_time(7000);
+    assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
+}
+
+/* Where the unknown stall and take the room of others, they have to do with less for a while. */
+static void test_stalled_unknown_are_limited(void **state)
+{
+    (void)state;
+    for (int entry = 0; entry < 4; entry++)
+        set_standing(entry, entry == 2 ? STANDING_PROVEN : STANDING_UNKNOWN);
+    for (int i = 0; i < AHEAD / 8; i++)
+        assert_true(find_row(0, "t1"));
+    find_row(2, "t1");
+    pass_time(BACKLOG_STALL_US);
+    assert_null(backlogs_stalled(&set, false));
+    assert_int_equal(backlogs_stall_us(&set, false), INT64_MAX);
+    assert_ptr_equal(backlogs_stalled(&set, true), &entries[0]);
+    assert_false(find_row(1, "t1"));
+    take_rows(0, 1);
+    assert_true(find_row(3, "t1"));
+    assert_false(find_row(3, "t1"));
+    pass_time(CROWD_TIGHT_US);
+    assert_int_equal(crowds_room(&set.crowds, STANDING_UNKNOWN, 0, set.now_us), INT32_MAX);
+}
+
+/* Those of the lowest standing first. */
+static void test_who_makes_room_first(void **state)
+{
+    (void)state;
+    set_standing(1, STANDING_DEAD);
+    find_row(0, "t1");
+    find_row(1, "t1");
+    pass_time(BACKLOG_STALL_US);
+    assert_null(backlogs_stalled(&set, false));
+    assert_ptr_equal(backlogs_stalled(&set, true), &entries[1]);
+    empty(1, "t1");
+    assert_ptr_equal(backlogs_stalled(&set, true), &entries[0]);
+    set_standing(1, STANDING_PROVEN); /* it works after all */
+    assert_ptr_equal(backlogs_next_hungry(&set), &entries[1]);
 }
 
 static void test_key_tells_customer_and_hash(void **state)
@@ -355,6 +466,12 @@ int main(void)
         TEST(test_forgotten_after_it_was_emptied),
         TEST(test_failed_refill_is_asked_again),
         TEST(test_equal_hashes_share_a_backlog),
+        TEST(test_the_dead_fill_their_part_alone),
+        TEST(test_unwanted_rows_are_passed),
+        TEST(test_refills_go_round),
+        TEST(test_others_have_a_part_of_the_time),
+        TEST(test_stalled_unknown_are_limited),
+        TEST(test_who_makes_room_first),
         TEST(test_key_tells_customer_and_hash),
     };
 
