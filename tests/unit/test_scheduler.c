@@ -188,6 +188,8 @@ static void test_few_slots_until_the_first_answer(void **state)
     assert_int_equal(start_all(&bench), 8);
     bench.now_us += REACH_PATIENCE_MAX_US;
     assert_int_equal(start_all(&bench), 8); /* 16 of their 32 */
+    bench.now_us += REACH_PATIENCE_MAX_US;
+    assert_int_equal(start_all(&bench), 0);
     for (int i = 8; i < 24; i++)
         scheduler_set_work(&bench.scheduler, &bench.entries[i], true, bench.now_us);
     for (int i = 0; i < 10; i++) {
