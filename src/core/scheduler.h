@@ -18,7 +18,8 @@
  *   shares   PROVEN entries may take every slot; those of which nothing is known yet, half of them;
  *            those that falter (they worked before, and have failed FALTERING_FAILURES times), an
  *            eighth; those that have never worked, and all probes, another eighth. So a quarter of
- *            the slots is always left for the proven.
+ *            the slots is always left for the proven. Once the unknown have half of theirs, each
+ *            makes do with what it has until it answers.
  *   reserve  the last 1/32 of the slots is for entries that have nothing in flight, so that a few
  *            that begin to hang with their windows full can't take all of them.
  *   windows, rate limits and breakers of their own, and a window and a breaker for each origin.
@@ -186,6 +187,7 @@ struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct sch
  */
 int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us);
 
+/* As it is now; its origin's breaker can change it too. */
 enum standing scheduler_standing(const struct scheduler_entry *entry);
 
 const char *scheduler_state_name(enum scheduler_state state);

@@ -3,7 +3,6 @@
 #include "base/compiler.h"
 
 #define RESERVE_PARTS 32
-#define FEW_SLOTS     8 /* there is no isolation to be had with them */
 
 /* An origin's probe that nobody has made, since whoever was let through waits for a slot. */
 #define ORIGIN_AGAIN_US 1000000
@@ -152,8 +151,8 @@ static bool may_grow(const struct scheduler *scheduler, const struct scheduler_e
 {
     int half = standing_part(STANDING_UNKNOWN, scheduler->limits.slots) / 2;
 
-    return entry->was_alive ||
-           scheduler->standing_in_flight[STANDING_UNKNOWN] < (half > FEW_SLOTS ? half : FEW_SLOTS);
+    return entry->was_alive || scheduler->standing_in_flight[STANDING_UNKNOWN] <
+                                   (half > STANDING_FEW ? half : STANDING_FEW);
 }
 
 static bool is_busy(const struct scheduler *scheduler, const struct scheduler_entry *entry)

@@ -1,13 +1,11 @@
 #include "core/standing.h"
 
-#define UNKNOWN_MIN 8
-
 int standing_part(enum standing standing, int whole)
 {
     static const int parts[STANDINGS] = {1, 2, 8, 8};
     int part = whole / parts[standing];
 
-    if (standing == STANDING_UNKNOWN && part < UNKNOWN_MIN)
-        part = whole < UNKNOWN_MIN ? whole : UNKNOWN_MIN;
+    if (standing == STANDING_UNKNOWN && part < STANDING_FEW)
+        part = whole < STANDING_FEW ? whole : STANDING_FEW;
     return part > 0 ? part : 1;
 }

@@ -8,7 +8,7 @@
  *   dead       it has never answered and has failed, or a breaker keeps it from being asked
  *
  * The proven may have everything: nothing that others do can take their last quarter of it. What is
- * shared is the slots (core/scheduler.h). Pure.
+ * divided like this is the slots (core/scheduler.h); for rows that wait see core/crowds.h. Pure.
  */
 #ifndef POSTRIDER_CORE_STANDING_H
 #define POSTRIDER_CORE_STANDING_H
@@ -17,7 +17,10 @@ enum standing { STANDING_PROVEN, STANDING_UNKNOWN, STANDING_FALTERING, STANDING_
 
 #define STANDINGS (STANDING_DEAD + 1)
 
-/* At least one, and of a few all: there is no isolation to be had with them. */
+/* So few slots can't be divided: the unknown may have all of them. */
+#define STANDING_FEW 8
+
+/* At least one. */
 int standing_part(enum standing standing, int whole);
 
 #endif
