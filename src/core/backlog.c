@@ -326,18 +326,18 @@ void backlog_end_refill(struct backlogs *set, struct backlog *backlog, int rows,
         settle(set, backlog);
 }
 
-void backlogs_end_refills(struct backlogs *set)
-{
-    if (set->has_others)
-        set->others_us = set->now_us + (set->now_us - set->asked_us) * (BACKLOG_OTHERS_PARTS - 1);
-    set->has_others = false;
-}
-
 void backlog_fail_refill(struct backlogs *set, struct backlog *backlog)
 {
     backlog->is_awaited = false;
     if (backlog->state == BACKLOG_REFILLING)
         rest(set, backlog);
+}
+
+void backlogs_end_refills(struct backlogs *set)
+{
+    if (set->has_others)
+        set->others_us = set->now_us + (set->now_us - set->asked_us) * (BACKLOG_OTHERS_PARTS - 1);
+    set->has_others = false;
 }
 
 static int64_t stall_of_us(const struct backlogs *set, enum standing standing)

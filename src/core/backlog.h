@@ -155,10 +155,10 @@ int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows
  */
 void backlog_end_refill(struct backlogs *set, struct backlog *backlog, int rows,
                         const struct position *last);
-/* After the last of those that were answered together. */
-void backlogs_end_refills(struct backlogs *set);
 /* There was none. */
 void backlog_fail_refill(struct backlogs *set, struct backlog *backlog);
+/* After the last of those that were asked for together. */
+void backlogs_end_refills(struct backlogs *set);
 
 /*
  * An endpoint whose rows are to make room, since they have not moved for too long: of a crowd that

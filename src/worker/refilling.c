@@ -56,25 +56,43 @@ static void note_rows(struct worker *worker, const PGresult *result)
     finder_note_payloads(&worker->finding.finder, payloads, bytes);
 }
 
-static void on_refill_answered(void *owner, const struct db_answer *answer)
+static void fail_refills(struct worker *worker)
 {
-    struct worker *worker = owner;
     struct finding *finding = &worker->finding;
-    bool is_good = finding_note_answer(worker, answer);
 
-    if (is_good)
-        note_rows(worker, answer->results[0]);
+    for (int i = 0; i < finding->refills_count; i++)
+        backlog_fail_refill(&worker->endpoints.backlogs, finding->refills[i].backlog);
+}
+
+static void end_refills(struct worker *worker)
+{
+    struct finding *finding = &worker->finding;
+
     for (int i = 0; i < finding->refills_count; i++) {
         struct refill *refill = &finding->refills[i];
 
-        if (is_good)
-            backlog_end_refill(&worker->endpoints.backlogs, refill->backlog, refill->rows,
-                               refill->has_last ? &refill->last : NULL);
-        else
-            backlog_fail_refill(&worker->endpoints.backlogs, refill->backlog);
+        backlog_end_refill(&worker->endpoints.backlogs, refill->backlog, refill->rows,
+                           refill->has_last ? &refill->last : NULL);
     }
+}
+
+/* However the refills that were asked for have ended. */
+static void forget_refills(struct worker *worker)
+{
     backlogs_end_refills(&worker->endpoints.backlogs);
-    finding->refills_count = 0;
+    worker->finding.refills_count = 0;
+}
+
+static void on_refill_answered(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    if (finding_note_answer(worker, answer)) {
+        note_rows(worker, answer->results[0]);
+        end_refills(worker);
+    } else
+        fail_refills(worker);
+    forget_refills(worker);
 }
 
 /* Those whose turn it is, until there are as many rows as there is room for. */
@@ -117,9 +135,8 @@ bool refilling_send(struct worker *worker)
     if (finding->refills_count == 0)
         return false;
     if (!due_refill_send(&finding->reader, worker->reading, bytes, on_refill_answered, worker)) {
-        for (int i = 0; i < finding->refills_count; i++)
-            backlog_fail_refill(&worker->endpoints.backlogs, finding->refills[i].backlog);
-        finding->refills_count = 0;
+        fail_refills(worker);
+        forget_refills(worker);
         return false;
     }
     finding_note_sent(worker);
