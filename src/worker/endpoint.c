@@ -61,8 +61,11 @@ static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoi
                        has_waiting && endpoint->is_loaded, now_us);
     if (endpoint->state == ENDPOINT_LOADING)
         return;
-    if (has_waiting)
-        state = endpoint->is_loaded && !endpoint->wants_load ? ENDPOINT_READY : ENDPOINT_UNLOADED;
+    /* One whose last row went by old settings too: the next row finds new ones. */
+    if (endpoint->wants_load || (has_waiting && !endpoint->is_loaded))
+        state = ENDPOINT_UNLOADED;
+    else if (has_waiting)
+        state = ENDPOINT_READY;
     if (endpoint->state != state)
         endpoint_set_state(endpoints, endpoint, state);
 }

@@ -7,7 +7,7 @@
  * ENDPOINT_FRESH_US nothing is sent. So a change by SQL takes effect within seconds. Which list it
  * is in is its state:
  *   idle      nothing waits for it; freed some time after its last delivery
- *   unloaded  deliveries wait, its settings are missing or are to be asked for again
+ *   unloaded  its settings are to be asked for again, or are missing while deliveries wait
  *   loading   deliveries may wait, its settings have been asked for
  *   ready     deliveries wait, its settings are there
  * Deliveries of one endpoint are sent in the order in which they became due. Who of those with

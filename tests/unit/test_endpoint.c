@@ -1,0 +1,215 @@
+#include "unit.h"
+
+#include <sys/queue.h>
+
+#include "worker/endpoint.h"
+
+#define CUSTOMER "11111111-2222-3333-4444-555555555555"
+#define URL      "https://shop.example/hook"
+
+#define S INT64_C(1000000)
+
+/* The endpoints of a worker, without the worker. */
+struct fixture {
+    struct deliveries deliveries;
+    struct endpoints endpoints;
+    int rows;
+};
+
+static void begin(struct fixture *fixture)
+{
+    struct config config = {
+        .endpoint = {.max_in_flight_per_origin = 128, .breaker_max_interval_ms = 300000}};
+
+    *fixture = (struct fixture){0};
+    deliveries_init(&fixture->deliveries);
+    endpoints_init(&fixture->endpoints);
+    endpoints_set_limits(&fixture->endpoints, &config, 1024);
+}
+
+static void end(struct fixture *fixture)
+{
+    deliveries_free(&fixture->deliveries);
+    endpoints_free(&fixture->endpoints);
+}
+
+/* A row of an endpoint begins to wait. */
+static struct endpoint *push(struct fixture *fixture, const char *url, int64_t now_us)
+{
+    struct endpoint *endpoint = endpoint_get(&fixture->endpoints, CUSTOMER, url, now_us);
+    struct due_row row = {.event_id = "event", .next_retry_at = "2026-01-01", .url_hash = "1"};
+    char id[37];
+
+    snprintf(id, sizeof(id), "%d", ++fixture->rows);
+    row.id = id;
+    endpoint_push(&fixture->endpoints, delivery_new(&fixture->deliveries, &row, endpoint), now_us);
+    return endpoint;
+}
+
+/* As worker/loading.c does, with the database answering at once; the endpoints that were loaded. */
+static int load_all(struct fixture *fixture, int64_t now_us)
+{
+    struct endpoint *endpoint;
+    int count = 0;
+
+    while ((endpoint = endpoint_begin_load(&fixture->endpoints)) != NULL) {
+        endpoint->settings.max_in_flight = 32;
+        endpoint_end_load(&fixture->endpoints, endpoint, true, now_us);
+        count++;
+    }
+    return count;
+}
+
+/* Sends what may be sent, and all of it is answered and recorded at once; how many that was. */
+static int send_all(struct fixture *fixture, int64_t now_us)
+{
+    struct endpoints *endpoints = &fixture->endpoints;
+    struct endpoint *endpoint;
+    int count = 0;
+
+    while ((endpoint = endpoint_next_ready(endpoints, now_us)) != NULL) {
+        struct delivery *delivery = TAILQ_FIRST(&endpoint->waiting);
+        struct scheduler_ticket ticket =
+            scheduler_start(&endpoints->scheduler, &endpoint->scheduled, now_us);
+
+        endpoint_remove(endpoints, delivery, now_us);
+        delivery_drop(&fixture->deliveries, delivery);
+        scheduler_finish(&endpoints->scheduler, &endpoint->scheduled, &ticket, HEALTH_GOOD, 0,
+                         now_us, 0.5);
+        count++;
+    }
+    deliveries_reap(&fixture->deliveries, 0);
+    return count;
+}
+
+static void test_first_row_waits_for_the_settings(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    push(&fixture, URL, S);
+    assert_int_equal(send_all(&fixture, S), 0);
+    assert_int_equal(load_all(&fixture, S), 1);
+    assert_int_equal(send_all(&fixture, S), 1);
+    assert_int_equal(load_all(&fixture, S), 0);
+    end(&fixture);
+}
+
+/* A row every three seconds, alone each time: after the first none waits for a load. */
+static void test_old_settings_are_loaded_behind_a_lone_row(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    assert_int_equal(send_all(&fixture, 0), 1);
+    for (int64_t now_us = 3 * S; now_us < 30 * S; now_us += 3 * S) {
+        push(&fixture, URL, now_us);
+        assert_int_equal(send_all(&fixture, now_us), 1);
+        assert_int_equal(load_all(&fixture, now_us), 1);
+    }
+    end(&fixture);
+}
+
+static void test_too_old_settings_are_waited_for(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    assert_int_equal(send_all(&fixture, 0), 1);
+    push(&fixture, URL, 6 * S);
+    assert_int_equal(send_all(&fixture, 6 * S), 0);
+    assert_int_equal(load_all(&fixture, 6 * S), 1);
+    assert_int_equal(send_all(&fixture, 6 * S), 1);
+    end(&fixture);
+}
+
+/* What was loaded behind its last row is not loaded again, and goes as any other does. */
+static void test_unused_endpoint_is_loaded_once_more_and_freed(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    send_all(&fixture, 0);
+    push(&fixture, URL, 3 * S);
+    send_all(&fixture, 3 * S);
+    endpoints_reap(&fixture.endpoints, 3 * S + ENDPOINT_KEEP_US);
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL)); /* its load is to come */
+    assert_int_equal(load_all(&fixture, 3 * S), 1);
+    for (int64_t now_us = 4 * S; now_us < 3 * S + ENDPOINT_KEEP_US; now_us += S) {
+        endpoints_refresh(&fixture.endpoints, now_us);
+        endpoints_reap(&fixture.endpoints, now_us);
+        assert_int_equal(load_all(&fixture, now_us), 0);
+        assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    }
+    endpoints_reap(&fixture.endpoints, 3 * S + ENDPOINT_KEEP_US);
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    end(&fixture);
+}
+
+/* One without rows is not asked for again and again while the database doesn't answer. */
+static void test_failed_load_of_an_unused_endpoint_is_its_last(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+
+    (void)state;
+    begin(&fixture);
+    push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    send_all(&fixture, 0);
+    push(&fixture, URL, 3 * S);
+    send_all(&fixture, 3 * S);
+    endpoint = endpoint_begin_load(&fixture.endpoints);
+    assert_non_null(endpoint);
+    endpoint_end_load(&fixture.endpoints, endpoint, false, 3 * S);
+    assert_int_equal(load_all(&fixture, 3 * S), 0);
+    endpoints_reap(&fixture.endpoints, 3 * S + ENDPOINT_KEEP_US);
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    end(&fixture);
+}
+
+static void test_endpoint_is_a_customer_and_a_url(void **state)
+{
+    static const char other[] = "99999999-2222-3333-4444-555555555555";
+    struct fixture fixture;
+    struct endpoint *endpoint;
+
+    (void)state;
+    begin(&fixture);
+    endpoint = endpoint_get(&fixture.endpoints, CUSTOMER, URL, 0);
+    assert_string_equal(endpoint->url, URL);
+    assert_string_equal(endpoint->customer_id, CUSTOMER);
+    assert_ptr_equal(endpoint_get(&fixture.endpoints, CUSTOMER, URL, 0), endpoint);
+    assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, URL), endpoint);
+    assert_null(endpoint_find(&fixture.endpoints, other, URL));
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL "/"));
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, ""));
+    assert_ptr_not_equal(endpoint_get(&fixture.endpoints, other, URL, 0), endpoint);
+    assert_ptr_not_equal(endpoint_get(&fixture.endpoints, CUSTOMER, URL "/", 0), endpoint);
+    assert_int_equal(fixture.endpoints.counts[ENDPOINT_IDLE], 3);
+    end(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_row_waits_for_the_settings),
+        cmocka_unit_test(test_old_settings_are_loaded_behind_a_lone_row),
+        cmocka_unit_test(test_too_old_settings_are_waited_for),
+        cmocka_unit_test(test_unused_endpoint_is_loaded_once_more_and_freed),
+        cmocka_unit_test(test_failed_load_of_an_unused_endpoint_is_its_last),
+        cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
