@@ -1,0 +1,106 @@
+/* test_refilling.c: refills that the database never gets. */
+#include "unit.h"
+
+#include <event2/event.h>
+
+#include "worker/finding.h"
+#include "worker/refilling.h"
+
+#define CUSTOMER "11111111-2222-3333-4444-555555555555"
+#define NOW_US   INT64_C(1000000000)
+
+static struct config config = {
+    .worker = {.max_in_flight = 1024, .max_buffered_bytes = 1 << 20, .poll_interval_ms = 250},
+    .delivery = {.max_payload_bytes = 1 << 16}};
+static struct worker worker;
+
+/* A link that is never up, so that whatever is sent on it isn't. */
+static int set_up(void **state)
+{
+    static const struct db_link_events events;
+
+    (void)state;
+    worker = (struct worker){.config = &config, .now_us = NOW_US, .base = event_base_new()};
+    deliveries_init(&worker.deliveries);
+    endpoints_init(&worker.endpoints);
+    finding_init(&worker);
+    backlogs_set_time(&worker.endpoints.backlogs, NOW_US);
+    backlogs_set_rows_ahead(&worker.endpoints.backlogs, 2048);
+    worker.reading = db_link_new(worker.base, "host=/nowhere", "public", &events);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    db_link_free(worker.reading);
+    finding_free(&worker);
+    deliveries_free(&worker.deliveries);
+    endpoints_free(&worker.endpoints);
+    event_base_free(worker.base);
+    return 0;
+}
+
+/* An endpoint that has all its rows in the database, of which the first is to be read back. */
+static struct backlog *add_hungry(const char *url, const char *url_hash)
+{
+    struct endpoint *endpoint = endpoint_get(&worker.endpoints, CUSTOMER, url, worker.now_us);
+    struct backlogs *backlogs = &worker.endpoints.backlogs;
+    struct position position;
+
+    position_set(&position, "2026-01-01 00:00:00+00", CUSTOMER);
+    backlog_begin_empty(&endpoint->backlog);
+    backlog_end_empty(backlogs, &endpoint->backlog, CUSTOMER, url_hash, 3, &position);
+    return &endpoint->backlog;
+}
+
+static void pass_time(int64_t us)
+{
+    worker.now_us += us;
+    backlogs_set_time(&worker.endpoints.backlogs, worker.now_us);
+}
+
+static void test_unsent_refill_rests_and_is_asked_for_again(void **state)
+{
+    struct backlog *backlogs[] = {add_hungry("https://a.example/", "1"),
+                                  add_hungry("https://b.example/", "2")};
+
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        int64_t next_us;
+
+        pass_time(BACKLOG_REST_LONG_US);
+        assert_true(refilling_next_us(&worker) <= worker.now_us);
+        assert_false(refilling_send(&worker));
+        assert_false(worker.finding.is_reading);
+        assert_int_equal(worker.finding.refills_count, 0);
+        for (size_t i = 0; i < ARRAY_LENGTH(backlogs); i++) {
+            assert_int_equal(backlogs[i]->state, BACKLOG_RESTING);
+            assert_false(backlogs[i]->is_awaited);
+            assert_string_equal(backlogs[i]->cursor.time, "2026-01-01 00:00:00+00");
+        }
+        next_us = refilling_next_us(&worker);
+        assert_true(next_us > worker.now_us && next_us <= worker.now_us + BACKLOG_REST_LONG_US);
+    }
+}
+
+/* The time that those of others took is known to the next ones. */
+static void test_unsent_refill_leaves_no_mark(void **state)
+{
+    (void)state;
+    add_hungry("https://a.example/", "1");
+    pass_time(BACKLOG_REST_LONG_US);
+    assert_false(refilling_send(&worker));
+    assert_false(worker.endpoints.backlogs.has_others);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_unsent_refill_rests_and_is_asked_for_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_unsent_refill_leaves_no_mark, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
