@@ -125,21 +125,31 @@ def _run_together(producers, seconds):
 
 
 def run_idle(server, system, receiver, seconds):
-    """What a worker without any work costs."""
+    """What a worker without any work costs. What has ended meanwhile are autovacuum's workers: they
+    go round the databases of the bench and are there without a worker, too."""
     try:
         with server.database(system.template(server)) as database:
             database.settle()
             try:
                 system.start(database)
                 system.wait_until_ready()
-                settled = time.monotonic() + 2
-                wait_until(lambda: time.monotonic() > settled, system, "it to calm down")
+                _pass(2, system)  # it calms down
+                backends, ended = database.backends(), server.cpu_of_ended()
                 begin = Sample(system, server, receiver)
-                ended = time.monotonic() + seconds
-                wait_until(lambda: time.monotonic() > ended, system, "the end")
-                return {"seconds": seconds, **cpu_shares(begin, Sample(system, server, receiver)),
+                _pass(seconds, system)
+                end, ended = Sample(system, server, receiver), server.cpu_of_ended() - ended
+                if database.backends() != backends:
+                    raise Failure(f"{system.name} has connected again")
+                end.postgres -= ended
+                return {"seconds": seconds, **cpu_shares(begin, end),
+                        "autovacuum_cpu_percent": round(100 * ended / (end.time - begin.time), 2),
                         "peak_memory_mib": round(system.peak_memory_mib(), 1)}
             finally:
                 system.stop()
     finally:
         receiver.close()
+
+
+def _pass(seconds, system):
+    ended = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > ended, system, "time to pass", limit_s=seconds + 60)

@@ -6,7 +6,7 @@ import contextlib
 
 import psycopg2
 
-from bench.usage import cpu_of_tree
+from bench.usage import cpu_of_ended_children, cpu_of_tree
 from harness.postgres import Postgres
 
 SETTINGS = {
@@ -39,6 +39,10 @@ class Server(Postgres):
         """Seconds of CPU of all of PostgreSQL, but for the bench's own backends. Those that have
         ended would be in the postmaster's time: only differences between their ends are meant."""
         return cpu_of_tree(self.process.pid, without=self._ours)
+
+    def cpu_of_ended(self):
+        """What of that are processes that have ended."""
+        return cpu_of_ended_children(self.process.pid)
 
     def template(self, name, prepare):
         """A database that prepare(url) has made, to copy from."""
@@ -86,6 +90,12 @@ class Database:
 
     def value(self, statement, *parameters):
         return self.query(statement, *parameters)[0][0]
+
+    def backends(self):
+        """The process ids of those that serve a connection to it."""
+        return {pid for pid, in self.query(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend'")}
 
     def wal_bytes(self):
         return int(self.value("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))

@@ -13,8 +13,9 @@ COLUMNS = [  # figure, heading, format
     ("peak_memory_mib", "memory MiB", "{:.0f}"),
     ("rows_besides", "rows besides", "{:,.0f}"),
     ("of_allowed", "of allowed", "{:.3f}"),
-    ("worker_cpu_percent", "worker %", "{:.1f}"),
-    ("postgres_cpu_percent", "postgres %", "{:.1f}"),
+    ("worker_cpu_percent", "worker %", "{:.2f}"),
+    ("postgres_cpu_percent", "postgres %", "{:.2f}"),
+    ("autovacuum_cpu_percent", "autovacuum %", "{:.2f}"),
     ("p50_ms", "p50 ms", "{:.2f}"),
     ("p99_ms", "p99 ms", "{:.2f}"),
 ]

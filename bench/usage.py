@@ -21,6 +21,11 @@ def cpu_of(pid, with_ended_children=True):
     return sum(map(int, fields[11:15 if with_ended_children else 13])) / TICKS
 
 
+def cpu_of_ended_children(pid):
+    """Seconds of CPU of the children that a process has waited for."""
+    return cpu_of(pid) - cpu_of(pid, with_ended_children=False)
+
+
 def descendants(pid):
     """pid and all that descend from it."""
     children = {}

@@ -45,3 +45,15 @@ def test_tiny_run(tmp_path):
     assert verdicts["1 host: rate / best peer's"] == "not measured"
     assert verdicts["1,000 hosts: rate / own with 1 host"] in ("met", "NOT met")
     assert "one-host: postrider" in done.stdout
+
+
+def test_idle_worker(tmp_path):
+    output = tmp_path / "result.json"
+    done = run_bench("--quick", "--output", str(output), "latency")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(output.read_text())
+    figures = result["medians"]["latency: idle"]
+    assert "failed" not in figures
+    assert figures["worker_cpu_percent"] >= 0
+    assert figures["postgres_cpu_percent"] >= 0
+    assert figures["autovacuum_cpu_percent"] >= 0
