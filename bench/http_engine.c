@@ -77,11 +77,6 @@ static void on_finished(void *owner, const struct http_response *response)
         fprintf(stderr, "status %d, %s\n", response->status, response->error);
 }
 
-static void on_wake(void *owner)
-{
-    (void)owner;
-}
-
 static void start_some(struct run *run, long limit)
 {
     while (run->to_start > 0 && run->in_flight < limit) {
@@ -148,7 +143,7 @@ static bool read_choices(struct choices *choices, int argc, char **argv)
 }
 
 static struct http_engine *new_engine(struct event_base *base, const struct choices *choices,
-                                      struct run *run, struct error *error)
+                                      struct error *error)
 {
     const struct http_options options = {
         .allow_count = 1,
@@ -162,7 +157,7 @@ static struct http_engine *new_engine(struct event_base *base, const struct choi
         .max_tls_connections = IDLE_CONNECTIONS,
     };
 
-    return http_engine_new(base, &options, on_finished, on_wake, run, error);
+    return http_engine_new(base, &options, on_finished, error);
 }
 
 /* Connects first; then the requests that count. */
@@ -209,7 +204,7 @@ int main(int argc, char **argv)
         .timeout_ms = 30000,
     };
     base = event_base_new();
-    run.engine = new_engine(base, &choices, &run, &error);
+    run.engine = new_engine(base, &choices, &error);
     if (run.engine == NULL) {
         fprintf(stderr, "%s\n", error.message);
         return 1;

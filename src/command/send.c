@@ -55,12 +55,6 @@ static void on_exchange_finished(void *owner, const struct http_response *respon
                            : COMMAND_FAILED;
 }
 
-/* Nothing to do: every turn of the loop below collects. */
-static void on_exchange_wake(void *owner)
-{
-    (void)owner;
-}
-
 static int run_exchange(const struct config *config, struct exchange *exchange)
 {
     const struct http_options options = exchange_options(config);
@@ -70,7 +64,7 @@ static int run_exchange(const struct config *config, struct exchange *exchange)
 
     if (base == NULL)
         bug("event_base_new() failed");
-    engine = http_engine_new(base, &options, on_exchange_finished, on_exchange_wake, NULL, &error);
+    engine = http_engine_new(base, &options, on_exchange_finished, &error);
     if (engine != NULL) {
         http_start(engine, &exchange->request->http, exchange);
         while (exchange->status < 0) {

@@ -27,9 +27,6 @@ struct http_engine {
     struct event_base *base;
     struct settings settings;
     http_finished *on_finished;
-    http_wake *on_wake;
-    void *owner;
-    bool is_awake; /* on_wake was called since the last collect */
 
     struct target_table targets;
     struct pool pool;
@@ -40,7 +37,7 @@ struct http_engine {
     struct transfer_list ended; /* waiting for their callback */
     struct transfer_list spare;
     size_t in_flight;         /* active and ended */
-    struct event ended_event; /* something has ended outside of the loop */
+    struct event ended_event; /* ends the loop's turn when something has ended */
 
     char input[ENGINE_INPUT_BYTES]; /* what is being read, of any connection */
 };

@@ -19,12 +19,8 @@ static void dial(struct transfer *transfer);
 /* The transfer's response is complete, and it has no connection any more. */
 static void end(struct transfer *transfer)
 {
-    struct http_engine *engine = transfer->engine;
-
-    TAILQ_REMOVE(&engine->active, transfer, entry);
-    TAILQ_INSERT_TAIL(&engine->ended, transfer, entry);
-    if (!engine->is_awake)
-        event_active(&engine->ended_event, EV_TIMEOUT, 0);
+    TAILQ_REMOVE(&transfer->engine->active, transfer, entry);
+    transfer_await_callback(transfer);
 }
 
 static void close_connection(struct transfer *transfer)

@@ -12,14 +12,9 @@
 
 static void on_ended_event(evutil_socket_t fd, short events, void *argument)
 {
-    struct http_engine *engine = argument;
-
     (void)fd;
     (void)events;
-    if (engine->is_awake)
-        return;
-    engine->is_awake = true;
-    engine->on_wake(engine->owner);
+    (void)argument;
 }
 
 /* libcurl leaves SIGPIPE alone with CURLOPT_NOSIGNAL, and OpenSSL's writes can raise it. */
@@ -36,7 +31,7 @@ static void init_parts(struct http_engine *engine)
     TAILQ_INIT(&engine->active);
     TAILQ_INIT(&engine->ended);
     TAILQ_INIT(&engine->spare);
-    event_assign(&engine->ended_event, engine->base, -1, 0, on_ended_event, engine);
+    event_assign(&engine->ended_event, engine->base, -1, 0, on_ended_event, NULL);
     pool_init(&engine->pool, engine->base, engine->settings.options.max_connections,
               engine->settings.options.max_tls_connections);
     target_table_init(&engine->targets, &engine->settings, &engine->pool);
@@ -44,8 +39,7 @@ static void init_parts(struct http_engine *engine)
 }
 
 struct http_engine *http_engine_new(struct event_base *base, const struct http_options *options,
-                                    http_finished *on_finished, http_wake *on_wake,
-                                    void *engine_owner, struct error *error)
+                                    http_finished *on_finished, struct error *error)
 {
     struct http_engine *engine = memory_new(1, sizeof(*engine));
 
@@ -59,8 +53,6 @@ struct http_engine *http_engine_new(struct event_base *base, const struct http_o
     ignore_sigpipe();
     engine->base = base;
     engine->on_finished = on_finished;
-    engine->on_wake = on_wake;
-    engine->owner = engine_owner;
     init_parts(engine);
     return engine;
 }
@@ -112,15 +104,13 @@ void http_start(struct http_engine *engine, const struct http_request *request, 
         conversation_begin(transfer);
         return;
     }
-    TAILQ_INSERT_TAIL(&engine->ended, transfer, entry);
-    event_active(&engine->ended_event, EV_TIMEOUT, 0);
+    transfer_await_callback(transfer);
 }
 
 bool http_engine_collect(struct http_engine *engine, int budget)
 {
     struct transfer *transfer;
 
-    engine->is_awake = false;
     while (budget-- > 0 && (transfer = TAILQ_FIRST(&engine->ended)) != NULL) {
         TAILQ_REMOVE(&engine->ended, transfer, entry);
         engine->on_finished(transfer->owner, &transfer->response);

@@ -7,9 +7,9 @@
  * exactly one http_finished callback for each that was started, always from a later turn of the
  * loop and never from inside http_start(); after http_engine_cancel_all() no more callbacks come.
  *
- * Finished transfers are collected in http_engine_collect(), which the owner calls once in each
- * loop turn (it is where the callbacks come from); wake is called from inside the event loop when
- * there is something to collect.
+ * Finished transfers are collected in http_engine_collect(), which the owner calls after each turn
+ * of the loop (it is where the callbacks come from); a turn ends when there is something to
+ * collect.
  *
  * The status line and the headers of an answer decide: once they are complete the result is
  * ATTEMPT_ANSWERED, even when the body is cut off, hangs until the time-out or is too long. A
@@ -88,11 +88,9 @@ struct http_response {
 };
 
 typedef void http_finished(void *request_owner, const struct http_response *response);
-typedef void http_wake(void *engine_owner);
 
 struct http_engine *http_engine_new(struct event_base *base, const struct http_options *options,
-                                    http_finished *on_finished, http_wake *on_wake,
-                                    void *engine_owner, struct error *error) MUST_USE;
+                                    http_finished *on_finished, struct error *error) MUST_USE;
 void http_engine_free(struct http_engine *engine);
 
 /* Starts a request; request_owner is handed to the callback. Everything that can go wrong (a bad

@@ -116,6 +116,15 @@ void transfer_set_failure(struct transfer *transfer, enum attempt_result result,
     end_response(transfer, result);
 }
 
+void transfer_await_callback(struct transfer *transfer)
+{
+    struct http_engine *engine = transfer->engine;
+
+    if (TAILQ_EMPTY(&engine->ended))
+        event_active(&engine->ended_event, EV_TIMEOUT, 0);
+    TAILQ_INSERT_TAIL(&engine->ended, transfer, entry);
+}
+
 void transfer_clear(struct transfer *transfer)
 {
     struct http_response *response = &transfer->response;

@@ -60,6 +60,9 @@ void transfer_set_answer(struct transfer *transfer, bool is_truncated);
 void transfer_set_failure(struct transfer *transfer, enum attempt_result result, const char *format,
                           ...) PRINTF_LIKE(3, 4);
 
+/* It has ended, and is in no list: from now on it is there to be collected. */
+void transfer_await_callback(struct transfer *transfer);
+
 /* Forgets request and response, for the next one. */
 void transfer_clear(struct transfer *transfer);
 

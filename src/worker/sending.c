@@ -22,14 +22,6 @@
 
 static void on_transfer_finished(void *request_owner, const struct http_response *response);
 
-static void on_engine_wake(void *owner)
-{
-    struct worker *worker = owner;
-
-    /* The turn that follows every event collects; nothing else is needed. */
-    (void)worker;
-}
-
 static struct http_engine *new_engine(struct worker *worker, const struct config *config,
                                       struct error *error)
 {
@@ -45,8 +37,7 @@ static struct http_engine *new_engine(struct worker *worker, const struct config
                   LOG_NUMBER("max_in_flight", (int64_t)share.in_flight),
                   LOG_NUMBER("open_files", (int64_t)share.limit));
     worker->sending.slots = share.in_flight;
-    return http_engine_new(worker->base, &options, on_transfer_finished, on_engine_wake, worker,
-                           error);
+    return http_engine_new(worker->base, &options, on_transfer_finished, error);
 }
 
 bool sending_init(struct worker *worker, struct error *error)

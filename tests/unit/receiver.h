@@ -225,7 +225,6 @@ struct result {
 struct client {
     struct event_base *base;
     struct http_engine *engine;
-    int wakes;
     int finished;
     bool is_in_start;
     struct address_range allow[1];
@@ -260,13 +259,6 @@ static inline void on_client_finished(void *owner, const struct http_response *r
     free(request);
 }
 
-static inline void on_client_wake(void *owner)
-{
-    struct client *client = owner;
-
-    client->wakes++;
-}
-
 /* Options of a client: loopback is allowed, all else is the default. */
 static inline struct client *client_new(void)
 {
@@ -295,8 +287,7 @@ static inline void client_open(struct client *client)
 {
     struct error error = {0};
 
-    client->engine = http_engine_new(client->base, &client->options, on_client_finished,
-                                     on_client_wake, client, &error);
+    client->engine = http_engine_new(client->base, &client->options, on_client_finished, &error);
     if (client->engine == NULL)
         fail_msg("%s", error.message);
 }

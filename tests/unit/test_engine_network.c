@@ -486,11 +486,6 @@ static void on_chain_finished(void *owner, const struct http_response *response)
         http_start(chain->engine, chain->request, chain);
 }
 
-static void on_chain_wake(void *owner)
-{
-    (void)owner;
-}
-
 static void test_start_from_callback(void **state)
 {
     struct client *client = client_new();
@@ -504,8 +499,7 @@ static void test_start_from_callback(void **state)
     struct error error;
 
     (void)state;
-    chain.engine = http_engine_new(client->base, &client->options, on_chain_finished, on_chain_wake,
-                                   NULL, &error);
+    chain.engine = http_engine_new(client->base, &client->options, on_chain_finished, &error);
     assert_non_null(chain.engine);
     http_start(chain.engine, &request, &chain);
     while (chain.left > 0) {
@@ -688,8 +682,7 @@ static void test_bad_options(void **state)
 
         client->options.ca_file = cases[i].ca_file;
         client->options.proxy = cases[i].proxy;
-        assert_null(http_engine_new(client->base, &client->options, on_client_finished,
-                                    on_client_wake, client, &error));
+        assert_null(http_engine_new(client->base, &client->options, on_client_finished, &error));
         if (strstr(error.message, cases[i].message) == NULL)
             fail_msg("%s", error.message);
         client_free(client);
