@@ -69,12 +69,18 @@ bool breaker_note_success(struct breaker *breaker)
     return true;
 }
 
-void breaker_open(struct breaker *breaker, const struct breaker_policy *policy, int64_t now_us)
+/* Pauses that double are about half of the time since the first one began. */
+void breaker_resume(struct breaker *breaker, const struct breaker_policy *policy,
+                    int64_t failing_us, int64_t now_us, double random01)
 {
+    int64_t pause_us = failing_us / 2 > BREAKER_FIRST_US ? failing_us / 2 : BREAKER_FIRST_US;
+    int64_t within_us;
+
     set_state(breaker, BREAKER_OPEN);
     breaker->opened_us = now_us;
-    set_pause(breaker, policy, BREAKER_FIRST_US, now_us, 0);
-    breaker->next_probe_us = now_us;
+    set_pause(breaker, policy, pause_us, now_us, 0);
+    within_us = breaker->pause_us < BREAKER_RESUME_US ? breaker->pause_us : BREAKER_RESUME_US;
+    breaker->next_probe_us = now_us + (int64_t)((double)within_us * random01);
 }
 
 bool breaker_is_probe_due(const struct breaker *breaker, int64_t now_us)

@@ -17,8 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BREAKER_FIRST_US 1000000
-#define BREAKER_JITTER   0.25
+#define BREAKER_FIRST_US  1000000
+#define BREAKER_JITTER    0.25
+#define BREAKER_RESUME_US 30000000
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING };
 
@@ -44,8 +45,13 @@ bool breaker_note_failure(struct breaker *breaker, const struct breaker_policy *
 /* True when it closes by this success. */
 bool breaker_note_success(struct breaker *breaker);
 
-/* The server was known to be down before: open, with a probe due at once. */
-void breaker_open(struct breaker *breaker, const struct breaker_policy *policy, int64_t now_us);
+/*
+ * The server was known to be down before, for so long: open, with the pauses that it has come to by
+ * then. Its first probe is at a random time within the pause and BREAKER_RESUME_US, so that a
+ * worker that starts with ten thousand of them doesn't ask all at once.
+ */
+void breaker_resume(struct breaker *breaker, const struct breaker_policy *policy,
+                    int64_t failing_us, int64_t now_us, double random01);
 
 bool breaker_is_probe_due(const struct breaker *breaker, int64_t now_us);
 void breaker_begin_probe(struct breaker *breaker);

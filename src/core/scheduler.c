@@ -70,7 +70,7 @@ void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry 
 }
 
 void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_entry *entry,
-                               const struct scheduler_terms *terms, int64_t now_us)
+                               const struct scheduler_terms *terms, int64_t now_us, double random01)
 {
     bool is_fresh = !entry->was_alive && entry->failures == 0 && entry->in_flight == 0;
 
@@ -80,10 +80,11 @@ void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_ent
     window_set_limit(&entry->origin->window, scheduler->limits.origin_max);
     rate_limit_set(&entry->rate, terms->rate_per_s, now_us);
     entry->is_unsendable = terms->is_unsendable;
-    if (terms->is_failing && is_fresh && entry->breaker.state == BREAKER_CLOSED &&
+    if (terms->failing_us > 0 && is_fresh && entry->breaker.state == BREAKER_CLOSED &&
         scheduler->limits.breaker.failures > 0) {
         entry->breaker.failures = scheduler->limits.breaker.failures;
-        breaker_open(&entry->breaker, &scheduler->limits.breaker, now_us);
+        breaker_resume(&entry->breaker, &scheduler->limits.breaker, terms->failing_us, now_us,
+                       random01);
     }
     scheduler_settle(scheduler, entry, now_us, false);
 }

@@ -64,7 +64,7 @@ struct scheduler_terms {
     int max_in_flight;
     double rate_per_s;  /* 0 = no limit */
     bool is_unsendable; /* its rows fail without a request: nothing holds them back */
-    bool is_failing;    /* the database knows that it failed before this worker knew it */
+    int64_t failing_us; /* > 0: as the database knows, it has failed for so long */
 };
 
 TAILQ_HEAD(scheduler_list, scheduler_entry);
@@ -150,7 +150,8 @@ void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry 
                             int64_t now_us);
 
 void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_entry *entry,
-                               const struct scheduler_terms *terms, int64_t now_us);
+                               const struct scheduler_terms *terms, int64_t now_us,
+                               double random01);
 
 /* An operator wants it to be tried: breaker closed, nothing held. */
 void scheduler_entry_revive(struct scheduler *scheduler, struct scheduler_entry *entry,

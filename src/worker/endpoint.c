@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 /* Settings of those that are blocked are looked at now and then, a few at a time. */
 #define REFRESH_PAUSE_US 250000
@@ -177,10 +178,11 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
         .max_in_flight = settings->max_in_flight,
         .rate_per_s = settings->rate_limit,
         .is_unsendable = settings->problem != NULL,
-        .is_failing = settings->is_failing,
+        .failing_us = settings->is_failing ? settings->failing_ms * 1000 + 1 : 0,
     };
 
-    scheduler_entry_set_terms(&endpoints->scheduler, &endpoint->scheduled, &terms, now_us);
+    scheduler_entry_set_terms(&endpoints->scheduler, &endpoint->scheduled, &terms, now_us,
+                              random01());
     if (settings->was_enabled)
         scheduler_entry_revive(&endpoints->scheduler, &endpoint->scheduled, now_us);
     settings->was_enabled = false;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "core/health.h"
@@ -100,11 +101,6 @@ void sending_abandon(struct worker *worker)
                          &delivery->ticket, HEALTH_UNKNOWN, 0, worker->now_us, 0);
         delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
     }
-}
-
-static double random01(void)
-{
-    return (double)arc4random() / 4294967296.0;
 }
 
 /* Says what happened in the words that last_error keeps. */

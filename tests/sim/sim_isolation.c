@@ -128,7 +128,7 @@ static struct host *sim_add(struct sim *sim, enum behaviour behaviour, int64_t l
     host->dice.state = run_seed * 1000003 + (uint64_t)(sim->count * 7919);
     scheduler_origin_init(&sim->scheduler, &host->origin);
     scheduler_entry_init(&sim->scheduler, &host->entry, &host->origin);
-    scheduler_entry_set_terms(&sim->scheduler, &host->entry, &terms, sim->now_us);
+    scheduler_entry_set_terms(&sim->scheduler, &host->entry, &terms, sim->now_us, 0);
     if (arrivals_per_s > 0) {
         host->arrived_us = memory_new(ARRIVALS, sizeof(*host->arrived_us));
         plan_arrival(sim, host);

@@ -134,11 +134,30 @@ static void test_known_to_be_down(void **state)
     struct breaker breaker = {.failures = 0};
 
     (void)state;
-    breaker_open(&breaker, &policy, 9 * SECOND);
+    breaker_resume(&breaker, &policy, 1, 9 * SECOND, 0);
     assert_true(breaker_is_probe_due(&breaker, 9 * SECOND));
     breaker_begin_probe(&breaker);
     assert_false(breaker_note_failure(&breaker, &policy, true, 9 * SECOND, 0));
     assert_int_equal(breaker.next_probe_us, 11 * SECOND);
+}
+
+/* One that has failed for long goes on with long pauses, the first at a time of its own. */
+static void test_resumes_where_it_was(void **state)
+{
+    static const struct {
+        int64_t failing_s, first_s, second_s; /* with random01 = 0.5 for the first */
+    } cases[] = {{0, 500, 2000}, {20, 5000, 20000}, {40, 10000, 40000}, {3600, 15000, 60000}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct breaker breaker = {.failures = 0};
+
+        breaker_resume(&breaker, &policy, cases[i].failing_s * SECOND, 9 * SECOND, 0.5);
+        assert_int_equal(breaker.next_probe_us, 9 * SECOND + cases[i].first_s * 1000);
+        breaker_begin_probe(&breaker);
+        breaker_note_failure(&breaker, &policy, true, 9 * SECOND, 0);
+        assert_int_equal(breaker.next_probe_us, 9 * SECOND + cases[i].second_s * 1000);
+    }
 }
 
 /* --- whose failure it is --- */
@@ -198,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_void_probe_is_made_again),
         cmocka_unit_test(test_never_opens_with_zero),
         cmocka_unit_test(test_known_to_be_down),
+        cmocka_unit_test(test_resumes_where_it_was),
         cmocka_unit_test(test_health),
     };
 

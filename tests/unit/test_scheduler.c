@@ -38,7 +38,7 @@ static void bench_init(struct bench *bench, int slots, int entries_count, int on
         if (i % on_each == 0)
             scheduler_origin_init(&bench->scheduler, origin);
         scheduler_entry_init(&bench->scheduler, &bench->entries[i], origin);
-        scheduler_entry_set_terms(&bench->scheduler, &bench->entries[i], &usual, bench->now_us);
+        scheduler_entry_set_terms(&bench->scheduler, &bench->entries[i], &usual, bench->now_us, 0);
         bench->entries[i].reach.size = FULL_REACH;
         scheduler_set_work(&bench->scheduler, &bench->entries[i], true, bench->now_us);
     }
@@ -248,14 +248,14 @@ static void test_override_of_the_window(void **state)
 
     (void)state;
     bench_init(&bench, 1000, 1, 1);
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     assert_int_equal(start_all(&bench), 1);
     for (int i = 0; i < 20; i++) {
         finish(&bench, 0, HEALTH_GOOD);
         assert_int_equal(start_all(&bench), 1);
     }
     terms.max_in_flight = 3;
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     for (int i = 0; i < 5; i++) {
         finish(&bench, 0, HEALTH_GOOD);
         start_all(&bench);
@@ -305,7 +305,7 @@ static void test_rate_limit_says_when(void **state)
 
     (void)state;
     bench_init(&bench, 1000, 1, 1);
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     for (int i = 0; i < 50; i++) {
         assert_int_equal(start(&bench), -1);
         next_us = scheduler_next_us(&bench.scheduler);
@@ -317,7 +317,7 @@ static void test_rate_limit_says_when(void **state)
         finish(&bench, 0, HEALTH_GOOD);
     }
     terms.rate_per_s = 0;
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     assert_int_equal(start_all(&bench), 8);
 }
 
@@ -329,7 +329,7 @@ static void test_rate_limit_begins_anew_with_a_lane(void **state)
 
     (void)state;
     bench_init(&bench, 1000, 1, 1);
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     bench.now_us += 60 * SECOND;
     scheduler_entry_restart_rate(&bench.scheduler, &bench.entries[0], bench.now_us);
     assert_int_equal(start(&bench), -1);
@@ -514,7 +514,7 @@ static void test_unsendable_is_not_held_back(void **state)
     bench_init(&bench, 1000, 1, 1);
     break_down(&bench, 0, HEALTH_DOWN, 10);
     assert_int_equal(start(&bench), -1);
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     for (int i = 0; i < 100; i++) {
         assert_ptr_equal(scheduler_next(&bench.scheduler, bench.now_us), &bench.entries[0]);
         scheduler_pass(&bench.scheduler, &bench.entries[0], bench.now_us);
@@ -538,15 +538,15 @@ static void test_revived_by_an_operator(void **state)
 static void test_known_to_be_failing(void **state)
 {
     static struct bench bench;
-    struct scheduler_terms terms = {.max_in_flight = 32, .is_failing = true};
+    struct scheduler_terms terms = {.max_in_flight = 32, .failing_us = 1};
 
     (void)state;
     bench_init(&bench, 1000, 1, 1);
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     assert_int_equal(start_all(&bench), 1);
     assert_true(finish(&bench, 0, HEALTH_GOOD).has_closed);
     /* The database's word is older than what was seen since. */
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[0], &terms, bench.now_us, 0);
     assert_int_equal(bench.entries[0].breaker.state, BREAKER_CLOSED);
 }
 
@@ -575,7 +575,7 @@ static void test_shares(void **state)
     scheduler_origin_init(&bench.scheduler, &bench.origins[250]);
     scheduler_entry_init(&bench.scheduler, &bench.entries[250], &bench.origins[250]);
     bench.entries[250].reach.size = FULL_REACH;
-    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[250], &usual, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, &bench.entries[250], &usual, bench.now_us, 0);
     scheduler_set_work(&bench.scheduler, &bench.entries[250], true, bench.now_us);
     assert_int_equal(start(&bench), 250);
     prove(&bench, 250, 251, 6);
@@ -633,17 +633,17 @@ static void test_rows_wanted(void **state)
     bench_init(&bench, 1000, 2, 2);
     stop_work(&bench, 1, 2);
     assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), INT32_MAX);
-    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us, 0);
     assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 4);
     slow.rate_per_s = 50;
-    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us, 0);
     assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 50);
-    scheduler_entry_set_terms(&bench.scheduler, entry, &usual, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &usual, bench.now_us, 0);
     break_down(&bench, 0, HEALTH_DOWN, 10);
     assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 0);
     assert_int_equal(scheduler_rows_wanted(entry, bench.now_us + SECOND), 1);
     slow.is_unsendable = true;
-    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us, 0);
     assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), INT32_MAX);
 }
 
@@ -740,7 +740,7 @@ static void random_step(struct bench *bench, struct random_source *source, int e
     case 1:
         if (random_below(source, 20) == 0)
             scheduler_entry_set_terms(&bench->scheduler, &bench->entries[number], &terms,
-                                      bench->now_us);
+                                      bench->now_us, 0);
         break;
     case 2:
         bench->now_us += random_below(source, SECOND);

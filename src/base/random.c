@@ -1,0 +1,8 @@
+#include "base/random.h"
+
+#include <stdlib.h>
+
+double random01(void)
+{
+    return (double)arc4random() / 4294967296.0;
+}
