@@ -11,15 +11,22 @@
  */
 #define UNFINISHED_RECENT_US 2000000
 
+static struct finder_scan *scan_at(struct finder *finder, enum finder_read read)
+{
+    return &finder->scans[read - FINDER_FIRST_SCAN];
+}
+
 void finder_init(struct finder *finder, int64_t longest_pause_us)
 {
     *finder = (struct finder){.longest_pause_us = longest_pause_us, .row_bytes = FIRST_ROW_BYTES};
     finder->idle_pause_us = SHORTEST_PAUSE_US;
     finder->unfinished_us = INT64_MIN / 2;
-    finder->reread.share = FINDER_REREAD_SHARE;
-    finder->reread.shortest_pause_us = FINDER_REREAD_PAUSE_US;
-    finder->sweep.share = FINDER_SWEEP_SHARE;
-    finder->sweep.shortest_pause_us = longest_pause_us;
+    *scan_at(finder, FINDER_REREAD) = (struct finder_scan){
+        .share = FINDER_REREAD_SHARE, .shortest_pause_us = FINDER_REREAD_PAUSE_US};
+    *scan_at(finder, FINDER_RECHECK) = (struct finder_scan){
+        .share = FINDER_RECHECK_SHARE, .shortest_pause_us = FINDER_RECHECK_PAUSE_US};
+    *scan_at(finder, FINDER_SWEEP) =
+        (struct finder_scan){.share = FINDER_SWEEP_SHARE, .shortest_pause_us = longest_pause_us};
     late_commits_reset(&finder->late);
 }
 
@@ -27,8 +34,8 @@ void finder_init(struct finder *finder, int64_t longest_pause_us)
 static void lane_restart(struct finder *finder, int lane)
 {
     finder->lanes[lane].cursor = position_head;
-    finder->reread.lanes[lane].is_done = true;
-    finder->sweep.lanes[lane].is_done = true;
+    for (int i = 0; i < FINDER_SCANS; i++)
+        finder->scans[i].lanes[lane].is_done = true;
 }
 
 void finder_own(struct finder *finder, int lane)
@@ -54,8 +61,8 @@ void finder_restart(struct finder *finder)
 {
     for (int i = 0; i < FINDER_LANES; i++)
         lane_restart(finder, i);
-    finder->reread.is_running = false;
-    finder->sweep.is_running = false;
+    for (int i = 0; i < FINDER_SCANS; i++)
+        finder->scans[i].is_running = false;
     late_commits_reset(&finder->late);
     finder_wake(finder);
 }
@@ -75,16 +82,7 @@ static struct finder_plan plan_nothing(void)
 static const struct finder_scan *scan_of(const struct finder *finder,
                                          const struct finder_plan *plan)
 {
-    switch (plan->read) {
-    case FINDER_REREAD:
-        return &finder->reread;
-    case FINDER_SWEEP:
-        return &finder->sweep;
-    case FINDER_FORWARD:
-    case FINDER_NOTHING:
-        break;
-    }
-    return NULL;
+    return plan->read >= FINDER_FIRST_SCAN ? &finder->scans[plan->read - FINDER_FIRST_SCAN] : NULL;
 }
 
 /* Owned lanes in turn, starting where the last read left off; for a scan those still to do. */
@@ -118,12 +116,28 @@ static void scan_end(struct finder_scan *scan, int64_t now_us)
         scan->next_us = now_us + scan->shortest_pause_us;
 }
 
+/* True when there is reason for one, from there. */
+static bool scan_is_wanted(struct finder *finder, enum finder_read read, struct position *ret_from)
+{
+    if (read == FINDER_REREAD)
+        return late_commits_take(&finder->late, LATE_NEAR, ret_from);
+    if (read == FINDER_RECHECK)
+        return late_commits_take(&finder->late, LATE_FAR, ret_from);
+    *ret_from = position_head;
+    return true;
+}
+
 /* The next page; nothing when no lane has any, which ends the scan. */
-static struct finder_plan plan_scan(struct finder *finder, struct finder_scan *scan,
-                                    enum finder_read read, int64_t now_us)
+static struct finder_plan plan_scan(struct finder *finder, enum finder_read read, int64_t now_us)
 {
     struct finder_plan plan = {.read = read, .rows = FINDER_ROWS_MAX, .lane_rows = FINDER_ROWS_MAX};
+    struct finder_scan *scan = scan_at(finder, read);
+    struct position from;
 
+    if (!scan->is_running && scan_is_wanted(finder, read, &from))
+        scan_begin(finder, scan, &from);
+    if (!scan->is_running)
+        return plan_nothing();
     plan_lanes(finder, &plan);
     if (plan.lanes_count > 0)
         return plan;
@@ -155,24 +169,6 @@ static struct finder_plan plan_forward(struct finder *finder, int room_rows, int
     return plan;
 }
 
-static struct finder_plan plan_reread(struct finder *finder, int64_t now_us)
-{
-    struct position from;
-
-    if (!finder->reread.is_running && late_commits_take(&finder->late, &from))
-        scan_begin(finder, &finder->reread, &from);
-    if (!finder->reread.is_running)
-        return plan_nothing();
-    return plan_scan(finder, &finder->reread, FINDER_REREAD, now_us);
-}
-
-static struct finder_plan plan_sweep(struct finder *finder, int64_t now_us)
-{
-    if (!finder->sweep.is_running)
-        scan_begin(finder, &finder->sweep, &position_head);
-    return plan_scan(finder, &finder->sweep, FINDER_SWEEP, now_us);
-}
-
 struct finder_plan finder_plan(struct finder *finder, int64_t now_us, int room_rows,
                                int64_t room_bytes)
 {
@@ -180,10 +176,9 @@ struct finder_plan finder_plan(struct finder *finder, int64_t now_us, int room_r
 
     if (room_rows <= 0 || room_bytes <= 0)
         return plan;
-    if (now_us >= finder->reread.next_us)
-        plan = plan_reread(finder, now_us);
-    if (plan.read == FINDER_NOTHING && now_us >= finder->sweep.next_us)
-        plan = plan_sweep(finder, now_us);
+    for (int i = 0; i < FINDER_SCANS && plan.read == FINDER_NOTHING; i++)
+        if (now_us >= finder->scans[i].next_us)
+            plan = plan_scan(finder, (enum finder_read)(FINDER_FIRST_SCAN + i), now_us);
     if (plan.read == FINDER_NOTHING && now_us >= finder->next_poll_us)
         plan = plan_forward(finder, room_rows, room_bytes);
     return plan;
@@ -208,20 +203,12 @@ const struct position *finder_to(const struct finder *finder, const struct finde
 void finder_note_row(struct finder *finder, const struct finder_plan *plan, int lane,
                      const char *time, const char *id)
 {
-    switch (plan->read) {
-    case FINDER_FORWARD:
+    if (plan->read == FINDER_NOTHING)
+        bug("a row that was not asked for");
+    if (plan->read == FINDER_FORWARD)
         position_set(&finder->lanes[lane].cursor, time, id);
-        return;
-    case FINDER_REREAD:
-        position_set(&finder->reread.lanes[lane].at, time, id);
-        return;
-    case FINDER_SWEEP:
-        position_set(&finder->sweep.lanes[lane].at, time, id);
-        return;
-    case FINDER_NOTHING:
-        break;
-    }
-    bug("a row that was not asked for");
+    else
+        position_set(&scan_at(finder, plan->read)->lanes[lane].at, time, id);
 }
 
 static int rows_total(const struct finder_plan *plan, const struct finder_yield *yield)
@@ -235,17 +222,21 @@ static int rows_total(const struct finder_plan *plan, const struct finder_yield 
 
 /*
  * Each page that was read is paid for with a pause of 1/share of its cost, so that a sweep through
- * a long backlog does not hold up the forward reads.
+ * a long backlog does not hold up the forward reads. An empty page costs as much as it took.
  */
 static void scan_note_end(struct finder_scan *scan, const struct finder_plan *plan,
                           const struct finder_yield *yield, int64_t now_us)
 {
+    int rows = rows_total(plan, yield);
     /* A page that was cut by the limit says nothing about the lanes behind the cut. */
-    bool is_over = rows_total(plan, yield) < plan->rows;
+    bool is_over = rows < plan->rows;
+    double cost_us = (double)(now_us - yield->started_us);
 
+    if (rows > 0)
+        cost_us *= (double)yield->known / rows;
     for (int i = 0; i < plan->lanes_count; i++)
         scan->lanes[plan->lanes[i]].is_done = is_over;
-    scan->next_us = now_us + (int64_t)((double)(now_us - yield->started_us) / scan->share);
+    scan->next_us = now_us + (int64_t)(cost_us / scan->share);
     if (is_over)
         scan_end(scan, now_us);
 }
@@ -305,20 +296,12 @@ static void forward_note_end(struct finder *finder, const struct finder_plan *pl
 void finder_note_end(struct finder *finder, const struct finder_plan *plan,
                      const struct finder_yield *yield, int64_t now_us)
 {
-    switch (plan->read) {
-    case FINDER_FORWARD:
+    if (plan->read == FINDER_NOTHING)
+        bug("the end of a read that was not asked for");
+    if (plan->read == FINDER_FORWARD)
         forward_note_end(finder, plan, yield, now_us);
-        return;
-    case FINDER_REREAD:
-        scan_note_end(&finder->reread, plan, yield, now_us);
-        return;
-    case FINDER_SWEEP:
-        scan_note_end(&finder->sweep, plan, yield, now_us);
-        return;
-    case FINDER_NOTHING:
-        break;
-    }
-    bug("the end of a read that was not asked for");
+    else
+        scan_note_end(scan_at(finder, plan->read), plan, yield, now_us);
 }
 
 void finder_note_payloads(struct finder *finder, int payloads, int64_t bytes)
@@ -334,27 +317,32 @@ void finder_note_snapshot(struct finder *finder, const struct late_snapshot *sna
 
     if (!late_commits_note(&finder->late, snapshot))
         bug("a snapshot like %.100s", snapshot->text);
-    if (finder->late.next != next || finder->late.is_due)
+    if (finder->late.next != next || finder->late.is_due[LATE_NEAR])
         finder->unfinished_us = now_us;
 }
 
 void finder_note_failure(struct finder *finder, int64_t now_us)
 {
     finder->next_poll_us = now_us + FAILURE_PAUSE_US;
-    if (finder->sweep.next_us < finder->next_poll_us)
-        finder->sweep.next_us = finder->next_poll_us;
-    if (finder->reread.next_us < finder->next_poll_us)
-        finder->reread.next_us = finder->next_poll_us;
+    for (int i = 0; i < FINDER_SCANS; i++)
+        if (finder->scans[i].next_us < finder->next_poll_us)
+            finder->scans[i].next_us = finder->next_poll_us;
+}
+
+static bool scan_has_reason(const struct finder *finder, enum finder_read read)
+{
+    if (finder->scans[read - FINDER_FIRST_SCAN].is_running || read == FINDER_SWEEP)
+        return true;
+    return finder->late.is_due[read == FINDER_REREAD ? LATE_NEAR : LATE_FAR];
 }
 
 int64_t finder_next_us(const struct finder *finder)
 {
-    bool has_reread = finder->reread.is_running || finder->late.is_due;
     int64_t next_us = finder->next_poll_us;
 
-    if (finder->sweep.next_us < next_us)
-        next_us = finder->sweep.next_us;
-    if (has_reread && finder->reread.next_us < next_us)
-        next_us = finder->reread.next_us;
+    for (int i = 0; i < FINDER_SCANS; i++)
+        if (finder->scans[i].next_us < next_us &&
+            scan_has_reason(finder, (enum finder_read)(FINDER_FIRST_SCAN + i)))
+            next_us = finder->scans[i].next_us;
     return next_us;
 }

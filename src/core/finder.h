@@ -2,16 +2,19 @@
  * core/finder.h: what to read next from the queue.
  *
  * For each lane that the worker owns the finder keeps a cursor, the position of the last row that
- * was read. Three kinds of read follow from it:
+ * was read. Four kinds of read follow from it:
  *   forward  from the cursor to now, with payloads: where new work is found
  *   reread   keys from a bound to the cursor: what transactions have left behind the cursor that
- *            ended since (core/late_commits.h)
+ *            ended since (core/late_commits.h: LATE_NEAR)
+ *   recheck  the same from a bound that is further back (LATE_FAR)
  *   sweep    keys from the head of the lane to the cursor: the last resort
- * The sweep alone makes the worker correct; all else only makes it fast. Rereads and sweeps go in
- * pages, to where the cursor was when they began. They are throttled: a page that took so long is
- * followed by a pause, so that they never take more than FINDER_REREAD_SHARE and FINDER_SWEEP_SHARE
- * of the time, and a reread begins at most every FINDER_REREAD_PAUSE_US. While transactions are
- * unfinished that were seen in the last seconds, polls don't pause for longer than that either.
+ * The sweep alone makes the worker correct; all else only makes it fast. The last three are scans:
+ * they go in pages, to where the cursor was when they began, and are throttled. A page is followed
+ * by a pause, so that what they cost is never more than their FINDER_…_SHARE of the time. A page
+ * costs as much of the time that it took as there are rows in it that were known before: those that
+ * it finds are work, and where producers commit side by side, much of the work is found like this.
+ * A reread begins at most every FINDER_REREAD_PAUSE_US. While transactions are unfinished that were
+ * seen in the last seconds, polls don't pause for longer than that either.
  *
  * Pure: the caller does the reads, tells what they returned, and passes the time. One plan is
  * outstanding at a time.
@@ -25,18 +28,31 @@
 #include "core/late_commits.h"
 #include "core/position.h"
 
-#define FINDER_LANES           64
-#define FINDER_ROWS_MAX        1000 /* of one read: at more the plan changes to an external sort */
-#define FINDER_SWEEP_SHARE     0.02
-#define FINDER_REREAD_SHARE    0.03
-#define FINDER_REREAD_PAUSE_US 50000
+#define FINDER_LANES            64
+#define FINDER_ROWS_MAX         1000 /* of one read: at more the plan changes to an external sort */
+#define FINDER_SWEEP_SHARE      0.02
+#define FINDER_REREAD_SHARE     0.05
+#define FINDER_RECHECK_SHARE    0.01
+#define FINDER_REREAD_PAUSE_US  20000
+#define FINDER_RECHECK_PAUSE_US 500000
 
 struct finder_lane {
     bool is_owned;
     struct position cursor;
 };
 
-/* Of a reread or a sweep, for each lane: how far it is, and how far it goes. */
+enum finder_read {
+    FINDER_NOTHING,
+    FINDER_FORWARD,
+    FINDER_REREAD,
+    FINDER_RECHECK,
+    FINDER_SWEEP,
+};
+
+#define FINDER_SCANS      3
+#define FINDER_FIRST_SCAN FINDER_REREAD
+
+/* For each lane: how far it is, and how far it goes. */
 struct finder_scan {
     bool is_running;
     double share;
@@ -51,8 +67,7 @@ struct finder_scan {
 struct finder {
     struct finder_lane lanes[FINDER_LANES];
     struct late_commits late;
-    struct finder_scan reread;
-    struct finder_scan sweep;
+    struct finder_scan scans[FINDER_SCANS];
     int first_lane;       /* the next read begins with it: a full lane doesn't starve others */
     int full_lanes;       /* lanes that may have more than the last forward read took of them */
     int64_t next_poll_us; /* not before; 0 while reads bring rows */
@@ -61,8 +76,6 @@ struct finder {
     int64_t row_bytes;        /* recent mean, to ask for as many rows as there is room for */
     int64_t unfinished_us;    /* when transactions were last seen to begin or end */
 };
-
-enum finder_read { FINDER_NOTHING, FINDER_FORWARD, FINDER_REREAD, FINDER_SWEEP };
 
 struct finder_plan {
     enum finder_read read;
@@ -75,6 +88,7 @@ struct finder_plan {
 /* What a read has brought. */
 struct finder_yield {
     int rows[FINDER_LANES]; /* of each lane */
+    int known;              /* of a scan: rows that were known, or belong to a backlog */
     int64_t started_us;     /* when it was sent */
 };
 
@@ -101,7 +115,7 @@ struct finder_plan finder_plan(struct finder *finder, int64_t now_us, int room_r
 
 const struct position *finder_from(const struct finder *finder, const struct finder_plan *plan,
                                    int lane);
-/* The upper end of a reread or a sweep; a forward read ends at the database's now(). */
+/* The upper end of a scan; a forward read ends at the database's now(). */
 const struct position *finder_to(const struct finder *finder, const struct finder_plan *plan,
                                  int lane);
 

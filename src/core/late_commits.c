@@ -8,7 +8,8 @@ void late_commits_reset(struct late_commits *late)
 {
     late->count = 0;
     late->next = 0;
-    late->is_due = false;
+    for (int i = 0; i < LATE_SLACKS; i++)
+        late->is_due[i] = false;
 }
 
 static bool number_parse(const char **text, char end, uint64_t *ret_number)
@@ -24,9 +25,26 @@ static bool number_parse(const char **text, char end, uint64_t *ret_number)
     return true;
 }
 
-static void bound_copy(char *to, const char *from)
+static void time_copy(char *to, const char *from)
 {
     snprintf(to, POSITION_TIME_SIZE, "%s", from);
+}
+
+/* Everything is behind these. */
+static struct late_bounds bounds_head(void)
+{
+    struct late_bounds bounds;
+
+    for (int i = 0; i < LATE_SLACKS; i++)
+        time_copy(bounds.times[i], position_head.time);
+    return bounds;
+}
+
+static void bounds_lower(struct late_bounds *bounds, const struct late_bounds *others)
+{
+    for (int i = 0; i < LATE_SLACKS; i++)
+        if (strcmp(others->times[i], bounds->times[i]) < 0)
+            time_copy(bounds->times[i], others->times[i]);
 }
 
 /* The oldest: what has run for so long will end seldom. */
@@ -37,13 +55,13 @@ static void merge_oldest(struct late_commits *late)
 
     into->end = from->end;
     into->unfinished += from->unfinished;
-    if (strcmp(from->bound, into->bound) < 0)
-        bound_copy(into->bound, from->bound);
+    bounds_lower(&into->bounds, &from->bounds);
     late->count--;
     memmove(&late->spans[1], &late->spans[2], (size_t)(late->count - 1) * sizeof(late->spans[0]));
 }
 
-static void add_span(struct late_commits *late, uint64_t first, uint64_t end, const char *bound)
+static void add_span(struct late_commits *late, uint64_t first, uint64_t end,
+                     const struct late_bounds *bounds)
 {
     struct late_span *span;
 
@@ -52,8 +70,8 @@ static void add_span(struct late_commits *late, uint64_t first, uint64_t end, co
     if (late->count == LATE_SPANS_MAX)
         merge_oldest(late);
     span = &late->spans[late->count++];
-    *span = (struct late_span){.first = first, .end = end, .unfinished = end - first};
-    bound_copy(span->bound, bound);
+    *span = (struct late_span){
+        .first = first, .end = end, .unfinished = end - first, .bounds = *bounds};
 }
 
 /* How many of each span's transactions have not ended; false when the list makes no sense. */
@@ -81,11 +99,13 @@ static bool count_unfinished(const struct late_commits *late, const char *runnin
     return true;
 }
 
-static void note_due(struct late_commits *late, const char *bound)
+static void note_due(struct late_commits *late, const struct late_bounds *bounds)
 {
-    if (!late->is_due || strcmp(bound, late->due) < 0)
-        bound_copy(late->due, bound);
-    late->is_due = true;
+    for (int i = 0; i < LATE_SLACKS; i++) {
+        if (!late->is_due[i] || strcmp(bounds->times[i], late->due.times[i]) < 0)
+            time_copy(late->due.times[i], bounds->times[i]);
+        late->is_due[i] = true;
+    }
 }
 
 /* Spans of which some have ended are due, and gone when all have. */
@@ -97,7 +117,7 @@ static void update_spans(struct late_commits *late, const uint64_t *counts)
         struct late_span *span = &late->spans[i];
 
         if (counts[i] < span->unfinished)
-            note_due(late, span->bound);
+            note_due(late, &span->bounds);
         span->unfinished = counts[i];
         if (counts[i] == 0)
             continue;
@@ -121,8 +141,9 @@ static bool note_first(struct late_commits *late, uint64_t xmin, uint64_t xmax, 
                        const char *running)
 {
     uint64_t counts[LATE_SPANS_MAX] = {0};
+    struct late_bounds head = bounds_head();
 
-    add_span(late, xmin, next, position_head.time);
+    add_span(late, xmin, next, &head);
     if (!count_unfinished(late, running, xmax, counts))
         return false;
     late->count = counts[0] > 0;
@@ -134,10 +155,18 @@ static bool note_next(struct late_commits *late, uint64_t xmax, uint64_t next, c
 {
     uint64_t counts[LATE_SPANS_MAX] = {0};
 
-    add_span(late, late->next, next, late->bound);
+    add_span(late, late->next, next, &late->bounds);
     if (!count_unfinished(late, running, xmax, counts))
         return false;
     update_spans(late, counts);
+    return true;
+}
+
+static bool has_good_bounds(const struct late_snapshot *snapshot)
+{
+    for (int i = 0; i < LATE_SLACKS; i++)
+        if (strlen(snapshot->bounds[i]) >= POSITION_TIME_SIZE)
+            return false;
     return true;
 }
 
@@ -147,27 +176,30 @@ bool late_commits_note(struct late_commits *late, const struct late_snapshot *sn
     uint64_t xmin, xmax, next;
     bool is_good;
 
-    if (strlen(snapshot->bound) >= POSITION_TIME_SIZE || !number_parse(&text, ':', &xmin) ||
+    if (!has_good_bounds(snapshot) || !number_parse(&text, ':', &xmin) ||
         !number_parse(&text, ':', &xmax))
         return false;
     next = next_number(xmax, snapshot->next);
     if (next < late->next) {
+        struct late_bounds head = bounds_head();
+
         late_commits_reset(late);
-        note_due(late, position_head.time);
+        note_due(late, &head);
     }
     is_good = late->next == 0 ? note_first(late, xmin, xmax, next, text)
                               : note_next(late, xmax, next, text);
     late->next = next;
-    bound_copy(late->bound, snapshot->bound);
+    for (int i = 0; i < LATE_SLACKS; i++)
+        time_copy(late->bounds.times[i], snapshot->bounds[i]);
     return is_good;
 }
 
-bool late_commits_take(struct late_commits *late, struct position *ret_from)
+bool late_commits_take(struct late_commits *late, enum late_slack slack, struct position *ret_from)
 {
-    if (!late->is_due)
+    if (!late->is_due[slack])
         return false;
-    late->is_due = false;
-    position_set_time(ret_from, late->due);
+    late->is_due[slack] = false;
+    position_set_time(ret_from, late->due.times[slack]);
     return true;
 }
 

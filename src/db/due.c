@@ -25,7 +25,8 @@ enum {
     AT_CUT,
     AT_SNAPSHOT,
     AT_NEXT_TRANSACTION,
-    AT_BOUND,
+    AT_BOUND_NEAR,
+    AT_BOUND_FAR,
 };
 
 /* And of a key. */
@@ -71,7 +72,7 @@ enum {
 #define HASH SQL_ENDPOINT_HASH("d.webhook_url")
 
 /*
- * core/late_commits.h says what the last three columns are for. They come once, in a row of their
+ * core/late_commits.h says what the last four columns are for. They come once, in a row of their
  * own when there is no other. age('3') is the next transaction's number less 3, and gives none
  * away, unlike pg_current_xact_id(); here it is computed after the statement's snapshot was taken.
  */
@@ -79,7 +80,8 @@ static const char forward_sql[] =
     "SELECT " RESULT ","
     " CASE WHEN s.position IS NULL OR s.position = 1 THEN pg_current_snapshot()::text END,"
     " CASE WHEN s.position IS NULL OR s.position = 1 THEN age('3'::xid)::int8 + 3 END,"
-    " CASE WHEN s.position IS NULL OR s.position = 1 THEN now() - interval '1 second' END"
+    " CASE WHEN s.position IS NULL OR s.position = 1 THEN now() - interval '100 ms' END,"
+    " CASE WHEN s.position IS NULL OR s.position = 1 THEN now() - interval '1 s' END"
     " FROM (VALUES (1)) always LEFT JOIN "
     ROWS_OF("(SELECT 0 AS number, c.lane, r.*"
             " FROM unnest($4::int[], $5::timestamptz[], $6::uuid[])"
@@ -293,7 +295,8 @@ struct late_snapshot due_snapshot(const PGresult *result)
     return (struct late_snapshot){
         .text = PQgetvalue(result, 0, AT_SNAPSHOT),
         .next = (uint32_t)strtoll(PQgetvalue(result, 0, AT_NEXT_TRANSACTION), NULL, 10),
-        .bound = PQgetvalue(result, 0, AT_BOUND),
+        .bounds = {[LATE_NEAR] = PQgetvalue(result, 0, AT_BOUND_NEAR),
+                   [LATE_FAR] = PQgetvalue(result, 0, AT_BOUND_FAR)},
     };
 }
 

@@ -119,7 +119,7 @@ void finding_look_again(struct worker *worker, const struct delivery *delivery)
 }
 
 /* The row of a key is known, or part of a backlog, or to be fetched. */
-static void note_key(struct worker *worker, const struct due_key *key)
+static bool note_key(struct worker *worker, const struct due_key *key)
 {
     struct finding *finding = &worker->finding;
     const struct delivery *known = deliveries_find(&worker->deliveries, key->id);
@@ -128,13 +128,14 @@ static void note_key(struct worker *worker, const struct due_key *key)
     struct position position;
 
     if (known != NULL && !known->is_dropped)
-        return;
+        return false;
     if (backlog == NULL) {
         add_found(finding, key->id);
-        return;
+        return true;
     }
     position_set(&position, key->next_retry_at, key->id);
     backlog_pass(&worker->endpoints.backlogs, backlog, &position);
+    return false;
 }
 
 static void note_forward_row(struct worker *worker, const struct due_row *row)
@@ -148,7 +149,7 @@ static void note_forward_row(struct worker *worker, const struct due_row *row)
     if (row->url != NULL)
         note_row(worker, row);
     else
-        note_key(worker, &key);
+        (void)note_key(worker, &key);
 }
 
 /* Admits the rows and moves the cursors behind them. */
@@ -182,7 +183,7 @@ static void note_scan(struct worker *worker, const PGresult *result, struct find
 
         yield->rows[key.lane]++;
         finder_note_row(&finding->finder, &finding->plan, key.lane, key.next_retry_at, key.id);
-        note_key(worker, &key);
+        yield->known += !note_key(worker, &key);
     }
 }
 

@@ -9,8 +9,8 @@
  *   once     no version of a row is sent twice, not even from an answer that is out of date
  *   bounded  no more rows wait than may be read ahead
  *   done     when all is calm, nothing that is due is left
- * It runs with rereads alone (tight bound, without what only sweeps are for), with sweeps alone and
- * with both. Each rule is also broken on purpose, and must be missed.
+ * It runs with each kind of scan alone (tighter bounds, without what only the others are for) and
+ * with all. Each rule is also broken on purpose, and must be missed.
  *
  *   sim_finding [--seeds N] [--first SEED]
  */
@@ -36,15 +36,17 @@
 #define NEVER     INT64_MAX
 
 /* A poll notices what has come or ended, at the latest after POLL. A reread waits for the pause of
- * the one before (3 ms / 3 %), and for its turn and its fetch. */
-#define BOUND_REREAD (POLL + 400 * MS)
+ * the one before (3 ms / 5 %), and for its turn and its fetch; a recheck likewise (500 ms, or 3 ms
+ * / 1 %). */
+#define BOUND_REREAD  (POLL + 200 * MS)
+#define BOUND_RECHECK (POLL + 1000 * MS)
 /* A sweep begins POLL after the end of the one before, which took its pages' pauses. */
 #define BOUND_SWEEP (2 * POLL + 800 * MS)
 
 enum rule {
     NOTHING_BROKEN,
     NO_REREADS,
-    NO_SLACK,        /* the bound is now(), not a second before */
+    NO_SLACK,        /* the bounds are now(), not a while before */
     NO_NEXT_NUMBER,  /* xmax instead: what runs unlisted is not seen */
     NO_RUNNING_LIST, /* everything below xmax has ended */
     NO_SET_BACK,     /* a backlog's position never goes back */
@@ -54,7 +56,18 @@ enum rule {
     EARLY_END,       /* a backlog ends with every refill */
 };
 
-enum mode { REREADS_ALONE, SWEEPS_ALONE, BOTH };
+enum mode { REREADS_ALONE, RECHECKS_ALONE, SWEEPS_ALONE, ALL };
+
+static const struct {
+    enum finder_read scan; /* the only one; FINDER_NOTHING: all of them */
+    int64_t slow_us;       /* up to so long a row's time is set before it is written */
+    int64_t bound_us;
+} modes[] = {
+    [REREADS_ALONE] = {FINDER_REREAD, 90 * MS, BOUND_REREAD},
+    [RECHECKS_ALONE] = {FINDER_RECHECK, 900 * MS, BOUND_RECHECK},
+    [SWEEPS_ALONE] = {FINDER_SWEEP, 3900 * MS, BOUND_SWEEP},
+    [ALL] = {FINDER_NOTHING, 3900 * MS, BOUND_SWEEP},
+};
 
 enum tx_state { RUNNING, COMMITTED, ABORTED };
 struct tx {
@@ -117,7 +130,8 @@ struct read {
     int ids[FINDER_ROWS_MAX], ids_count;
     int found[VERSIONS], found_count;
     int refilled_by[VERSIONS];
-    char snapshot[400], bound[POSITION_TIME_SIZE];
+    char snapshot[400];
+    struct late_bounds bounds;
     uint32_t next;
 };
 
@@ -327,9 +341,7 @@ static void actor_operate(struct actor *actor)
     if (actor->target >= 0 && unlocked_version(actor->target) >= 0)
         tx_number(actor->tx); /* an UPDATE locks its row before its trigger runs */
     actor->time = choose_time(actor);
-    actor->next_us = sim->now_us + (is_slow ? between(0, 900 * MS) : between(0, 100));
-    if (is_slow && sim->mode != REREADS_ALONE && happens(0.3))
-        actor->next_us += 3000 * MS; /* what only a sweep finds */
+    actor->next_us = sim->now_us + between(0, is_slow ? modes[sim->mode].slow_us : 100);
 }
 
 static void actor_write(struct actor *actor)
@@ -488,18 +500,21 @@ static void note_row(int version)
         admit(version);
 }
 
-static void note_key(int version)
+/* True when it is new. */
+static bool note_key(int version)
 {
     const struct row *row = &sim->rows[sim->versions[version].row];
     struct backlog *backlog =
         backlogs_find(&sim->backlogs, customer, sim->endpoints[row->endpoint].hash);
 
     if (row->delivery != UNKNOWN && !(row->delivery == FORGOTTEN && row->is_dropped))
-        return;
-    if (backlog != NULL)
-        pass(backlog, &sim->versions[version].position);
-    else
+        return false;
+    if (backlog == NULL) {
         look_again(sim->versions[version].row);
+        return true;
+    }
+    pass(backlog, &sim->versions[version].position);
+    return false;
 }
 
 static int room(void)
@@ -691,6 +706,7 @@ static int compare_numbers(const void *a, const void *b)
 
 static void take_snapshot(int64_t now_us)
 {
+    static const int64_t slack_us[LATE_SLACKS] = {[LATE_NEAR] = 100 * MS, [LATE_FAR] = 1000 * MS};
     struct read *read = &sim->read;
     uint64_t xmax = sim->latest_ended + 1, running[64];
     int count = 0, length;
@@ -709,8 +725,9 @@ static void take_snapshot(int64_t now_us)
         length += snprintf(read->snapshot + length, sizeof(read->snapshot) - (size_t)length,
                            "%s%llu", i > 0 ? "," : "", (unsigned long long)running[i]);
     read->next = (uint32_t)(sim->broken == NO_NEXT_NUMBER ? xmax : sim->next_number);
-    snprintf(read->bound, sizeof(read->bound), "%020lld",
-             (long long)(now_us - (sim->broken == NO_SLACK ? 0 : 1000 * MS)));
+    for (int i = 0; i < LATE_SLACKS; i++)
+        snprintf(read->bounds.times[i], sizeof(read->bounds.times[i]), "%020lld",
+                 (long long)(now_us - (sim->broken == NO_SLACK ? 0 : slack_us[i])));
 }
 
 static void read_execute(void)
@@ -752,7 +769,9 @@ static void answer_planned(void)
     struct read *read = &sim->read;
     struct finder_yield yield = {.started_us = read->sent_us};
     struct late_snapshot snapshot = {
-        .text = read->snapshot, .next = read->next, .bound = read->bound};
+        .text = read->snapshot,
+        .next = read->next,
+        .bounds = {read->bounds.times[LATE_NEAR], read->bounds.times[LATE_FAR]}};
 
     for (int i = 0; i < read->found_count; i++) {
         const struct version *version = &sim->versions[read->found[i]];
@@ -766,9 +785,9 @@ static void answer_planned(void)
             (endpoint->backlog.state == BACKLOG_NONE || (version->row & 1) == 0))
             note_row(read->found[i]);
         else
-            note_key(read->found[i]);
+            yield.known += !note_key(read->found[i]);
     }
-    if (read->plan.read == FINDER_FORWARD && sim->broken != NO_REREADS && sim->mode != SWEEPS_ALONE)
+    if (read->plan.read == FINDER_FORWARD && sim->broken != NO_REREADS)
         finder_note_snapshot(&sim->finder, &snapshot, sim->now_us);
     finder_note_end(&sim->finder, &read->plan, &yield, sim->now_us);
 }
@@ -922,8 +941,6 @@ static bool is_covered(const struct version *version)
 /* Time is not counted while there is no room; that there will be is the last check. */
 static void check(void)
 {
-    int64_t bound = sim->mode == REREADS_ALONE ? BOUND_REREAD : BOUND_SWEEP;
-
     sim->check_us = sim->now_us + CHECK;
     for (int i = 0; i < sim->live_count; i++) {
         struct version *version = &sim->versions[sim->live[i]];
@@ -934,7 +951,7 @@ static void check(void)
             version->missed_us = -1;
         else if (version->missed_us < 0)
             version->missed_us = sim->now_us;
-        else if (sim->now_us - version->missed_us > bound)
+        else if (sim->now_us - version->missed_us > modes[sim->mode].bound_us)
             go_wrong("not found in time", sim->live[i]);
     }
 }
@@ -1022,10 +1039,11 @@ static void sim_init(uint64_t seed, enum mode mode, enum rule broken)
     sim->lanes = (int)between(1, 4);
     sim->is_quiet = happens(0.25);
     sim->restart_us = happens(0.3) ? between(0, 6000 * MS) : NEVER;
-    sim->jump_us = mode != REREADS_ALONE && happens(0.3) ? between(0, 5000 * MS) : NEVER;
+    sim->jump_us = mode >= SWEEPS_ALONE && happens(0.3) ? between(0, 5000 * MS) : NEVER;
     finder_init(&sim->finder, POLL);
-    if (mode == REREADS_ALONE)
-        sim->finder.sweep.next_us = NEVER;
+    for (int i = 0; i < FINDER_SCANS; i++)
+        if (modes[mode].scan != FINDER_NOTHING && (int)modes[mode].scan != FINDER_FIRST_SCAN + i)
+            sim->finder.scans[i].next_us = NEVER;
     backlogs_init(&sim->backlogs);
     backlogs_set_rows_ahead(&sim->backlogs, AHEAD);
     for (int i = 0; i < ACTORS; i++)
@@ -1067,16 +1085,22 @@ static void test_rereads_alone(void **state)
     run_mode(REREADS_ALONE);
 }
 
+static void test_rechecks_alone(void **state)
+{
+    (void)state;
+    run_mode(RECHECKS_ALONE);
+}
+
 static void test_sweeps_alone(void **state)
 {
     (void)state;
     run_mode(SWEEPS_ALONE);
 }
 
-static void test_both(void **state)
+static void test_all(void **state)
 {
     (void)state;
-    run_mode(BOTH);
+    run_mode(ALL);
 }
 
 /* Each rule is there for a reason: without it some seed goes wrong. */
@@ -1105,9 +1129,8 @@ static void test_each_rule_is_missed(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rereads_alone),
-        cmocka_unit_test(test_sweeps_alone),
-        cmocka_unit_test(test_both),
+        cmocka_unit_test(test_rereads_alone),       cmocka_unit_test(test_rechecks_alone),
+        cmocka_unit_test(test_sweeps_alone),        cmocka_unit_test(test_all),
         cmocka_unit_test(test_each_rule_is_missed),
     };
     int failed;

@@ -33,6 +33,16 @@ struct model {
 };
 
 /* counts are of the plan's lanes, in their order. */
+static struct finder_scan *sweep_of(struct finder *finder)
+{
+    return &finder->scans[FINDER_SWEEP - FINDER_FIRST_SCAN];
+}
+
+static struct finder_scan *recheck_of(struct finder *finder)
+{
+    return &finder->scans[FINDER_RECHECK - FINDER_FIRST_SCAN];
+}
+
 static void note_end(struct finder *finder, const struct finder_plan *plan, const int *counts,
                      int64_t bytes, int64_t started_us, int64_t now_us)
 {
@@ -43,6 +53,7 @@ static void note_end(struct finder *finder, const struct finder_plan *plan, cons
         yield.rows[plan->lanes[i]] = counts[i];
         rows += counts[i];
     }
+    yield.known = rows;
     finder_note_payloads(finder, rows, bytes);
     finder_note_end(finder, plan, &yield, now_us);
 }
@@ -66,7 +77,7 @@ static bool is_read(const struct model *model, const struct finder_plan *plan,
         return false;
     if (position_compare(&row->position, finder_from(&model->finder, plan, row->lane)) <= 0)
         return false;
-    return plan->read != FINDER_SWEEP ||
+    return plan->read == FINDER_FORWARD ||
            position_compare(&row->position, finder_to(&model->finder, plan, row->lane)) <= 0;
 }
 
@@ -184,7 +195,7 @@ static void test_cursor_alone_loses_late_commits(void **state)
     int64_t longest_us;
 
     (void)state;
-    model->finder.sweep.next_us = INT64_MAX;
+    sweep_of(&model->finder)->next_us = INT64_MAX;
     model_run(model, 12000000, 500);
     assert_in_range(count_lost(model, &longest_us), 50, ROWS);
     free(model);
@@ -345,9 +356,9 @@ static void test_long_sweep_goes_on_where_its_page_ended(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.sweep.next_us = 0;
+    sweep_of(&finder)->next_us = 0;
     read_sweep_page(&finder, 10, 1, FINDER_ROWS_MAX, "m");
-    plan = finder_plan(&finder, finder.sweep.next_us, 1000, 1 << 20);
+    plan = finder_plan(&finder, sweep_of(&finder)->next_us, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_SWEEP);
     assert_string_equal(finder_from(&finder, &plan, 0)->id, "m");
 }
@@ -359,9 +370,9 @@ static void test_sweep_that_ended_begins_at_the_head(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.sweep.next_us = 0;
+    sweep_of(&finder)->next_us = 0;
     read_sweep_page(&finder, 10, 1, FINDER_ROWS_MAX - 1, "m");
-    plan = finder_plan(&finder, finder.sweep.next_us, 1000, 1 << 20);
+    plan = finder_plan(&finder, sweep_of(&finder)->next_us, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_SWEEP);
     assert_string_equal(finder_from(&finder, &plan, 0)->time, "-infinity");
 }
@@ -375,12 +386,37 @@ static void test_sweeps_take_their_share_of_the_time(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         init_with_cursor(&finder);
-        finder.sweep.next_us = 0;
+        sweep_of(&finder)->next_us = 0;
         read_sweep_page(&finder, 10, cost_us, counts[i], "m");
-        assert_int_equal(finder.sweep.next_us,
+        assert_int_equal(sweep_of(&finder)->next_us,
                          10 + cost_us + (int64_t)((double)cost_us / FINDER_SWEEP_SHARE));
         /* Forward reads go on meanwhile. */
         assert_int_equal(finder_plan(&finder, 10 + cost_us, 1000, 1 << 20).read, FINDER_FORWARD);
+    }
+}
+
+/* What a page finds is work, which the page is not paid for. */
+static void test_rows_that_a_scan_finds_cost_nothing(void **state)
+{
+    static const struct {
+        int rows, known;
+        int64_t paid_us;
+    } cases[] = {{100, 100, 1000}, {100, 25, 250}, {100, 0, 0}, {0, 0, 1000}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct finder_yield yield = {
+            .rows = {cases[i].rows}, .known = cases[i].known, .started_us = 10};
+        struct finder finder;
+        struct finder_plan plan;
+
+        init_with_cursor(&finder);
+        sweep_of(&finder)->next_us = 0;
+        sweep_of(&finder)->shortest_pause_us = 0;
+        plan = finder_plan(&finder, 10, 1000, 1 << 20);
+        assert_int_equal(plan.read, FINDER_SWEEP);
+        finder_note_end(&finder, &plan, &yield, 1010);
+        assert_int_equal(sweep_of(&finder)->next_us, 1010 + cases[i].paid_us * 50);
     }
 }
 
@@ -393,7 +429,7 @@ static void test_reads_pause_only_when_they_bring_nothing(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.sweep.next_us = INT64_MAX;
+    sweep_of(&finder)->next_us = INT64_MAX;
     plan = finder_plan(&finder, 1, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_FORWARD);
     note_end(&finder, &plan, none, 0, 1, 2);
@@ -422,7 +458,7 @@ static void test_lanes_with_more_share_a_read(void **state)
     finder_init(&finder, PAUSE_US);
     for (int i = 0; i < 10; i++)
         finder_own(&finder, i);
-    finder.sweep.next_us = INT64_MAX;
+    sweep_of(&finder)->next_us = INT64_MAX;
     plan = finder_plan(&finder, 1, 1000, INT64_MAX / 2);
     assert_int_equal(plan.lane_rows, 100);
     two[2] = 100;
@@ -458,7 +494,7 @@ static void test_rows_end_the_long_pauses(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.sweep.next_us = INT64_MAX;
+    sweep_of(&finder)->next_us = INT64_MAX;
     read_forward(&finder, at_us, 0);
     first_pause_us = finder_next_us(&finder) - at_us;
     for (int i = 0; i < 10; i++) {
@@ -475,7 +511,7 @@ static void test_rows_end_the_long_pauses(void **state)
 static void tell(struct finder *finder, const char *snapshot, uint32_t next, const char *bound,
                  int64_t now_us)
 {
-    struct late_snapshot read = {.text = snapshot, .next = next, .bound = bound};
+    struct late_snapshot read = {.text = snapshot, .next = next, .bounds = {bound, bound}};
 
     finder_note_snapshot(finder, &read, now_us);
 }
@@ -489,7 +525,7 @@ static void test_what_has_ended_is_read_again(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.sweep.next_us = INT64_MAX;
+    sweep_of(&finder)->next_us = INT64_MAX;
     tell(&finder, "5:5:", 5, "2026-01-01 00:00:00+00", 1);
     tell(&finder, "5:5:", 6, "2026-01-01 00:00:01+00", 1);
     assert_int_equal(finder_plan(&finder, 1, 1000, 1 << 20).read, FINDER_FORWARD);
@@ -501,12 +537,42 @@ static void test_what_has_ended_is_read_again(void **state)
     assert_string_equal(finder_from(&finder, &plan, 0)->time, "2026-01-01 00:00:00+00");
     assert_string_equal(finder_to(&finder, &plan, 0)->id, "z");
     note_end(&finder, &plan, none, 0, 1, 2);
+    recheck_of(&finder)->next_us = INT64_MAX;
     /* The next one waits a little, so that it has the ends of many to look for. */
     tell(&finder, "7:7:", 7, "2026-01-01 00:00:03+00", 2);
     assert_int_equal(finder_plan(&finder, 2, 1000, 1 << 20).read, FINDER_FORWARD);
     plan = finder_plan(&finder, 2 + FINDER_REREAD_PAUSE_US, 1000, 1 << 20);
     assert_int_equal(plan.read, FINDER_REREAD);
     assert_string_equal(finder_from(&finder, &plan, 0)->time, "2026-01-01 00:00:02+00");
+}
+
+/* After the reread comes one from further back, for what took longer to be written. */
+static void test_recheck_goes_further_back(void **state)
+{
+    const int none[FINDER_LANES] = {0};
+    const struct late_snapshot first = {
+        .text = "5:5:", .next = 5, .bounds = {"2026-01-01 00:00:09", "2026-01-01 00:00:01"}};
+    const struct late_snapshot then = {
+        .text = "6:6:", .next = 6, .bounds = {"2026-01-01 00:00:10", "2026-01-01 00:00:02"}};
+    struct finder finder;
+    struct finder_plan plan;
+
+    (void)state;
+    init_with_cursor(&finder);
+    sweep_of(&finder)->next_us = INT64_MAX;
+    finder_note_snapshot(&finder, &first, 1);
+    finder_note_snapshot(&finder, &then, 1);
+    finder.next_poll_us = 1000;
+    plan = finder_plan(&finder, 1, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_REREAD);
+    assert_string_equal(finder_from(&finder, &plan, 0)->time, "2026-01-01 00:00:09");
+    note_end(&finder, &plan, none, 0, 1, 2);
+    assert_int_equal(finder_next_us(&finder), 0);
+    plan = finder_plan(&finder, 2, 1000, 1 << 20);
+    assert_int_equal(plan.read, FINDER_RECHECK);
+    assert_string_equal(finder_from(&finder, &plan, 0)->time, "2026-01-01 00:00:01");
+    note_end(&finder, &plan, none, 0, 2, 2);
+    assert_int_equal(finder_next_us(&finder), 1000);
 }
 
 /* A bound beyond the cursor leaves nothing to read: forward reads come there. */
@@ -516,7 +582,7 @@ static void test_nothing_to_read_again_before_the_bound(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.sweep.next_us = INT64_MAX;
+    sweep_of(&finder)->next_us = INT64_MAX;
     tell(&finder, "5:5:", 5, "2026-01-03 00:00:00+00", 1);
     tell(&finder, "7:7:", 7, "2026-01-03 00:00:01+00", 1);
     assert_int_equal(finder_plan(&finder, 1, 1000, 1 << 20).read, FINDER_FORWARD);
@@ -530,14 +596,14 @@ static void test_unfinished_transactions_shorten_the_pause(void **state)
 
     (void)state;
     init_with_cursor(&finder);
-    finder.sweep.next_us = INT64_MAX;
-    for (int i = 0; i < 20; i++) {
+    sweep_of(&finder)->next_us = INT64_MAX;
+    for (int i = 0; i < 50; i++) {
         at_us = finder_next_us(&finder);
         tell(&finder, "5:5:", i < 1 ? 5 : 6, "2026-01-03 00:00:00+00", at_us);
         read_forward(&finder, at_us, 0);
     }
     assert_int_equal(finder_next_us(&finder) - at_us, FINDER_REREAD_PAUSE_US);
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 120; i++) {
         at_us = finder_next_us(&finder);
         tell(&finder, "5:5:", 6, "2026-01-03 00:00:00+00", at_us);
         read_forward(&finder, at_us, 0);
@@ -561,9 +627,11 @@ int main(void)
         cmocka_unit_test(test_long_sweep_goes_on_where_its_page_ended),
         cmocka_unit_test(test_sweep_that_ended_begins_at_the_head),
         cmocka_unit_test(test_sweeps_take_their_share_of_the_time),
+        cmocka_unit_test(test_rows_that_a_scan_finds_cost_nothing),
         cmocka_unit_test(test_reads_pause_only_when_they_bring_nothing),
         cmocka_unit_test(test_rows_end_the_long_pauses),
         cmocka_unit_test(test_what_has_ended_is_read_again),
+        cmocka_unit_test(test_recheck_goes_further_back),
         cmocka_unit_test(test_nothing_to_read_again_before_the_bound),
         cmocka_unit_test(test_unfinished_transactions_shorten_the_pause),
     };

@@ -8,13 +8,19 @@ static struct late_commits late;
 /* "" = nothing is due after this read. */
 static void check_read(const char *snapshot, uint32_t next, const char *bound, const char *due)
 {
-    struct late_snapshot read = {.text = snapshot, .next = next, .bound = bound};
-    struct position from = {.time = ""};
+    char far[32], far_due[32];
+    struct late_snapshot read = {.text = snapshot, .next = next, .bounds = {bound, far}};
+    struct position from = {.time = ""}, from_far = {.time = ""};
 
+    snprintf(far, sizeof(far), "far %s", bound);
+    snprintf(far_due, sizeof(far_due), "%s%s", due[0] == 't' ? "far " : "", due);
     assert_true(late_commits_note(&late, &read));
-    late_commits_take(&late, &from);
+    late_commits_take(&late, LATE_NEAR, &from);
+    late_commits_take(&late, LATE_FAR, &from_far);
     check_case(strcmp(from.time, due) == 0, "%s at %s: due from \"%s\", expected \"%s\"", snapshot,
                bound, from.time, due);
+    check_case(strcmp(from_far.time, far_due) == 0, "%s at %s: due from \"%s\", expected \"%s\"",
+               snapshot, far, from_far.time, far_due);
 }
 
 static int set_up(void **state)
@@ -68,13 +74,14 @@ static void test_due_is_merged(void **state)
     check_read("100:100:", 100, "t1", "");
     check_read("100:102:100", 102, "t2", "t1"); /* 101 */
     assert_true(late_commits_note(
-        &late, &(struct late_snapshot){.text = "100:103:100", .next = 103, .bound = "t3"}));
+        &late,
+        &(struct late_snapshot){.text = "100:103:100", .next = 103, .bounds = {"t3", "s3"}}));
     assert_true(late_commits_note(
-        &late, &(struct late_snapshot){.text = "103:103:", .next = 103, .bound = "t4"}));
-    assert_true(late_commits_take(&late, &from));
+        &late, &(struct late_snapshot){.text = "103:103:", .next = 103, .bounds = {"t4", "s4"}}));
+    assert_true(late_commits_take(&late, LATE_NEAR, &from));
     assert_string_equal(from.time, "t1");
     assert_string_equal(from.id, position_head.id);
-    assert_false(late_commits_take(&late, &from));
+    assert_false(late_commits_take(&late, LATE_NEAR, &from));
 }
 
 static void test_what_runs_at_the_first_read_has_no_bound(void **state)
@@ -142,7 +149,7 @@ static void test_nonsense_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct late_snapshot read = {.text = texts[i], .next = 2, .bound = "t"};
+        struct late_snapshot read = {.text = texts[i], .next = 2, .bounds = {"t", "t"}};
 
         late_commits_reset(&late);
         check_case(late_commits_note(&late, &read) == false, "\"%s\"", texts[i]);
