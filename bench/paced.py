@@ -71,10 +71,10 @@ def cpu_shares(before, after):
                                          / elapsed, 2) for name in ("worker", "postgres")}
 
 
-def run_paced(server, system, receiver, paces, seconds, seed=None):
+def run_paced(server, system, receiver, paces, seconds, seed=None, is_warm=True):
     """Figures of a system that is awake while rows come. paces: (load, interval_s, rows_at_once),
     the first is what is measured, the others are beside it. seed(database): what lies there
-    before."""
+    before. is_warm=False: measured from its start."""
     try:
         with server.database(system.template(server)) as database:
             for load, *_ in paces:
@@ -82,17 +82,20 @@ def run_paced(server, system, receiver, paces, seconds, seed=None):
             if seed is not None:
                 seed(database)
             database.settle()
-            return _measure(server, system, database, receiver, paces, seconds)
+            return _measure(server, system, database, receiver, paces, seconds, is_warm)
     finally:
         receiver.close()
 
 
-def _measure(server, system, database, receiver, paces, seconds):
+def _measure(server, system, database, receiver, paces, seconds, is_warm):
     producers = [Producer(database, *pace) for pace in paces]
     try:
         system.start(database)
         system.wait_until_ready()
-        producers[0].run(min(1.0, seconds))  # connections stand, caches are warm
+        # Connections stand, caches are warm, what lay there before is passed.
+        producers[0].run(min(1.0, seconds))
+        if is_warm:
+            wait_for_arrivals(system, receiver, len(producers[0].committed), limit_s=120)
         begin = Sample(system, server, receiver)
         _run_together(producers, seconds)
         end = Sample(system, server, receiver)
