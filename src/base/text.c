@@ -54,6 +54,30 @@ void text_append_clean(struct buffer *out, const void *bytes, size_t length)
     }
 }
 
+size_t text_copy(char *to, size_t size, const char *from)
+{
+    size_t length = strnlen(from, size - 1);
+
+    memcpy(to, from, length);
+    to[length] = '\0';
+    return length;
+}
+
+const char *text_integer(int64_t number, char text[TEXT_INTEGER_SIZE])
+{
+    char *at = text + TEXT_INTEGER_SIZE - 1;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    *at = '\0';
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0)
+        *--at = '-';
+    return at;
+}
+
 bool text_is_uuid(const char *text)
 {
     for (int i = 0; i < 36; i++) {

@@ -1,6 +1,5 @@
 #include "core/backlog.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -136,24 +135,35 @@ void backlog_set_standing(struct backlogs *set, struct backlog *backlog, enum st
         set_state(set, backlog, BACKLOG_HUNGRY);
 }
 
+static size_t make_key(char key[BACKLOG_KEY_SIZE], const char *customer_id, const char *url_hash)
+{
+    size_t hash_length = strlen(url_hash);
+
+    if (strlen(customer_id) != CUSTOMER_LENGTH ||
+        CUSTOMER_LENGTH + 1 + hash_length >= BACKLOG_KEY_SIZE)
+        bug("a backlog of %s %s", customer_id, url_hash);
+    memcpy(key, customer_id, CUSTOMER_LENGTH);
+    key[CUSTOMER_LENGTH] = ' ';
+    memcpy(key + CUSTOMER_LENGTH + 1, url_hash, hash_length + 1);
+    return CUSTOMER_LENGTH + 1 + hash_length;
+}
+
 struct backlog *backlogs_find(const struct backlogs *set, const char *customer_id,
                               const char *url_hash)
 {
     char key[BACKLOG_KEY_SIZE];
+    size_t length = make_key(key, customer_id, url_hash);
     struct backlog *found;
 
-    snprintf(key, sizeof(key), "%s %s", customer_id, url_hash);
-    HASH_FIND(by_key, set->by_key, key, (unsigned)strlen(key), found);
+    HASH_FIND(by_key, set->by_key, key, (unsigned)length, found);
     return found;
 }
 
 static void open_backlog(struct backlogs *set, struct backlog *backlog, const char *customer_id,
                          const char *url_hash, int lane, const struct position *position)
 {
-    int length = snprintf(backlog->key, sizeof(backlog->key), "%s %s", customer_id, url_hash);
+    size_t length = make_key(backlog->key, customer_id, url_hash);
 
-    if (length >= (int)sizeof(backlog->key) || strlen(customer_id) != CUSTOMER_LENGTH)
-        bug("a backlog of %s %s", customer_id, url_hash);
     backlog->lane = lane;
     backlog->limit = backlog->queued > BACKLOG_ROWS_MIN ? backlog->queued : BACKLOG_ROWS_MIN;
     backlog->refilled_us = set->now_us;

@@ -1,6 +1,5 @@
 #include "core/position.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -11,10 +10,13 @@ const struct position position_head = {"-infinity", FIRST_ID};
 
 void position_set(struct position *position, const char *time, const char *id)
 {
-    if (strlen(time) >= sizeof(position->time) || strlen(id) >= sizeof(position->id))
-        bug("a position of %zu and %zu bytes", strlen(time), strlen(id));
-    snprintf(position->time, sizeof(position->time), "%s", time);
-    snprintf(position->id, sizeof(position->id), "%s", id);
+    size_t time_length = strlen(time);
+    size_t id_length = strlen(id);
+
+    if (time_length >= sizeof(position->time) || id_length >= sizeof(position->id))
+        bug("a position of %zu and %zu bytes", time_length, id_length);
+    memcpy(position->time, time, time_length + 1);
+    memcpy(position->id, id, id_length + 1);
 }
 
 void position_set_time(struct position *position, const char *time)

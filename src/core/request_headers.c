@@ -3,12 +3,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
+
 /* Our own lines with SECRET_SET_MAX signatures, and HEADERS_MAX extra ones that were replaced once:
  * a replaced line stays in the text. */
 #define TEXT_MAX_BYTES \
     ((size_t)8192 + (size_t)2 * HEADERS_MAX * (HEADER_NAME_MAX_BYTES + HEADER_VALUE_MAX_BYTES + 3))
-
-#define NUMBER_SIZE 24
 
 void request_headers_init(struct request_headers *headers)
 {
@@ -61,31 +61,18 @@ bool request_headers_add(struct request_headers *headers, const char *name, cons
     return true;
 }
 
-/* Decimal digits of a number from 0 on; a printf for each request would be measurable. */
-static const char *format_number(int64_t number, char text[NUMBER_SIZE])
-{
-    char *digit = text + NUMBER_SIZE - 1;
-
-    *digit = '\0';
-    do {
-        *--digit = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return digit;
-}
-
 const char *const *request_headers_build(struct request_headers *headers,
                                          const struct request_facts *facts, size_t *ret_count)
 {
-    char number[NUMBER_SIZE];
+    char number[TEXT_INTEGER_SIZE];
     size_t count = headers->count;
 
     append_line(headers, count++, "Content-Type", "application/json");
     append_line(headers, count++, "User-Agent", "Postrider/" POSTRIDER_VERSION);
     append_line(headers, count++, "X-Event-ID", facts->event_id);
-    append_line(headers, count++, "X-Delivery-Attempt", format_number(facts->attempt, number));
+    append_line(headers, count++, "X-Delivery-Attempt", text_integer(facts->attempt, number));
     append_line(headers, count++, "webhook-id", facts->event_id);
-    append_line(headers, count++, "webhook-timestamp", format_number(facts->timestamp_s, number));
+    append_line(headers, count++, "webhook-timestamp", text_integer(facts->timestamp_s, number));
     append_line(headers, count++, "webhook-signature", facts->signature);
     if (headers->text.overflowed)
         bug("the headers of a request take more than %zu bytes", TEXT_MAX_BYTES);

@@ -3,11 +3,11 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #define SIGNATURE_BYTES_MAX 64 /* ed25519; SHA-256 has 32 */
 #define SIGNATURE_TEXT_MAX  96 /* " v1a," and base64 of SIGNATURE_BYTES_MAX */
@@ -125,13 +125,27 @@ static size_t sign_ed25519(const struct signing_key *key, const struct message *
     return length;
 }
 
+/* "id.timestamp." */
+static struct buffer message_start(const char *id, int64_t timestamp_s)
+{
+    char number[TEXT_INTEGER_SIZE];
+    struct buffer start;
+
+    buffer_init(&start, strlen(id) + TEXT_INTEGER_SIZE + 2);
+    buffer_append_string(&start, id);
+    buffer_append(&start, ".", 1);
+    buffer_append_string(&start, text_integer(timestamp_s, number));
+    buffer_append(&start, ".", 1);
+    return start;
+}
+
 bool signer_sign(struct signer *signer, const char *id, int64_t timestamp_s, const void *body,
                  size_t body_length, struct buffer *out, struct error *error)
 {
     char header[SECRET_SET_MAX * SIGNATURE_TEXT_MAX];
     size_t used = 0;
-    char *start = memory_format("%s.%lld.", id, (long long)timestamp_s);
-    struct message message = {start, strlen(start), body, body_length};
+    struct buffer start = message_start(id, timestamp_s);
+    struct message message = {start.data, start.length, body, body_length};
     bool done = true;
 
     for (size_t i = 0; done && i < signer->count; i++) {
@@ -142,11 +156,11 @@ bool signer_sign(struct signer *signer, const char *id, int64_t timestamp_s, con
             is_hmac ? sign_hmac(key, &message, signature) : sign_ed25519(key, &message, signature);
 
         done = length > 0;
-        used += (size_t)snprintf(header + used, sizeof(header) - used, "%s%s", i > 0 ? " " : "",
-                                 is_hmac ? "v1," : "v1a,");
+        used += text_copy(header + used, sizeof(header) - used, i > 0 ? " " : "");
+        used += text_copy(header + used, sizeof(header) - used, is_hmac ? "v1," : "v1a,");
         used += (size_t)EVP_EncodeBlock((unsigned char *)header + used, signature, (int)length);
     }
-    free(start);
+    buffer_free(&start);
     if (!done)
         return error_set(error, "OpenSSL can't sign the message");
     if (!buffer_append(out, header, used))

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/text.h"
 
 void array_init(struct array *array, size_t maximum)
 {
@@ -44,14 +45,18 @@ void array_add_bool(struct array *array, bool value)
 
 void array_add_int(struct array *array, int64_t value)
 {
-    separate(array);
-    buffer_append_format(&array->text, "%lld", (long long)value);
+    char digits[TEXT_INTEGER_SIZE];
+
+    array_add_plain(array, text_integer(value, digits));
 }
 
 void array_add_seconds(struct array *array, int64_t ms)
 {
-    separate(array);
-    buffer_append_format(&array->text, "%lld.%03d", (long long)(ms / 1000), (int)(ms % 1000));
+    const char fraction[] = {'.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10),
+                             (char)('0' + ms % 10)};
+
+    array_add_int(array, ms / 1000);
+    buffer_append(&array->text, fraction, sizeof(fraction));
 }
 
 void array_add_text(struct array *array, const char *value)

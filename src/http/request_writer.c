@@ -1,12 +1,12 @@
 #include "http/request_writer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
-#define LENGTH_SIZE 64 /* "Content-Length: N" and two line ends */
+#define LINE_END_SIZE 2
 
 void request_writer_free(struct request_writer *writer)
 {
@@ -34,14 +34,20 @@ static size_t line_length(const char *line)
 
 static size_t append(struct request_writer *writer, size_t at, const char *bytes, size_t length)
 {
-    reserve(writer, at + length + LENGTH_SIZE);
+    reserve(writer, at + length + LINE_END_SIZE);
     memcpy(writer->head + at, bytes, length);
     return at + length;
+}
+
+static size_t append_text(struct request_writer *writer, size_t at, const char *text)
+{
+    return append(writer, at, text, strlen(text));
 }
 
 void request_writer_begin(struct request_writer *writer, const char *start, size_t start_length,
                           const struct http_request *request, bool joins_body)
 {
+    char digits[TEXT_INTEGER_SIZE];
     size_t at = append(writer, 0, start, start_length);
 
     for (size_t i = 0; i < request->headers_count; i++) {
@@ -49,8 +55,9 @@ void request_writer_begin(struct request_writer *writer, const char *start, size
         writer->head[at++] = '\r';
         writer->head[at++] = '\n';
     }
-    at += (size_t)snprintf(writer->head + at, LENGTH_SIZE - 2, "Content-Length: %zu\r\n\r\n",
-                           request->body_length);
+    at = append_text(writer, at, "Content-Length: ");
+    at = append_text(writer, at, text_integer((int64_t)request->body_length, digits));
+    at = append_text(writer, at, "\r\n\r\n");
     writer->head_length = at;
     writer->joined = 0;
     if (joins_body && request->body_length > 0 && request->body_length <= WRITER_JOIN_BYTES) {

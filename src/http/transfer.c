@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -95,8 +96,7 @@ void transfer_set_answer(struct transfer *transfer, bool is_truncated)
     response->status = transfer->reader.status;
     response->is_truncated = is_truncated;
     _Static_assert(sizeof(response->retry_after) == sizeof(transfer->reader.retry_after), "");
-    snprintf(response->retry_after, sizeof(response->retry_after), "%s",
-             transfer->reader.retry_after);
+    memcpy(response->retry_after, transfer->reader.retry_after, sizeof(response->retry_after));
     if (is_from_proxy(transfer))
         transfer_set_failure(transfer, ATTEMPT_CONNECT,
                              "the proxy asks for credentials (407); see network.proxy");

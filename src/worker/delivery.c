@@ -1,11 +1,11 @@
 #include "worker/delivery.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "worker/endpoint.h"
 
 #define MOVE(state) (1u << (state))
@@ -64,10 +64,10 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
     delivery->lane = row->lane;
     delivery->attempts = row->attempts;
     delivery->payload_bytes = row->payload_bytes;
-    snprintf(delivery->id, sizeof(delivery->id), "%s", row->id);
-    snprintf(delivery->event_id, sizeof(delivery->event_id), "%s", row->event_id);
-    snprintf(delivery->url_hash, sizeof(delivery->url_hash), "%s", row->url_hash);
-    snprintf(delivery->due_at, sizeof(delivery->due_at), "%s", row->next_retry_at);
+    text_copy(delivery->id, sizeof(delivery->id), row->id);
+    text_copy(delivery->event_id, sizeof(delivery->event_id), row->event_id);
+    text_copy(delivery->url_hash, sizeof(delivery->url_hash), row->url_hash);
+    text_copy(delivery->due_at, sizeof(delivery->due_at), row->next_retry_at);
     if (row->payload != NULL) {
         delivery->payload_length = (size_t)row->payload_bytes;
         delivery->payload = memory_copy(row->payload, delivery->payload_length);

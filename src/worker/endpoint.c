@@ -13,9 +13,13 @@
 #define REFRESH_BUDGET   128
 #define REAP_BUDGET      5000
 
+/* A customer and a URL; PostgreSQL's texts have less than 1 GiB. */
+#define KEY_MAX_BYTES (((size_t)1 << 30) + 64)
+
 void endpoints_init(struct endpoints *endpoints)
 {
     *endpoints = (struct endpoints){.by_key = NULL};
+    buffer_init(&endpoints->key, KEY_MAX_BYTES);
     for (int i = 0; i < ENDPOINT_STATES; i++)
         TAILQ_INIT(&endpoints->lists[i]);
     backlogs_init(&endpoints->backlogs);
@@ -71,38 +75,41 @@ static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoi
         endpoint_set_state(endpoints, endpoint, state);
 }
 
+/* Leaves its key in endpoints->key. */
 struct endpoint *endpoint_find(struct endpoints *endpoints, const char *customer_id,
                                const char *url)
 {
-    char *key = memory_format("%s %s", customer_id, url);
+    struct buffer *key = &endpoints->key;
     struct endpoint *endpoint;
 
-    HASH_FIND(by_key, endpoints->by_key, key, (unsigned)strlen(key), endpoint);
-    free(key);
+    buffer_clear(key);
+    buffer_append_string(key, customer_id);
+    buffer_append(key, " ", 1);
+    buffer_append_string(key, url);
+    if (key->overflowed)
+        bug("a URL of %zu bytes", strlen(url));
+    HASH_FIND(by_key, endpoints->by_key, key->data, (unsigned)key->length, endpoint);
     return endpoint;
 }
 
 struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
                               int64_t now_us)
 {
-    char *key = memory_format("%s %s", customer_id, url);
-    struct endpoint *endpoint;
+    struct endpoint *endpoint = endpoint_find(endpoints, customer_id, url);
+    size_t key_length = endpoints->key.length;
 
-    HASH_FIND(by_key, endpoints->by_key, key, (unsigned)strlen(key), endpoint);
-    if (endpoint != NULL) {
-        free(key);
+    if (endpoint != NULL)
         return endpoint;
-    }
     endpoint = memory_new(1, sizeof(*endpoint));
     TAILQ_INIT(&endpoint->waiting);
-    endpoint->key = key;
-    endpoint->url = strchr(key, ' ') + 1;
+    endpoint->key = memory_copy(endpoints->key.data, key_length);
+    endpoint->url = endpoint->key + strlen(customer_id) + 1;
     endpoint->used_us = now_us;
     endpoint->origin = origin_take(&endpoints->origins, &endpoints->scheduler, endpoint->url);
     scheduler_entry_init(&endpoints->scheduler, &endpoint->scheduled, &endpoint->origin->scheduled);
     endpoint_note_standing(endpoints, endpoint);
     snprintf(endpoint->customer_id, sizeof(endpoint->customer_id), "%s", customer_id);
-    HASH_ADD_KEYPTR(by_key, endpoints->by_key, endpoint->key, (unsigned)strlen(key), endpoint);
+    HASH_ADD_KEYPTR(by_key, endpoints->by_key, endpoint->key, (unsigned)key_length, endpoint);
     TAILQ_INSERT_TAIL(&endpoints->lists[ENDPOINT_IDLE], endpoint, in_state);
     endpoints->counts[ENDPOINT_IDLE]++;
     return endpoint;
@@ -305,6 +312,7 @@ void endpoints_free(struct endpoints *endpoints)
 
     HASH_ITER(by_key, endpoints->by_key, endpoint, next)
         endpoint_free(endpoints, endpoint, endpoint->used_us);
+    buffer_free(&endpoints->key);
     backlogs_free(&endpoints->backlogs);
     scheduler_free(&endpoints->scheduler);
 }

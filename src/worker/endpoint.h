@@ -22,6 +22,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "base/buffer.h"
 #include "core/backlog.h"
 #include "core/scheduler.h"
 #include "worker/delivery.h"
@@ -74,6 +75,7 @@ TAILQ_HEAD(endpoint_list, endpoint);
 
 struct endpoints {
     struct endpoint *by_key;
+    struct buffer key; /* of the one that is looked for */
     struct origin *origins;
     struct scheduler scheduler;
     struct endpoint_list noted;

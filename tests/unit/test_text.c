@@ -169,6 +169,38 @@ static void test_uuids(void **state)
         check_case(!text_is_uuid(refused[i]), "%s", refused[i]);
 }
 
+static void test_copy_ends_where_the_room_does(void **state)
+{
+    char to[5] = "....";
+
+    (void)state;
+    assert_int_equal(text_copy(to, sizeof(to), "abc"), 3);
+    assert_string_equal(to, "abc");
+    assert_int_equal(text_copy(to, sizeof(to), "abcd"), 4);
+    assert_string_equal(to, "abcd");
+    assert_int_equal(text_copy(to, sizeof(to), "vwxyz"), 4);
+    assert_string_equal(to, "vwxy");
+    assert_int_equal(text_copy(to, sizeof(to), ""), 0);
+    assert_string_equal(to, "");
+    to[1] = 'b';
+    assert_int_equal(text_copy(to, 1, "a"), 0);
+    assert_memory_equal(to, "\0b", 2);
+}
+
+static void test_integers(void **state)
+{
+    static const int64_t numbers[] = {
+        0, 1, -1, 9, 10, -10, 99, 100, 1234567890, INT32_MIN, INT32_MAX, INT64_MIN, INT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        char text[TEXT_INTEGER_SIZE], expected[TEXT_INTEGER_SIZE];
+
+        snprintf(expected, sizeof(expected), "%lld", (long long)numbers[i]);
+        assert_string_equal(text_integer(numbers[i], text), expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +208,8 @@ int main(void)
         cmocka_unit_test(test_every_code_point_passes),
         cmocka_unit_test(test_random_bytes_become_clean),
         cmocka_unit_test(test_a_full_buffer_ends_at_a_character),
+        cmocka_unit_test(test_copy_ends_where_the_room_does),
+        cmocka_unit_test(test_integers),
         cmocka_unit_test(test_uuids),
     };
 
