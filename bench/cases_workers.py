@@ -6,6 +6,8 @@ import time
 
 from bench.cases import Case
 from bench.nginx import Nginx
+from bench.postgres import Server
+from bench.statements import PRELOAD, Statements
 from bench.stream import Stream, check_totals
 from bench.throughput import Failure, wait_until
 from bench.worker import Postrider
@@ -34,6 +36,16 @@ class Workers(Case):
     name = "workers"
     about = "1, 2, 4 and 8 workers: CPU of each delivery"
 
+    @contextlib.contextmanager
+    def prepared(self):
+        """A server of its own, which counts statements."""
+        kept, self.server = self.server, Server(**PRELOAD)
+        try:
+            yield
+        finally:
+            self.server.remove()
+            self.server = kept
+
     def variants(self):
         return {f"{workers}": functools.partial(self.run, workers) for workers in (1, 2, 4, 8)}
 
@@ -49,8 +61,11 @@ class Workers(Case):
             except Failure:
                 is_shared = False
             streaming.round(max(1, self.size() // 10))
+            statements, faults = Statements(database), self.server.page_faults()
             figures = streaming.round(self.size())
-            return {**figures, **check_totals(streaming.totals()), "workers": workers,
+            faults = self.server.page_faults() - faults
+            return {**figures, **statements.figures(figures["rows"]),
+                    "faults": round(faults / figures["rows"], 2), **check_totals(streaming.totals()), "workers": workers,
                     "lanes_shared": int(is_shared)}
 
 

@@ -6,7 +6,7 @@ import contextlib
 
 import psycopg2
 
-from bench.usage import cpu_of_ended_children, cpu_of_tree
+from bench.usage import cpu_of_ended_children, cpu_of_tree, page_faults_of_tree
 from harness.postgres import Postgres
 
 SETTINGS = {
@@ -22,11 +22,11 @@ SETTINGS = {
 
 
 class Server(Postgres):
-    def __init__(self):
+    def __init__(self, **settings):
         self._ours = set()  # the backends of the bench's own connections
         self._templates = {}
         self._numbers = 0
-        super().__init__(**SETTINGS)
+        super().__init__(**{**SETTINGS, **settings})
 
     def connect(self, database):
         """A connection of the bench's own, in autocommit mode: its backend is not counted."""
@@ -43,6 +43,10 @@ class Server(Postgres):
     def cpu_of_ended(self):
         """What of that are processes that have ended."""
         return cpu_of_ended_children(self.process.pid)
+
+    def page_faults(self):
+        """Of the same processes."""
+        return page_faults_of_tree(self.process.pid, without=self._ours)
 
     def template(self, name, prepare):
         """A database that prepare(url) has made, to copy from."""

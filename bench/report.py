@@ -16,6 +16,11 @@ COLUMNS = [  # figure, heading, format
     ("worker_cpu_percent", "worker %", "{:.2f}"),
     ("postgres_cpu_percent", "postgres %", "{:.2f}"),
     ("autovacuum_cpu_percent", "autovacuum %", "{:.2f}"),
+    ("reads_per_thousand", "reads/1,000", "{:.1f}"),
+    ("reads_rows", "rows/read", "{:.0f}"),
+    ("outcomes_per_thousand", "writes/1,000", "{:.1f}"),
+    ("outcomes_rows", "rows/write", "{:.0f}"),
+    ("faults", "faults", "{:.2f}"),
     ("p50_ms", "p50 ms", "{:.2f}"),
     ("p99_ms", "p99 ms", "{:.2f}"),
 ]

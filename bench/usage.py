@@ -26,6 +26,12 @@ def cpu_of_ended_children(pid):
     return cpu_of(pid) - cpu_of(pid, with_ended_children=False)
 
 
+def page_faults_of(pid):
+    """Those that needed no disk, of one process and of children that it has waited for."""
+    fields = _stat(pid)
+    return 0 if fields is None else int(fields[7]) + int(fields[8])
+
+
 def descendants(pid):
     """pid and all that descend from it."""
     children = {}
@@ -43,6 +49,10 @@ def cpu_of_tree(pid, without=()):
     """Seconds of CPU of a process and of all its children, ended ones too: a backend's time moves to
     the postmaster when it is waited for. without: pids that are not counted (our own backends)."""
     return sum(cpu_of(each) for each in descendants(pid) if each not in without)
+
+
+def page_faults_of_tree(pid, without=()):
+    return sum(page_faults_of(each) for each in descendants(pid) if each not in without)
 
 
 def peak_memory_mib(pid):

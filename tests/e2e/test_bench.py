@@ -1,6 +1,8 @@
 """scripts/bench, tiny: the figures are there, and agree with each other. No timing is judged."""
+import glob
 import json
 import os
+import re
 import subprocess
 
 from harness.postrider import ROOT, binary, environment
@@ -23,6 +25,19 @@ def test_unknown_case_is_named():
     done = run_bench("one-hose")
     assert done.returncode == 2
     assert "no case 'one-hose'; there are: one-host" in done.stderr
+
+
+def test_statements_are_told_apart():
+    """What the bench counts statements by stands in the SQL of one kind only."""
+    source = ""
+    for path in glob.glob(os.path.join(ROOT, "src", "db", "*.c")):
+        with open(path, encoding="utf-8") as file:
+            source += file.read()
+    text = re.sub(r'"\s*"', "", source.replace('" HASH "', "").replace('" COLUMNS "', ""))
+    with open(os.path.join(ROOT, "bench", "statements.py"), encoding="utf-8") as file:
+        kinds = dict(re.findall(r'^    "([a-z ]+)": "([^"]+)",$', file.read(), re.MULTILINE))
+    assert len(kinds) == 5
+    assert {kind: text.count(part) for kind, part in kinds.items()} == dict.fromkeys(kinds, 1)
 
 
 def test_tiny_run(tmp_path):
