@@ -136,8 +136,9 @@ struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_n
 /* Asks for the settings of some that can't send and whose settings are old. */
 void endpoints_refresh(struct endpoints *endpoints, int64_t now_us);
 
-/* The lane was taken from another worker: rate limits of its endpoints begin anew. */
-void endpoints_restart_rates(struct endpoints *endpoints, int lane, int64_t now_us);
+/* These lanes (a bit each) were taken from another worker: rate limits of their endpoints begin
+ * anew. Walks all endpoints, as few other things do. */
+void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_t now_us);
 
 /* All settings are old: the configuration was replaced. */
 void endpoints_expire(struct endpoints *endpoints);

@@ -63,6 +63,7 @@ static void apply(struct worker *worker)
 {
     struct finder *finder = &worker->finding.finder;
     uint64_t owned = worker->leasing.leases.owned;
+    uint64_t taken = 0;
     bool has_left = false;
 
     if (owned == worker->leasing.applied)
@@ -79,10 +80,12 @@ static void apply(struct worker *worker)
             has_left = true;
         } else if (is_read_answered(worker, lane)) {
             finder_own(finder, lane);
-            endpoints_restart_rates(&worker->endpoints, lane, worker->now_us);
-            worker->leasing.applied |= SHARES_LANE(lane);
+            taken |= SHARES_LANE(lane);
         }
     }
+    worker->leasing.applied |= taken;
+    if (taken != 0)
+        endpoints_restart_rates(&worker->endpoints, taken, worker->now_us);
     if (has_left)
         worker_drop_waiting(worker);
 }

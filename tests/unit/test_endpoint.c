@@ -2,6 +2,7 @@
 
 #include <sys/queue.h>
 
+#include "core/shares.h"
 #include "worker/endpoint.h"
 
 #define CUSTOMER "11111111-2222-3333-4444-555555555555"
@@ -14,6 +15,7 @@ struct fixture {
     struct deliveries deliveries;
     struct endpoints endpoints;
     int rows;
+    double rate_limit; /* of all of them */
 };
 
 static void begin(struct fixture *fixture)
@@ -34,7 +36,8 @@ static void end(struct fixture *fixture)
 }
 
 /* A row of an endpoint begins to wait. */
-static struct endpoint *push(struct fixture *fixture, const char *url, int64_t now_us)
+static struct endpoint *push_in_lane(struct fixture *fixture, int lane, const char *url,
+                                     int64_t now_us)
 {
     struct endpoint *endpoint = endpoint_get(&fixture->endpoints, CUSTOMER, url, now_us);
     struct due_row row = {.event_id = "event", .next_retry_at = "2026-01-01", .url_hash = "1"};
@@ -42,8 +45,14 @@ static struct endpoint *push(struct fixture *fixture, const char *url, int64_t n
 
     snprintf(id, sizeof(id), "%d", ++fixture->rows);
     row.id = id;
+    row.lane = lane;
     endpoint_push(&fixture->endpoints, delivery_new(&fixture->deliveries, &row, endpoint), now_us);
     return endpoint;
+}
+
+static struct endpoint *push(struct fixture *fixture, const char *url, int64_t now_us)
+{
+    return push_in_lane(fixture, 0, url, now_us);
 }
 
 /* As worker/loading.c does, with the database answering at once; the endpoints that were loaded. */
@@ -54,6 +63,7 @@ static int load_all(struct fixture *fixture, int64_t now_us)
 
     while ((endpoint = endpoint_begin_load(&fixture->endpoints)) != NULL) {
         endpoint->settings.max_in_flight = 32;
+        endpoint->settings.rate_limit = fixture->rate_limit;
         endpoint_end_load(&fixture->endpoints, endpoint, true, now_us);
         count++;
     }
@@ -200,6 +210,39 @@ static void test_endpoint_is_a_customer_and_a_url(void **state)
     end(&fixture);
 }
 
+/* What another worker may have sent of them counts as the burst. */
+static void test_rates_begin_anew_in_the_lanes_that_were_taken(void **state)
+{
+    static const struct {
+        const char *url;
+        int lane;
+        bool is_taken;
+    } cases[] = {{"https://a.example/", 0, false},
+                 {"https://b.example/", 1, true},
+                 {"https://c.example/", 40, true},
+                 {"https://d.example/", 62, false},
+                 {"https://e.example/", 63, true}};
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    fixture.rate_limit = 1;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+        push_in_lane(&fixture, cases[i].lane, cases[i].url, 0);
+    load_all(&fixture, 0);
+    endpoints_restart_rates(&fixture.endpoints,
+                            SHARES_LANE(1) | SHARES_LANE(2) | SHARES_LANE(40) | SHARES_LANE(63), S);
+    send_all(&fixture, S);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct endpoint *endpoint = endpoint_find(&fixture.endpoints, CUSTOMER, cases[i].url);
+
+        check_case(TAILQ_EMPTY(&endpoint->waiting) == !cases[i].is_taken, "%s", cases[i].url);
+    }
+    assert_int_equal(send_all(&fixture, S + S - 1), 0);
+    assert_int_equal(send_all(&fixture, S + S), 3);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_unused_endpoint_is_loaded_once_more_and_freed),
         cmocka_unit_test(test_failed_load_of_an_unused_endpoint_is_its_last),
         cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
+        cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
