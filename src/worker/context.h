@@ -16,6 +16,7 @@
 
 #include "config/config.h"
 #include "core/finder.h"
+#include "core/gathering.h"
 #include "core/idleness.h"
 #include "core/leases.h"
 #include "db/due.h"
@@ -94,6 +95,7 @@ struct sending {
 /* Outcomes are written (recording.c). */
 struct recording {
     struct outcome_writer writer;
+    struct gathering gathering;
     bool is_writing;
     int64_t not_before_us; /* after a refusal that was no record's fault */
     size_t batch_limit;    /* halved when a batch is refused, to find the record that is to blame */

@@ -156,6 +156,8 @@ static void on_batch_answered(void *owner, const struct db_answer *answer)
     recording->is_writing = false;
     switch (answer->result) {
     case DB_ANSWERED:
+        gathering_note_written(&recording->gathering, worker->deliveries.counts[DELIVERY_RECORDING],
+                               worker->now_us);
         note_written(worker, answer->results[0]);
         forget_recorded(worker);
         recording->batch_limit *= 2;
@@ -196,11 +198,13 @@ static size_t gather(struct worker *worker)
 /* The time from which the first finished delivery may be written. */
 static int64_t first_due_us(const struct worker *worker)
 {
+    size_t count = worker->deliveries.counts[DELIVERY_FINISHED];
     const struct delivery *delivery;
     int64_t first_us = WORKER_NEVER;
 
     TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state) {
-        int64_t due_us = delivery->finished_us + RECORDING_GATHER_US;
+        int64_t due_us =
+            gathering_due_us(&worker->recording.gathering, count, delivery->finished_us);
 
         if (delivery->hold_us == 0)
             return due_us < first_us ? due_us : first_us;
@@ -212,11 +216,8 @@ static int64_t first_due_us(const struct worker *worker)
 
 static bool is_time(const struct worker *worker)
 {
-    size_t finished = worker->deliveries.counts[DELIVERY_FINISHED];
-
-    if (finished == 0 || worker->now_us < worker->recording.not_before_us)
-        return false;
-    return finished >= OUTCOMES_BATCH_MAX || first_due_us(worker) <= worker->now_us;
+    return worker->now_us >= worker->recording.not_before_us &&
+           first_due_us(worker) <= worker->now_us;
 }
 
 void recording_step(struct worker *worker)

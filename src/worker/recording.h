@@ -1,8 +1,8 @@
 /*
  * worker/recording.h: writing outcomes, many in one statement.
  *
- * Finished deliveries are gathered for RECORDING_GATHER_US at most while no batch is being written,
- * or for as long as the last batch takes. Nothing is given up: when the database is away they are
+ * Finished deliveries are gathered for as long as the last batch takes, and as core/gathering.h
+ * says. Nothing is given up: when the database is away they are
  * kept, when it refuses a batch the batch is halved until the record to blame stands alone, and
  * that one is tried again with growing pauses while the others pass.
  */
@@ -11,12 +11,10 @@
 
 #include "worker/context.h"
 
-#define RECORDING_GATHER_US 2000
-
 void recording_init(struct worker *worker);
 void recording_free(struct worker *worker);
 
-/* Sends the next batch when it is time; at once when the worker drains. */
+/* Sends the next batch when it is time. */
 void recording_step(struct worker *worker);
 
 int64_t recording_next_us(const struct worker *worker);
