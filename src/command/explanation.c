@@ -56,10 +56,11 @@ static void say_result(struct buffer *out, const struct delivery_record *record)
 static const char *find_refusal(const char *url, const struct config *config)
 {
     struct address address;
+    int port;
 
-    if (!url_literal_address(url, &address))
+    if (!url_literal_address(url, &address, &port))
         return NULL;
-    return address_refusal(&address, config->network.allow, config->network.allow_count);
+    return address_refusal(&address, port, config->network.allow, config->network.allow_count);
 }
 
 static void say_disabled(struct buffer *out, const struct delivery_record *record)

@@ -22,7 +22,7 @@ static const char help_text[] =
     "      --secret SECRET     sign with this one (may be repeated); others on this machine can\n"
     "                          see it in the list of processes: prefer --secret-file\n"
     "  -H, --header 'N: V'     one more header (may be repeated)\n"
-    "      --allow CIDR        permit addresses that are refused otherwise (may be repeated)\n"
+    "      --allow CIDR[:PORT] permit addresses that are refused otherwise (may be repeated)\n"
     "      --timeout DURATION  for the whole request, as 10s or 500ms\n"
     "      --json              for programs: one object\n"
     "  -c, --config FILE       the configuration; without one the defaults are used\n"

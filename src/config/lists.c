@@ -117,7 +117,8 @@ static bool refuse_entry(struct reading *reading, const struct config_option *op
 
 static bool is_same_range(const struct address_range *a, const struct address_range *b)
 {
-    return a->prefix_bits == b->prefix_bits && a->address.is_ipv6 == b->address.is_ipv6 &&
+    return a->prefix_bits == b->prefix_bits && a->port == b->port &&
+           a->address.is_ipv6 == b->address.is_ipv6 &&
            memcmp(a->address.bytes, b->address.bytes, a->address.is_ipv6 ? 16 : 4) == 0;
 }
 
@@ -258,11 +259,10 @@ static void append_headers(const struct config *config, struct buffer *out)
 
 static void append_range(const struct address_range *range, struct buffer *out)
 {
-    char text[INET6_ADDRSTRLEN];
+    char text[ADDRESS_RANGE_SIZE];
 
-    inet_ntop(range->address.is_ipv6 ? AF_INET6 : AF_INET, range->address.bytes, text,
-              sizeof(text));
-    buffer_append_format(out, "\"%s/%d\"", text, range->prefix_bits);
+    address_range_format(range, text);
+    buffer_append_format(out, "\"%s\"", text);
 }
 
 void list_append(const struct config *config, const struct config_option *option,

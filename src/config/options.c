@@ -234,7 +234,8 @@ const struct config_option option_table[] = {
      .entries_max = 256,
      .default_text = "[]",
      .description = "ranges that may be connected to although they are private, loopback or "
-                    "otherwise special, as in `[10.1.0.0/16]`"},
+                    "otherwise special, as in `[10.1.0.0/16]`, or at one port alone, as in "
+                    "`[\"10.1.2.3/32:8080\"]`"},
     {.key = "network.https_only",
      .kind = OPTION_BOOLEAN,
      FIELD(network.https_only),

@@ -34,17 +34,18 @@ struct rule {
         }                                                                                      \
     }
 
-#define REFUSE4(a, b, c, d, bits, name)                                                          \
-    {                                                                                            \
-        {IPV4_BYTES(a, b, c, d), (bits)}, REFUSED, 0, name " " #a "." #b "." #c "." #d "/" #bits \
+#define REFUSE4(a, b, c, d, bits, name)                  \
+    {                                                    \
+        {IPV4_BYTES(a, b, c, d), (bits), 0}, REFUSED, 0, \
+            name " " #a "." #b "." #c "." #d "/" #bits   \
     }
-#define REFUSE6(a, b, c, d, bits, name)                          \
-    {                                                            \
-        {IPV6_BYTES(a, b, c, d, 0, 0), (bits)}, REFUSED, 0, name \
+#define REFUSE6(a, b, c, d, bits, name)                             \
+    {                                                               \
+        {IPV6_BYTES(a, b, c, d, 0, 0), (bits), 0}, REFUSED, 0, name \
     }
-#define EMBED6(a, b, e, f, bits, verdict, offset)                         \
-    {                                                                     \
-        {IPV6_BYTES(a, b, 0, 0, e, f), (bits)}, (verdict), (offset), NULL \
+#define EMBED6(a, b, e, f, bits, verdict, offset)                            \
+    {                                                                        \
+        {IPV6_BYTES(a, b, 0, 0, e, f), (bits), 0}, (verdict), (offset), NULL \
     }
 
 /*
@@ -73,8 +74,8 @@ static const struct rule rules[] = {
     REFUSE4(255, 255, 255, 255, 32, "broadcast"),              /* RFC 919 */
     REFUSE4(240, 0, 0, 0, 4, "reserved"),                      /* RFC 1112, 4 */
 
-    {{{true, {[15] = 0}}, 128}, REFUSED, 0, "unspecified ::/128"}, /* RFC 4291, 2.5.2 */
-    {{{true, {[15] = 1}}, 128}, REFUSED, 0, "loopback ::1/128"},   /* RFC 4291, 2.5.3 */
+    {{{true, {[15] = 0}}, 128, 0}, REFUSED, 0, "unspecified ::/128"}, /* RFC 4291, 2.5.2 */
+    {{{true, {[15] = 1}}, 128, 0}, REFUSED, 0, "loopback ::1/128"},   /* RFC 4291, 2.5.3 */
     EMBED6(0, 0, 0, 0, 96, EMBEDS_IPV4, 12),         /* compatible ::/96: RFC 4291, 2.5.5.1 */
     EMBED6(0, 0, 0, 0xffff, 96, EMBEDS_IPV4, 12),    /* mapped ::ffff:0:0/96: 2.5.5.2 */
     EMBED6(0, 0, 0xffff, 0, 96, EMBEDS_IPV4, 12),    /* translated ::ffff:0:0:0/96: RFC 2765 */
@@ -138,19 +139,44 @@ static bool parse_address(const char *text, size_t length, struct address *ret_a
     return inet_pton(AF_INET6, host, ret_address->bytes) == 1;
 }
 
-/* One to three digits, no sign, at most maximum; -1 when text is anything else. */
-static int parse_prefix(const char *text, int maximum)
+/* Digits alone, at most so many, at most maximum; -1 when text is anything else. */
+static int parse_number(const char *text, size_t length, size_t digits_max, int maximum)
 {
-    int bits = 0;
+    int number = 0;
 
-    if (*text == '\0' || strlen(text) > 3)
+    if (length == 0 || length > digits_max)
         return -1;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9')
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
             return -1;
-        bits = bits * 10 + (*text - '0');
+        number = number * 10 + (text[i] - '0');
     }
-    return bits <= maximum ? bits : -1;
+    return number <= maximum ? number : -1;
+}
+
+/* The colon before a port; NULL: there is none. */
+static const char *find_port(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    const char *slash = strchr(text, '/');
+
+    if (colon == NULL)
+        return NULL;
+    if (slash != NULL)
+        return colon > slash ? colon : NULL;
+    if (text[0] == '[')
+        return colon[-1] == ']' ? colon : NULL;
+    return strchr(text, ':') == colon ? colon : NULL; /* more than one: IPv6 */
+}
+
+/* The address itself is within brackets where a port follows. */
+static bool parse_host(const char *text, size_t length, bool has_port, struct address *ret_address)
+{
+    bool is_bracketed = has_port && length > 2 && text[0] == '[' && text[length - 1] == ']';
+
+    if (is_bracketed)
+        return parse_address(text + 1, length - 2, ret_address) && ret_address->is_ipv6;
+    return parse_address(text, length, ret_address);
 }
 
 static bool refuse_host_bits(const char *text, struct address_range range, struct error *error)
@@ -166,23 +192,45 @@ static bool refuse_host_bits(const char *text, struct address_range range, struc
 
 bool address_range_parse(const char *text, struct address_range *ret_range, struct error *error)
 {
-    const char *slash = strchrnul(text, '/');
-    struct address_range range;
+    const char *colon = find_port(text);
+    const char *end = colon != NULL ? colon : strchr(text, '\0');
+    const char *slash = memchr(text, '/', (size_t)(end - text));
+    const char *host_end = slash != NULL ? slash : end;
+    struct address_range range = {.port = 0};
 
-    if (!parse_address(text, (size_t)(slash - text), &range.address)) {
+    if (!parse_host(text, (size_t)(host_end - text), colon != NULL && slash == NULL,
+                    &range.address)) {
         error_set(error, "\"%.64s\" is not an IP address or range", text);
-        return error_hint(error, "Write it as in 10.0.0.0/8, fd00::/8 or 192.0.2.7.");
+        return error_hint(error, "Write it as in 10.0.0.0/8, fd00::/8, 192.0.2.7 or, for one "
+                                 "port, 10.0.0.0/8:8080.");
     }
     range.prefix_bits = address_bits(&range.address);
-    if (*slash == '/')
-        range.prefix_bits = parse_prefix(slash + 1, range.prefix_bits);
+    if (slash != NULL)
+        range.prefix_bits =
+            parse_number(slash + 1, (size_t)(end - slash - 1), 3, range.prefix_bits);
     if (range.prefix_bits < 0)
         return error_set(error, "\"%.64s\" needs a prefix of 0 to %d after the /", text,
                          address_bits(&range.address));
+    if (colon != NULL)
+        range.port = parse_number(colon + 1, strlen(colon + 1), 5, 65535);
+    if (colon != NULL && range.port <= 0)
+        return error_set(error, "\"%.64s\" needs a port of 1 to 65535 after the last :", text);
     if (!is_zero_from(&range.address, range.prefix_bits))
         return refuse_host_bits(text, range, error);
     *ret_range = range;
     return true;
+}
+
+void address_range_format(const struct address_range *range, char text[ADDRESS_RANGE_SIZE])
+{
+    char host[INET6_ADDRSTRLEN];
+    int length;
+
+    inet_ntop(range->address.is_ipv6 ? AF_INET6 : AF_INET, range->address.bytes, host,
+              sizeof(host));
+    length = snprintf(text, ADDRESS_RANGE_SIZE, "%s/%d", host, range->prefix_bits);
+    if (range->port > 0)
+        snprintf(text + length, ADDRESS_RANGE_SIZE - (size_t)length, ":%d", range->port);
 }
 
 bool address_range_contains(const struct address_range *range, const struct address *address)
@@ -196,11 +244,12 @@ bool address_range_contains(const struct address_range *range, const struct addr
     return rest == 0 || ((range->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }
 
-static bool is_allowed(const struct address *address, const struct address_range *allow,
+static bool is_allowed(const struct address *address, int port, const struct address_range *allow,
                        size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (address_range_contains(&allow[i], address))
+        if ((allow[i].port == 0 || allow[i].port == port) &&
+            address_range_contains(&allow[i], address))
             return true;
     return false;
 }
@@ -224,19 +273,19 @@ static bool is_isatap(const struct address *address)
            memcmp(address->bytes + 9, mark + 1, sizeof(mark) - 1) == 0;
 }
 
-const char *address_refusal(const struct address *address, const struct address_range *allow,
-                            size_t count)
+const char *address_refusal(const struct address *address, int port,
+                            const struct address_range *allow, size_t count)
 {
     const struct rule *rule = rules;
     struct address embedded;
 
-    if (is_allowed(address, allow, count))
+    if (is_allowed(address, port, allow, count))
         return NULL;
     if (is_isatap(address)) {
         const char *refusal;
 
         embedded = embedded_ipv4(address, 12, 0x00);
-        refusal = address_refusal(&embedded, allow, count);
+        refusal = address_refusal(&embedded, port, allow, count);
         if (refusal != NULL)
             return refusal;
     }
@@ -249,10 +298,10 @@ const char *address_refusal(const struct address *address, const struct address_
         return rule->name;
     case EMBEDS_IPV4:
         embedded = embedded_ipv4(address, rule->offset, 0x00);
-        return address_refusal(&embedded, allow, count);
+        return address_refusal(&embedded, port, allow, count);
     case EMBEDS_IPV4_INVERTED:
         embedded = embedded_ipv4(address, rule->offset, 0xff);
-        return address_refusal(&embedded, allow, count);
+        return address_refusal(&embedded, port, allow, count);
     }
     bug("no such verdict: %d", (int)rule->verdict);
 }

@@ -17,6 +17,8 @@
 
 #include "base/error.h"
 
+#define ADDRESS_RANGE_SIZE 64
+
 /* An address in network byte order: 4 bytes used, or 16. */
 struct address {
     bool is_ipv6;
@@ -26,20 +28,28 @@ struct address {
 struct address_range {
     struct address address;
     int prefix_bits; /* 0 … 32 or 128 */
+    int port;        /* of an exemption: this one alone; 0 = all */
 };
 
-/* "10.0.0.0/8", "fd00::/8", or one address without a prefix. Bits below the prefix must be 0. */
+/*
+ * "10.0.0.0/8", "fd00::/8", or one address without a prefix. Bits below the prefix must be 0. A
+ * port may follow, as in "10.0.0.0/8:8080", "10.0.0.7:8080", "fd00::/8:8080" or "[fd00::1]:8080".
+ */
 bool address_range_parse(const char *text, struct address_range *ret_range,
                          struct error *error) MUST_USE;
 
+/* Writes it as address_range_parse() reads it. */
+void address_range_format(const struct address_range *range, char text[ADDRESS_RANGE_SIZE]);
+
+/* Whatever the port. */
 bool address_range_contains(const struct address_range *range, const struct address *address);
 
 /*
- * NULL when address may be connected to; else the name of the range that forbids it, as in
- * "loopback 127.0.0.0/8". allow lists count ranges that are exempt; an IPv4 address hidden in IPv6
- * is exempt when either form is listed.
+ * NULL when address may be connected to at that port; else the name of the range that forbids it,
+ * as in "loopback 127.0.0.0/8". allow lists count ranges that are exempt; an IPv4 address hidden in
+ * IPv6 is exempt when either form is listed.
  */
-const char *address_refusal(const struct address *address, const struct address_range *allow,
-                            size_t count);
+const char *address_refusal(const struct address *address, int port,
+                            const struct address_range *allow, size_t count);
 
 #endif

@@ -43,10 +43,10 @@ void guard_format_peer(const char *ip, long port, char peer[GUARD_PEER_SIZE])
     snprintf(peer, GUARD_PEER_SIZE, is_ipv6 ? "[%s]:%ld" : "%s:%ld", ip, port);
 }
 
-bool guard_admit(const struct guard *guard, const struct address *address,
+bool guard_admit(const struct guard *guard, const struct address *address, int port,
                  struct guard_record *record)
 {
-    const char *range = address_refusal(address, guard->allow, guard->allow_count);
+    const char *range = address_refusal(address, port, guard->allow, guard->allow_count);
     char text[INET6_ADDRSTRLEN];
 
     if (range == NULL)
@@ -66,7 +66,7 @@ curl_socket_t guard_open_socket(const struct guard *guard, const struct curl_soc
     char text[INET6_ADDRSTRLEN];
     int fd;
 
-    if (port < 0 || (!guard->has_proxy && !guard_admit(guard, &ip, record)))
+    if (port < 0 || (!guard->has_proxy && !guard_admit(guard, &ip, (int)port, record)))
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0) {

@@ -34,8 +34,8 @@ struct guard {
     const struct address_range *allow; /* borrowed */
 };
 
-/* True when address may be connected to; else says why not in record. */
-bool guard_admit(const struct guard *guard, const struct address *address,
+/* True when address may be connected to at that port; else says why not in record. */
+bool guard_admit(const struct guard *guard, const struct address *address, int port,
                  struct guard_record *record) MUST_USE;
 
 /* A socket for the address, or CURL_SOCKET_BAD. */

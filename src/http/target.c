@@ -151,9 +151,10 @@ static bool check_behind_proxy(const struct target_table *table, const char *url
     const struct guard *guard = &table->settings->guard;
     struct guard_record record = {0};
     struct address literal;
+    int port;
 
-    if (!guard->has_proxy || !url_literal_address(url, &literal) ||
-        guard_admit(guard, &literal, &record))
+    if (!guard->has_proxy || !url_literal_address(url, &literal, &port) ||
+        guard_admit(guard, &literal, port, &record))
         return true;
     return error_set(error, "%s", record.refusal);
 }

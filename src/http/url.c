@@ -238,14 +238,18 @@ static bool read_literal(const char *host, struct address *ret_address)
     return inet_pton(is_ipv6 ? AF_INET6 : AF_INET, text, ret_address->bytes) == 1;
 }
 
-bool url_literal_address(const char *url, struct address *ret_address)
+bool url_literal_address(const char *url, struct address *ret_address, int *ret_port)
 {
     CURLUcode code;
     CURLU *parts = parse(url, &code);
-    char *host = NULL;
+    char *host = NULL, *port = NULL;
     bool is_literal = parts != NULL && curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-                      read_literal(host, ret_address);
+                      read_literal(host, ret_address) &&
+                      curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
 
+    if (is_literal)
+        *ret_port = (int)strtol(port, NULL, 10);
+    curl_free(port);
     curl_free(host);
     curl_url_cleanup(parts);
     return is_literal;

@@ -32,7 +32,8 @@ bool url_to_ascii(const char *url, char **ret_ascii, struct error *error) MUST_U
  * NULL when url has none. */
 char *url_origin(const char *url) MUST_USE;
 
-/* True when the host of url is an IP address in any of the forms that libcurl takes for one. */
-bool url_literal_address(const char *url, struct address *ret_address);
+/* True when the host of url is an IP address in any of the forms that libcurl takes for one; also
+ * says which port it leads to. */
+bool url_literal_address(const char *url, struct address *ret_address, int *ret_port);
 
 #endif

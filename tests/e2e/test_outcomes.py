@@ -229,6 +229,26 @@ def test_allowed_range_is_exempt_and_nothing_else(service, migrated_database, re
     assert row["attempts"] == 0 and "loopback" in row["last_error"]
 
 
+def test_allowed_port_is_exempt_and_no_other(service, migrated_database, receiver, run_postrider,
+                                             config_file):
+    """By address, by name, and as explain sees it."""
+    server, other = receiver(), receiver()
+    network = {"network": {"allow": [f"127.0.0.0/8:{server.port}"]}}
+    service(migrated_database, network)
+    for host in ("127.0.0.1", "localhost"):
+        migrated_database.wait_for_status(
+            migrated_database.insert_delivery(server.url(host=host)), "delivered")
+        refused = migrated_database.insert_delivery(other.url(host=host))
+        row = migrated_database.wait_for_status(refused, "failed")
+        assert row["attempts"] == 0 and "loopback" in row["last_error"]
+    assert other.connections == 0
+
+    def explain(url):
+        held = migrated_database.insert_delivery(url, next_retry_at="2100-01-01")
+        return run_postrider("explain", "-c", config_file(migrated_database, network), held).stdout
+    assert "forbidden" in explain(other.url()) and "forbidden" not in explain(server.url())
+
+
 def test_https_only_refuses_http(service, migrated_database, receiver):
     server = receiver()
     service(migrated_database, {"network": {"https_only": True}})

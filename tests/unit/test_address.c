@@ -15,7 +15,7 @@ static const char *refusal(const char *text)
 {
     struct address_range host = range(text);
 
-    return address_refusal(&host.address, NULL, 0);
+    return address_refusal(&host.address, 443, NULL, 0);
 }
 
 static void test_ranges_are_parsed(void **state)
@@ -53,6 +53,32 @@ static void test_ranges_are_parsed(void **state)
         check_case(parsed.prefix_bits == cases[i].prefix_bits, "%s", cases[i].text);
         check_case(address_range_contains(&parsed, &inside.address), "%s", cases[i].text);
         check_case(!address_range_contains(&parsed, &outside.address), "%s", cases[i].text);
+    }
+}
+
+static void test_ports_are_parsed(void **state)
+{
+    static const struct {
+        const char *text, *formatted;
+        int port;
+    } cases[] = {
+        {"10.0.0.0/8:8080", "10.0.0.0/8:8080", 8080},
+        {"192.0.2.7:1", "192.0.2.7/32:1", 1},
+        {"fd00::/8:65535", "fd00::/8:65535", 65535},
+        {"[fd00::1]:443", "fd00::1/128:443", 443},
+        {"::1/128:80", "::1/128:80", 80},
+        {"fd00::1:443", "fd00::1:443/128", 0},
+        {"10.0.0.0/8", "10.0.0.0/8", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct address_range parsed = range(cases[i].text);
+        char formatted[ADDRESS_RANGE_SIZE];
+
+        address_range_format(&parsed, formatted);
+        check_case(parsed.port == cases[i].port, "%s: %d", cases[i].text, parsed.port);
+        check_case(strcmp(formatted, cases[i].formatted) == 0, "%s: %s", cases[i].text, formatted);
     }
 }
 
@@ -96,6 +122,18 @@ static void test_what_is_no_range_is_refused(void **state)
         {"fd00::/129", "\"fd00::/129\" needs a prefix of 0 to 128 after the /", ""},
         {"10.0.0.1/8", "\"10.0.0.1/8\" has bits below its prefix",
          "The range that contains it is 10.0.0.0/8."},
+        {"10.0.0.0/8:", "\"10.0.0.0/8:\" needs a port of 1 to 65535 after the last :", ""},
+        {"10.0.0.0/8:0", "\"10.0.0.0/8:0\" needs a port of 1 to 65535 after the last :", ""},
+        {"10.0.0.0/8:65536",
+         "\"10.0.0.0/8:65536\" needs a port of 1 to 65535 after the last :", ""},
+        {"10.0.0.0/8:http", "\"10.0.0.0/8:http\" needs a port of 1 to 65535 after the last :", ""},
+        {"[::1]:", "\"[::1]:\" needs a port of 1 to 65535 after the last :", ""},
+        {"10.0.0.0/:80", "\"10.0.0.0/:80\" needs a prefix of 0 to 32 after the /", ""},
+        {"[10.0.0.1]:80", "\"[10.0.0.1]:80\" is not an IP address or range", "10.0.0.0/8:8080"},
+        {"[::1]/128:80", "\"[::1]/128:80\" is not an IP address or range", "10.0.0.0/8:8080"},
+        {"10.0.0.1/8:80", "\"10.0.0.1/8:80\" has bits below its prefix",
+         "The range that contains it is 10.0.0.0/8."},
+        {":80", "\":80\" is not an IP address or range", "10.0.0.0/8:8080"},
         {"192.0.2.7/0", "\"192.0.2.7/0\" has bits below its prefix", "is 0.0.0.0/0."},
         {"172.31.0.0/12", "\"172.31.0.0/12\" has bits below its prefix", "is 172.16.0.0/12."},
         {"fd00::1/64", "\"fd00::1/64\" has bits below its prefix", "is fd00::/64."},
@@ -200,8 +238,8 @@ static void test_refused_ranges_to_the_bit(void **state)
         check_refused(refused_ranges[i].last, name);
         check_case(address_range_contains(&named, &first.address), "%s", name);
         check_case(address_range_contains(&named, &last.address), "%s", name);
-        check_case(address_refusal(&first.address, &named, 1) == NULL, "%s", name);
-        check_case(address_refusal(&last.address, &named, 1) == NULL, "%s", name);
+        check_case(address_refusal(&first.address, 443, &named, 1) == NULL, "%s", name);
+        check_case(address_refusal(&last.address, 443, &named, 1) == NULL, "%s", name);
         for (size_t j = 0; j < ARRAY_LENGTH(neighbours); j++)
             check_case(neighbours[j] == NULL || refusal(neighbours[j]) == NULL, "%s: %s is refused",
                        name, neighbours[j]);
@@ -272,11 +310,11 @@ static void test_hidden_ipv4_is_judged_as_ipv4(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(embeddings); i++) {
         struct address public = embed(i, "8.8.8.8");
 
-        check_case((address_refusal(&public, NULL, 0) != NULL) == embeddings[i].hides_public, "%s",
-                   embeddings[i].name);
+        check_case((address_refusal(&public, 443, NULL, 0) != NULL) == embeddings[i].hides_public,
+                   "%s", embeddings[i].name);
         for (size_t j = 0; j < ARRAY_LENGTH(forbidden); j++) {
             struct address hidden = embed(i, forbidden[j]);
-            const char *found = address_refusal(&hidden, NULL, 0);
+            const char *found = address_refusal(&hidden, 443, NULL, 0);
 
             check_case(found != NULL && strcmp(found, refusal(forbidden[j])) == 0, "%s %s: %s",
                        embeddings[i].name, forbidden[j], found != NULL ? found : "(allowed)");
@@ -329,10 +367,43 @@ static void test_allowed_ranges(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct address_range host = range(cases[i].address);
-        const char *found = address_refusal(&host.address, allow, ARRAY_LENGTH(allow));
+        const char *found = address_refusal(&host.address, 443, allow, ARRAY_LENGTH(allow));
 
         check_case((found == NULL) == cases[i].is_allowed, "%s: %s", cases[i].address,
                    found != NULL ? found : "(allowed)");
+    }
+}
+
+/* An exemption for a port says nothing of the others, nor of a port that isn't known. */
+static void test_allowed_ports(void **state)
+{
+    struct address_range allow[] = {range("10.20.0.0/16:8080"), range("[::1]:443"),
+                                    range("10.20.7.0/24")};
+    static const struct {
+        const char *address;
+        int port;
+        bool is_allowed;
+    } cases[] = {
+        {"10.20.0.1", 8080, true},
+        {"10.20.0.1", 8081, false},
+        {"10.20.0.1", 0, false},
+        {"10.20.7.1", 22, true},
+        {"10.21.0.1", 8080, false},
+        {"::1", 443, true},
+        {"::1", 80, false},
+        {"8.8.8.8", 22, true},
+        {"::ffff:10.20.0.1", 80, false},
+        {"::ffff:10.20.0.1", 8080, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct address_range host = range(cases[i].address);
+        const char *found =
+            address_refusal(&host.address, cases[i].port, allow, ARRAY_LENGTH(allow));
+
+        check_case((found == NULL) == cases[i].is_allowed, "%s port %d: %s", cases[i].address,
+                   cases[i].port, found != NULL ? found : "(allowed)");
     }
 }
 
@@ -340,12 +411,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ranges_are_parsed),
+        cmocka_unit_test(test_ports_are_parsed),
         cmocka_unit_test(test_what_is_no_range_is_refused),
         cmocka_unit_test(test_refused_ranges_to_the_bit),
         cmocka_unit_test(test_public_addresses_pass),
         cmocka_unit_test(test_hidden_ipv4_is_judged_as_ipv4),
         cmocka_unit_test(test_two_hidden_addresses),
         cmocka_unit_test(test_allowed_ranges),
+        cmocka_unit_test(test_allowed_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,7 +323,7 @@ static void test_lists(void **state)
          "c.yaml:1:19: network.allow: \"10.0.0.1/8\" has bits below its prefix; the range that "
          "contains it is 10.0.0.0/8\n"
          "c.yaml:1:31: network.allow: \"x\" is not an IP address or range; write it as in "
-         "10.0.0.0/8, fd00::/8 or 192.0.2.7\n"
+         "10.0.0.0/8, fd00::/8, 192.0.2.7 or, for one port, 10.0.0.0/8:8080\n"
          "c.yaml:1:34: network.allow: \"10.0.0.0/33\" needs a prefix of 0 to 32 after the /\n"
          "c.yaml:1:47: network.allow: a list can't stand here" ALLOW_ALLOWED
          "c.yaml:1:52: network.allow: 5 is a number and not text unless it is "

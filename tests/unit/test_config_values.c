@@ -156,6 +156,8 @@ static void test_values(void **state)
          "[300, 404, 599]"},
         {"retry: {retry_statuses: []}", "retry.retry_statuses", "[]"},
         {"retry: {max_delay: 365d, initial_delay: 365d}", "retry.initial_delay", "365d"},
+        {"network: {allow: ['10.0.0.0/8:8080', 10.0.0.0/8, '[::1]:443']}", "network.allow",
+         "[\"10.0.0.0/8:8080\", \"10.0.0.0/8\", \"::1/128:443\"]"},
         {"network: {allow: [10.0.0.0/8, 192.0.2.7, 'fd00::/8', '::1']}", "network.allow",
          "[\"10.0.0.0/8\", \"192.0.2.7/32\", \"fd00::/8\", \"::1/128\"]"},
         {"network: {allow: [10.0.0.0/8, 'a00::/8', 10.0.0.0/16, 'fd00::1', 'fd00::2']}",

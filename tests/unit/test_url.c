@@ -148,29 +148,31 @@ static void test_literal_address(void **state)
         const char *url;
         int first, last; /* byte; -1: no literal */
         bool is_ipv6;
+        int port;
     } cases[] = {
-        {"http://127.0.0.1/", 127, 1, false},
-        {"http://2130706433/", 127, 1, false},
-        {"http://0x7f.1/", 127, 1, false},
-        {"http://0177.0.0.1:80/", 127, 1, false},
-        {"http://127%2e0%2e0%2e1/", 127, 1, false},
-        {"http://[fd00::7]/", 0xfd, 7, true},
-        {"http://[fe80::9%25eth0]/", 0xfe, 9, true},
-        {"http://localhost/", -1, -1, false},
-        {"http://127.0.0.1.example/", -1, -1, false},
+        {"http://127.0.0.1/", 127, 1, false, 80},
+        {"https://2130706433/", 127, 1, false, 443},
+        {"http://0x7f.1/", 127, 1, false, 80},
+        {"http://0177.0.0.1:8080/", 127, 1, false, 8080},
+        {"http://127%2e0%2e0%2e1/", 127, 1, false, 80},
+        {"http://[fd00::7]:81/", 0xfd, 7, true, 81},
+        {"http://[fe80::9%25eth0]/", 0xfe, 9, true, 80},
+        {"http://localhost/", -1, -1, false, 0},
+        {"http://127.0.0.1.example/", -1, -1, false, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct address address;
-        bool is_literal = url_literal_address(cases[i].url, &address);
+        int port = 0;
+        bool is_literal = url_literal_address(cases[i].url, &address, &port);
 
         if (is_literal != (cases[i].first >= 0))
             fail_msg("%s", cases[i].url);
         if (is_literal &&
             (address.is_ipv6 != cases[i].is_ipv6 || address.bytes[0] != cases[i].first ||
-             address.bytes[address.is_ipv6 ? 15 : 3] != cases[i].last))
-            fail_msg("%s: another address", cases[i].url);
+             address.bytes[address.is_ipv6 ? 15 : 3] != cases[i].last || port != cases[i].port))
+            fail_msg("%s: another address or port", cases[i].url);
     }
 }
 
