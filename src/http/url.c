@@ -221,21 +221,44 @@ char *url_origin(const char *url)
     return origin;
 }
 
-/* libcurl has turned 2130706433, 0x7f.1 and the like into four numbers, and keeps the brackets
- * of IPv6 and a zone behind it. */
-static bool read_literal(const char *host, struct address *ret_address)
+/* libcurl keeps the brackets of IPv6 and a zone behind it. */
+static bool read_ipv6(const char *host, struct address *ret_address)
 {
     char text[INET6_ADDRSTRLEN];
-    bool is_ipv6 = host[0] == '[';
-    const char *start = is_ipv6 ? host + 1 : host;
-    size_t length = strcspn(start, "]%");
+    size_t length = strcspn(host + 1, "]%");
 
     if (length >= sizeof(text))
         return false;
-    memcpy(text, start, length);
+    memcpy(text, host + 1, length);
     text[length] = '\0';
-    *ret_address = (struct address){.is_ipv6 = is_ipv6};
-    return inet_pton(is_ipv6 ? AF_INET6 : AF_INET, text, ret_address->bytes) == 1;
+    *ret_address = (struct address){.is_ipv6 = true};
+    return inet_pton(AF_INET6, text, ret_address->bytes) == 1;
+}
+
+/*
+ * libcurl turns 2130706433, 0x7f.1 and the like into four numbers, but not where a part of them was
+ * escaped (%2e). Resolvers take whatever inet_aton() does, some with a dot behind it.
+ */
+static bool read_ipv4(const char *host, struct address *ret_address)
+{
+    size_t length = strlen(host);
+    char *text = memory_copy(host, length);
+    struct in_addr ipv4;
+    bool is_ipv4;
+
+    if (length > 1 && text[length - 1] == '.')
+        text[length - 1] = '\0';
+    is_ipv4 = inet_aton(text, &ipv4) != 0;
+    free(text);
+    *ret_address = (struct address){.is_ipv6 = false};
+    if (is_ipv4)
+        memcpy(ret_address->bytes, &ipv4, sizeof(ipv4));
+    return is_ipv4;
+}
+
+static bool read_literal(const char *host, struct address *ret_address)
+{
+    return host[0] == '[' ? read_ipv6(host, ret_address) : read_ipv4(host, ret_address);
 }
 
 bool url_literal_address(const char *url, struct address *ret_address, int *ret_port)
