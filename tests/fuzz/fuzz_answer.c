@@ -6,16 +6,10 @@
  * the input after an answer is never touched. Each piece lies in memory of its own, so that
  * AddressSanitizer sees every byte too many.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/memory.h"
+#include "fuzz.h"
 #include "http/answer_reader.h"
 
 #define SNIPPET_BYTES 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct reading {
     struct answer_reader reader;
@@ -23,12 +17,6 @@ struct reading {
     size_t used;
     size_t heads;
 };
-
-static void demand(bool is_so, const char *what)
-{
-    if (!is_so)
-        bug("%s", what);
-}
 
 static void check_limits(const struct answer_reader *reader)
 {
