@@ -32,7 +32,7 @@ void connection_set_state(struct connection *connection, enum connection_state s
     connection->state = state;
 }
 
-struct connection *connection_new(struct http_engine *engine, struct origin *origin,
+struct connection *connection_new(struct http_engine *engine, struct pool_origin *origin,
                                   struct transfer *transfer)
 {
     struct connection *connection = memory_new(1, sizeof(*connection));

@@ -37,7 +37,7 @@ enum connection_state {
 struct connection {
     enum connection_state state;
     struct http_engine *engine;
-    struct origin *origin;             /* held */
+    struct pool_origin *origin;        /* held */
     struct transfer *transfer;         /* dialing and busy */
     TAILQ_ENTRY(connection) by_origin; /* idle: in the origin's list … */
     TAILQ_ENTRY(connection) by_age;    /* … and in the pool's */
@@ -51,7 +51,7 @@ struct connection {
 };
 
 /* For transfer, dialing. */
-struct connection *connection_new(struct http_engine *engine, struct origin *origin,
+struct connection *connection_new(struct http_engine *engine, struct pool_origin *origin,
                                   struct transfer *transfer);
 
 /* libcurl has connected: the socket is ours, and waited for. dialing → busy. */

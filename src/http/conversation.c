@@ -96,7 +96,7 @@ static void explain_end(struct transfer *transfer, const char *reason)
 /* The connection is at its end, with or without a reason. */
 static void on_end_of_input(struct transfer *transfer, const char *reason)
 {
-    struct origin *origin = transfer->connection->origin;
+    struct pool_origin *origin = transfer->connection->origin;
 
     if (transfer->has_input && reason == NULL)
         answer_reader_end(&transfer->reader);
@@ -251,7 +251,7 @@ static void send_request(struct transfer *transfer)
 static void dial(struct transfer *transfer)
 {
     struct http_engine *engine = transfer->engine;
-    struct origin *origin = transfer->target->origin;
+    struct pool_origin *origin = transfer->target->origin;
     struct connection *connection = connection_new(engine, origin, transfer);
     struct dial_request request = {
         .url = transfer->target->ascii,

@@ -13,7 +13,7 @@ static int64_t expires_us(const struct connection *connection)
     return connection->idle_since_us + (int64_t)POOL_IDLE_MS * 1000;
 }
 
-static struct pool_shelf *shelf_of(struct pool *pool, const struct origin *origin)
+static struct pool_shelf *shelf_of(struct pool *pool, const struct pool_origin *origin)
 {
     return origin->is_tls ? &pool->tls : &pool->plain;
 }
@@ -81,9 +81,9 @@ void pool_free(struct pool *pool)
         bug("the origin %s is still held", pool->by_key->key);
 }
 
-struct origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls)
+struct pool_origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls)
 {
-    struct origin *origin;
+    struct pool_origin *origin;
 
     HASH_FIND(hh, pool->by_key, key, strlen(key), origin);
     if (origin == NULL) {
@@ -97,7 +97,7 @@ struct origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls)
     return origin;
 }
 
-void pool_release_origin(struct pool *pool, struct origin *origin)
+void pool_release_origin(struct pool *pool, struct pool_origin *origin)
 {
     if (--origin->users > 0)
         return;
@@ -121,7 +121,7 @@ void pool_drop(struct pool *pool, struct connection *connection)
     connection_close(connection);
 }
 
-struct connection *pool_take(struct pool *pool, struct origin *origin)
+struct connection *pool_take(struct pool *pool, struct pool_origin *origin)
 {
     struct connection *connection;
 
@@ -138,7 +138,7 @@ struct connection *pool_take(struct pool *pool, struct origin *origin)
 
 void pool_put(struct pool *pool, struct connection *connection, int64_t now_us)
 {
-    struct origin *origin = connection->origin;
+    struct pool_origin *origin = connection->origin;
     struct pool_shelf *shelf = shelf_of(pool, origin);
     bool was_empty = pool->plain.idle + pool->tls.idle == 0;
 
@@ -157,7 +157,7 @@ void pool_put(struct pool *pool, struct connection *connection, int64_t now_us)
         set_timer(pool, now_us);
 }
 
-void pool_distrust(struct origin *origin, int64_t now_us)
+void pool_distrust(struct pool_origin *origin, int64_t now_us)
 {
     origin->distrusted_until_us = now_us + (int64_t)POOL_DISTRUST_MS * 1000;
 }

@@ -1,12 +1,12 @@
 /*
  * http/pool.h: the origins that are known, and the connections to them that are kept while idle.
  *
- * An origin is what a connection is good for: scheme, host and port (and a zone), or the proxy. It
- * lives while a target or a connection holds it. The connection used last is used first, so that a
- * surplus grows old and is closed: after POOL_IDLE_MS without use, POOL_LIFETIME_MS after it was
- * opened (its name may point elsewhere by then), or when more than the limit are idle, the oldest
- * of all origins first. Plain ones cost little but a file descriptor; those with TLS hold buffers
- * and certificates, and have a limit of their own.
+ * A pool_origin is what a connection is good for (worker/origin.h has what may be sent): scheme,
+ * host and port (and a zone), or the proxy. It lives while a target or a connection holds it. The
+ * connection used last is used first, so that a surplus grows old and is closed: after POOL_IDLE_MS
+ * without use, POOL_LIFETIME_MS after it was opened (its name may point elsewhere by then), or when
+ * more than the limit are idle, the oldest of all origins first. Plain ones cost little but a file
+ * descriptor; those with TLS hold buffers and certificates, and have a limit of their own.
  *
  * An origin whose kept connection ended under a request is not trusted to keep them for
  * POOL_DISTRUST_MS: some servers close after every answer without saying so, and a request that
@@ -30,7 +30,7 @@ struct connection;
 
 TAILQ_HEAD(connection_list, connection);
 
-struct origin {
+struct pool_origin {
     UT_hash_handle hh; /* by key */
     char *key;
     size_t users;
@@ -47,7 +47,7 @@ struct pool_shelf {
 };
 
 struct pool {
-    struct origin *by_key;
+    struct pool_origin *by_key;
     struct pool_shelf plain, tls;
     struct event timer; /* for the first that gets too old */
 };
@@ -60,11 +60,11 @@ void pool_clear(struct pool *pool);
 /* All targets and connections must be gone. */
 void pool_free(struct pool *pool);
 
-struct origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls);
-void pool_release_origin(struct pool *pool, struct origin *origin);
+struct pool_origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls);
+void pool_release_origin(struct pool *pool, struct pool_origin *origin);
 
 /* Takes a connection out that seems to be good; NULL when there is none. */
-struct connection *pool_take(struct pool *pool, struct origin *origin);
+struct connection *pool_take(struct pool *pool, struct pool_origin *origin);
 
 /* Keeps connection, which has just carried an answer, or closes it. */
 void pool_put(struct pool *pool, struct connection *connection, int64_t now_us);
@@ -72,6 +72,6 @@ void pool_put(struct pool *pool, struct connection *connection, int64_t now_us);
 /* Closes a connection that is idle. */
 void pool_drop(struct pool *pool, struct connection *connection);
 
-void pool_distrust(struct origin *origin, int64_t now_us);
+void pool_distrust(struct pool_origin *origin, int64_t now_us);
 
 #endif

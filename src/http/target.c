@@ -127,10 +127,11 @@ static char *make_head(const struct target_table *table, const struct pieces *pi
 }
 
 /* All that makes one connection differ from another; the settings are the same for all. */
-static struct origin *hold_origin(const struct target_table *table, const struct pieces *pieces)
+static struct pool_origin *hold_origin(const struct target_table *table,
+                                       const struct pieces *pieces)
 {
     bool is_tls = strcmp(pieces->scheme, "https") == 0;
-    struct origin *origin;
+    struct pool_origin *origin;
     char *key;
 
     if (is_through_proxy(table, pieces))

@@ -27,10 +27,10 @@ struct target {
     TAILQ_ENTRY(target) entry;
     size_t users; /* requests that hold it */
     size_t bytes;
-    struct origin *origin; /* holds it */
-    char *url;             /* as asked for */
-    char *ascii;           /* for libcurl */
-    char *head;            /* the request line, Host and Accept, and what the proxy must get */
+    struct pool_origin *origin; /* holds it */
+    char *url;                  /* as asked for */
+    char *ascii;                /* for libcurl */
+    char *head;                 /* the request line, Host and Accept, and what the proxy must get */
     size_t head_length;
 };
 
