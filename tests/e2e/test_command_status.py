@@ -183,8 +183,10 @@ def test_what_is_wrong_with_workers(status, migrated_database):
     own_lanes(migrated_database, 64)
     assert names(status()) == ["worker_problem"]
     assert status()["problems"][0]["what"] == "Worker box/4711/8a2c: it is slow."
-    add_worker(migrated_database, "shed/12/11aa", version="0.2.0")
+    # What a lost one ran is no matter of those that live.
     add_worker(migrated_database, "old/1/1", lease="-3 minutes", version="0.0.1")
+    assert names(status()) == ["worker_lost", "worker_problem"]
+    add_worker(migrated_database, "shed/12/11aa", version="0.2.0")
     found = status()
     assert names(found) == ["worker_lost", "versions_differ", "worker_problem"]
     assert found["problems"][0]["what"].startswith("Worker old/1/1 was not heard of for")
