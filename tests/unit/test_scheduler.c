@@ -483,6 +483,29 @@ static void test_origins_probe_is_not_lost(void **state)
     assert_true(start(&bench) >= 0);
 }
 
+/* Who was let through for the probe doesn't make it: after a second the next one is, and no more.
+ */
+static void test_origins_probe_is_offered_to_one_after_the_other(void **state)
+{
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 1000, 4, 4);
+    for (int i = 0; i < 10; i++)
+        finish(&bench, start(&bench), HEALTH_UNREACHABLE);
+    assert_int_equal(start(&bench), -1);
+    assert_int_equal(bench.origins[0].waiting_count, 4);
+    bench.now_us = scheduler_next_us(&bench.scheduler);
+    for (int left = 3; left >= 0; left--) {
+        assert_non_null(scheduler_next(&bench.scheduler, bench.now_us));
+        assert_int_equal(bench.origins[0].waiting_count, left);
+        bench.now_us += SECOND - 1;
+        assert_non_null(scheduler_next(&bench.scheduler, bench.now_us));
+        assert_int_equal(bench.origins[0].waiting_count, left);
+        bench.now_us++;
+    }
+}
+
 static void test_retry_after_holds_the_endpoint(void **state)
 {
     static struct bench bench;
@@ -807,6 +830,7 @@ int main(void)
         cmocka_unit_test(test_endpoints_breaker_is_its_own),
         cmocka_unit_test(test_origins_breaker_is_everybodys),
         cmocka_unit_test(test_origins_probe_is_not_lost),
+        cmocka_unit_test(test_origins_probe_is_offered_to_one_after_the_other),
         cmocka_unit_test(test_retry_after_holds_the_endpoint),
         cmocka_unit_test(test_unsendable_is_not_held_back),
         cmocka_unit_test(test_revived_by_an_operator),
