@@ -9,7 +9,8 @@ KINDS = {
     "rereads and sweeps": "to_time, to_id",
     "refills": "LIMIT c.rows",
     "fetches": "webhook_deliveries w WHERE w.id",
-    "outcomes": "RETURNING o.*",
+    "successes": "attempts, response_status, age)",
+    "other outcomes": "RETURNING o.*",
 }
 
 _KIND = "CASE " + " ".join(f"WHEN strpos(query, '{text}') > 0 THEN '{kind}'"

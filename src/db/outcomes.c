@@ -35,6 +35,18 @@ static const char record_sql[] =
     "FROM u WHERE is_logged) "
     "SELECT id FROM u";
 
+/* The same for what was delivered and isn't logged. */
+static const char success_sql[] =
+    "UPDATE webhook_deliveries d SET status = 'delivered', "
+    "attempts = least(greatest(d.attempts, 0), 2147483646) + 1, "
+    "last_attempt_at = now() - make_interval(secs => o.age), "
+    "response_status = o.response_status, last_error = NULL "
+    "FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::int[], $5::float8[]) "
+    "AS o (id, url_hash, attempts, response_status, age) "
+    "WHERE d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash "
+    "AND (d.status = 'pending' OR (d.status = 'failed' AND d.attempts > o.attempts)) "
+    "RETURNING d.id";
+
 /* The receiver said 410 Gone. An endpoint without a row gets one. */
 static const char disable_sql[] =
     "INSERT INTO webhook_endpoints AS e (customer_id, url, disabled_at, disabled_reason) "
@@ -46,6 +58,8 @@ static const char disable_sql[] =
 
 void outcome_writer_init(struct outcome_writer *writer)
 {
+    for (int i = 0; i < SUCCESS_COLUMNS; i++)
+        array_init(&writer->success_columns[i], COLUMN_MAX_BYTES);
     for (int i = 0; i < OUTCOME_COLUMNS; i++)
         array_init(&writer->columns[i], COLUMN_MAX_BYTES);
     array_init(&writer->disabled_customers, COLUMN_MAX_BYTES);
@@ -54,6 +68,8 @@ void outcome_writer_init(struct outcome_writer *writer)
 
 void outcome_writer_free(struct outcome_writer *writer)
 {
+    for (int i = 0; i < SUCCESS_COLUMNS; i++)
+        array_free(&writer->success_columns[i]);
     for (int i = 0; i < OUTCOME_COLUMNS; i++)
         array_free(&writer->columns[i]);
     array_free(&writer->disabled_customers);
@@ -62,6 +78,9 @@ void outcome_writer_free(struct outcome_writer *writer)
 
 void outcome_writer_begin(struct outcome_writer *writer)
 {
+    writer->successes = writer->others = 0;
+    for (int i = 0; i < SUCCESS_COLUMNS; i++)
+        array_begin(&writer->success_columns[i]);
     for (int i = 0; i < OUTCOME_COLUMNS; i++)
         array_begin(&writer->columns[i]);
     array_begin(&writer->disabled_customers);
@@ -81,10 +100,29 @@ static const char *status_text(enum outcome_kind kind)
     bug("outcome %d", (int)kind);
 }
 
-void outcome_writer_add(struct outcome_writer *writer, const struct outcome_record *record)
+static bool is_plain_success(const struct outcome_record *record)
+{
+    return record->outcome.kind == OUTCOME_DELIVERED && record->outcome.counts_attempt &&
+           !record->is_logged && record->response_status > 0 && record->error == NULL;
+}
+
+static void add_success(struct outcome_writer *writer, const struct outcome_record *record)
+{
+    struct array *columns = writer->success_columns;
+
+    array_add_plain(&columns[SUCCESS_ID], record->id);
+    array_add_plain(&columns[SUCCESS_URL_HASH], record->url_hash);
+    array_add_int(&columns[SUCCESS_ATTEMPTS], record->attempts);
+    array_add_int(&columns[SUCCESS_RESPONSE_STATUS], record->response_status);
+    array_add_seconds(&columns[SUCCESS_AGE], record->age_ms);
+    writer->successes++;
+}
+
+static void add_other(struct outcome_writer *writer, const struct outcome_record *record)
 {
     struct array *columns = writer->columns;
 
+    writer->others++;
     array_add_plain(&columns[COLUMN_ID], record->id);
     array_add_plain(&columns[COLUMN_URL_HASH], record->url_hash);
     array_add_int(&columns[COLUMN_ATTEMPTS], record->attempts);
@@ -106,16 +144,35 @@ void outcome_writer_add(struct outcome_writer *writer, const struct outcome_reco
     }
 }
 
+void outcome_writer_add(struct outcome_writer *writer, const struct outcome_record *record)
+{
+    if (is_plain_success(record))
+        add_success(writer, record);
+    else
+        add_other(writer, record);
+}
+
+static void put(struct db_statement *statement, const char *sql, struct array *columns, int count)
+{
+    *statement = (struct db_statement){.sql = sql, .count = count};
+    for (int i = 0; i < count; i++)
+        statement->values[i] = array_end(&columns[i]);
+}
+
 bool outcome_writer_send(struct outcome_writer *writer, struct db_link *link,
                          db_link_answered *on_answer, void *owner)
 {
-    bool disables = writer->disabled_customers.text.length > 1;
-    struct db_statement statements[2] = {{.sql = record_sql, .count = OUTCOME_COLUMNS},
-                                         {.sql = disable_sql, .count = 2}};
+    struct db_statement statements[3];
+    int count = 0;
 
-    for (int i = 0; i < OUTCOME_COLUMNS; i++)
-        statements[0].values[i] = array_end(&writer->columns[i]);
-    statements[1].values[0] = array_end(&writer->disabled_customers);
-    statements[1].values[1] = array_end(&writer->disabled_urls);
-    return db_link_send_often(link, statements, disables ? 2 : 1, on_answer, owner);
+    if (writer->successes > 0)
+        put(&statements[count++], success_sql, writer->success_columns, SUCCESS_COLUMNS);
+    if (writer->others > 0)
+        put(&statements[count++], record_sql, writer->columns, OUTCOME_COLUMNS);
+    if (writer->disabled_customers.text.length > 1)
+        statements[count++] = (struct db_statement){
+            disable_sql,
+            2,
+            {array_end(&writer->disabled_customers), array_end(&writer->disabled_urls)}};
+    return db_link_send_often(link, statements, count, on_answer, owner);
 }

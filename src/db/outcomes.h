@@ -1,13 +1,13 @@
 /*
- * db/outcomes.h: the statement that records what became of a batch of deliveries.
+ * db/outcomes.h: the statements that record what became of a batch of deliveries.
  *
- * One UPDATE for the rows and one INSERT for the attempt log, in one statement; an INSERT for
- * endpoints that are disabled, in the same transaction. What is written is decided against the row
- * as it is now:
- *   a success  marks it delivered when it is pending, or failed by another worker's attempt
- *   a failure  only when it is pending and its attempts are as they were read
- *   neither    when its URL was changed, it was deleted, or an operator marked it failed
- * so a batch may be sent twice: the second time changes nothing. Times are the database's.
+ * One for plain successes, which are nearly all and cost a fifth less like this; one for all
+ * others: an UPDATE of the rows and an INSERT into the attempt log; an INSERT for endpoints that
+ * are disabled; in one transaction. What is written is decided against the row as it is now: a
+ * success  marks it delivered when it is pending, or failed by another worker's attempt a failure
+ * only when it is pending and its attempts are as they were read neither    when its URL was
+ * changed, it was deleted, or an operator marked it failed so a batch may be sent twice: the second
+ * time changes nothing. Times are the database's.
  */
 #ifndef POSTRIDER_DB_OUTCOMES_H
 #define POSTRIDER_DB_OUTCOMES_H
@@ -38,6 +38,15 @@ struct outcome_record {
     const char *url;
 };
 
+enum success_column {
+    SUCCESS_ID,
+    SUCCESS_URL_HASH,
+    SUCCESS_ATTEMPTS,
+    SUCCESS_RESPONSE_STATUS,
+    SUCCESS_AGE,
+    SUCCESS_COLUMNS,
+};
+
 enum outcome_column {
     COLUMN_ID,
     COLUMN_URL_HASH,
@@ -54,8 +63,10 @@ enum outcome_column {
     OUTCOME_COLUMNS,
 };
 
-/* The parameters of the statement, one array a column. */
+/* The parameters of the statements, one array a column. */
 struct outcome_writer {
+    int successes, others; /* in the batch */
+    struct array success_columns[SUCCESS_COLUMNS];
     struct array columns[OUTCOME_COLUMNS];
     struct array disabled_customers;
     struct array disabled_urls;
@@ -68,7 +79,7 @@ void outcome_writer_free(struct outcome_writer *writer);
 void outcome_writer_begin(struct outcome_writer *writer);
 void outcome_writer_add(struct outcome_writer *writer, const struct outcome_record *record);
 
-/* The answer's first result has one row, the id, for each record that was written. */
+/* The answer's results have a row, the id, for each record that was written. */
 bool outcome_writer_send(struct outcome_writer *writer, struct db_link *link,
                          db_link_answered *on_answer, void *owner) MUST_USE;
 

@@ -77,7 +77,7 @@ static void forget_recorded(struct worker *worker)
     }
 }
 
-static void note_written(struct worker *worker, const PGresult *result)
+static void note_rows(struct worker *worker, const PGresult *result)
 {
     for (int i = 0; i < PQntuples(result); i++) {
         struct delivery *delivery = deliveries_find(&worker->deliveries, PQgetvalue(result, i, 0));
@@ -86,6 +86,12 @@ static void note_written(struct worker *worker, const PGresult *result)
             bug("an outcome was written that is not being recorded");
         delivery->is_written = true;
     }
+}
+
+static void note_written(struct worker *worker, const struct db_answer *answer)
+{
+    for (int i = 0; i < answer->count; i++)
+        note_rows(worker, answer->results[i]);
 }
 
 /* Back to be written again, in the same order before those that have finished since. */
@@ -158,7 +164,7 @@ static void on_batch_answered(void *owner, const struct db_answer *answer)
     case DB_ANSWERED:
         gathering_note_written(&recording->gathering, worker->deliveries.counts[DELIVERY_RECORDING],
                                worker->now_us);
-        note_written(worker, answer->results[0]);
+        note_written(worker, answer);
         forget_recorded(worker);
         recording->batch_limit *= 2;
         if (recording->batch_limit > OUTCOMES_BATCH_MAX)
