@@ -18,7 +18,7 @@
 
 #define GATHERING_FIRST_US   2000
 #define GATHERING_EACH_US    5000
-#define GATHERING_LONGEST_US 50000
+#define GATHERING_LONGEST_US 20000
 #define GATHERING_FULL       256
 
 struct gathering {

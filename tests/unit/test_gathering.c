@@ -10,7 +10,7 @@ static size_t batch_at(int64_t pace_us, int64_t *ret_longest_us)
     size_t batch = 0, count = 0;
 
     *ret_longest_us = 0;
-    for (int64_t now_us = 100; now_us < 10000000; now_us += 100) {
+    for (int64_t now_us = 20; now_us < 10000000; now_us += 20) {
         if (now_us % pace_us == 0 && count++ == 0)
             first_us = now_us;
         if (count == 0 || now_us < gathering_due_us(&gathering, count, first_us))
@@ -48,9 +48,9 @@ static void test_many_outcomes_are_written_together(void **state)
     int64_t longest_us;
 
     (void)state;
-    assert_int_equal(batch_at(1000, &longest_us), 50);
+    assert_int_equal(batch_at(1000, &longest_us), 20);
     assert_true(longest_us <= GATHERING_LONGEST_US);
-    assert_int_equal(batch_at(100, &longest_us), GATHERING_FULL);
+    assert_int_equal(batch_at(60, &longest_us), GATHERING_FULL);
     assert_true(longest_us < GATHERING_LONGEST_US);
 }
 
