@@ -83,7 +83,7 @@ def insert_sql(load, first=0, rows=None, **columns):
 
 def watch(database):
     """Makes a table of the ids to be watched, in a database with other rows besides."""
-    database.execute("CREATE UNLOGGED TABLE IF NOT EXISTS watched (id uuid)")
+    database.execute("CREATE UNLOGGED TABLE IF NOT EXISTS watched (id uuid PRIMARY KEY)")
     database.execute("TRUNCATE watched")
 
 
