@@ -16,6 +16,7 @@ from bench.postgres import SETTINGS, Server
 from bench.throughput import Failure
 from bench.worker import binary
 
+RESULTS = os.path.join(machine.ROOT, "bench", "results")
 QUICK = {"rows": 300, "scale": 1, "repeat": 1}
 
 
@@ -114,7 +115,8 @@ def output_path(arguments, started):
         return arguments.output
     stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime(started))
     if arguments.record:
-        return os.path.join(machine.ROOT, "bench", "results", f"{stamp}.json")
+        os.makedirs(RESULTS, exist_ok=True)
+        return os.path.join(RESULTS, f"{stamp}.json")
     return os.path.join(tempfile.gettempdir(), f"postrider-bench-{stamp}.json")
 
 
@@ -158,6 +160,13 @@ def main():
         signal.signal(number, on_signal)
     raise_open_files()
     started = time.time()
+    path = output_path(arguments, started)
+    try:
+        with open(path, "a", encoding="utf-8"):
+            pass  # not to be found out after an hour
+    except OSError as error:
+        say(f"bench: {path} can't be written: {error.strerror}")
+        return 2
     result = {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
               "machine": machine.describe(), "versions": machine.versions(binary()),
               "settings": {"postgresql": SETTINGS, "rows": arguments.rows,
@@ -183,7 +192,6 @@ def main():
     result["medians"] = report.medians(runs)
     result["targets"] = targets.judge(result["medians"])
     result["runs"] = runs
-    path = output_path(arguments, started)
     with open(path, "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)
         file.write("\n")

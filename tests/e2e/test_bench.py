@@ -27,6 +27,12 @@ def test_unknown_case_is_named():
     assert "no case 'one-hose'; there are: one-host" in done.stderr
 
 
+def test_output_that_cannot_be_written_is_said_first():
+    done = run_bench("one-host", "--output", "/nowhere/at/all.json")
+    assert done.returncode == 2
+    assert "/nowhere/at/all.json can't be written: No such file" in done.stderr
+
+
 def test_statements_are_told_apart():
     """What the bench counts statements by stands in the SQL of one kind only."""
     source = ""
