@@ -20,6 +20,12 @@ class Arrivals:
                 self._count += data.count(b"\n")
         return self._count
 
+    def latest(self):
+        """The time of the newest line."""
+        with open(self._path, "rb") as file:
+            file.seek(max(0, os.path.getsize(self._path) - 65536))
+            return self._parse(file.read().split(b"\n")[-2])[0]
+
     def all(self):
         """[(seconds, connection, answered 200, event)] in the log's order."""
         with open(self._path, "rb") as file:
