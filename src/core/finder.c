@@ -116,13 +116,17 @@ static void scan_end(struct finder_scan *scan, int64_t now_us)
         scan->next_us = now_us + scan->shortest_pause_us;
 }
 
+/* Of a scan for late commits. */
+static enum late_slack slack_of(enum finder_read read)
+{
+    return read == FINDER_REREAD ? LATE_NEAR : LATE_FAR;
+}
+
 /* True when there is reason for one, from there. */
 static bool scan_is_wanted(struct finder *finder, enum finder_read read, struct position *ret_from)
 {
-    if (read == FINDER_REREAD)
-        return late_commits_take(&finder->late, LATE_NEAR, ret_from);
-    if (read == FINDER_RECHECK)
-        return late_commits_take(&finder->late, LATE_FAR, ret_from);
+    if (read != FINDER_SWEEP)
+        return late_commits_take(&finder->late, slack_of(read), ret_from);
     *ret_from = position_head;
     return true;
 }
@@ -333,7 +337,7 @@ static bool scan_has_reason(const struct finder *finder, enum finder_read read)
 {
     if (finder->scans[read - FINDER_FIRST_SCAN].is_running || read == FINDER_SWEEP)
         return true;
-    return finder->late.is_due[read == FINDER_REREAD ? LATE_NEAR : LATE_FAR];
+    return finder->late.is_due[slack_of(read)];
 }
 
 int64_t finder_next_us(const struct finder *finder)

@@ -1,13 +1,15 @@
 /*
  * db/outcomes.h: the statements that record what became of a batch of deliveries.
  *
- * One for plain successes, which are nearly all and cost a fifth less like this; one for all
+ * One for plain successes, which are nearly all and cost a tenth less like this; one for all
  * others: an UPDATE of the rows and an INSERT into the attempt log; an INSERT for endpoints that
- * are disabled; in one transaction. What is written is decided against the row as it is now: a
- * success  marks it delivered when it is pending, or failed by another worker's attempt a failure
- * only when it is pending and its attempts are as they were read neither    when its URL was
- * changed, it was deleted, or an operator marked it failed so a batch may be sent twice: the second
- * time changes nothing. Times are the database's.
+ * are disabled; in one transaction. What is written is decided against the row as it is now:
+ *
+ *   a success  marks it delivered when it is pending, or failed by another worker's attempt
+ *   a failure  only when it is pending and its attempts are as they were read
+ *   neither    when its URL was changed, it was deleted, or an operator marked it failed
+ *
+ * so a batch may be sent twice: the second time changes nothing. Times are the database's.
  */
 #ifndef POSTRIDER_DB_OUTCOMES_H
 #define POSTRIDER_DB_OUTCOMES_H

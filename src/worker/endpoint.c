@@ -182,6 +182,7 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
                                     int64_t now_us)
 {
     struct endpoint_settings *settings = &endpoint->settings;
+    /* One microsecond more: what began to fail just now has failed, too. */
     struct scheduler_terms terms = {
         .max_in_flight = settings->max_in_flight,
         .rate_per_s = settings->rate_limit,
