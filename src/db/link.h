@@ -7,6 +7,8 @@
  *   DB_ANSWERED  the transaction has committed; the results are there
  *   DB_REFUSED   the server refused it and nothing has happened; message and SQLSTATE say why
  *   DB_LOST      the connection went away; it may have happened or not
+ * What libpq says without the server (no memory for a result, garbage instead of it), and answers
+ * that do not fit what was asked, end the connection: they tell nothing of what has happened.
  * Callbacks come only from db_link_collect() and db_link_free(), never from inside db_link_send().
  * An event of the socket ends the loop turn; what it brought is for db_link_collect() to find.
  *

@@ -24,7 +24,8 @@ struct request {
     void *owner;
     int settings; /* 1 when the first statement sets them, else 0 */
     int expected; /* statements, the settings included */
-    int received;
+    int received; /* results of them */
+    int failed;   /* those that were refused or skipped: they come last */
     bool is_refused;
     PGresult *results[DB_STATEMENTS_MAX + 1];
     char message[LINK_REASON_SIZE];

@@ -129,7 +129,7 @@ bool db_link_send_often(struct db_link *link, const struct db_statement *stateme
 
 static void request_clear_results(struct request *request)
 {
-    for (int i = 0; i < request->received && i < request->expected; i++)
+    for (int i = 0; i < request->received; i++)
         PQclear(request->results[i]);
     request->received = 0;
 }
@@ -164,42 +164,81 @@ static void request_note_error(struct db_link *link, struct request *request,
     prepared_note_refusal(&link->prepared, request->sqlstate);
 }
 
+/* What came is not what was asked for, so nobody knows what has happened: all of it is lost. */
+static void note_out_of_step(struct db_link *link)
+{
+    db_link_reset(link, "the server's answers do not fit what it was asked");
+}
+
+static bool request_has_all(const struct request *request)
+{
+    return request->received + request->failed == request->expected;
+}
+
+static void take_sync(struct db_link *link, struct request *request)
+{
+    if (!request_has_all(request))
+        note_out_of_step(link);
+    else
+        request_finish(link, request, request->is_refused ? DB_REFUSED : DB_ANSWERED,
+                       request->message);
+}
+
+/*
+ * A refusal has an SQLSTATE: it is the server's. An error without one is libpq's own (no memory for
+ * the result, garbage instead of it), and the server may well have done what it was asked. The
+ * refusal of the commit itself comes when all statements have their results.
+ */
+static void take_error(struct db_link *link, struct request *request, const PGresult *result)
+{
+    if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL) {
+        db_link_reset(link, PQresultErrorMessage(result));
+    } else if (request->is_refused) {
+        note_out_of_step(link);
+    } else {
+        request->failed += !request_has_all(request);
+        request_note_error(link, request, result);
+    }
+}
+
 /* One result that belongs to the first request of the list; it takes ownership. */
 static void request_take(struct db_link *link, struct request *request, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
+    bool is_success = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 
-    if (status == PGRES_PIPELINE_SYNC) {
-        PQclear(result);
-        if (!request->is_refused && request->received != request->expected)
-            bug("%d of %d results at a sync", request->received, request->expected);
-        request_finish(link, request, request->is_refused ? DB_REFUSED : DB_ANSWERED,
-                       request->message);
-    } else if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
-        if (request->received == request->expected)
-            bug("more results than statements");
+    if (is_success && !request->is_refused && !request_has_all(request)) {
         request->results[request->received++] = result;
-    } else {
-        /* An aborted statement comes after the error that is to be reported. */
-        if (status != PGRES_PIPELINE_ABORTED && !request->is_refused)
-            request_note_error(link, request, result);
-        PQclear(result);
+        return;
     }
+    if (status == PGRES_PIPELINE_SYNC)
+        take_sync(link, request);
+    else if (status == PGRES_FATAL_ERROR)
+        take_error(link, request, result);
+    else if (status == PGRES_PIPELINE_ABORTED && request->is_refused && !request_has_all(request))
+        request->failed++;
+    else
+        note_out_of_step(link);
+    PQclear(result);
 }
 
+/* NULL ends the results of one statement. A second one in a row says that libpq waits for nothing
+ * any more, and it would say so for ever. */
 static void collect_results(struct db_link *link)
 {
+    bool was_null = false;
+
     link->has_input = false;
     while (link_is_connected(link) && !STAILQ_EMPTY(&link->requests) &&
            PQisBusy(link->connection) == 0) {
         PGresult *result = PQgetResult(link->connection);
 
-        /* NULL ends the results of one statement. */
         if (result != NULL)
             request_take(link, STAILQ_FIRST(&link->requests), result);
+        else if (was_null)
+            note_out_of_step(link);
+        was_null = result == NULL;
     }
-    if (link_is_connected(link) && PQstatus(link->connection) == CONNECTION_BAD)
-        link_lost(link);
 }
 
 /* Comes after the answers that came with it, so that a read does not hide what it did not see. */
@@ -230,6 +269,9 @@ void db_link_collect(struct db_link *link)
     if (link->has_input && link_is_connected(link)) {
         collect_results(link);
         collect_notifications(link);
+        /* Garbage closes the socket, which says nothing from then on. */
+        if (link_is_connected(link) && PQstatus(link->connection) == CONNECTION_BAD)
+            link_lost(link);
     }
     if (link->tell_up) {
         link->tell_up = false;
