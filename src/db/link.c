@@ -273,11 +273,10 @@ void db_link_free(struct db_link *link)
 {
     if (link == NULL)
         return;
-    snprintf(link->reason, sizeof(link->reason), "the link was closed");
+    /* First down, so that a callback can't send what nobody would answer. */
+    db_link_reset(link, "the link was closed");
     link_fail_requests(link);
-    free_socket_events(link);
     event_free(link->timer);
-    PQfinish(link->connection);
     free(link->url);
     free(link->schema);
     free(link);

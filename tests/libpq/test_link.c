@@ -478,9 +478,54 @@ static void test_two_faults(void **state)
     print_message("%d scripts with two faults\n", scripts);
 }
 
+/* Its owner drops the connection, or ends it, at any time. */
+static void break_off_every_turn(enum course course, int turns)
+{
+    for (int i = 0; i < turns * 4; i++) {
+        begin_run(course);
+        if (i % 2 == 0)
+            run.reset_at = i / 4;
+        else
+            run.free_at = i / 4;
+        run_script(i / 2 % 2 == 0, NULL, NULL, 0);
+        scripts++;
+    }
+}
+
+/* The same while something is left to be written. */
+static void break_off_every_flush(enum course course, const struct pq_trace *honest)
+{
+    for (int at = 0; at < honest->count; at++) {
+        struct pq_fault fault = {PQ_BLOCKS, at, NULL};
+
+        for (int is_free = 0; is_free <= 1 && honest->functions[at] == PQ_FLUSH; is_free++) {
+            begin_run(course);
+            run.resets_when_struck = is_free == 0;
+            run.frees_when_struck = is_free != 0;
+            run_script(false, honest, &fault, 1);
+            scripts++;
+        }
+    }
+}
+
+static void test_it_is_broken_off_at_every_turn(void **state)
+{
+    (void)state;
+    scripts = 0;
+    for (int course = COURSE_DIRECT; course <= COURSE_POOLED; course++) {
+        struct pq_trace honest = run_honestly((enum course)course);
+
+        break_off_every_turn((enum course)course, run.turns);
+        break_off_every_flush((enum course)course, &honest);
+        pq_trace_free(&honest);
+    }
+    print_message("%d scripts that are broken off\n", scripts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_it_is_broken_off_at_every_turn, tell_current),
         cmocka_unit_test_teardown(test_an_answer_is_lost_at_every_place, tell_current),
         cmocka_unit_test_teardown(test_two_faults, tell_current),
     };
