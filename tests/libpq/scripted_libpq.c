@@ -220,7 +220,7 @@ void pq_begin(const struct pq_server *server, const struct pq_trace *honest,
     pq_results_forget();
 }
 
-void pq_end(void)
+void pq_end(struct pq_trace *trace)
 {
     if (!LIST_EMPTY(&script.connections))
         fail_msg("a connection was not closed");
@@ -228,7 +228,12 @@ void pq_end(void)
         fail_msg("%d results were not cleared", pq_results_alive());
     if (script.notifies_alive != 0)
         fail_msg("%d notifications were not freed", script.notifies_alive);
-    pq_trace_free(&script.trace);
+    script.trace.sent = script.sent;
+    if (trace != NULL)
+        *trace = script.trace;
+    else
+        pq_trace_free(&script.trace);
+    script.trace = (struct pq_trace){.calls = NULL};
 }
 
 int pq_calls(void)
@@ -236,27 +241,9 @@ int pq_calls(void)
     return script.trace.count;
 }
 
-int pq_sent(void)
-{
-    return script.sent;
-}
-
 bool pq_has_struck(int fault)
 {
     return script.has_struck[fault];
-}
-
-struct pq_trace pq_trace_of(void)
-{
-    struct pq_trace copy = script.trace;
-    size_t count = (size_t)copy.count;
-
-    copy.size = copy.count;
-    copy.calls = memory_resize(NULL, count, sizeof(*copy.calls));
-    copy.functions = memory_resize(NULL, count, sizeof(*copy.functions));
-    memcpy(copy.calls, script.trace.calls, count * sizeof(*copy.calls));
-    memcpy(copy.functions, script.trace.functions, count * sizeof(*copy.functions));
-    return copy;
 }
 
 void pq_trace_free(struct pq_trace *trace)

@@ -5,7 +5,7 @@
  *   struct pq_server  what the server answers to each statement, and what it has committed
  *   struct pq_fault   what goes wrong, and where: at the n-th call of libpq, or at the n-th thing
  *                     that the server sends (a result, a sync)
- *   the calls of an honest run (pq_trace_of()), which every replay must repeat, function by
+ *   the calls of an honest run (pq_end()), which every replay must repeat, function by
  * function and text by text, until its fault; the first call that differs fails the test So a test
  * runs an exchange once without a fault, and then again for every place in it.
  *
@@ -115,24 +115,24 @@ struct pq_trace {
     char (*calls)[120];
     enum pq_function *functions;
     int count, size;
+    int sent; /* things that the server has sent */
 };
 
 /*
  * Begins a run. honest: the calls up to the first fault must be these; NULL = any.
- * pq_end() fails when a connection, a result or a notification is left.
+ * pq_end() fails when a connection, a result or a notification is left. It gives the run's calls to
+ * the caller, for pq_trace_free(), who may not want them (NULL).
  */
 void pq_begin(const struct pq_server *server, const struct pq_trace *honest,
               const struct pq_fault *faults, int fault_count);
-void pq_end(void);
+void pq_end(struct pq_trace *trace);
 
 /* For every turn of the loop: what is on its way arrives. */
 void pq_arrive(void);
 
 /* Of the run so far. */
 int pq_calls(void);
-int pq_sent(void); /* things that the server has sent */
 bool pq_has_struck(int fault);
-struct pq_trace pq_trace_of(void); /* a copy, for pq_trace_free() */
 void pq_trace_free(struct pq_trace *trace);
 
 /* What a fault of this kind can happen to. */

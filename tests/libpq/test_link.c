@@ -12,6 +12,7 @@
 
 #include "db/link.h"
 #include "db/link_parts.h"
+#include "every_place.h"
 #include "scripted_libpq.h"
 
 #define BACKEND_PID  4711
@@ -326,169 +327,64 @@ static void begin_run(enum course course)
 }
 
 /* The whole exchange with one script, after begin_run(). */
-static struct pq_trace run_script(bool is_eager, const struct pq_trace *honest,
-                                  const struct pq_fault *faults, int fault_count)
+static void run_script(const struct exchange_script *script)
 {
     static const struct db_link_events events = {on_up, on_down, on_notified, NULL};
-    struct pq_server server = server_of(run.course, is_eager);
-    struct pq_trace trace = {.calls = NULL};
+    struct pq_server server = server_of(run.course, script->is_eager);
 
-    for (int i = 0; i < fault_count; i++)
-        run.may_hang |= faults[i].kind == PQ_HANGS;
-    pq_begin(&server, honest, faults, fault_count);
+    for (int i = 0; i < script->fault_count; i++)
+        run.may_hang |= script->faults[i].kind == PQ_HANGS;
+    pq_begin(&server, script->honest, script->faults, script->fault_count);
     run.base = event_base_new();
     run.link = db_link_new(run.base, "postgresql:///", run.course == COURSE_DIRECT ? "" : "schema",
                            &events);
     run_turns();
-    run.sent = pq_sent();
-    if (fault_count == 0 && run.free_at < 0 && run.reset_at < 0)
-        trace = pq_trace_of();
     end_run();
-    pq_end();
-    return trace;
+    pq_end(script->trace);
 }
 
-/* --- every place --- */
-
-static const char *const sqlstates[] = {"57P01", "40001", "53100", "25006",
-                                        "26000", "0A000", "22021"};
-static char current[200]; /* the script that runs, for who must find out why it failed */
-static int scripts, places;
-
-static int tell_current(void **state)
+static void run_exchange(const struct exchange *exchange, const struct exchange_script *script)
 {
-    (void)state;
-    if (current[0] != '\0')
-        print_error("script: %s\n", current);
-    current[0] = '\0';
-    return 0;
-}
-
-static void replay(enum course course, const struct pq_trace *honest, const struct pq_fault *faults,
-                   int count)
-{
-    for (int is_eager = 0; is_eager <= 1; is_eager++) {
-        int length = snprintf(current, sizeof(current), "%s, %s",
-                              course == COURSE_DIRECT ? "direct" : "pooled",
-                              is_eager != 0 ? "done at once" : "done when it is answered");
-
-        for (int i = 0; i < count; i++)
-            length += snprintf(
-                current + length, sizeof(current) - (size_t)length, "; %s %s at %s %d%s%s",
-                pq_fault_name(faults[i].kind), faults[i].sqlstate != NULL ? faults[i].sqlstate : "",
-                faults[i].kind < PQ_FIRST_AT_SENT ? "call" : "answer", faults[i].at,
-                faults[i].kind < PQ_FIRST_AT_SENT && faults[i].at < honest->count ? ", " : "",
-                faults[i].kind < PQ_FIRST_AT_SENT && faults[i].at < honest->count
-                    ? honest->calls[faults[i].at]
-                    : "");
-        begin_run(course);
-        run_script(is_eager != 0, honest, faults, count);
-        check_case(pq_has_struck(0) || (count > 1 && pq_has_struck(1)), "the fault did not strike");
-        scripts++;
-    }
-    current[0] = '\0';
-}
-
-static struct pq_trace run_honestly(enum course course)
-{
-    struct pq_trace honest;
-
-    begin_run(course);
-    honest = run_script(false, NULL, NULL, 0);
+    begin_run((enum course)exchange->variant);
+    run_script(script);
+    if (script->fault_count > 0)
+        return;
     assert_int_equal(run.attempts[0].result, DB_ANSWERED);
     assert_int_equal(run.ups, 1);
     assert_int_equal(run.downs, 0);
-    return honest;
 }
 
-static void replay_calls(enum course course, const struct pq_trace *honest)
-{
-    for (int at = 0; at < honest->count; at++) {
-        for (int kind = PQ_FIRST_AT_CALL; kind < PQ_FIRST_AT_SENT; kind++) {
-            struct pq_fault fault = {(enum pq_fault_kind)kind, at, NULL};
-
-            if (pq_can_strike(fault.kind, honest->functions[at]))
-                replay(course, honest, &fault, 1);
-        }
-        places++;
-    }
-}
-
-static void replay_answers(enum course course, const struct pq_trace *honest, int sent)
-{
-    for (int at = 0; at < sent; at++) {
-        for (int kind = PQ_FIRST_AT_SENT; kind < PQ_FAULT_KINDS; kind++) {
-            bool has_state = kind == PQ_REFUSES || kind == PQ_REFUSES_ENDS;
-
-            for (size_t i = 0; i < (has_state ? ARRAY_LENGTH(sqlstates) : 1); i++) {
-                struct pq_fault fault = {(enum pq_fault_kind)kind, at,
-                                         has_state ? sqlstates[i] : NULL};
-
-                replay(course, honest, &fault, 1);
-            }
-        }
-        places++;
-    }
-}
+static const struct exchange exchanges[] = {
+    {"a direct link", run_exchange, COURSE_DIRECT, false},
+    {"a link to a pooler", run_exchange, COURSE_POOLED, false},
+};
 
 static void test_an_answer_is_lost_at_every_place(void **state)
 {
     (void)state;
-    scripts = 0;
-    for (int course = COURSE_DIRECT; course <= COURSE_POOLED; course++) {
-        struct pq_trace honest = run_honestly((enum course)course);
-        int sent = run.sent;
-
-        replay_calls((enum course)course, &honest);
-        replay_answers((enum course)course, &honest, sent);
-        pq_trace_free(&honest);
-    }
-    print_message("%d scripts: every fault at %d places\n", scripts, places);
+    for (size_t i = 0; i < ARRAY_LENGTH(exchanges); i++)
+        every_place(&exchanges[i]);
 }
 
-/* What follows the first fault is struck as well. */
 static void test_two_faults(void **state)
 {
-    struct random_source source = {UINT64_C(0x9e3779b97f4a7c15)};
-
     (void)state;
-    scripts = 0;
-    for (int course = COURSE_DIRECT; course <= COURSE_POOLED; course++) {
-        struct pq_trace honest = run_honestly((enum course)course);
-        int sent = run.sent;
-
-        for (int round = 0; round < 2000; round++) {
-            struct pq_fault faults[2];
-
-            for (int i = 0; i < 2; i++) {
-                int kind = (int)random_below(&source, PQ_FAULT_KINDS - 1) + 1;
-                bool is_call = kind < PQ_FIRST_AT_SENT;
-
-                faults[i] = (struct pq_fault){
-                    (enum pq_fault_kind)kind,
-                    (int)random_below(&source, (is_call ? honest.count : sent) * (i + 1)),
-                    sqlstates[random_below(&source, (int64_t)ARRAY_LENGTH(sqlstates))]};
-            }
-            if (faults[0].kind >= PQ_FIRST_AT_SENT ||
-                pq_can_strike(faults[0].kind, honest.functions[faults[0].at]))
-                replay((enum course)course, &honest, faults, 2);
-        }
-        pq_trace_free(&honest);
-    }
-    print_message("%d scripts with two faults\n", scripts);
+    for (size_t i = 0; i < ARRAY_LENGTH(exchanges); i++)
+        every_place_twice(&exchanges[i], 2000);
 }
 
 /* Its owner drops the connection, or ends it, at any time. */
 static void break_off_every_turn(enum course course, int turns)
 {
     for (int i = 0; i < turns * 4; i++) {
+        const struct exchange_script script = {.is_eager = i / 2 % 2 == 0};
+
         begin_run(course);
         if (i % 2 == 0)
             run.reset_at = i / 4;
         else
             run.free_at = i / 4;
-        run_script(i / 2 % 2 == 0, NULL, NULL, 0);
-        scripts++;
+        run_script(&script);
     }
 }
 
@@ -497,13 +393,14 @@ static void break_off_every_flush(enum course course, const struct pq_trace *hon
 {
     for (int at = 0; at < honest->count; at++) {
         struct pq_fault fault = {PQ_BLOCKS, at, NULL};
+        const struct exchange_script script = {
+            .honest = honest, .faults = &fault, .fault_count = 1};
 
         for (int is_free = 0; is_free <= 1 && honest->functions[at] == PQ_FLUSH; is_free++) {
             begin_run(course);
             run.resets_when_struck = is_free == 0;
             run.frees_when_struck = is_free != 0;
-            run_script(false, honest, &fault, 1);
-            scripts++;
+            run_script(&script);
         }
     }
 }
@@ -511,23 +408,21 @@ static void break_off_every_flush(enum course course, const struct pq_trace *hon
 static void test_it_is_broken_off_at_every_turn(void **state)
 {
     (void)state;
-    scripts = 0;
-    for (int course = COURSE_DIRECT; course <= COURSE_POOLED; course++) {
-        struct pq_trace honest = run_honestly((enum course)course);
+    for (size_t i = 0; i < ARRAY_LENGTH(exchanges); i++) {
+        struct pq_trace honest = every_place_honest(&exchanges[i]);
 
-        break_off_every_turn((enum course)course, run.turns);
-        break_off_every_flush((enum course)course, &honest);
+        break_off_every_turn((enum course)exchanges[i].variant, run.turns);
+        break_off_every_flush((enum course)exchanges[i].variant, &honest);
         pq_trace_free(&honest);
     }
-    print_message("%d scripts that are broken off\n", scripts);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_it_is_broken_off_at_every_turn, tell_current),
-        cmocka_unit_test_teardown(test_an_answer_is_lost_at_every_place, tell_current),
-        cmocka_unit_test_teardown(test_two_faults, tell_current),
+        cmocka_unit_test_teardown(test_it_is_broken_off_at_every_turn, every_place_tell),
+        cmocka_unit_test_teardown(test_an_answer_is_lost_at_every_place, every_place_tell),
+        cmocka_unit_test_teardown(test_two_faults, every_place_tell),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
