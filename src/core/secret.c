@@ -5,44 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base64.h"
+
 #define HMAC_BYTES_MIN      24
 #define HMAC_BYTES_MAX      SECRET_BYTES_MAX
 #define ED25519_PUBLIC_SIZE 32
 #define ED25519_PAIR_SIZE   (SECRET_ED25519_SEED_SIZE + ED25519_PUBLIC_SIZE)
-#define BASE64_MAX          88 /* characters of SECRET_BYTES_MAX bytes */
+#define BASE64_MAX          BASE64_LENGTH(SECRET_BYTES_MAX)
 
 static const char prefix_hmac[] = "whsec_";
 static const char prefix_private[] = "whsk_";
 static const char prefix_public[] = "whpk_";
 
-/*
- * Decodes standard base64; returns the number of bytes, or 0 when text is anything else.
- * EVP_DecodeBlock() skips blanks, decodes padding to zero bytes and ignores stray bits, so the
- * result is encoded again and must be what was read.
- */
-static size_t decode_base64(const char *text, unsigned char decoded[BASE64_MAX])
-{
-    unsigned char again[BASE64_MAX + 1];
-    size_t length = strlen(text);
-    int size;
-    bool is_same;
-
-    if (length == 0 || length > BASE64_MAX || length % 4 != 0)
-        return 0;
-    size = EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)length);
-    if (size < 0)
-        return 0;
-    size -= (text[length - 1] == '=') + (text[length - 2] == '=');
-    EVP_EncodeBlock(again, decoded, size);
-    is_same = CRYPTO_memcmp(again, text, length) == 0;
-    OPENSSL_cleanse(again, sizeof(again));
-    return is_same ? (size_t)size : 0;
-}
-
 static bool read_key(const char *base64, struct secret *secret, struct error *error)
 {
-    unsigned char decoded[BASE64_MAX];
-    size_t length = decode_base64(base64, decoded);
+    unsigned char decoded[BASE64_DECODED_SIZE(BASE64_MAX)];
+    size_t length = base64_decode(base64, decoded, sizeof(decoded));
 
     if (length <= SECRET_BYTES_MAX) {
         memcpy(secret->key, decoded, length);
@@ -138,9 +116,7 @@ bool secret_parse(const char *text, struct secret *ret_secret, struct error *err
     return done;
 }
 
-/* Copies the line at text without the blanks around it, and returns where the next one begins.
- * *ret_fits is false when line can't hold it. */
-static const char *next_line(const char *text, char line[SECRET_TEXT_SIZE], bool *ret_fits)
+const char *secret_next_line(const char *text, char *line, size_t size, bool *ret_fits)
 {
     const char *end = strchrnul(text, '\n');
     const char *next = *end == '\n' ? end + 1 : end;
@@ -149,18 +125,18 @@ static const char *next_line(const char *text, char line[SECRET_TEXT_SIZE], bool
         text++;
     while (end > text && strchr(" \t\r", end[-1]) != NULL)
         end--;
-    *ret_fits = *text == '#' || end - text < SECRET_TEXT_SIZE;
-    snprintf(line, SECRET_TEXT_SIZE, "%.*s", (int)(*text == '#' ? 1 : end - text), text);
+    if (*text == '#')
+        end = text;
+    *ret_fits = (size_t)(end - text) < size;
+    snprintf(line, size, "%.*s", (int)(end - text), text);
     return next;
 }
 
-static bool add_line(struct secret_set *set, const char *line, struct error *error)
+bool secret_set_add(struct secret_set *set, const char *text, struct error *error)
 {
-    if (*line == '\0' || *line == '#')
-        return true;
     if (set->count == SECRET_SET_MAX)
         return error_set(error, "there are more than %d secrets", SECRET_SET_MAX);
-    if (!secret_parse(line, &set->secrets[set->count], error))
+    if (!secret_parse(text, &set->secrets[set->count], error))
         return false;
     set->count++;
     return true;
@@ -175,9 +151,11 @@ bool secret_set_parse(const char *text, struct secret_set *ret_set, struct error
     for (int number = 1; done && *text != '\0'; number++) {
         bool fits;
 
-        text = next_line(text, line, &fits);
-        done =
-            fits ? add_line(&set, line, error) : error_set(error, "this is longer than any secret");
+        text = secret_next_line(text, line, sizeof(line), &fits);
+        if (!fits)
+            done = error_set(error, "this is longer than any secret");
+        else if (*line != '\0')
+            done = secret_set_add(&set, line, error);
         if (!done)
             error_prefix(error, "line %d", number);
     }

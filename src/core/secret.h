@@ -49,6 +49,14 @@ bool secret_parse(const char *text, struct secret *ret_secret, struct error *err
 bool secret_set_parse(const char *text, struct secret_set *ret_set, struct error *error) MUST_USE;
 
 /*
+ * The pieces of it. Copies the line at text into line[], without the blanks around it, "" for a
+ * comment, and returns where the next one begins; *ret_fits is false when it is longer than size.
+ */
+const char *secret_next_line(const char *text, char *line, size_t size, bool *ret_fits);
+/* Adds one secret; false with error, and the set as it was, when it is none or there is no room. */
+bool secret_set_add(struct secret_set *set, const char *text, struct error *error) MUST_USE;
+
+/*
  * Writes a new secret made of SECRET_NEW_BYTES random bytes, in the form that secret_parse() reads;
  * a private key as 64 bytes, since that is what the specification's libraries take.
  */

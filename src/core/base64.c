@@ -1,0 +1,30 @@
+#include "core/base64.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <string.h>
+
+/*
+ * EVP_DecodeBlock() skips blanks, decodes padding to zero bytes and ignores stray bits, so the
+ * result is encoded again and must be what was read.
+ */
+size_t base64_decode(const char *text, unsigned char *decoded, size_t size)
+{
+    unsigned char again[BASE64_TEXT_MAX + 1];
+    size_t length = strlen(text);
+    int count;
+    bool is_same;
+
+    if (length == 0 || length > BASE64_TEXT_MAX || length % 4 != 0 ||
+        BASE64_DECODED_SIZE(length) > size)
+        return 0;
+    count = EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)length);
+    if (count < 0)
+        return 0;
+    count -= (text[length - 1] == '=') + (text[length - 2] == '=');
+    EVP_EncodeBlock(again, decoded, count);
+    is_same = CRYPTO_memcmp(again, text, length) == 0;
+    OPENSSL_cleanse(again, sizeof(again));
+    return is_same ? (size_t)count : 0;
+}

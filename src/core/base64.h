@@ -1,0 +1,25 @@
+/*
+ * base64.h: standard base64 with padding (RFC 4648, 4), read strictly: no blanks, no missing
+ * padding, no stray bits. For keys and secrets: what it decodes leaves no copy behind.
+ */
+#ifndef POSTRIDER_CORE_BASE64_H
+#define POSTRIDER_CORE_BASE64_H
+
+#include <stddef.h>
+
+#define BASE64_TEXT_MAX 256 /* characters; a longer text is refused */
+
+/* Of so many bytes, without a NUL. */
+#define BASE64_LENGTH(bytes) (((size_t)(bytes) + 2) / 3 * 4)
+
+/* Room for what length characters decode to, before the padding is taken off. */
+#define BASE64_DECODED_SIZE(length) ((size_t)(length) / 4 * 3)
+
+/*
+ * The number of bytes that the whole text stands for; 0 when it stands for none, is not base64, or
+ * has more characters than BASE64_TEXT_MAX or than decoded[] of size bytes has room for (see
+ * BASE64_DECODED_SIZE).
+ */
+size_t base64_decode(const char *text, unsigned char *decoded, size_t size);
+
+#endif
