@@ -80,6 +80,7 @@ void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_ent
     window_set_limit(&entry->origin->window, scheduler->limits.origin_max);
     rate_limit_set(&entry->rate, terms->rate_per_s, now_us);
     entry->is_unsendable = terms->is_unsendable;
+    entry->is_stopped = terms->is_stopped;
     if (terms->failing_us > 0 && is_fresh && entry->breaker.state == BREAKER_CLOSED &&
         scheduler->limits.breaker.failures > 0) {
         entry->breaker.failures = scheduler->limits.breaker.failures;
@@ -118,6 +119,8 @@ int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us)
 {
     const struct breaker *origins = &entry->origin->breaker;
 
+    if (entry->is_stopped)
+        return 1;
     if (entry->is_unsendable)
         return INT32_MAX;
     if (entry->held_until_us > now_us)

@@ -7,7 +7,8 @@
  *
  *   idle     it has no work
  *   ready    it is waiting for its turn and a slot
- *   busy     its window is full or its probe is out: until a result
+ *   busy     its window is full or its probe is out: until a result; or its terms stop it: until
+ *            they are others
  *   timed    until a time: rate limit, Retry-After, the next probe of its breaker
  *   origin   its origin is full, or the origin's breaker is open: until the origin lets it
  *
@@ -64,6 +65,7 @@ struct scheduler_terms {
     int max_in_flight;
     double rate_per_s;  /* 0 = no limit */
     bool is_unsendable; /* its rows fail without a request: nothing holds them back */
+    bool is_stopped;    /* nothing of it may be sent or fail, for as long as this holds */
     int64_t failing_us; /* > 0: as the database knows, it has failed for so long */
 };
 
@@ -89,6 +91,7 @@ struct scheduler_entry {
     bool is_released;       /* its origin has let it become ready */
     bool has_work;
     bool is_unsendable;
+    bool is_stopped;
     bool was_alive; /* it has answered since it was added */
     bool is_troubled;
     int failures; /* in a row, whoever's fault */
@@ -183,8 +186,8 @@ struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct sch
 
 /*
  * How many rows it could have waiting, at most: none while it is blocked for longer, one for a
- * probe that is due, what it may send in a second where its rate is limited. INT32_MAX: no limit of
- * ours.
+ * probe that is due or while its terms stop it (else nobody would ask for others), what it may send
+ * in a second where its rate is limited. INT32_MAX: no limit of ours.
  */
 int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us);
 

@@ -44,7 +44,8 @@ const char *scheduler_state_name(enum scheduler_state state)
 
 enum standing scheduler_standing(const struct scheduler_entry *entry)
 {
-    if (entry->breaker.state != BREAKER_CLOSED || entry->origin->breaker.state != BREAKER_CLOSED)
+    if (entry->breaker.state != BREAKER_CLOSED || entry->origin->breaker.state != BREAKER_CLOSED ||
+        entry->is_stopped)
         return STANDING_DEAD;
     if (!entry->was_alive)
         return entry->failures == 0 ? STANDING_UNKNOWN : STANDING_DEAD;
@@ -169,6 +170,8 @@ static enum scheduler_state wanted_state(const struct scheduler *scheduler,
 {
     if (!entry->has_work)
         return SCHEDULER_IDLE;
+    if (entry->is_stopped)
+        return SCHEDULER_BUSY;
     if (entry->is_unsendable)
         return SCHEDULER_READY;
     if (is_busy(scheduler, entry))

@@ -544,6 +544,35 @@ static void test_unsendable_is_not_held_back(void **state)
     }
 }
 
+/* Neither sent nor failed, whatever else it says; and on again as it was. */
+static void test_stopped_by_its_terms(void **state)
+{
+    static struct bench bench;
+    struct scheduler_terms stopped = {.max_in_flight = 32, .is_stopped = true};
+    struct scheduler_terms both = {.max_in_flight = 32, .is_stopped = true, .is_unsendable = true};
+    struct scheduler_entry *entry = &bench.entries[0];
+
+    (void)state;
+    bench_init(&bench, 1000, 2, 1);
+    assert_int_equal(start(&bench), 0);
+    assert_int_equal(start(&bench), 1);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &stopped, bench.now_us, 0);
+    finish(&bench, 0, HEALTH_GOOD);
+    finish(&bench, 1, HEALTH_GOOD);
+    assert_int_equal(scheduler_standing(entry), STANDING_DEAD);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 1);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(start(&bench), 1);
+    assert_int_equal(entry->in_flight, 0);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &both, bench.now_us, 0);
+    assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), 1);
+    stop_work(&bench, 1, 2);
+    assert_null(scheduler_next(&bench.scheduler, bench.now_us + 3600 * SECOND));
+    scheduler_entry_set_terms(&bench.scheduler, entry, &usual, bench.now_us, 0);
+    assert_int_equal(scheduler_standing(entry), STANDING_PROVEN);
+    assert_int_equal(start(&bench), 0);
+}
+
 static void test_revived_by_an_operator(void **state)
 {
     static struct bench bench;
@@ -739,7 +768,8 @@ static void check_nobody_is_forgotten(struct bench *bench, int entries_count)
                            has_released(bench, origin, entries_count),
                        "endpoint %d waits for an idle origin", i);
         if (entry->state == SCHEDULER_BUSY)
-            check_case(entry->in_flight > 0, "endpoint %d waits for no result", i);
+            check_case(entry->in_flight > 0 || entry->is_stopped, "endpoint %d waits for no result",
+                       i);
         if (bench->scheduler.in_flight == 0)
             check_case(entry->state != SCHEDULER_READY, "endpoint %d gets no turn", i);
     }
@@ -753,7 +783,8 @@ static void random_step(struct bench *bench, struct random_source *source, int e
     int number = (int)random_below(source, entries_count);
     struct scheduler_terms terms = {.max_in_flight = (int)random_below(source, 32) + 1,
                                     .rate_per_s = (double)random_below(source, 3) * 5,
-                                    .is_unsendable = random_below(source, 50) == 0};
+                                    .is_unsendable = random_below(source, 50) == 0,
+                                    .is_stopped = random_below(source, 10) == 0};
 
     switch (random_below(source, 8)) {
     case 0:
@@ -833,6 +864,7 @@ int main(void)
         cmocka_unit_test(test_origins_probe_is_offered_to_one_after_the_other),
         cmocka_unit_test(test_retry_after_holds_the_endpoint),
         cmocka_unit_test(test_unsendable_is_not_held_back),
+        cmocka_unit_test(test_stopped_by_its_terms),
         cmocka_unit_test(test_revived_by_an_operator),
         cmocka_unit_test(test_known_to_be_failing),
         cmocka_unit_test(test_shares),
