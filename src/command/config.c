@@ -11,7 +11,7 @@ static const char show_help[] =
     "Prints every option with the value that is in effect, and whether it stands in the file.\n"
     "Passwords, secrets and the values of headers are never shown.\n"
     "\n"
-    "      --json          for programs: file, config, set (keys in the file), secrets\n"
+    "      --json          for programs: file, config, set (keys in the file), secrets, keys\n"
     "  -c, --config FILE   default " COMMAND_DEFAULT_CONFIG "\n";
 
 static const char reference_help[] =

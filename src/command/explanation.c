@@ -210,6 +210,15 @@ static void explain_held(struct explanation *e, const struct delivery_record *re
         SAY(&e->summary, ".");
         return;
     }
+    if (holding->reason == HOLDING_SECRET) {
+        SAY(&e->summary,
+            "Held: a secret that it is to be signed with can't be opened by worker %s.",
+            record->lane_owner);
+        SAY(&e->next, "It is sent when that worker has the key (signing.key_file), or the secret "
+                      "is replaced; nothing is lost meanwhile. What is wrong with it says:");
+        advise(e, memory_copy_string("postrider check --database"));
+        return;
+    }
     SAY(&e->summary, "Held: the breaker of its %s is open since ",
         holding->reason == HOLDING_ORIGIN ? "host" : "endpoint");
     say_about(&e->summary, holding->since_ms);

@@ -20,6 +20,8 @@ static enum holding_reason reason_of(const json_t *held, const char *customer_id
         return HOLDING_ORIGIN;
     if (!is_text(held, "customer", customer_id) || !is_text(held, "url", url))
         return HOLDING_NONE;
+    if (is_text(held, "state", "secret"))
+        return HOLDING_SECRET;
     return is_text(held, "state", "held") ? HOLDING_RETRY_AFTER : HOLDING_ENDPOINT;
 }
 

@@ -13,6 +13,7 @@ enum holding_reason {
     HOLDING_ENDPOINT,    /* the breaker of the endpoint is open */
     HOLDING_ORIGIN,      /* that of its scheme, host and port */
     HOLDING_RETRY_AFTER, /* it asked to be left alone */
+    HOLDING_SECRET,      /* a secret of it can't be opened */
 };
 
 struct holding {

@@ -32,6 +32,18 @@ static int fail_settings(const struct send_request *request, const struct send_w
     return command_fail(COMMAND_FAILED, &error);
 }
 
+static int fail_hold(const struct send_request *request, const struct send_wish *wish)
+{
+    struct error error;
+
+    error_set(&error, "%s", request->settings.hold);
+    error_hint(&error,
+               "deliveries for %s and customer %s are held until it can be; \"postrider "
+               "check --database\" lists all such secrets",
+               wish->url, wish->customer_id);
+    return command_fail(COMMAND_FAILED, &error);
+}
+
 /* With the endpoint's row and the customer's secrets, exactly as the worker. */
 static int load_settings(struct send_request *request, const char *config_file,
                          const struct send_wish *wish, const struct config *config)
@@ -48,8 +60,12 @@ static int load_settings(struct send_request *request, const char *config_file,
         status = database_fail(&database, &error);
     else
         endpoint_settings_load(&request->settings, config, wish->customer_id, wish->url, result, 0);
+    if (result != NULL)
+        endpoint_rows_wipe(result);
     PQclear(result);
     database_close(&database);
+    if (status == COMMAND_OK && request->settings.hold != NULL && wish->secrets->count == 0)
+        return fail_hold(request, wish);
     if (status == COMMAND_OK && request->settings.problem != NULL)
         status = fail_settings(request, wish);
     return status;

@@ -12,6 +12,7 @@ void config_free(struct config *config)
     for (size_t i = 0; i < option_count; i++)
         value_free(config, &option_table[i]);
     secret_set_wipe(&config->signing.secrets);
+    sealing_keys_wipe(&config->signing.keys);
     free(config->file);
     free(config);
 }

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "core/address.h"
 #include "core/retry.h"
-#include "core/secret.h"
+#include "core/sealed_secret.h"
 
 #define CONFIG_OPTIONS_MAX 64 /* lines of the table in options.c */
 
@@ -63,6 +63,8 @@ struct config {
     struct {
         char *secret_file; /* "" = none; as given */
         struct secret_set secrets;
+        char *key_file; /* "" = none; as given */
+        struct sealing_keys keys;
     } signing;
     struct {
         size_t allow_count;

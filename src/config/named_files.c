@@ -1,9 +1,12 @@
 #include "config/named_files.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/files.h"
+
+typedef bool secret_parser(const char *text, struct config *config, struct error *error);
 
 static bool has_same_secrets(const struct secret_set *set)
 {
@@ -13,39 +16,48 @@ static bool has_same_secrets(const struct secret_set *set)
             const struct secret *b = &set->secrets[j];
 
             if (a->kind == b->kind && a->length == b->length &&
-                memcmp(a->key, b->key, a->length) == 0)
+                CRYPTO_memcmp(a->key, b->key, a->length) == 0)
                 return true;
         }
     return false;
 }
 
-static bool parse_secrets(const char *text, size_t length, struct secret_set *secrets,
-                          struct error *error)
+static bool parse_secrets(const char *text, struct config *config, struct error *error)
 {
-    if (strlen(text) != length)
-        return error_set(error, "it holds a NUL byte");
+    struct secret_set *secrets = &config->signing.secrets;
+
     if (!secret_set_parse(text, secrets, error))
         return false;
     return !has_same_secrets(secrets) || error_set(error, "it holds the same secret twice");
 }
 
-static void load_secrets(struct reading *reading, const struct config_option *option)
+static bool parse_keys(const char *text, struct config *config, struct error *error)
+{
+    return sealing_keys_parse(text, &config->signing.keys, error);
+}
+
+/* Reads the file that the option names, if it names one. */
+static void load_secret(struct reading *reading, const struct config_option *option,
+                        secret_parser *parse)
 {
     struct config *config = reading->config;
+    const char *name = *(char **)value_field(config, option);
     struct place place = reading->places[option_index(option)];
     struct error error;
     size_t length;
     char *path;
     char *text;
 
-    if (*config->signing.secret_file == '\0')
+    if (*name == '\0')
         return;
-    path = files_resolve(config->file, config->signing.secret_file);
+    path = files_resolve(config->file, name);
     text = files_read(path, FILES_SECRET_MAX_BYTES, &length, &error);
     if (text == NULL) {
         value_refuse(reading, option, place, "%s %s", path, error.message);
     } else {
-        if (!parse_secrets(text, length, &config->signing.secrets, &error))
+        if (strlen(text) != length)
+            value_refuse(reading, option, place, "%s: it holds a NUL byte", path);
+        else if (!parse(text, config, &error))
             value_refuse(reading, option, place, "%s: %s", path, error.message);
         explicit_bzero(text, FILES_SECRET_MAX_BYTES + 1);
     }
@@ -85,6 +97,7 @@ static void find_ca_file(struct reading *reading, const struct config_option *op
 
 void named_files_load(struct reading *reading)
 {
-    load_secrets(reading, option_find("signing.secret_file"));
+    load_secret(reading, option_find("signing.secret_file"), parse_secrets);
+    load_secret(reading, option_find("signing.key_file"), parse_keys);
     find_ca_file(reading, option_find("network.ca_file"));
 }

@@ -1,5 +1,5 @@
 /*
- * config/named_files.h: the files that a configuration names: secrets and certificates.
+ * config/named_files.h: the files that a configuration names: secrets, keys and certificates.
  *
  * Read once, with the configuration; a reload reads them again. What is wrong with one is said at
  * the place where it is named. Nothing of what a secret file holds is ever shown.

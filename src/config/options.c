@@ -227,6 +227,16 @@ const struct config_option option_table[] = {
      .is_private = true, /* someone will write the secret itself here */
      .description = "secrets for customers without any of their own; a relative name is looked for "
                     "in `$CREDENTIALS_DIRECTORY`, then beside this file"},
+    {.key = "signing.key_file",
+     .kind = OPTION_TEXT,
+     FIELD(signing.key_file),
+     .maximum = 4096,
+     .default_text = "\"\"",
+     .check = check_secret_file,
+     .allowed = "a file of keys, one a line: a name, a blank, and 32 bytes in base64",
+     .is_private = true, /* as above */
+     .description = "seals the secrets in `webhook_secrets` (AES-256-GCM): the first key seals, "
+                    "all of them open; found as `secret_file` is"},
 
     {.key = "network.allow",
      .kind = OPTION_RANGES,

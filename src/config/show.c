@@ -39,6 +39,9 @@ static void append_origin(const struct config *config, const struct config_optio
     if (strcmp(option->key, "signing.secret_file") == 0 && config->signing.secrets.count > 0)
         buffer_append_format(out, ", %zu secret%s", config->signing.secrets.count,
                              config->signing.secrets.count > 1 ? "s" : "");
+    if (strcmp(option->key, "signing.key_file") == 0 && config->signing.keys.count > 0)
+        buffer_append_format(out, ", %zu key%s", config->signing.keys.count,
+                             config->signing.keys.count > 1 ? "s" : "");
 }
 
 static void append_yaml_option(const struct config *config, const struct config_option *option,
@@ -145,6 +148,7 @@ void show_append_json(const struct config *config, struct buffer *out)
     json_object_set_new(all, "config", values);
     json_object_set_new(all, "set", set);
     json_object_set_new(all, "secrets", json_integer((json_int_t)config->signing.secrets.count));
+    json_object_set_new(all, "keys", json_integer((json_int_t)config->signing.keys.count));
     text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
     buffer_append_string(out, text);
     buffer_append(out, "\n", 1);

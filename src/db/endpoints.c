@@ -18,13 +18,14 @@
 static const char load_sql[] =
     "SELECT c.number - 1, e.headers, " MILLISECONDS("e.timeout") ", e.disabled_at IS NOT NULL,"
     " coalesce(e.disabled_reason, 'no reason given'),"
-    " coalesce(" SECRETS_OF("c.url") ", " SECRETS_OF("''") "),"
+    " o.secrets, CASE WHEN o.secrets IS NULL THEN " SECRETS_OF("''") " END,"
     " e.retry_max_attempts, " MILLISECONDS("e.retry_initial_delay") ", e.retry_multiplier,"
     " " MILLISECONDS("e.retry_max_delay") ", e.retry_jitter,"
     " (SELECT string_agg(" MILLISECONDS("delay") "::text, ',' ORDER BY position)"
     " FROM unnest(e.retry_schedule) WITH ORDINALITY AS d (delay, position)),"
     " e.max_in_flight, e.rate_limit, " MILLISECONDS("now() - e.failing_since") ""
     " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (customer_id, url, number)"
+    " CROSS JOIN LATERAL (SELECT " SECRETS_OF("c.url") ") AS o (secrets)"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = c.customer_id AND e.url = c.url"
     " AND hashtextextended(e.url, 0) = hashtextextended(c.url, 0)";
 /* clang-format on */
@@ -36,7 +37,8 @@ enum {
     AT_TIMEOUT,
     AT_DISABLED,
     AT_REASON,
-    AT_SECRETS,
+    AT_OWN_SECRETS,
+    AT_CUSTOMER_SECRETS,
     AT_MAX_ATTEMPTS,
     AT_INITIAL_DELAY,
     AT_MULTIPLIER,
@@ -127,11 +129,25 @@ struct endpoint_row endpoint_row_at(const PGresult *result, int row)
         .timeout_ms = number_at(result, row, AT_TIMEOUT, -1),
         .is_disabled = strcmp(PQgetvalue(result, row, AT_DISABLED), "t") == 0,
         .disabled_reason = PQgetvalue(result, row, AT_REASON),
-        .secrets = text_at(result, row, AT_SECRETS),
+        .own_secrets = text_at(result, row, AT_OWN_SECRETS),
+        .customer_secrets = text_at(result, row, AT_CUSTOMER_SECRETS),
         .max_in_flight = (int)number_at(result, row, AT_MAX_IN_FLIGHT, -1),
         .rate_limit = real_at(result, row, AT_RATE_LIMIT, -1),
         .failing_ms = number_at(result, row, AT_FAILING, -1),
     };
+}
+
+static void wipe_cell(const PGresult *result, int row, int column)
+{
+    explicit_bzero(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+}
+
+void endpoint_rows_wipe(const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        wipe_cell(result, row, AT_OWN_SECRETS);
+        wipe_cell(result, row, AT_CUSTOMER_SECRETS);
+    }
 }
 
 static void override_schedule(const char *text, struct retry_policy *policy)

@@ -26,7 +26,8 @@ struct endpoint_row {
     int64_t timeout_ms;
     bool is_disabled;
     const char *disabled_reason;
-    const char *secrets; /* one a line; NULL = none */
+    const char *own_secrets;      /* of its URL, one a line; NULL = none */
+    const char *customer_secrets; /* of all of the customer's, when it has no own ones */
     int max_in_flight;
     double rate_limit;
     int64_t failing_ms; /* since it has done nothing but fail; -1: it works */
@@ -49,6 +50,10 @@ PGresult *endpoint_load(struct db_session *session, const char *customer_id, con
                         struct error *error) MUST_USE;
 
 struct endpoint_row endpoint_row_at(const PGresult *result, int row);
+
+/* Overwrites the secrets in an answer, when they have been read: before it is cleared. libpq's
+ * input buffer, which they came through, is out of reach. */
+void endpoint_rows_wipe(const PGresult *result);
 
 /* Overwrites the fields of policy that the row sets. */
 void endpoint_row_override_retry(const PGresult *result, int row, struct retry_policy *policy);

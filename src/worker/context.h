@@ -124,6 +124,13 @@ struct leasing {
     double rate;
 };
 
+/* Lines of the log that would be too many, when all endpoints get into the same trouble (report.c).
+ */
+struct reporting {
+    int64_t hold_us; /* when the last one was written; 0 = never */
+    int64_t holds_unlogged;
+};
+
 /* Since the start; for the status line. */
 struct worker_totals {
     uint64_t delivered, retried, failed;
@@ -164,6 +171,7 @@ struct worker {
     struct disabling disabling;
     struct leasing leasing;
     struct worker_totals totals;
+    struct reporting reporting;
     bool is_cleaning;
     int64_t clean_us;    /* next retention run */
     int64_t watchdog_us; /* 0 = systemd doesn't want pings */

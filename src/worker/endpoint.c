@@ -25,6 +25,7 @@ void endpoints_init(struct endpoints *endpoints)
         TAILQ_INIT(&endpoints->lists[i]);
     backlogs_init(&endpoints->backlogs);
     TAILQ_INIT(&endpoints->noted);
+    TAILQ_INIT(&endpoints->held);
     scheduler_init(&endpoints->scheduler);
 }
 
@@ -178,6 +179,17 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
     return endpoint;
 }
 
+static void endpoint_set_held(struct endpoints *endpoints, struct endpoint *endpoint, bool is_held)
+{
+    if (endpoint->is_held == is_held)
+        return;
+    endpoint->is_held = is_held;
+    if (is_held)
+        TAILQ_INSERT_TAIL(&endpoints->held, endpoint, in_held);
+    else
+        TAILQ_REMOVE(&endpoints->held, endpoint, in_held);
+}
+
 static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint *endpoint,
                                     int64_t now_us)
 {
@@ -187,9 +199,11 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
         .max_in_flight = settings->max_in_flight,
         .rate_per_s = settings->rate_limit,
         .is_unsendable = settings->problem != NULL,
+        .is_stopped = settings->hold != NULL,
         .failing_us = settings->is_failing ? settings->failing_ms * 1000 + 1 : 0,
     };
 
+    endpoint_set_held(endpoints, endpoint, settings->hold != NULL);
     scheduler_entry_set_terms(&endpoints->scheduler, &endpoint->scheduled, &terms, now_us,
                               random01());
     if (settings->was_enabled)
@@ -278,6 +292,7 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
     backlog_remove(&endpoints->backlogs, &endpoint->backlog);
     if (endpoint->note != ENDPOINT_NOTE_NOTHING)
         TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
+    endpoint_set_held(endpoints, endpoint, false);
     scheduler_entry_remove(&endpoints->scheduler, &endpoint->scheduled, now_us);
     origin_give_back(&endpoints->origins, &endpoints->scheduler, endpoint->origin);
     endpoint_settings_free(&endpoint->settings);

@@ -12,6 +12,8 @@
  *   ready     deliveries wait, its settings are there
  * Deliveries of one endpoint are sent in the order in which they became due. Who of those with
  * deliveries and settings may send is core/scheduler.h's decision: windows, rate limits, breakers.
+ * One whose settings have a hold is held: it has at most a row waiting, for which its settings are
+ * asked for again and again, and sends nothing until they have none.
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_H
 #define POSTRIDER_WORKER_ENDPOINT_H
@@ -65,6 +67,8 @@ struct endpoint {
     struct backlog backlog; /* core/backlog.h; worker/refilling.c reads it back */
     enum endpoint_note note;
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
+    bool is_held;                   /* its settings have a hold */
+    TAILQ_ENTRY(endpoint) in_held;
     struct endpoint_settings settings;
     char *key; /* "customer url" */
     char customer_id[37];
@@ -79,7 +83,8 @@ struct endpoints {
     struct origin *origins;
     struct scheduler scheduler;
     struct endpoint_list noted;
-    int64_t refreshed_us; /* the last look for old settings */
+    struct endpoint_list held; /* in the order of their beginning */
+    int64_t refreshed_us;      /* the last look for old settings */
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
     struct backlogs backlogs;

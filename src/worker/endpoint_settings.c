@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "core/header.h"
+#include "core/sealed_secret.h"
 #include "db/endpoints.h"
 #include "http/url.h"
 
@@ -18,6 +19,7 @@ void endpoint_settings_free(struct endpoint_settings *settings)
     free(settings->headers);
     signer_free(settings->signer);
     free(settings->problem);
+    free(settings->hold);
     *settings = (struct endpoint_settings){.headers = NULL};
 }
 
@@ -80,21 +82,48 @@ static bool load_headers(struct endpoint_settings *settings, const struct config
     return is_good;
 }
 
-static bool load_signer(struct endpoint_settings *settings, const struct config *config,
-                        const char *customer_id, const char *secrets, struct error *error)
+/* The most specific secrets that the row has, plain or sealed. */
+static enum sealed_set_result read_secrets(const struct config *config, const char *customer_id,
+                                           const char *url, const struct endpoint_row *found,
+                                           struct secret_set *set, struct error *error)
 {
-    struct secret_set set = {.count = 0};
+    bool is_own = found->own_secrets != NULL;
+    struct secret_scope scope = {.customer = customer_id, .url = is_own ? url : ""};
+    const char *text = is_own ? found->own_secrets : found->customer_secrets;
+    enum sealed_set_result result =
+        sealed_set_parse(&config->signing.keys, &scope, text, set, error);
 
-    if (secrets == NULL && config->signing.secrets.count == 0)
-        return error_set(error,
-                         "no signing secret: add one with \"postrider secret new --customer %s\", "
-                         "or set signing.secret_file",
-                         customer_id);
-    if (secrets != NULL && !secret_set_parse(secrets, &set, error))
-        return error_prefix(error, "a secret in webhook_secrets is not valid");
-    settings->signer = signer_new(secrets != NULL ? &set : &config->signing.secrets, error);
+    if (result == SEALED_SET_INVALID)
+        error_prefix(error, "a secret in webhook_secrets is not valid");
+    else if (result == SEALED_SET_CLOSED)
+        error_prefix(error, "a secret in webhook_secrets can't be opened");
+    return result;
+}
+
+static void load_signer(struct endpoint_settings *settings, const struct config *config,
+                        const char *customer_id, const char *url, const struct endpoint_row *found)
+{
+    bool is_stored = found->own_secrets != NULL || found->customer_secrets != NULL;
+    enum sealed_set_result result = SEALED_SET_OK;
+    struct secret_set set = {.count = 0};
+    struct error error;
+
+    if (is_stored)
+        result = read_secrets(config, customer_id, url, found, &set, &error);
+    else if (config->signing.secrets.count == 0) {
+        result = SEALED_SET_INVALID;
+        error_set(&error,
+                  "no signing secret: add one with \"postrider secret new --customer %s\", "
+                  "or set signing.secret_file",
+                  customer_id);
+    }
+    if (result == SEALED_SET_OK)
+        settings->signer = signer_new(is_stored ? &set : &config->signing.secrets, &error);
     secret_set_wipe(&set);
-    return settings->signer != NULL;
+    if (result == SEALED_SET_CLOSED)
+        settings->hold = memory_copy_string(error.message);
+    else if (settings->signer == NULL)
+        endpoint_settings_set_problem(settings, error.message);
 }
 
 static void load_limits(struct endpoint_settings *settings, const struct config *config,
@@ -134,6 +163,5 @@ void endpoint_settings_load(struct endpoint_settings *settings, const struct con
         endpoint_settings_set_problem(settings, error.message);
         return;
     }
-    if (!load_signer(settings, config, customer_id, found.secrets, &error))
-        endpoint_settings_set_problem(settings, error.message);
+    load_signer(settings, config, customer_id, url, &found);
 }

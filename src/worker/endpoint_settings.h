@@ -4,8 +4,10 @@
  *
  * Made from one row of the answer of db/endpoints.h. Whatever is wrong with it (no secret, a secret
  * or header that is not valid, an endpoint that is disabled) becomes problem, the last_error of the
- * deliveries that can't be sent; it never stops the worker. Owned by its endpoint; the signer's
- * keys are wiped by endpoint_settings_free().
+ * deliveries that can't be sent; it never stops the worker. A secret that is sealed and can't be
+ * opened is no fault of the deliveries but most likely of a key file: they are held, neither sent
+ * nor failed, until it can be. Owned by its endpoint; the signer's keys are wiped by
+ * endpoint_settings_free().
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
 #define POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
@@ -24,8 +26,9 @@ struct endpoint_settings {
     int64_t timeout_ms;
     size_t headers_count;
     struct config_header *headers; /* the endpoint's own; the configuration's come before */
-    struct signer *signer;         /* NULL with a problem */
+    struct signer *signer;         /* NULL with a problem or a hold */
     char *problem;                 /* NULL = it can be sent to */
+    char *hold;                    /* not NULL: nothing is sent for now, and why */
     int max_in_flight;
     double rate_limit; /* per second, 0 = none */
     bool is_disabled;

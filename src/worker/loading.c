@@ -20,8 +20,14 @@ static void finish(struct worker *worker, bool is_loaded)
     int count = loading->count;
 
     loading->count = 0;
-    for (int i = 0; i < count; i++)
-        endpoint_end_load(&worker->endpoints, loading->endpoints[i], is_loaded, worker->now_us);
+    for (int i = 0; i < count; i++) {
+        struct endpoint *endpoint = loading->endpoints[i];
+        bool was_held = endpoint->is_held;
+
+        endpoint_end_load(&worker->endpoints, endpoint, is_loaded, worker->now_us);
+        if (endpoint->is_held != was_held)
+            report_hold(worker, endpoint);
+    }
 }
 
 static void on_settings_answered(void *owner, const struct db_answer *answer)
@@ -46,6 +52,7 @@ static void on_settings_answered(void *owner, const struct db_answer *answer)
         endpoint_settings_load(&endpoint->settings, worker->config, endpoint->customer_id,
                                endpoint->url, answer->results[0], i);
     }
+    endpoint_rows_wipe(answer->results[0]);
     finish(worker, true);
 }
 

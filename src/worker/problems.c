@@ -118,6 +118,32 @@ static size_t list_endpoints(json_t *held, const struct worker *worker)
     return count;
 }
 
+/* Deliveries that wait for a key: with its reason, so that "explain" can say it. */
+static void add_held(json_t *list, const struct worker *worker)
+{
+    const struct endpoint *first = TAILQ_FIRST(&worker->endpoints.held);
+    size_t before = json_array_size(list);
+    const struct endpoint *endpoint;
+    json_t *held = json_array();
+    size_t count = 0;
+
+    TAILQ_FOREACH(endpoint, &worker->endpoints.held, in_held) {
+        count++;
+        if (json_array_size(held) < PROBLEMS_HELD_MAX &&
+            strlen(endpoint->url) <= PROBLEMS_HELD_URL_MAX)
+            json_array_append_new(held,
+                                  json_pack("{s:s, s:s, s:s, s:s}", "state", "secret", "customer",
+                                            endpoint->customer_id, "url", endpoint->url, "reason",
+                                            endpoint->settings.hold));
+    }
+    if (count > 0)
+        add(list, "secrets", "the deliveries of %zu endpoints are held: %.100s", count,
+            first->settings.hold);
+    if (json_array_size(list) > before)
+        json_object_set(json_array_get(list, before), "held", held);
+    json_decref(held);
+}
+
 static void add_breakers(json_t *list, const struct worker *worker)
 {
     json_t *held = json_array();
@@ -142,6 +168,7 @@ char *problems_describe(const struct worker *worker)
     add_cut_off(list, worker);
     add_unwritten(list, worker);
     add_open_files(list, worker);
+    add_held(list, worker);
     add_breakers(list, worker);
     text = json_dumps(list, JSON_COMPACT);
     json_decref(list);

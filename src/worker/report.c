@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #define RETRY_LINE_US 1000000
+#define HOLD_LINE_US  1000000
 
 static int attempt_number(const struct delivery *delivery)
 {
@@ -104,6 +105,29 @@ void report_change(const struct worker *worker, const struct delivery *delivery,
             LOG_LEVEL_INFO, "the endpoint is left alone for as long as it asked", url,
             LOG_STRING("customer", endpoint->customer_id), STATUS(delivery),
             LOG_NUMBER("hold_ms", (endpoint->scheduled.held_until_us - worker->now_us) / 1000));
+}
+
+void report_hold(struct worker *worker, const struct endpoint *endpoint)
+{
+    struct reporting *reporting = &worker->reporting;
+    struct log_field url = LOG_STRING("url", endpoint->url);
+    struct log_field customer = LOG_STRING("customer", endpoint->customer_id);
+
+    if (reporting->hold_us != 0 && worker->now_us - reporting->hold_us < HOLD_LINE_US) {
+        reporting->holds_unlogged++;
+        return;
+    }
+    if (endpoint->is_held)
+        log_event(LOG_LEVEL_ERROR, "deliveries are held until their secret can be opened", url,
+                  customer, LOG_TEXT("error", endpoint->settings.hold),
+                  LOG_IF(reporting->holds_unlogged > 0,
+                         LOG_NUMBER("unlogged", reporting->holds_unlogged)));
+    else
+        log_event(LOG_LEVEL_INFO, "deliveries are not held any more", url, customer,
+                  LOG_IF(reporting->holds_unlogged > 0,
+                         LOG_NUMBER("unlogged", reporting->holds_unlogged)));
+    reporting->hold_us = worker->now_us;
+    reporting->holds_unlogged = 0;
 }
 
 void report_unwritten(const struct delivery *delivery)

@@ -18,6 +18,9 @@ void report_outcome(struct worker *worker, struct delivery *delivery);
 void report_change(const struct worker *worker, const struct delivery *delivery,
                    const struct scheduler_change *change);
 
+/* It began or ended to be held because a secret can't be opened: at most a line a second. */
+void report_hold(struct worker *worker, const struct endpoint *endpoint);
+
 /* The row was changed meanwhile, so its outcome was not written. */
 void report_unwritten(const struct delivery *delivery);
 

@@ -325,8 +325,15 @@ static const char full_text[] =
     "worker: {max_in_flight: 7, lease: 15s}\n"
     "delivery: {timeout: 3s, headers: {Authorization: Bearer hunter2}}\n"
     "retry: {schedule: [5s, 5m]}\n"
-    "signing: {secret_file: secrets}\n"
+    "signing: {secret_file: secrets, key_file: keys}\n"
     "network: {allow: [10.0.0.0/8], proxy: 'http://u:hunter2@p'}\n";
+
+static void write_secret_files(void)
+{
+    write_file("secrets", secret_a);
+    write_file("keys", "b ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\n"
+                       "a AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+}
 
 static void test_show_yaml(void **state)
 {
@@ -341,6 +348,7 @@ static void test_show_yaml(void **state)
         "  headers: {\"Authorization\": \"***\"}         # set, default {}\n",
         "  schedule: [5s, 5m]                        # set, default []\n",
         "  secret_file: \"secrets\"                    # set, default \"\", 1 secret\n",
+        "  key_file: \"keys\"                          # set, default \"\", 2 keys\n",
         "  allow: [\"10.0.0.0/8\"]                     # set, default []\n",
         "  proxy: \"http://u:***@p\"                   # set, default \"\"\n",
         "\nattempt_log: failures                       # default\nretention:\n",
@@ -349,7 +357,7 @@ static void test_show_yaml(void **state)
     char *yaml;
 
     (void)state;
-    write_file("secrets", secret_a);
+    write_secret_files();
     config = load_text(full_text);
     yaml = shown_yaml(config);
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
@@ -357,6 +365,7 @@ static void test_show_yaml(void **state)
             fail_msg("not there: %s\nin\n%s", lines[i], yaml);
     assert_null(strstr(yaml, "hunter2"));
     assert_null(strstr(yaml, "MfKQ9r8G"));
+    assert_null(strstr(yaml, "ICEiIyQl"));
     free(yaml);
     config_free(config);
 }
@@ -369,7 +378,7 @@ static void test_show_yaml_loads(void **state)
     char *yaml;
 
     (void)state;
-    write_file("secrets", secret_a);
+    write_secret_files();
     first = load_text(full_text);
     yaml = shown_yaml(first);
     second = load_text(yaml);
@@ -407,16 +416,18 @@ static void test_show_json(void **state)
     json_t *expected;
 
     (void)state;
-    write_file("secrets", secret_a);
+    write_secret_files();
     config = load_text(full_text);
     json = shown_json(config);
-    expected = json_pack("[s,s,s,s,s,s,s,s,s]", "database.url", "worker.max_in_flight",
-                         "worker.lease", "delivery.timeout", "delivery.headers", "retry.schedule",
-                         "signing.secret_file", "network.allow", "network.proxy");
+    expected =
+        json_pack("[s,s,s,s,s,s,s,s,s,s]", "database.url", "worker.max_in_flight", "worker.lease",
+                  "delivery.timeout", "delivery.headers", "retry.schedule", "signing.secret_file",
+                  "signing.key_file", "network.allow", "network.proxy");
     assert_true(json_equal(json_object_get(json, "set"), expected));
     json_decref(expected);
     assert_string_equal(json_string_value(json_object_get(json, "file")), "c.yaml");
     assert_int_equal(json_integer_value(json_object_get(json, "secrets")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json, "keys")), 2);
     expected = json_pack("{s:i, s:f, s:i, s:s, s:s, s:[ss], s:[iii]}", "max_attempts", 20, "jitter",
                          0.1, "multiplier", 2, "initial_delay", "1s", "max_delay", "4h", "schedule",
                          "5s", "5m", "retry_statuses", 408, 425, 429);

@@ -1,7 +1,9 @@
 #include "unit.h"
 
+#include <stdlib.h>
 #include <sys/queue.h>
 
+#include "base/memory.h"
 #include "core/shares.h"
 #include "worker/endpoint.h"
 
@@ -16,6 +18,7 @@ struct fixture {
     struct endpoints endpoints;
     int rows;
     double rate_limit; /* of all of them */
+    const char *hold;  /* the same */
 };
 
 static void begin(struct fixture *fixture)
@@ -64,6 +67,8 @@ static int load_all(struct fixture *fixture, int64_t now_us)
     while ((endpoint = endpoint_begin_load(&fixture->endpoints)) != NULL) {
         endpoint->settings.max_in_flight = 32;
         endpoint->settings.rate_limit = fixture->rate_limit;
+        free(endpoint->settings.hold);
+        endpoint->settings.hold = fixture->hold != NULL ? memory_copy_string(fixture->hold) : NULL;
         endpoint_end_load(&fixture->endpoints, endpoint, true, now_us);
         count++;
     }
@@ -243,6 +248,47 @@ static void test_rates_begin_anew_in_the_lanes_that_were_taken(void **state)
     end(&fixture);
 }
 
+/* Nothing is sent however long it takes, and its settings are asked for until they are good. */
+static void test_held_until_its_settings_are_good(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+    int loads = 0;
+
+    (void)state;
+    begin(&fixture);
+    fixture.hold = "no key";
+    endpoint = push(&fixture, URL, 0);
+    push(&fixture, URL, 0);
+    for (int64_t now_us = 0; now_us < 60 * S; now_us += S / 4) {
+        endpoints_refresh(&fixture.endpoints, now_us);
+        loads += load_all(&fixture, now_us);
+        assert_int_equal(send_all(&fixture, now_us), 0);
+    }
+    assert_true(loads >= 20 && loads <= 30);
+    assert_ptr_equal(TAILQ_FIRST(&fixture.endpoints.held), endpoint);
+    fixture.hold = NULL;
+    endpoints_refresh(&fixture.endpoints, 63 * S);
+    assert_int_equal(load_all(&fixture, 63 * S), 1);
+    assert_null(TAILQ_FIRST(&fixture.endpoints.held));
+    assert_int_equal(send_all(&fixture, 63 * S), 2);
+    end(&fixture);
+}
+
+/* In the list of the held ones it is forgotten, too. */
+static void test_held_one_is_freed(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    fixture.hold = "no key";
+    push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    end(&fixture);
+    assert_null(TAILQ_FIRST(&fixture.endpoints.held));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +299,8 @@ int main(void)
         cmocka_unit_test(test_failed_load_of_an_unused_endpoint_is_its_last),
         cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
         cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),
+        cmocka_unit_test(test_held_until_its_settings_are_good),
+        cmocka_unit_test(test_held_one_is_freed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
