@@ -1,7 +1,9 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "command/arguments.h"
+#include "command/check_secrets.h"
 #include "command/command.h"
 #include "config/options.h"
 #include "config/rules.h"
@@ -16,8 +18,9 @@ static const char help_text[] =
     "and what is allowed there; exit status 78. Changes nothing.\n"
     "\n"
     "      --database      also connects, and checks that the database can be written, has the\n"
-    "                      schema of this program, and gives the role what the worker needs;\n"
-    "                      exit status 1 when something is missing\n"
+    "                      schema of this program, gives the role what the worker needs, and\n"
+    "                      that every valid secret can be opened; exit status 1 when something\n"
+    "                      is missing\n"
     "  -c, --config FILE   default " COMMAND_DEFAULT_CONFIG "\n";
 
 /* The parts of a check of the database; each line of its result is about one. */
@@ -195,6 +198,60 @@ static void check_privileges(struct check *check)
     PQclear(result);
 }
 
+static void report_unreadable(struct check *check, const struct secrets_found *found)
+{
+    const char *line = buffer_string(&found->names);
+    int64_t count = found->counts[SEALED_UNREADABLE];
+    struct error error = {0};
+
+    error_set(&error, "%lld valid secret%s of webhook_secrets can't be read: their deliveries %s",
+              (long long)count, count > 1 ? "s" : "",
+              "are held, or fail when it is no secret at all");
+    report_failed(check, "secrets", &error);
+    for (; *line != '\0'; line += strcspn(line, "\n") + 1)
+        printf("        %-10s  %.*s\n", "", (int)strcspn(line, "\n"), line);
+    if (count > (int64_t)found->named)
+        printf("        %-10s  and %lld others\n", "", (long long)count - (int64_t)found->named);
+}
+
+/* Sealed ones and plain ones; plain ones are to be sealed where there is a key. */
+static void report_secrets(struct check *check, const struct secrets_found *found)
+{
+    const int64_t *counts = found->counts;
+    bool has_key = check->config->signing.keys.count > 0;
+
+    if (counts[SEALED_UNREADABLE] > 0)
+        report_unreadable(check, found);
+    else if (has_key)
+        report_ok("secrets", "%lld sealed with \"%s\", %lld with other keys, %lld plain",
+                  (long long)counts[SEALED_CURRENT], check->config->signing.keys.keys[0].name,
+                  (long long)counts[SEALED_OLD], (long long)counts[SEALED_PLAIN]);
+    else
+        report_ok("secrets", "%lld, plain text", (long long)counts[SEALED_PLAIN]);
+    if (has_key && counts[SEALED_PLAIN] + counts[SEALED_OLD] > 0)
+        printf("warning %-10s  %lld plain, %lld sealed with other keys: \"postrider secret rekey\" "
+               "seals them\n",
+               "secrets", (long long)counts[SEALED_PLAIN], (long long)counts[SEALED_OLD]);
+}
+
+static void check_secrets(struct check *check)
+{
+    struct secrets_found found;
+    struct error error = {0};
+
+    const char *state;
+
+    if (check_secrets_find(check->session, &check->config->signing.keys, &found, &error))
+        report_secrets(check, &found);
+    else {
+        state = db_session_sqlstate(check->session);
+        /* Of a privilege or table that is missing, check_privileges() has told already. */
+        if (strcmp(state, "42501") != 0 && strcmp(state, "42P01") != 0)
+            report_failed(check, "secrets", &error);
+    }
+    buffer_free(&found.names);
+}
+
 static int check_database(const struct config *config)
 {
     struct check check = {.config = config};
@@ -204,8 +261,11 @@ static int check_database(const struct config *config)
         return COMMAND_FAILED;
     if (!db_session_begin(check.session, &error))
         report_failed(&check, "connection", &error);
-    else if (check_server(&check) && check_schema(&check))
+    else if (check_server(&check) && check_schema(&check)) {
         check_privileges(&check);
+        db_session_rollback(check.session);
+        check_secrets(&check);
+    }
     db_session_rollback(check.session);
     db_session_close(check.session);
     server_facts_free(&check.facts);

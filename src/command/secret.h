@@ -13,5 +13,6 @@ extern const struct command command_secret_new;
 extern const struct command command_secret_rotate;
 extern const struct command command_secret_list;
 extern const struct command command_secret_revoke;
+extern const struct command command_secret_rekey;
 
 #endif

@@ -1,4 +1,5 @@
 /* "secret list" and "secret revoke". */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ enum list_column {
     LIST_URL,
     LIST_FOR,
     LIST_KIND,
+    LIST_KEY,
     LIST_CREATED,
     LIST_AGE,
     LIST_NOT_AFTER,
@@ -51,6 +53,7 @@ static const struct report_column columns[] = {
     [LIST_URL] = {.key = "url"},
     [LIST_FOR] = {.title = "FOR", .cut = REPORT_CUT_URL},
     [LIST_KIND] = {.key = "kind", .title = "KIND"},
+    [LIST_KEY] = {.key = "key", .title = "KEY"},
     [LIST_CREATED] = {.key = "created_at"},
     [LIST_AGE] = {.title = "AGE", .is_number = true},
     [LIST_NOT_AFTER] = {.key = "not_after"},
@@ -59,20 +62,36 @@ static const struct report_column columns[] = {
     [LIST_PUBLIC_KEY] = {.key = "public_key"},
 };
 
-/* "hmac" or "ed25519", with its public key, or what is wrong with what is stored. */
-static void describe(const char *text, char *kind, size_t size, char *public_key)
+/* What is said of one row besides its columns. */
+struct description {
+    char kind[256];                     /* "hmac" or "ed25519", or what is wrong with it */
+    char key[SEALING_KEY_NAME_MAX + 1]; /* that it is sealed with; "" when it is plain */
+    char public_key[SECRET_TEXT_SIZE];  /* of ed25519, else "" */
+};
+
+static void describe(const struct sealing_keys *keys, const struct secret_row *row,
+                     struct description *description)
 {
+    struct secret_scope scope = {row->customer_id, row->url};
+    char text[SECRET_TEXT_SIZE];
     struct secret secret;
     struct error error;
 
-    public_key[0] = '\0';
-    if (!secret_parse(text, &secret, &error)) {
-        snprintf(kind, size, "not valid: %s", error.message);
+    *description = (struct description){.kind = ""};
+    sealed_secret_key_name(row->secret, description->key);
+    if (sealed_secret_open(keys, &scope, row->secret, text, &error) == SEALED_UNREADABLE ||
+        !secret_parse(text, &secret, &error)) {
+        snprintf(description->kind, sizeof(description->kind), "not valid: %.200s", error.message);
         return;
     }
-    snprintf(kind, size, "%s", secret.kind == SECRET_ED25519 ? "ed25519" : "hmac");
-    if (secret.kind == SECRET_ED25519 && !secret_format_public(&secret, public_key, &error))
-        public_key[0] = '\0';
+    OPENSSL_cleanse(text, sizeof(text));
+    if (secret.kind != SECRET_ED25519)
+        snprintf(description->kind, sizeof(description->kind), "hmac");
+    else {
+        snprintf(description->kind, sizeof(description->kind), "ed25519");
+        if (!secret_format_public(&secret, description->public_key, &error))
+            description->public_key[0] = '\0';
+    }
     secret_wipe(&secret);
 }
 
@@ -92,59 +111,63 @@ static void set_end(struct report *report, const struct secret_row *row)
     report_set(report, LIST_IS_VALID, "", json_boolean(is_valid));
 }
 
-static void add_secret(struct report *report, const struct secret_row *row)
+static void add_secret(struct report *report, const struct sealing_keys *keys,
+                       const struct secret_row *row)
 {
     char age[UNITS_TEXT_SIZE];
-    char kind[256];
-    char public_key[SECRET_TEXT_SIZE];
+    struct description description;
+    bool is_sealed;
 
-    describe(row->secret, kind, sizeof(kind), public_key);
+    describe(keys, row, &description);
+    is_sealed = description.key[0] != '\0';
     report_add_row(report);
     report_set_text(report, LIST_ID, row->id);
     report_set_text(report, LIST_CUSTOMER, row->customer_id);
     report_set_text(report, LIST_URL, row->url);
     report_set(report, LIST_FOR, row->url[0] != '\0' ? row->url : "all endpoints", NULL);
-    report_set_text(report, LIST_KIND, kind);
+    report_set_text(report, LIST_KIND, description.kind);
+    report_set(report, LIST_KEY, is_sealed ? description.key : "plain",
+               is_sealed ? json_string(description.key) : json_null());
     report_set_text(report, LIST_CREATED, row->created_at);
     report_set(report, LIST_AGE, units_format_about_ms(row->created_ms_ago, age), NULL);
     set_end(report, row);
-    if (public_key[0] != '\0')
-        report_set_text(report, LIST_PUBLIC_KEY, public_key);
+    if (description.public_key[0] != '\0')
+        report_set_text(report, LIST_PUBLIC_KEY, description.public_key);
 }
 
-static void print_public_key(const struct secret_row *row)
+static void print_public_key(const struct sealing_keys *keys, const struct secret_row *row)
 {
-    char kind[256];
-    char public_key[SECRET_TEXT_SIZE];
+    struct description description;
 
-    describe(row->secret, kind, sizeof(kind), public_key);
-    if (public_key[0] != '\0')
-        printf("%s verifies with %s\n", row->id, public_key);
+    describe(keys, row, &description);
+    if (description.public_key[0] != '\0')
+        printf("%s verifies with %s\n", row->id, description.public_key);
 }
 
 /* The rows from first on of one customer, under its name; returns the first row of the next. */
-static size_t print_customer(const struct secret_list *list, size_t first)
+static size_t print_customer(const struct sealing_keys *keys, const struct secret_list *list,
+                             size_t first)
 {
     struct report *report = report_new(columns, ARRAY_LENGTH(columns));
     const char *customer = list->rows[first].customer_id;
     size_t end = first;
 
     for (; end < list->count && strcmp(list->rows[end].customer_id, customer) == 0; end++)
-        add_secret(report, &list->rows[end]);
+        add_secret(report, keys, &list->rows[end]);
     printf("%scustomer %s\n", first > 0 ? "\n" : "", customer);
     report_print_table(report, stdout);
     for (size_t i = first; i < end; i++)
-        print_public_key(&list->rows[i]);
+        print_public_key(keys, &list->rows[i]);
     report_free(report);
     return end;
 }
 
-static void print_json(const struct secret_list *list)
+static void print_json(const struct sealing_keys *keys, const struct secret_list *list)
 {
     struct report *report = report_new(columns, ARRAY_LENGTH(columns));
 
     for (size_t i = 0; i < list->count; i++)
-        add_secret(report, &list->rows[i]);
+        add_secret(report, keys, &list->rows[i]);
     report_print_json(report_json(report), stdout);
     report_free(report);
 }
@@ -152,18 +175,19 @@ static void print_json(const struct secret_list *list)
 static int list_secrets(const struct database *database, const struct secret_scope *scope,
                         bool is_all, bool json)
 {
+    const struct sealing_keys *keys = &database->config->signing.keys;
     struct secret_list list;
     struct error error = {0};
 
     if (!secrets_list(database->session, scope->customer, scope->url, is_all, &list, &error))
         return database_fail(database, &error);
     if (json)
-        print_json(&list);
+        print_json(keys, &list);
     else if (list.count == 0)
         printf("No secrets%s.\n", scope->customer != NULL || scope->url != NULL ? " match" : "");
     else
         for (size_t i = 0; i < list.count;)
-            i = print_customer(&list, i);
+            i = print_customer(keys, &list, i);
     secrets_list_free(&list);
     return COMMAND_OK;
 }

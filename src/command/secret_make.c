@@ -1,15 +1,14 @@
 /* "secret new" and "secret rotate": both make a secret and hand it out. */
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/units.h"
 #include "command/arguments.h"
 #include "command/database.h"
 #include "command/delivery_report.h"
 #include "command/report.h"
+#include "command/sealing.h"
 #include "command/secret.h"
 #include "core/secret.h"
 #include "db/secrets.h"
@@ -73,9 +72,8 @@ static bool make_secret(enum secret_kind kind, struct made_secret *made, struct 
     bool ok;
 
     *made = (struct made_secret){{0}, {0}};
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        return error_set(error, "the system gives no random bytes: %s", strerror(errno));
-    ok = secret_format(kind, random, made->text, error);
+    ok = sealing_random(random, sizeof(random), error) &&
+         secret_format(kind, random, made->text, error);
     OPENSSL_cleanse(random, sizeof(random));
     return ok && (kind == SECRET_HMAC || make_public_key(made, error));
 }
@@ -137,11 +135,16 @@ static void print_effect(const struct database *database, const struct make_opti
 static int store_new(const struct database *database, const struct make_options *options,
                      const struct made_secret *made)
 {
+    const struct sealing_keys *keys = &database->config->signing.keys;
     struct error error = {0};
+    char stored[SEALED_TEXT_SIZE];
     char id[SECRET_ID_SIZE];
     int64_t valid;
+    bool ok = sealing_store(keys, &options->scope, made->text, stored, &error) &&
+              secrets_add(database->session, &options->scope, stored, id, &valid, &error);
 
-    if (!secrets_add(database->session, &options->scope, made->text, id, &valid, &error))
+    OPENSSL_cleanse(stored, sizeof(stored));
+    if (!ok)
         return database_fail(database, &error);
     print_secret(options, made, id, NULL);
     if (options->json)
@@ -214,14 +217,19 @@ static bool find_kind(const struct database *database, const struct secret_scope
     struct secret_list list;
     struct secret secret;
     struct error ignored;
+    char text[SECRET_TEXT_SIZE] = "";
 
     if (!secrets_list(database->session, scope->customer, scope->url, false, &list, error))
         return false;
     *ret_kind = SECRET_HMAC;
-    if (list.count > 0 && secret_parse(list.rows[0].secret, &secret, &ignored)) {
+    if (list.count > 0 &&
+        sealed_secret_open(&database->config->signing.keys, scope, list.rows[0].secret, text,
+                           &ignored) != SEALED_UNREADABLE &&
+        secret_parse(text, &secret, &ignored)) {
         *ret_kind = secret.kind;
         secret_wipe(&secret);
     }
+    OPENSSL_cleanse(text, sizeof(text));
     secrets_list_free(&list);
     return true;
 }
@@ -256,19 +264,23 @@ static void print_rotation(const struct make_options *options, const struct made
 
 static int rotate(const struct database *database, const struct make_options *options)
 {
+    const struct sealing_keys *keys = &database->config->signing.keys;
     struct secret_rotation rotation = {.retired = 0};
     struct made_secret made = {{0}, {0}};
+    char stored[SEALED_TEXT_SIZE] = "";
     struct error error = {0};
     enum secret_kind kind;
     int status = COMMAND_OK;
 
     if (choose_kind(database, options, &kind, &error) && make_secret(kind, &made, &error) &&
-        secrets_rotate(database->session, &options->scope, made.text, options->overlap_ms,
-                       &rotation, &error))
+        sealing_store(keys, &options->scope, made.text, stored, &error) &&
+        secrets_rotate(database->session, &options->scope, stored, options->overlap_ms, &rotation,
+                       &error))
         print_rotation(options, &made, &rotation);
     else
         status = database_fail(database, &error);
     OPENSSL_cleanse(&made, sizeof(made));
+    OPENSSL_cleanse(stored, sizeof(stored));
     return status;
 }
 

@@ -18,12 +18,26 @@
     "customer_id = $1 AND " SQL_ENDPOINT_HASH("url") " = " SQL_ENDPOINT_HASH("$2::text")           \
     " AND url = $2"
 
+/* A hash, since what is compared goes to the server, and from there perhaps into its log. */
+#define SQL_DIGEST "encode(sha256(convert_to(secret, 'UTF8')), 'hex')"
+
+#define SQL_ROW                                                                                    \
+    "SELECT id, customer_id, url, secret, " SQL_UTC("created_at") ", " SQL_MS_SINCE("created_at")  \
+    ", " SQL_UTC("not_after") ", " SQL_MS_UNTIL("not_after") ", " SQL_DIGEST                       \
+    " FROM webhook_secrets"
+
 static const char sql_list[] =
-    "SELECT id, customer_id, url, secret, " SQL_UTC("created_at") ", " SQL_MS_SINCE("created_at")
-    ", " SQL_UTC("not_after") ", " SQL_MS_UNTIL("not_after")
-    " FROM webhook_secrets WHERE ($1::uuid IS NULL OR customer_id = $1)"
+    SQL_ROW " WHERE ($1::uuid IS NULL OR customer_id = $1)"
     " AND ($2::text IS NULL OR url = $2) AND ($3::bool OR " SQL_IS_VALID ")"
     " ORDER BY customer_id, url, created_at DESC, id";
+
+static const char sql_walk[] =
+    SQL_ROW " WHERE ($1::uuid IS NULL OR id > $1) AND ($2::bool OR " SQL_IS_VALID ")"
+    " ORDER BY id LIMIT $3::bigint";
+
+static const char sql_change[] =
+    "UPDATE webhook_secrets SET secret = $2"
+    " WHERE id = $1 AND customer_id = $3 AND url = $4 AND " SQL_DIGEST " = $5";
 
 static const char sql_add[] =
     "INSERT INTO webhook_secrets (customer_id, url, secret) VALUES ($1, $2, $3) RETURNING id";
@@ -44,15 +58,14 @@ static const char sql_revoke[] =
 
 /* clang-format on */
 
-bool secrets_list(struct db_session *session, const char *customer, const char *url, bool is_all,
-                  struct secret_list *ret_list, struct error *error)
+static bool read_list(struct db_session *session, const char *sql, const char *const values[3],
+                      struct secret_list *ret_list, struct error *error)
 {
-    const char *values[] = {customer, url, is_all ? "true" : "false"};
     PGresult *result;
 
     if (!db_session_begin(session, error))
         return false;
-    result = db_session_query(session, sql_list, 3, values, error);
+    result = db_session_query(session, sql, 3, values, error);
     db_session_rollback(session);
     if (result == NULL)
         return false;
@@ -62,9 +75,27 @@ bool secrets_list(struct db_session *session, const char *customer, const char *
         ret_list->rows[i] = (struct secret_row){
             row_text(result, i, 0), row_text(result, i, 1),       row_text(result, i, 2),
             row_text(result, i, 3), row_text(result, i, 4),       row_integer(result, i, 5, 0),
-            row_text(result, i, 6), row_integer(result, i, 7, 0),
+            row_text(result, i, 6), row_integer(result, i, 7, 0), row_text(result, i, 8),
         };
     return true;
+}
+
+bool secrets_list(struct db_session *session, const char *customer, const char *url, bool is_all,
+                  struct secret_list *ret_list, struct error *error)
+{
+    const char *values[] = {customer, url, is_all ? "true" : "false"};
+
+    return read_list(session, sql_list, values, ret_list, error);
+}
+
+bool secrets_walk(struct db_session *session, const char *after_id, bool is_all,
+                  struct secret_list *ret_list, struct error *error)
+{
+    char limit[16];
+    const char *values[] = {after_id, is_all ? "true" : "false", limit};
+
+    snprintf(limit, sizeof(limit), "%d", SECRETS_BATCH);
+    return read_list(session, sql_walk, values, ret_list, error);
 }
 
 void secrets_list_free(struct secret_list *list)
@@ -129,6 +160,32 @@ static bool finish(struct db_session *session, bool ok, struct error *error)
         return db_session_commit(session, error);
     db_session_rollback(session);
     return false;
+}
+
+static bool change_row(struct db_session *session, struct secret_change *change,
+                       struct error *error)
+{
+    const struct secret_row *row = change->row;
+    const char *values[] = {row->id, change->secret, row->customer_id, row->url, row->digest};
+    PGresult *result = db_session_query(session, sql_change, 5, values, error);
+
+    if (result == NULL)
+        return false;
+    change->is_done = strcmp(PQcmdTuples(result), "1") == 0;
+    PQclear(result);
+    return true;
+}
+
+bool secrets_change(struct db_session *session, struct secret_change *changes, size_t count,
+                    struct error *error)
+{
+    bool ok = true;
+
+    if (!db_session_begin(session, error))
+        return false;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = change_row(session, &changes[i], error);
+    return finish(session, ok, error);
 }
 
 bool secrets_add(struct db_session *session, const struct secret_scope *scope, const char *secret,

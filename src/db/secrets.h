@@ -14,15 +14,13 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "core/sealed_secret.h"
 #include "db/session.h"
 
 #define SECRET_ID_SIZE 40
 
-/* Whose: a customer's, for one URL or, with "", for all. */
-struct secret_scope {
-    const char *customer; /* uuid */
-    const char *url;
-};
+/* So many rows are read, and changed in one transaction, where all are walked through. */
+#define SECRETS_BATCH 100
 
 /* Text belongs to the list; secrets_list_free() wipes it. */
 struct secret_row {
@@ -34,6 +32,7 @@ struct secret_row {
     int64_t created_ms_ago;
     const char *not_after; /* NULL: valid for ever */
     int64_t valid_ms;      /* of not_after: negative when it is past */
+    const char *digest;    /* of secret, as the database has it: tells whether it was changed */
 };
 
 struct secret_list {
@@ -46,6 +45,23 @@ struct secret_list {
 bool secrets_list(struct db_session *session, const char *customer, const char *url, bool is_all,
                   struct secret_list *ret_list, struct error *error) MUST_USE;
 void secrets_list_free(struct secret_list *list);
+
+/* A batch of all that there are, in the order of their ids: those after that id, NULL = the first
+ * ones. An empty list ends the walk. */
+bool secrets_walk(struct db_session *session, const char *after_id, bool is_all,
+                  struct secret_list *ret_list, struct error *error) MUST_USE;
+
+/* What a row's secret becomes. */
+struct secret_change {
+    const struct secret_row *row;
+    char secret[SEALED_TEXT_SIZE];
+    bool
+        is_done; /* set by secrets_change(); false: somebody else changed or deleted it meanwhile */
+};
+
+/* Makes all of them in one transaction, each only if the row is still as it was read. */
+bool secrets_change(struct db_session *session, struct secret_change *changes, size_t count,
+                    struct error *error) MUST_USE;
 
 /* Adds one that is valid for ever. *ret_valid is how many of the scope are valid now. */
 bool secrets_add(struct db_session *session, const struct secret_scope *scope, const char *secret,
