@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "command/moment_option.h"
 
 #define ID_LENGTH 36
 
@@ -52,33 +53,14 @@ bool dead_selection_is_empty(const struct dead_selection *selection)
            f->since == NULL && f->until == NULL && f->error == NULL && f->ids == NULL;
 }
 
-/* SQLSTATE class 22 is a value that PostgreSQL can't read; all else is trouble of its own. */
-static int resolve_time(const struct command *self, const struct database *database,
-                        const char *option, const char **text, char *time)
-{
-    struct error error = {0};
-
-    if (*text == NULL)
-        return COMMAND_OK;
-    if (dead_letters_resolve_time(database->session, *text, time, &error)) {
-        *text = time;
-        return COMMAND_OK;
-    }
-    if (strncmp(db_session_sqlstate(database->session), "22", 2) != 0)
-        return database_fail(database, &error);
-    return command_usage_error(
-        self, "--%s: \"%s\" is no time; write how long ago, as in 2h, or \"2031-05-17 12:00\"",
-        option, *text);
-}
-
 int dead_selection_resolve(const struct command *self, const struct database *database,
                            struct dead_selection *selection)
 {
-    int status = resolve_time(self, database, "since", &selection->filter.since, selection->since);
+    int status = moment_option(self, database, "since", &selection->filter.since, selection->since);
 
     if (status != COMMAND_OK)
         return status;
-    return resolve_time(self, database, "until", &selection->filter.until, selection->until);
+    return moment_option(self, database, "until", &selection->filter.until, selection->until);
 }
 
 void dead_selection_free(struct dead_selection *selection)

@@ -18,8 +18,8 @@ extern const struct command command_dead_discard;
 /* As given on the command line, and where the times stay once they are resolved. */
 struct dead_selection {
     struct dead_letter_filter filter;
-    char since[DEAD_LETTERS_TIME_SIZE];
-    char until[DEAD_LETTERS_TIME_SIZE];
+    char since[MOMENT_SIZE];
+    char until[MOMENT_SIZE];
     char *ids;
 };
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/units.h"
 #include "db/fragments.h"
 #include "db/row.h"
 
@@ -24,11 +23,6 @@
     " AND ($6::timestamptz IS NULL OR (created_at < $6 AND " SQL_FAILED_AT " < $6))"               \
     " AND ($7::text IS NULL OR strpos(lower(last_error), lower($7)) > 0)"                          \
     " AND ($8::uuid[] IS NULL OR id = ANY ($8))"
-
-static const char sql_duration_ago[] =
-    "SELECT " SQL_UTC_EXACT("(now() - $1::float8 * interval '1 millisecond')");
-
-static const char sql_time[] = "SELECT " SQL_UTC_EXACT("$1::timestamptz");
 
 static const char sql_list[] =
     "SELECT id, event_id, customer_id, webhook_url, event_type, last_error, "
@@ -64,6 +58,9 @@ static const char sql_discard[] =
 
 /* clang-format on */
 
+/* The trigger webhook_deliveries_removed writes it into the ledger. */
+static const char sql_say_discard[] = "SET LOCAL postrider.removal = 'discard'";
+
 #define RETRIES_MAX 3
 
 struct filter_values {
@@ -95,29 +92,6 @@ static PGresult *read_once(struct db_session *session, const char *sql, int coun
     result = db_session_query(session, sql, count, values, error);
     db_session_rollback(session);
     return result;
-}
-
-bool dead_letters_resolve_time(struct db_session *session, const char *text,
-                               char ret_time[DEAD_LETTERS_TIME_SIZE], struct error *error)
-{
-    char ms_text[32];
-    struct error ignored;
-    int64_t ms;
-    bool is_duration = units_parse_duration_ms(text, &ms, &ignored);
-    const char *sql = is_duration ? sql_duration_ago : sql_time;
-    const char *values[] = {text};
-    PGresult *result;
-
-    if (is_duration) {
-        snprintf(ms_text, sizeof(ms_text), "%lld", (long long)ms);
-        values[0] = ms_text;
-    }
-    result = read_once(session, sql, 1, values, error);
-    if (result == NULL)
-        return false;
-    snprintf(ret_time, DEAD_LETTERS_TIME_SIZE, "%s", PQgetvalue(result, 0, 0));
-    PQclear(result);
-    return true;
 }
 
 static void read_letter(const PGresult *result, int row, struct dead_letter *letter)
@@ -206,7 +180,9 @@ static PGresult *change_batch(struct db_session *session, const char *sql,
 
         if (!db_session_begin(session, error))
             return NULL;
-        result = db_session_query(session, sql, FILTER_VALUES + 3, values, error);
+        result = db_session_execute(session, sql_say_discard, error)
+                     ? db_session_query(session, sql, FILTER_VALUES + 3, values, error)
+                     : NULL;
         if (result != NULL && db_session_commit(session, error))
             return result;
         PQclear(result);

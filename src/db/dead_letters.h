@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "db/moment.h"
 #include "db/session.h"
 
 /* All that are set must match; NULL matches everything. */
@@ -21,17 +22,11 @@ struct dead_letter_filter {
     const char *endpoint; /* the URL; with * at its end, its beginning */
     const char *customer; /* uuid */
     const char *event_type;
-    const char *since; /* failed at or after; from dead_letters_resolve_time() */
+    const char *since; /* failed at or after; from moment_resolve() */
     const char *until; /* failed before */
     const char *error; /* part of last_error, in any case of letters */
     const char *ids;   /* "{uuid,uuid}" */
 };
-
-#define DEAD_LETTERS_TIME_SIZE 64
-
-/* Turns "2h" (that long ago) or a time as PostgreSQL reads it into an exact time. */
-bool dead_letters_resolve_time(struct db_session *session, const char *text,
-                               char ret_time[DEAD_LETTERS_TIME_SIZE], struct error *error) MUST_USE;
 
 /* The text belongs to the list. */
 struct dead_letter {
@@ -85,7 +80,7 @@ enum dead_letter_change {
 
 /* How far a change has come; starts as {0}. */
 struct dead_letter_progress {
-    char created_at[DEAD_LETTERS_TIME_SIZE];
+    char created_at[MOMENT_SIZE];
     char id[40];
     int64_t changed;
     bool is_done;
