@@ -11,4 +11,6 @@ VALUES
     (6, 'SELECT, UPDATE', 'webhook_lanes'),
     (7, 'SELECT, INSERT, UPDATE, DELETE', 'webhook_workers'),
     (8, 'SELECT', 'postrider_migrations'),
-    (9, 'UPDATE', 'webhook_wakeups')
+    (9, 'UPDATE', 'webhook_wakeups'),
+    (10, 'SELECT', 'webhook_removals'),
+    (11, 'SELECT, INSERT, DELETE', 'webhook_balances')

@@ -9,6 +9,7 @@
 #include "command/explanation.h"
 #include "command/report.h"
 #include "command/terminal.h"
+#include "db/removals.h"
 
 #define EVENT_DELIVERIES_MAX 50
 
@@ -38,6 +39,32 @@ static void answer_free(struct answer *answer)
     delivery_record_free(&answer->record);
 }
 
+/* A delivery that is not there. Always false, with what has become of it in error. */
+static bool explain_absence(struct db_session *session, const char *id, struct error *error)
+{
+    struct removal removal;
+    bool found;
+    char time[DELIVERY_TIME_SIZE];
+
+    if (!removal_read(session, id, &removal, &found, error))
+        return false;
+    if (found) {
+        error_set(error, "delivery %s was deleted at %s by the role \"%s\", %s", id,
+                  delivery_time(removal.removed_at, time), removal.removed_by,
+                  removal.is_discard ? "with \"postrider dead discard\"" : "with SQL");
+        error_hint(error, "it was %s then, after %lld attempts", removal.status,
+                   (long long)removal.attempts);
+    } else {
+        error_set(error, "there is no delivery %s", id);
+        error_hint(error,
+                   "it was never committed, or retention has deleted it; for the id of an event: "
+                   "postrider explain --event %s",
+                   id);
+    }
+    removal_free(&removal);
+    return false;
+}
+
 static bool answer_read(const struct database *database, const char *id, struct answer *answer,
                         struct error *error)
 {
@@ -46,13 +73,8 @@ static bool answer_read(const struct database *database, const char *id, struct 
 
     if (!delivery_record_read(database->session, id, &answer->record, &found, error))
         return false;
-    if (!found) {
-        error_set(error, "there is no delivery %s", id);
-        return error_hint(error,
-                          "it was never committed, or has been deleted; for the id of an "
-                          "event: postrider explain --event %s",
-                          id);
-    }
+    if (!found)
+        return explain_absence(database->session, id, error);
     if (!delivery_attempts_read(database->session, id, &answer->attempts, error))
         return false;
     delivery_record_apply_policy(&answer->record, &policy);

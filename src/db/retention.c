@@ -6,9 +6,10 @@
 /*
  * created_at first: its BRIN index is what keeps this off the recent part of the table (bitmap
  * scans are what BRIN gives). A row that was delivered or has failed recently stays, however old it
- * is.
+ * is. The trigger webhook_deliveries_removed leaves out what says that it is retention.
  */
-static const char allow_bitmap_sql[] = "SELECT set_config('enable_bitmapscan', 'on', true)";
+static const char settings_sql[] = "SELECT set_config('enable_bitmapscan', 'on', true), "
+                                   "set_config('postrider.removal', 'retention', true)";
 
 static const char deliveries_sql[] =
     "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries "
@@ -24,7 +25,7 @@ bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_m
                     db_link_answered *on_answer, void *owner)
 {
     char delivered[32], failed[32], longer[32], rows[16];
-    struct db_statement statements[DB_STATEMENTS_MAX] = {{allow_bitmap_sql, 0, {NULL}}};
+    struct db_statement statements[DB_STATEMENTS_MAX] = {{settings_sql, 0, {NULL}}};
     int count = 1;
 
     snprintf(delivered, sizeof(delivered), "%lld", (long long)(delivered_ms / 1000));

@@ -238,6 +238,8 @@ GRANTED = {
     ("table", "webhook_workers"): {"SELECT", "INSERT", "UPDATE", "DELETE"},
     ("table", "postrider_migrations"): {"SELECT"},
     ("table", "webhook_wakeups"): {"UPDATE"},
+    ("table", "webhook_removals"): {"SELECT"},
+    ("table", "webhook_balances"): {"SELECT", "INSERT", "DELETE"},
 }
 
 

@@ -187,7 +187,8 @@ class DatabasePool:
             database.drop()
             return
         database.execute("TRUNCATE webhook_deliveries, webhook_endpoints, webhook_secrets,"
-                         " webhook_attempts, webhook_workers, customers RESTART IDENTITY")
+                         " webhook_attempts, webhook_workers, webhook_removals, webhook_balances,"
+                         " customers RESTART IDENTITY")
         database.execute("UPDATE webhook_lanes SET owner = NULL, epoch = 0,"
                          " lease_expires_at = NULL")
         database.execute("SELECT setval('webhook_wakeups', 0)")

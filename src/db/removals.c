@@ -1,0 +1,42 @@
+#include "db/removals.h"
+
+#include "db/fragments.h"
+#include "db/row.h"
+
+static const char sql_removal[] = "SELECT " SQL_UTC("removed_at") ", " SQL_MS_SINCE(
+    "removed_at") ", removed_by, is_discard,"
+                  " status, attempts FROM webhook_removals WHERE delivery_id = $1 ORDER BY id DESC "
+                  "LIMIT 1";
+
+bool removal_read(struct db_session *session, const char *delivery_id, struct removal *ret_removal,
+                  bool *ret_found, struct error *error)
+{
+    PGresult *result;
+
+    *ret_removal = (struct removal){0};
+    if (!db_session_begin(session, error))
+        return false;
+    result = db_session_query(session, sql_removal, 1, &delivery_id, error);
+    db_session_rollback(session);
+    if (result == NULL)
+        return false;
+    ret_removal->result = result;
+    *ret_found = PQntuples(result) == 1;
+    if (*ret_found)
+        *ret_removal = (struct removal){
+            .result = result,
+            .removed_at = row_text(result, 0, 0),
+            .removed_ms_ago = row_integer(result, 0, 1, 0),
+            .removed_by = row_text(result, 0, 2),
+            .is_discard = row_is_true(result, 0, 3),
+            .status = row_text(result, 0, 4),
+            .attempts = row_integer(result, 0, 5, 0),
+        };
+    return true;
+}
+
+void removal_free(struct removal *removal)
+{
+    PQclear(removal->result);
+    *removal = (struct removal){0};
+}
