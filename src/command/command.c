@@ -17,6 +17,7 @@ const struct command *const commands[] = {
     &command_check,
     &command_config,
     &command_status,
+    &command_audit,
     &command_dead,
     &command_explain,
     &command_secret,

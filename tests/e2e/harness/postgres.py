@@ -153,7 +153,8 @@ class DatabasePool:
     """
 
     SHAPE = """SELECT ARRAY[max(oid)::text, count(*)::text,
-        (SELECT md5(string_agg(relacl::text, ',' ORDER BY oid)) FROM pg_class)] FROM (
+        (SELECT md5(string_agg(relacl::text, ',' ORDER BY oid)) FROM pg_class),
+        (SELECT string_agg(tgenabled::text, '' ORDER BY oid) FROM pg_trigger)] FROM (
         SELECT oid FROM pg_class UNION ALL SELECT oid FROM pg_proc UNION ALL
         SELECT oid FROM pg_trigger UNION ALL SELECT oid FROM pg_constraint UNION ALL
         SELECT oid FROM pg_namespace UNION ALL SELECT setdatabase FROM pg_db_role_setting) o"""

@@ -1,0 +1,344 @@
+"""postrider audit: what was inserted is accounted for, and what was tampered with is found."""
+import pytest
+
+from harness.behaviours import answer
+
+URL = "https://hooks.example.com/orders"
+
+
+@pytest.fixture
+def audit(run_postrider, config_file, migrated_database):
+    """audit(option, …, code=0) -> the JSON object"""
+    config = config_file(migrated_database)
+
+    def run(*arguments, code=0):
+        result = run_postrider("audit", "--json", "-c", config, *arguments)
+        assert result.code == code, result.stdout + result.stderr
+        return result.json()
+    run.config = config
+    run.text = lambda *arguments: run_postrider("audit", "-c", config, *arguments)
+    return run
+
+
+def by_hand(database, sql, *values):
+    """As somebody who gets around the triggers."""
+    database.execute("BEGIN")
+    database.execute("SET LOCAL session_replication_role = replica")
+    database.execute(sql, *values)
+    database.execute("COMMIT")
+
+
+def delivered(database, url=URL):
+    return database.insert_delivery(url, status="delivered", attempts=1, response_status=200,
+                                    last_attempt_at="now")
+
+
+def failed(database, url=URL, **columns):
+    return database.insert_delivery(url, **{
+        "status": "failed", "attempts": 1, "response_status": 404, "last_attempt_at": "now",
+        "last_error": "the receiver answered 404", **columns})
+
+
+def own_lanes(database):
+    database.execute("UPDATE webhook_lanes SET owner = 'box/1/a', epoch = 1,"
+                     " lease_expires_at = now() + interval '1 minute'")
+
+
+def make_late(database, delivery):
+    by_hand(database, "UPDATE webhook_deliveries SET next_retry_at = now() - interval '1 hour'"
+                      " WHERE id = %s", delivery)
+
+
+def test_empty(audit):
+    found = audit()
+    assert found["adds_up"] and found["endpoints"] == [] and found["total"]["inserted"] == 0
+    assert audit.text().stdout.endswith("\nIt adds up.\n")
+
+
+def test_what_workers_and_commands_do_adds_up(audit, migrated_database, service, receiver,
+                                              run_postrider):
+    """Every outcome there is, made by the program itself, contradicts nothing."""
+    server = receiver()
+    scripts = {"/ok": [answer(200)], "/flaky": [answer(503), answer(200)],
+               "/refused": [answer(404)], "/gone": [answer(410)], "/down": [answer(500)] * 99,
+               "/moved": [answer(302)], "/empty": [answer(204)]}
+    for path, script in scripts.items():
+        for _ in range(2):
+            migrated_database.insert_delivery(server.on(path, *script))
+    migrated_database.insert_delivery("ftp://127.0.0.1/")
+    migrated_database.insert_delivery(server.url("/later"), next_retry_at="tomorrow")
+    settings = {"retry": {"max_attempts": 3, "initial_delay": "100ms"}}
+    started = service(migrated_database, settings)
+    migrated_database.wait_for(lambda db: db.counts().get("pending") == 1)
+    assert audit()["contradictions"] == []
+    letters = [str(row["id"]) for row in migrated_database.rows() if row["status"] == "failed"]
+    assert run_postrider("dead", "discard", *letters[:2], "-c", audit.config).code == 0
+    assert run_postrider("dead", "replay", *letters[2:4], "-c", audit.config).code == 0
+    migrated_database.wait_for(lambda db: db.counts().get("pending") == 1)
+    migrated_database.execute("DELETE FROM webhook_deliveries WHERE id = %s", letters[4])
+    started.stop()
+    found = audit()
+    counts = migrated_database.counts()
+    assert found["adds_up"], found
+    assert found["total"] == {"inserted": 16, "delivered": counts["delivered"],
+                              "dead": counts["failed"], "pending": 1, "discarded": 2, "deleted": 1}
+    assert sum(line["inserted"] for line in found["endpoints"]) == 16
+
+
+def test_sheet_is_by_customer_and_endpoint(audit, migrated_database):
+    other = migrated_database.insert_customer()
+    delivered(migrated_database)
+    failed(migrated_database)
+    migrated_database.insert_delivery(URL, customer_id=other, next_retry_at="tomorrow")
+    migrated_database.insert_delivery(URL + "/2", next_retry_at="tomorrow")
+    gone = delivered(migrated_database, URL + "/2")
+    migrated_database.execute("DELETE FROM webhook_deliveries WHERE id = %s", gone)
+    lines = {(line["customer_id"], line["endpoint"]): line for line in audit()["endpoints"]}
+    own = migrated_database.customer
+    expected = {(own, URL): (2, 1, 1, 0, 0, 0), (other, URL): (1, 0, 0, 1, 0, 0),
+                (own, URL + "/2"): (2, 0, 0, 1, 0, 1)}
+    names = ("inserted", "delivered", "dead", "pending", "discarded", "deleted")
+    assert {key: tuple(line[name] for name in names) for key, line in lines.items()} == expected
+
+
+def test_since(audit, migrated_database):
+    old = failed(migrated_database)
+    delivered(migrated_database)
+    migrated_database.execute("UPDATE webhook_deliveries SET created_at = now() - interval '3 h',"
+                              " last_attempt_at = now() - interval '3 h' WHERE id = %s", old)
+    assert audit("--since", "2h")["total"]["inserted"] == 1
+    assert audit("--since", "4h")["total"]["inserted"] == 2
+    text = audit.text("--since", "2031-01-01").stdout
+    assert text.startswith("Deliveries created since 2031-01-01 00:00:00 UTC\n") or \
+        text.startswith("Deliveries created since 2030-12-31 23:00:00 UTC\n")
+    assert "retention may have deleted some" in audit.text("--since", "30d").stdout
+    result = audit.text("--since", "teatime")
+    assert result.code == 2 and '--since: "teatime" is no time' in result.stderr
+
+
+# what somebody does to a row that was delivered, has failed or is pending, and what is said of it
+TAMPERED = {
+    "delivered by hand": ("pending", "status = 'delivered'", "delivered without an attempt"),
+    "delivered after a failure": (
+        "failed", "status = 'delivered'", "delivered, and the last answer was 404"),
+    "answer changed": ("delivered", "response_status = 500",
+                       "delivered, and the last answer was 500"),
+    "answer removed": ("delivered", "response_status = NULL",
+                       "delivered, and the last answer was none"),
+    "error added": ("delivered", "last_error = 'boo'", "delivered with an error: boo"),
+    "failed by hand": ("pending", "status = 'failed'", "failed without a last_error"),
+    "failed though delivered": ("delivered", "status = 'failed', last_error = 'boo'",
+                                "failed, and the last answer was 200"),
+    "attempts taken away": ("delivered", "attempts = 0", "delivered without an attempt"),
+    "attempts below zero": ("failed", "attempts = -1", "attempts is -1"),
+    "time taken away": ("failed", "last_attempt_at = NULL",
+                        "1 attempts without a last_attempt_at"),
+    "attempted in the future": ("failed", "last_attempt_at = now() + interval '1 day'",
+                                "the last attempt is in the future"),
+    "created in the future": ("delivered", "created_at = now() + interval '1 day'",
+                              "created in the future"),
+    "attempted too early": ("delivered", "last_attempt_at = created_at - interval '1 hour'",
+                            "attempted before it was created"),
+}
+
+
+@pytest.mark.parametrize("status, change, what", TAMPERED.values(), ids=TAMPERED.keys())
+def test_row_that_was_tampered_with(audit, migrated_database, status, change, what):
+    rows = {"delivered": delivered(migrated_database), "failed": failed(migrated_database),
+            "pending": migrated_database.insert_delivery(URL, next_retry_at="tomorrow")}
+    assert audit()["contradictions"] == []
+    by_hand(migrated_database, f"UPDATE webhook_deliveries SET {change} WHERE id = %s",
+            rows[status])
+    found = audit(code=1)
+    assert [row["id"] for row in found["contradictions"]] == [rows[status]]
+    assert what in found["contradictions"][0]["what"]
+    text = audit.text()
+    assert rows[status] in text.stdout and what in text.stdout
+    assert text.stdout.endswith("\nIt does not add up.\n")
+
+
+def log_attempt(database, delivery, attempt, age="0"):
+    database.execute("INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms,"
+                     " response_status) VALUES (%s, %s, now() - %s::interval, 1, 503)",
+                     delivery, attempt, age)
+
+
+def test_row_and_attempt_log_disagree(audit, migrated_database):
+    first, second, third = (failed(migrated_database, attempts=2) for _ in range(3))
+    migrated_database.execute("UPDATE webhook_deliveries SET created_at = now() - interval '1 h',"
+                              " last_attempt_at = now() - interval '10 min'")
+    for delivery in (first, second, third):
+        log_attempt(migrated_database, delivery, 1, "20 min")
+        log_attempt(migrated_database, delivery, 2, "10 min")
+    assert audit()["contradictions"] == []
+    log_attempt(migrated_database, first, 3, "1 min")
+    migrated_database.execute("UPDATE webhook_deliveries SET attempts = 7 WHERE id = %s", second)
+    what = {row["id"]: row["what"] for row in audit(code=1)["contradictions"]}
+    assert set(what) == {first, second}
+    assert what[first].startswith("the attempt log has attempt 3 of ")
+    assert what[second] == "attempt 7 is not in the attempt log"
+
+
+def test_contradictions_beyond_the_limit_are_counted(audit, migrated_database):
+    for _ in range(5):
+        failed(migrated_database, last_error=None)
+    found = audit("-n", "2", code=1)
+    assert len(found["contradictions"]) == 2 and found["contradictions_total"] == 5
+    assert "… and 3 more (--limit)" in audit.text("-n", "2").stdout
+
+
+def test_row_that_vanished_is_missed_by_the_next_audit(audit, migrated_database):
+    other = migrated_database.insert_customer()
+    rows = [delivered(migrated_database) for _ in range(5)]
+    migrated_database.insert_delivery(URL, customer_id=other, next_retry_at="tomorrow")
+    first = audit()["last_audit"]
+    assert first["audited_at"] is None and first["is_kept"]
+    migrated_database.execute("DELETE FROM webhook_deliveries WHERE id = %s", rows[0])
+    second = audit()["last_audit"]
+    assert (second["deliveries"], second["missing"]) == (6, 0)
+    by_hand(migrated_database, "DELETE FROM webhook_deliveries WHERE id = ANY (%s::uuid[])",
+            rows[1:3])
+    # What comes meanwhile does not stand in for it.
+    for _ in range(10):
+        delivered(migrated_database)
+    found = audit(code=1)["last_audit"]
+    assert (found["deliveries"], found["missing"], found["is_kept"]) == (6, 2, False)
+    assert [(loss["customer_id"], loss["missing"]) for loss in found["losses"]] == \
+        [(migrated_database.customer, 2)]
+    # It is said until it is accepted.
+    text = audit.text()
+    assert text.code == 1 and "2 are neither there nor in the ledger" in text.stdout
+    assert "→ postrider audit --accept" in text.stdout
+    assert audit("--accept", code=1)["last_audit"]["is_kept"]
+    assert audit()["last_audit"]["missing"] == 0
+
+
+def test_truncated_table_is_missed(audit, migrated_database):
+    delivered(migrated_database)
+    audit()
+    migrated_database.execute("TRUNCATE webhook_deliveries")
+    assert audit(code=1)["last_audit"]["missing"] == 1
+
+
+def test_what_retention_may_have_deleted_is_not_missed(audit, migrated_database):
+    old = delivered(migrated_database)
+    migrated_database.execute(
+        "UPDATE webhook_deliveries SET created_at = now() - interval '6 days 12 h',"
+        " last_attempt_at = now() - interval '6 days' WHERE id = %s", old)
+    audit()
+    migrated_database.execute("UPDATE webhook_balances SET audited_at = audited_at"
+                              " - interval '2 days', created_on = created_on - 2")
+    by_hand(migrated_database, "DELETE FROM webhook_deliveries")
+    assert audit()["last_audit"]["missing"] == 0
+
+
+def test_dry_run_keeps_nothing(audit, migrated_database):
+    delivered(migrated_database)
+    assert not audit("--dry-run")["last_audit"]["is_kept"]
+    assert migrated_database.value("SELECT count(*) FROM webhook_balances") == 0
+    assert audit.text("--dry-run", "--accept").code == 2
+
+
+def test_read_only_database_is_audited(audit, migrated_database):
+    delivered(migrated_database)
+    audit()
+    migrated_database.execute(
+        f"ALTER DATABASE {migrated_database.name} SET default_transaction_read_only = on")
+    found = audit()
+    assert found["last_audit"]["deliveries"] == 1 and not found["last_audit"]["is_kept"]
+
+
+def test_switched_off_ledger(audit, migrated_database):
+    migrated_database.execute("ALTER TABLE webhook_deliveries DISABLE TRIGGER"
+                              " webhook_deliveries_removed")
+    assert audit(code=1)["ledger_is_on"] is False
+    assert "ENABLE TRIGGER webhook_deliveries_removed;" in audit.text().stdout
+
+
+def states(found):
+    return {row["endpoint"]: row["state"] for row in found["overdue"]}
+
+
+def test_overdue_without_a_worker(audit, migrated_database):
+    delivery = migrated_database.insert_delivery(URL)
+    migrated_database.insert_delivery(URL)
+    assert audit()["overdue"] == []
+    make_late(migrated_database, delivery)
+    row, = audit(code=1)["overdue"]
+    assert (row["state"], row["deliveries"], row["oldest_id"]) == ("stuck", 1, delivery)
+    assert "no worker owns lane" in row["why"]
+    assert audit("--overdue", "2h")["overdue"] == []
+
+
+def test_overdue_and_why(audit, migrated_database):
+    """Who owns the lanes here never sends anything."""
+    own_lanes(migrated_database)
+    names = ("stuck", "busy", "failing", "slow", "disabled", "overtaken")
+    for name in names:
+        make_late(migrated_database, migrated_database.insert_delivery(f"{URL}/{name}"))
+    migrated_database.insert_delivery(URL + "/parked", next_retry_at="infinity")
+    for name in ("busy", "overtaken"):
+        delivered(migrated_database, URL + "/" + name)
+    by_hand(migrated_database, "UPDATE webhook_deliveries SET next_retry_at = next_retry_at"
+            " - interval '2 hours' WHERE status = 'delivered' AND webhook_url LIKE '%%busy'")
+    migrated_database.insert_endpoint(URL + "/failing", failing_since="2026-01-01 UTC")
+    migrated_database.insert_endpoint(URL + "/slow", rate_limit=0.001)
+    migrated_database.insert_endpoint(URL + "/disabled", disabled_at="now")
+    slow = delivered(migrated_database, URL + "/slow")
+    migrated_database.execute(
+        "UPDATE webhook_deliveries SET created_at = now() - interval '1 hour',"
+        " last_attempt_at = now() - interval '10 min',"
+        " next_retry_at = now() - interval '2 hours' WHERE id = %s", slow)
+    found = audit(code=1)
+    assert states(found) == {
+        URL + "/stuck": "stuck", URL + "/busy": "busy", URL + "/failing": "held",
+        URL + "/slow": "busy", URL + "/overtaken": "stuck", URL + "/disabled": "stuck", URL + "/parked": "parked"}
+    why = {row["endpoint"]: row["why"] for row in found["overdue"]}
+    assert "box/1/a owns lane" in why[URL + "/stuck"]
+    assert "passed over" in why[URL + "/overtaken"]
+    assert "nothing but fail since 2026-01-01 00:00:00 UTC" in why[URL + "/failing"]
+    assert "next_retry_at is infinity" in why[URL + "/parked"]
+    text = audit.text().stdout
+    held, problems = text.index("held back for a reason"), text.index("nothing is meant to hold")
+    assert held < text.index("/busy", held) < problems < text.index("box/1/a", problems)
+
+
+def test_many_endpoints(audit, migrated_database):
+    for number in range(22):
+        make_late(migrated_database, migrated_database.insert_delivery(f"{URL}/{number}"))
+    assert len(audit(code=1)["overdue"]) == 22
+    text = audit.text().stdout
+    assert text.count("… and 2 more endpoints (--all)") == 2
+    assert text.count("no worker owns lane") == 20
+    text = audit.text("--all").stdout
+    assert "more endpoints" not in text and text.count("no worker owns lane") == 22
+
+
+def test_held_by_a_breaker_is_no_problem(audit, migrated_database, service, receiver):
+    server = receiver()
+    url = server.on("/down", *[answer(500)] * 99)
+    deliveries = [migrated_database.insert_delivery(url) for _ in range(20)]
+    service(migrated_database, {"endpoint": {"breaker_failures": 2}, "worker": {"lease": "1s"},
+                                "retry": {"initial_delay": "1h"}})
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT count(*) FROM webhook_workers WHERE problems::text LIKE '%%breakers%%'"))
+    untouched = [str(row["id"]) for row in migrated_database.rows() if row["attempts"] == 0]
+    assert set(untouched) < set(deliveries)
+    for delivery in untouched:
+        make_late(migrated_database, delivery)
+    found = audit()
+    assert states(found) == {url: "held"} and found["adds_up"]
+
+
+def test_role_of_the_worker_may_audit(run_postrider, config_file, migrated_database, postgres):
+    delivered(migrated_database)
+    admin = config_file(migrated_database)
+    postgres.execute("CREATE ROLE auditor LOGIN")
+    try:
+        assert run_postrider("migrate", "--grant", "auditor", "-c", admin).code == 0
+        migrated_database.url = postgres.url(migrated_database.name, user="auditor")
+        result = run_postrider("audit", "-c", config_file(migrated_database))
+        assert result.code == 0, result.stderr
+    finally:
+        migrated_database.execute("DROP OWNED BY auditor")
+        postgres.execute("DROP ROLE auditor")
