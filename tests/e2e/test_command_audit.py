@@ -179,6 +179,16 @@ def test_row_and_attempt_log_disagree(audit, migrated_database):
     assert what[second] == "attempt 7 is not in the attempt log"
 
 
+def test_contradictions_of_old_rows(audit, migrated_database):
+    """What is finished and older than --since is not looked at, what is pending always is."""
+    failed(migrated_database, last_error=None)
+    pending = migrated_database.insert_delivery(URL, next_retry_at="tomorrow", attempts=-1)
+    migrated_database.execute("UPDATE webhook_deliveries SET created_at = now() - interval '9 d',"
+                              " last_attempt_at = NULL, attempts = least(attempts, 0)")
+    assert [row["id"] for row in audit(code=1)["contradictions"]] == [pending]
+    assert audit("--since", "10d", code=1)["contradictions_total"] == 2
+
+
 def test_contradictions_beyond_the_limit_are_counted(audit, migrated_database):
     for _ in range(5):
         failed(migrated_database, last_error=None)
@@ -228,6 +238,18 @@ def test_what_retention_may_have_deleted_is_not_missed(audit, migrated_database)
     audit()
     migrated_database.execute("UPDATE webhook_balances SET audited_at = audited_at"
                               " - interval '2 days', created_on = created_on - 2")
+    by_hand(migrated_database, "DELETE FROM webhook_deliveries")
+    assert audit()["last_audit"]["missing"] == 0
+
+
+def test_retention_reaches_into_a_day_that_was_counted(audit, migrated_database):
+    old = delivered(migrated_database)
+    migrated_database.execute(
+        "UPDATE webhook_deliveries SET created_at = now() - interval '7 days' + interval '1 s',"
+        " last_attempt_at = now() - interval '6 days' WHERE id = %s", old)
+    assert audit()["total"]["inserted"] == 1
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT created_at < now() - interval '7 days' FROM webhook_deliveries"))
     by_hand(migrated_database, "DELETE FROM webhook_deliveries")
     assert audit()["last_audit"]["missing"] == 0
 
