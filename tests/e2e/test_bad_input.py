@@ -1,6 +1,5 @@
 """Bad rows and bad settings: each ends in a clear last_error or a refusal, and never stops the worker."""
 import datetime
-import glob
 import json
 import os
 import uuid
@@ -9,8 +8,9 @@ import psycopg2
 import pytest
 from conftest import migrate
 
-from harness import signing
+from harness import faketime, signing
 from harness.behaviours import answer
+from harness.faketime import Clock
 from harness.postgres import Postgres
 from harness.postrider import DEFAULT_SECRET, environment, peak_memory_mib
 
@@ -300,43 +300,33 @@ def test_error_of_the_database_for_one_row_does_not_stop_the_others(service, mig
     assert row["attempts"] == 1 and len(server.requests_to("/bad")) == 1
 
 
-def faketime_library():
-    found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
-    if not found:
-        pytest.skip("libfaketime is not installed: apt-get install libfaketime")
-    return found[0]
-
-
 class ClockPostgres(Postgres):
-    """A server whose clock can be set. Its processes read the offset from a file."""
+    """A server whose clock can be set."""
 
-    def offset_file(self):
-        return os.path.join(self.directory, "offset")
-
-    def set_clock(self, offset):
-        with open(self.offset_file(), "w", encoding="ascii") as file:
-            file.write(f"{offset}\n")
+    def __init__(self):
+        self.clock = None
+        super().__init__()
 
     def environment(self):
-        self.set_clock("+0")
-        return {**os.environ, "LD_PRELOAD": faketime_library(), "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                "FAKETIME_TIMESTAMP_FILE": self.offset_file()}
+        self.clock = Clock(os.path.join(self.directory, "offset"))
+        return {**os.environ, **self.clock.environment()}
 
 
 def test_clock_of_the_database_is_set_back(service, receiver):
     """By an hour, while rows arrive: those of after lie behind what has been read, and are sent."""
     server = receiver()
-    clock = ClockPostgres()
+    if faketime.library() is None:
+        pytest.skip("libfaketime is not installed: apt-get install libfaketime")
+    postgres = ClockPostgres()
     try:
-        clock.set_clock("+3600")
-        database = clock.create_database()
+        postgres.clock.set("+3600")
+        database = postgres.create_database()
         migrate(database)
         database.customer = database.insert_customer()
         started = service(database)
         before = database.insert_delivery(server.url("/before"))
         database.wait_for_status(before, "delivered")
-        clock.set_clock("+0")
+        postgres.clock.set("+0")
         # Its time must lie behind what the worker has read before.
         after = database.insert_delivery(server.url("/after"))
         row = database.row(after)
@@ -348,4 +338,4 @@ def test_clock_of_the_database_is_set_back(service, receiver):
         started.stop()
         database.close()
     finally:
-        clock.remove()
+        postgres.remove()

@@ -1,55 +1,26 @@
 """Through PgBouncer in transaction mode: no session state, no prepared statements by name."""
-import os
-import shutil
-import subprocess
-
-import psycopg2
 import pytest
 
+from harness import pgbouncer
 from harness.behaviours import answer, for_each_event
-from harness.process import die_with_parent
 from harness.statements import Statements
 from harness.wait import wait_for
 
 
 @pytest.fixture
 def bouncer(postgres):
-    program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if program is None:
+    if pgbouncer.program() is None:
         pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
-    directory = os.path.join(postgres.directory, "bouncer")
-    os.mkdir(directory)
-    os.chown(directory, *postgres.owner)
-    config = os.path.join(directory, "pgbouncer.ini")
-    with open(config, "w", encoding="ascii") as file:
-        file.write(f"[databases]\n* = host={postgres.directory} user=postgres\n"
-                   f"[pgbouncer]\nunix_socket_dir = {directory}\nlisten_addr =\n"
-                   "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
-                   "server_reset_query_always = 1\n")
-    process = subprocess.Popen([program, "-q", config], cwd="/", stdin=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, preexec_fn=die_with_parent,
-                               **postgres.account)
-
-    def url(database):
-        return f"postgresql://postgres@/{database.name}?host={directory}&port=6432"
-
-    def answers():
-        try:
-            psycopg2.connect(f"postgresql://postgres@/postgres?host={directory}&port=6432").close()
-            return True
-        except psycopg2.OperationalError:
-            return False
-    wait_for(answers, "PgBouncer to accept connections")
-    yield url
-    process.terminate()
-    process.wait()
-    shutil.rmtree(directory)
+    started = pgbouncer.PgBouncer(postgres)
+    started.wait_until_it_answers()
+    yield started
+    started.remove()
 
 
 def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, config_file):
     direct = database.url
     statements = Statements(database)
-    database.url = bouncer(database)
+    database.url = bouncer.url(database.name)
     config = config_file(database)
     assert run_postrider("migrate", "-c", config).code == 0
     database.customer = database.insert_customer()

@@ -1,8 +1,7 @@
 """What a database holds, in forms that can be compared."""
-import os
 import subprocess
 
-from harness.postgres import server_programs
+from harness.postgres import client_program
 
 RELATIONS = """
     SELECT c.relname, c.relkind::text, c.reloptions::text, pg_get_viewdef(c.oid) AS view
@@ -29,12 +28,6 @@ TRIGGERS = """
     WHERE NOT t.tgisinternal ORDER BY 1"""
 FUNCTIONS = """
     SELECT proname FROM pg_proc WHERE pronamespace = %s::regnamespace ORDER BY 1"""
-
-
-def client_program(name):
-    """psql or pg_dump: the one beside the server, else the one on the path."""
-    path = os.path.join(server_programs(), name)
-    return path if os.path.exists(path) else name
 
 
 def dump(database):

@@ -40,6 +40,12 @@ def server_programs():
     return max(directories, key=lambda name: float(name.split("/")[-2]))
 
 
+def client_program(name):
+    """psql or pg_dump: the one beside the server, else the one on the path."""
+    path = os.path.join(server_programs(), name)
+    return path if os.path.exists(path) else name
+
+
 def server_account():
     """Keyword arguments for subprocess, and (uid, gid): PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
@@ -50,11 +56,13 @@ def server_account():
 
 
 class Postgres:
-    """One server. The superuser is "postgres"; connections need no password."""
+    """One server. The superuser is "postgres"; connections need no password. following: the server
+    whose standby it becomes."""
 
     _pristine = None  # a data directory fresh from initdb, for the whole run
 
-    def __init__(self, **settings):
+    def __init__(self, following=None, **settings):
+        self.following = following
         self.account, self.owner = server_account()
         self.directory = tempfile.mkdtemp(prefix="postrider-pg-")
         os.chown(self.directory, *self.owner)
@@ -64,11 +72,21 @@ class Postgres:
         self.settings = {**SETTINGS, **settings}
         self.process = None
         self.databases = 0
+        self.make_data()
+        self.start()
+
+    def make_data(self):
+        """Puts the data there, from which the server starts."""
+        if self.following is not None:
+            subprocess.run(
+                [client_program("pg_basebackup"), "-D", self.data, "-R", "-X", "stream", "-c",
+                 "fast", "--no-sync", "-U", "postgres", "-h", self.following.directory],
+                check=True, cwd="/", stdout=subprocess.DEVNULL, **self.account)
+            return
         if self._pristine is None:
             self._initialise()
         # A copy is several times faster than another initdb.
         subprocess.run(["cp", "-a", self._pristine, self.data], check=True, **self.account)
-        self.start()
 
     def _initialise(self):
         directory = tempfile.mkdtemp(prefix="postrider-initdb-")

@@ -185,11 +185,12 @@ class Service:
     The end is judged in finish(): a clean stop must exit 0; a test that wants another end says so
     with expect_exit (a code, or a negative signal number). env changes the environment, None
     removes a variable; notify_socket is the name of the socket it is told of, open_files
-    are (soft, hard) limits.
+    are (soft, hard) limits, network is a descriptor of the network namespace it runs in.
+    start=False leaves the start to the test.
     """
 
     def __init__(self, database_url, changes=None, secret=DEFAULT_SECRET, env=None,
-                 notify_socket=None, open_files=None, wait=True):
+                 notify_socket=None, open_files=None, network=None, wait=True, start=True):
         self.directory = tempfile.mkdtemp(prefix="postrider-run-")
         self.database_url = database_url
         self.secret = secret
@@ -200,9 +201,11 @@ class Service:
         self.notify = NotifySocket(socket_name)
         self.env = {"NOTIFY_SOCKET": socket_name, **(env or {})}
         self.open_files = open_files
+        self.network = network
         self.expect_exit = 0
         self.process = None
-        self.start(wait)
+        if start:
+            self.start(wait)
 
     def start(self, wait=True):
         assert self.process is None
@@ -212,7 +215,7 @@ class Service:
                 [binary(), "run", "-c", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
                 env=environment(**self.env),
-                preexec_fn=with_open_files(self.open_files))
+                preexec_fn=with_open_files(self.open_files, self.network))
         if wait:
             self.wait_until_ready(ready + 1)
 

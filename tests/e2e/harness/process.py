@@ -4,7 +4,8 @@ import resource
 import signal
 
 PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent():
@@ -12,10 +13,13 @@ def die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def with_open_files(limits):
-    """A preexec_fn that also sets (soft, hard) limits of open files; None leaves them."""
+def with_open_files(limits, network=None):
+    """A preexec_fn that also sets (soft, hard) limits of open files; None leaves them. network: a
+    descriptor of the network namespace that the child is to live in."""
     def prepare():
         die_with_parent()
+        if network is not None and _libc.setns(network, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
         if limits is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     return prepare

@@ -197,10 +197,14 @@ class Receiver:
 
     tls: an ssl.SSLContext for the server side (see harness/certificates.py)
     default: the behaviour of paths without one
+    port: 0 takes a free one
     """
 
-    def __init__(self, tls=None, host="127.0.0.1", default=None):
+    connection_class = Connection
+
+    def __init__(self, tls=None, host="127.0.0.1", default=None, port=0):
         self.host = host
+        self.port = port
         self.scheme = "https" if tls else "http"
         self.requests = []
         self.connections = 0
@@ -217,7 +221,7 @@ class Receiver:
     def _run(self, tls, started):
         asyncio.set_event_loop(self.loop)
         self._server = self.loop.run_until_complete(self.loop.create_server(
-            lambda: Connection(self), self.host, 0, ssl=tls, backlog=512))
+            lambda: self.connection_class(self), self.host, self.port, ssl=tls, backlog=512))
         self.port = self._server.sockets[0].getsockname()[1]
         started.set()
         self.loop.run_forever()
