@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "db/hosts.h"
 #include "db/link_parts.h"
+#include "db/row.h"
 
 #define CONNECT_TIMEOUT_MS   10000
 #define RECONNECT_FIRST_MS   100
 #define RECONNECT_LONGEST_MS 5000
+#define READ_ONLY_PAUSE_MS   500
 
 static void link_connect(struct db_link *link);
 
@@ -52,6 +55,8 @@ static void link_to_down(struct db_link *link, const char *reason)
 {
     if (link->state == LINK_UP)
         link->pause_ms = RECONNECT_FIRST_MS;
+    else
+        link->first_host++; /* it came to nothing with this one */
     link_copy_message(link->reason, reason);
     free_socket_events(link);
     PQfinish(link->connection);
@@ -59,6 +64,7 @@ static void link_to_down(struct db_link *link, const char *reason)
     link->state = LINK_DOWN;
     link->is_direct = false;
     link->has_settings = false;
+    link->is_read_only = false;
     prepared_reset(&link->prepared);
     link->has_input = false;
     link->tell_up = false;
@@ -72,6 +78,18 @@ static void link_to_down(struct db_link *link, const char *reason)
 void link_lost(struct db_link *link)
 {
     link_to_down(link, PQerrorMessage(link->connection));
+}
+
+/* Where there is no other host, it is asked as often whether it takes writes now. */
+void link_leave_read_only(struct db_link *link, const char *reason)
+{
+    bool was_up = link->state == LINK_UP;
+
+    link_to_down(link, reason);
+    if (was_up)
+        link->first_host++;
+    link->pause_ms = READ_ONLY_PAUSE_MS;
+    set_timer(link, link->pause_ms);
 }
 
 void link_flush(struct db_link *link)
@@ -127,13 +145,22 @@ static void on_settings_answered(void *owner, const struct db_answer *answer)
     link->has_settings = answer->result == DB_ANSWERED;
 }
 
-/* A refusal is no reason to stay away: the next request will say it to somebody who reports it. */
+/*
+ * A refusal is no reason to stay away: the next request will say it to somebody who reports it. A
+ * standby is one: what is read there may be older than what was written. libpq's
+ * target_session_attrs leaves it out too, but a pooler may answer for a server that it had before.
+ */
 static void on_greeting_answered(void *owner, const struct db_answer *answer)
 {
     struct db_link *link = owner;
 
     if (answer->result == DB_LOST)
         return;
+    if (answer->result == DB_ANSWERED && row_is_true(answer->results[0], 0, 1)) {
+        link_leave_read_only(link, "the server is a standby, which is read-only; name all servers "
+                                   "in database.url, with target_session_attrs=read-write");
+        return;
+    }
     link->is_direct =
         answer->result == DB_ANSWERED &&
         strtol(PQgetvalue(answer->results[0], 0, 0), NULL, 10) == PQbackendPID(link->connection);
@@ -149,7 +176,7 @@ static void on_greeting_answered(void *owner, const struct db_answer *answer)
 
 static void link_to_greeting(struct db_link *link)
 {
-    struct db_statement process_id = {"SELECT pg_backend_pid()", 0, {NULL}};
+    struct db_statement greeting = {"SELECT pg_backend_pid(), pg_is_in_recovery()", 0, {NULL}};
 
     free_socket_events(link);
     link->socket = PQsocket(link->connection);
@@ -163,7 +190,7 @@ static void link_to_greeting(struct db_link *link)
     if (event_add(link->socket_event, NULL) != 0)
         bug("link events could not be set");
     /* When it fails the link is down again, and that will be told. */
-    (void)link_send_request(link, &process_id, 1, on_greeting_answered, link);
+    (void)link_send_request(link, &greeting, 1, on_greeting_answered, link);
 }
 
 static void on_socket_connecting(evutil_socket_t fd, short what, void *argument);
@@ -216,12 +243,20 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 /* What stands before dbname is a default that the URL may override; what stands after it is not. */
 static void link_connect(struct db_link *link)
 {
+    struct hosts hosts;
+    /* clang-format off */
     const char *const keywords[] = {
         "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};
-    const char *const values[] = {"postrider", "10", "5", "3", "20000", link->url, "UTF8", NULL};
+        "tcp_user_timeout", "dbname", "client_encoding", "host", "hostaddr", "port", NULL};
+
+    hosts_rotate(link->url, link->first_host, &hosts);
+    const char *const values[] = {
+        "postrider", "10", "5", "3",
+        "20000", link->url, "UTF8", hosts.host, hosts.hostaddr, hosts.port, NULL};
+    /* clang-format on */
 
     link->connection = PQconnectStartParams(keywords, values, 1);
+    hosts_free(&hosts);
     if (link->connection == NULL)
         bug("out of memory");
     PQsetNoticeReceiver(link->connection, ignore_notice, NULL);

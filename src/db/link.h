@@ -10,7 +10,9 @@
  * What libpq says without the server (no memory for a result, garbage instead of it), and answers
  * that do not fit what was asked, end the connection: they tell nothing of what has happened.
  * Callbacks come only from db_link_collect() and db_link_free(), never from inside db_link_send().
- * An event of the socket ends the loop turn; what it brought is for db_link_collect() to find.
+ * A server that is a standby, or refuses a request since it is read-only, is left for the next host
+ * of the URL (db/hosts.h). An event of the socket ends the loop turn; what it brought is for
+ * db_link_collect() to find.
  *
  * Through a pooler every transaction sets its search_path and planner switches for itself
  * (set_config, local), so nothing depends on session state and PgBouncer in transaction mode is

@@ -52,12 +52,14 @@ struct db_link {
     struct event *timer; /* reconnect, or time-out until it is up */
     int socket;
     int64_t pause_ms;
+    unsigned first_host; /* of the URL's: the next attempt begins with it */
     struct request_list requests;
     size_t outstanding;
     bool is_direct;
     bool has_settings; /* of the session */
     struct prepared prepared;
     bool has_input;
+    bool is_read_only; /* it refused a request for that */
     bool tell_up;
     bool tell_down;
     char reason[LINK_REASON_SIZE];
@@ -71,6 +73,9 @@ bool link_is_connected(const struct db_link *link);
 
 /* Closes the connection, for the reason that libpq gives. */
 void link_lost(struct db_link *link);
+
+/* Closes it since its server takes no writes; the next attempt begins with another host. */
+void link_leave_read_only(struct db_link *link, const char *reason);
 
 void link_flush(struct db_link *link);
 

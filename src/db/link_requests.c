@@ -2,8 +2,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
+
+#define SQLSTATE_READ_ONLY "25006"
 
 /*
  * First in every transaction ($2 = true), or once for the session of a direct link: that saves a
@@ -162,6 +165,7 @@ static void request_note_error(struct db_link *link, struct request *request,
     link_copy_message(request->message, primary != NULL ? primary : PQresultErrorMessage(result));
     snprintf(request->sqlstate, sizeof(request->sqlstate), "%s", state != NULL ? state : "");
     prepared_note_refusal(&link->prepared, request->sqlstate);
+    link->is_read_only |= strcmp(request->sqlstate, SQLSTATE_READ_ONLY) == 0;
 }
 
 /* What came is not what was asked for, so nobody knows what has happened: all of it is lost. */
@@ -272,6 +276,8 @@ void db_link_collect(struct db_link *link)
         /* Garbage closes the socket, which says nothing from then on. */
         if (link_is_connected(link) && PQstatus(link->connection) == CONNECTION_BAD)
             link_lost(link);
+        else if (link_is_connected(link) && link->is_read_only)
+            link_leave_read_only(link, "the server is read-only");
     }
     if (link->tell_up) {
         link->tell_up = false;

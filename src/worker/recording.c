@@ -143,9 +143,6 @@ static void note_refused(struct worker *worker, const struct db_answer *answer)
     if (is_no_records_fault(answer->sqlstate)) {
         report_refusal("writing outcomes was refused; they are kept and written again", answer);
         recording->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
-        /* A server that was demoted: connecting again finds the new primary of a multi-host URL. */
-        if (strcmp(answer->sqlstate, "25006") == 0)
-            db_link_reset(worker->writing, "the server is read-only");
     } else {
         if (count == 1)
             hold_record(worker, answer);

@@ -5,6 +5,8 @@ import signal
 import pytest
 
 from harness.behaviours import answer
+from harness.ports import silent_port
+from harness.postgres import Postgres
 from harness.wait import wait_for
 
 
@@ -194,4 +196,36 @@ def test_server_in_recovery_or_read_only_is_waited_for(service, own_postgres, ow
     own_database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                        " WHERE datname = current_database() AND pid <> pg_backend_pid()")
     own_database.wait_for_status(delivery, "delivered")
+    assert len(server.requests) == 1
+
+
+def test_first_host_of_several_does_not_answer(service, own_database, receiver):
+    """Its machine is gone, or hangs: nobody refuses the connection, so libpq would wait for it each
+    time. The next one is tried first then."""
+    server = receiver()
+    delivery = own_database.insert_delivery(server.url())
+    directory = own_database.server.directory
+    with silent_port() as port:
+        own_database.url = f"postgresql://postgres@/{own_database.name}" \
+            f"?host=127.0.0.1,{directory}&port={port},5432&target_session_attrs=read-write"
+        service(own_database)
+        own_database.wait_for_status(delivery, "delivered", limit_s=60)
+    assert len(server.requests) == 1
+
+
+def test_standby_is_left_for_the_primary(service, own_postgres, own_database, receiver):
+    """A URL with both of them, which does not say what is wanted: a standby can be read, but what is
+    there may be older than what was written."""
+    server = receiver()
+    delivery = own_database.insert_delivery(server.url())
+    standby = Postgres(following=own_postgres)
+    try:
+        own_database.url = f"postgresql://postgres@/{own_database.name}" \
+            f"?host={standby.directory},{own_postgres.directory}"
+        started = service(own_database)
+        own_database.wait_for_status(delivery, "delivered", limit_s=60)
+        assert started.log_lines("the server is a standby")
+        started.stop()
+    finally:
+        standby.remove()
     assert len(server.requests) == 1

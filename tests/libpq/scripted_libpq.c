@@ -639,6 +639,19 @@ int PQsocket(const PGconn *connection)
     return connection->is_bad ? -1 : connection->ours;
 }
 
+/* There is one server, so no list of hosts to choose from. */
+PQconninfoOption *PQconninfoParse(const char *url, char **message)
+{
+    (void)url;
+    (void)message;
+    return NULL;
+}
+
+void PQconninfoFree(PQconninfoOption *options)
+{
+    assert_null(options);
+}
+
 int PQbackendPID(const PGconn *connection)
 {
     return enter((PGconn *)connection, PQ_BACKEND_PID, "") == PQ_FAILS ? 0

@@ -71,14 +71,14 @@ static struct attempt *find_attempt(const struct pq_statement *statement)
 /* Answers with what it was asked, so that an answer that was given to another request shows. */
 static const char *on_statement(void *owner, const struct pq_statement *statement, PGresult *result)
 {
-    const char *pid[] = {"4711"};
+    const char *greeting[] = {"4711", "f"}; /* process, whether it is a standby */
     const char *echo[] = {statement->sql, statement->count > 0 ? statement->values[0] : NULL,
                           statement->count > 1 ? statement->values[1] : NULL};
 
     (void)owner;
     if (strstr(statement->sql, "pg_backend_pid") != NULL) {
         run.has_settings = run.course == COURSE_POOLED; /* they are in the same transaction */
-        pq_result_add_row(result, 1, pid);
+        pq_result_add_row(result, 2, greeting);
         return NULL;
     }
     run.has_settings |= strstr(statement->sql, "set_config") != NULL;
