@@ -1,0 +1,1 @@
+"""Faults while the whole program works, and an independent checker of what came of it."""

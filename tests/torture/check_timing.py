@@ -1,0 +1,55 @@
+"""Never earlier than the policy allows. How much later depends on the faults, and is only told."""
+import collections
+
+# Delays are whole milliseconds, and the wall clock that the database uses is steered.
+ROUNDING_S = 0.01
+
+
+def retries_keep_their_distance(evidence, view):
+    """By the ledger: a failure puts the row off by the policy's delay at least (or as long as the
+    receiver asks, up to max_delay), and the next request does not come before that time. And without
+    the database: between an answer and the next request is at least that delay."""
+    for row in evidence.rows.values():
+        requests = collections.defaultdict(list)
+        for request in view.requests_of(row):
+            requests[request.attempt].append(request)
+        for change in evidence.changes.get(row.id, ()):
+            if change.new_status != "pending" or change.new_attempts == change.old_attempts:
+                continue
+            number = change.new_attempts
+            least = evidence.rules(row.url).least_delay(number, _asked(requests[number]))
+            if change.next_retry - change.transaction_at < least - ROUNDING_S:
+                yield row.id, f"put off by {change.next_retry - change.transaction_at:.3f} s after" \
+                    f" attempt {number}, not {least:.3f}"
+            for request in requests[number + 1]:
+                if request.start < change.next_retry - ROUNDING_S:
+                    yield row.id, f"attempt {number + 1} came " \
+                        f"{change.next_retry - request.start:.3f} s before it was due"
+                if _has_failed_for_sure(requests[number]) and \
+                        request.start - requests[number][0].sent < least - ROUNDING_S:
+                    yield row.id, f"attempt {number + 1} came " \
+                        f"{request.start - requests[number][0].sent:.3f} s after the answer before"
+
+
+def _has_failed_for_sure(requests):
+    return len(requests) == 1 and requests[0].sent is not None and requests[0].sure \
+        and requests[0].status >= 300
+
+
+def _asked(requests):
+    if len(requests) == 1 and requests[0].sent is not None:
+        return requests[0].retry_after
+    return None
+
+
+def nothing_comes_before_its_time(evidence, view):
+    """A row that was inserted with a later next_retry_at."""
+    for transaction in evidence.transactions:
+        for intent in transaction.rows:
+            for request in view.requests_by_event.get(intent.event, ()):
+                if intent.delay and request.start < transaction.begun + intent.delay - ROUNDING_S:
+                    yield intent.id, f"sent {request.start - transaction.begun:.3f} s after it was" \
+                        f" inserted, delayed by {intent.delay:.3f}"
+
+
+RULES = [retries_keep_their_distance, nothing_comes_before_its_time]

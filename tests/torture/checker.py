@@ -1,0 +1,29 @@
+"""Judges a run from its evidence alone: journals and tables, nothing that the program says of itself.
+
+A rule is a function of (evidence, view) that yields findings; the files check_*.py have them by
+subject, each with the reason for what it allows.
+"""
+from dataclasses import dataclass
+
+from torture import (check_duplicates, check_limits, check_producers, check_records, check_timing,
+                     check_workers)
+from torture.view import View
+
+RULES = [rule for module in (check_producers, check_records, check_duplicates, check_limits,
+                             check_timing, check_workers) for rule in module.RULES]
+
+
+@dataclass
+class Violation:
+    rule: str
+    row: str  # the id of the guilty row, or None
+    text: str
+
+
+def check(evidence):
+    """All violations, in the order of the rules."""
+    view = View(evidence)
+    found = []
+    for rule in RULES:
+        found += [Violation(rule.__name__, row, text) for row, text in rule(evidence, view)]
+    return found

@@ -1,0 +1,102 @@
+"""Faults of the database: crashes, lost sessions, refused statements, a full disk, another primary."""
+import contextlib
+import time
+
+import psycopg2
+
+from torture import disk
+from torture.cluster import WORKER
+
+# Sessions of workers. PgBouncer's are among them.
+SESSIONS = f"FROM pg_stat_activity WHERE usename = '{WORKER}'"
+
+
+def crash(scene, dice, note):
+    """An immediate stop, which is a crash to the server, and recovery."""
+    scene.cluster.primary.stop("immediate")
+    time.sleep(dice.choice((0, 0, dice.uniform(0, scene.fleet.lease + 2))))
+    scene.cluster.primary.start()
+
+
+def restart(scene, dice, note):
+    scene.cluster.primary.restart("fast")
+
+
+def terminate(scene, dice, note):
+    """Backends are ended, some or all, several times in a row."""
+    for _ in range(dice.randint(1, 4)):
+        scene.query(f"SELECT pg_terminate_backend(pid) {SESSIONS}"
+                    f" AND random() < {dice.choice((0.3, 1))}")
+        time.sleep(dice.uniform(0, 0.5))
+
+
+def cancel(scene, dice, note):
+    """Statements end with an error, as at a statement_timeout, whatever they are doing."""
+    until = time.monotonic() + dice.uniform(0.5, 1.5)
+    while time.monotonic() < until:
+        scene.query(f"SELECT pg_cancel_backend(pid) {SESSIONS} AND state = 'active'")
+        time.sleep(dice.uniform(0, 0.03))
+
+
+@contextlib.contextmanager
+def _transaction(scene):
+    connection = scene.cluster.connect()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '10s'")
+            yield cursor
+        connection.rollback()
+    finally:
+        connection.close()
+
+
+def lock_table(scene, dice, note):
+    """For longer than the workers' lock_timeout of two seconds."""
+    with _transaction(scene) as cursor:
+        cursor.execute("LOCK TABLE webhook_deliveries IN ACCESS EXCLUSIVE MODE")
+        time.sleep(dice.uniform(1, 4))
+
+
+def lock_rows(scene, dice, note):
+    """Some of those that are about to be written, for longer than the workers' lock_timeout."""
+    with _transaction(scene) as cursor:
+        cursor.execute("SELECT id FROM webhook_deliveries WHERE status = 'pending'"
+                       f" AND random() < 0.5 LIMIT {dice.randint(1, 40)} FOR UPDATE SKIP LOCKED")
+        note({"rows": cursor.rowcount})
+        time.sleep(dice.uniform(1, 5))
+
+
+def disk_full(scene, dice, note):
+    node = scene.cluster.primary
+    disk.fill(node)
+    time.sleep(dice.uniform(1.5, 4))
+    disk.clear(node)
+    # What failed is seen in the log: a disk with room left in its pages would be no fault.
+    note({"errors": node.log().count("No space left on device")})
+
+
+def promote(scene, dice, note):
+    """The primary vanishes; its standby takes over, and a new standby its place."""
+    lost = scene.cluster.fail_over()
+    time.sleep(dice.uniform(0, 2))
+    scene.cluster.rebuild(lost)
+
+
+def _no_disk(scene):
+    return None if disk.is_possible() else "this machine forbids mounts"
+
+
+def _no_standby(scene):
+    return None if scene.cluster.standby else "there is no standby"
+
+
+KINDS = {
+    "pg-crash": ("database", crash, None),
+    "pg-restart": ("database", restart, None),
+    "terminate": ("database", terminate, None),
+    "cancel": ("database", cancel, None),
+    "lock-table": ("database", lock_table, None),
+    "lock-rows": ("database", lock_rows, None),
+    "disk-full": ("database", disk_full, _no_disk),
+    "promote": ("database", promote, _no_standby),
+}

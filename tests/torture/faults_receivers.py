@@ -1,0 +1,31 @@
+"""Faults of a receiver: it dies and comes back, hangs, lies, fails."""
+import time
+
+
+def _misbehave(mode, longest_s):
+    def fault(scene, dice, note):
+        receiver = dice.choice(scene.receivers)
+        note({"receiver": receiver.name})
+        receiver.set_mode(mode)
+        time.sleep(dice.uniform(0.5, longest_s))
+        receiver.set_mode("calm")
+    return fault
+
+
+def die(scene, dice, note):
+    receiver = dice.choice(scene.receivers)
+    note({"receiver": receiver.name})
+    scene.journal.append("receiver killing", receiver=receiver.name)
+    receiver.kill()
+    scene.journal.append("receiver killed", receiver=receiver.name)
+    time.sleep(dice.uniform(0, 2))
+    scene.start_receiver(receiver)
+    scene.journal.append("receiver back", receiver=receiver.name)
+
+
+KINDS = {
+    "receiver-dies": ("receivers", die, None),
+    "receiver-hangs": ("receivers", _misbehave("hang", 3), None),
+    "receiver-lies": ("receivers", _misbehave("lie", 3), None),
+    "receiver-fails": ("receivers", _misbehave("error", 2), None),
+}

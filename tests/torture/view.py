@@ -1,0 +1,146 @@
+"""Questions that several rules ask of the evidence."""
+import bisect
+import collections
+
+from torture.evidence import DATABASE_FAULTS
+
+# An answer is read, gathered for 20 ms and committed. The rest is for a machine that is busy with
+# everything else, and for the sanitizers.
+WRITTEN_WITHIN_S = 1.5
+# Between what a process does and what another one sees of it, when neither is disturbed.
+TRANSIT_S = 0.3
+
+
+# A standby that is away or a primary that is lost, another statement that waits for a lock, the end of
+# a transaction that does not arrive.
+HOLDING_UP = ("promote", "pg-crash", "pg-restart", "lock-table", "lock-rows", "partition")
+
+
+def concerns(fault, life):
+    """Whether a fault of the database is one for this life, too: some are of one worker's way to it."""
+    worker = fault.facts.get("worker")
+    return worker is None or life is None or worker == life.split(".")[0]
+
+
+class View:
+    def __init__(self, evidence):
+        self.evidence = evidence
+        self.rows_by_event = {row.event: row for row in evidence.rows.values()}
+        self.requests_by_event = collections.defaultdict(list)
+        for request in evidence.requests:
+            self.requests_by_event[request.event].append(request)
+        self._lane_changes = collections.defaultdict(list)
+        for change in evidence.lanes:
+            self._lane_changes[change.lane].append(change)
+        self._lane_times = {lane: [change.at for change in changes]
+                            for lane, changes in self._lane_changes.items()}
+        self._database_faults = [fault for fault in evidence.faults
+                                 if fault.kind in DATABASE_FAULTS]
+        self._losses = self._losses_by_life()
+
+    def requests_of(self, row):
+        return self.requests_by_event.get(row.event, [])
+
+    # Who owns a lane
+
+    def owner_at(self, lane, time):
+        position = bisect.bisect_right(self._lane_times.get(lane, []), time)
+        return self._lane_changes[lane][position - 1].new if position > 0 else None
+
+    def takeovers(self, lane, life):
+        """The times at which others took the lane from a life that had not given it."""
+        return [change.at for change in self._lane_changes[lane]
+                if change.old == life and change.new not in (None, life)]
+
+    def lost_lane_at(self, request, lane):
+        """When the request's worker lost the lane to another: before the request began, and it has
+        not had the lane again since, or for the first time after. None: never."""
+        before = [change for change in self._lane_changes[lane] if change.at <= request.start
+                  and request.life in (change.old, change.new)]
+        if before and before[-1].new != request.life:
+            return before[-1].at if before[-1].new is not None else None
+        return next((time for time in self.takeovers(lane, request.life)
+                     if time > request.start), None)
+
+    def has_owned(self, life, lane):
+        return any(change.new == life for change in self._lane_changes[lane])
+
+    # What can lose an outcome (guarantee 2)
+
+    def _losses_by_life(self):
+        losses = {}
+        for life in self.evidence.lives.values():
+            # A stop loses something only when it says so: it ends with another status than 0 when
+            # outcomes could not be written.
+            if life.how == "killed" or (life.how == "stopped" and life.status != 0):
+                losses[life.name] = life.end
+        return losses
+
+    def death_of(self, life):
+        """When the life ended so that what it knew was lost, else None."""
+        return self._losses.get(life)
+
+    def loss_times(self, request, lane):
+        """When the outcome of this request could be lost: its worker died, or its lane was taken."""
+        times = self.takeovers(lane, request.life)
+        death = self._losses.get(request.life)
+        return sorted(times + ([death] if death is not None else []))
+
+    def recorded_at(self, request, row_id):
+        """When the row was first written with this attempt or a later one; None: never."""
+        for change in self.evidence.changes.get(row_id, ()):
+            if change.new_attempts >= request.attempt and change.at >= request.start - TRANSIT_S:
+                return change.at
+        return None
+
+    def is_database_disturbed(self, life, begin, end):
+        """Whether a fault of the database, or of the life's way to it, overlaps with the time. life
+        None: any."""
+        return any(fault.begun <= end and fault.ended + WRITTEN_WITHIN_S >= begin
+                   and concerns(fault, life) for fault in self._database_faults)
+
+    def is_commit_held_up(self, life, begin, end):
+        """Whether what was written at begin can have become visible after end only: a fault that
+        keeps a transaction from its end lasted all that time."""
+        return any(fault.kind in HOLDING_UP and concerns(fault, life)
+                   and fault.begun <= begin + TRANSIT_S
+                   and fault.ended + WRITTEN_WITHIN_S >= end for fault in self._database_faults)
+
+    def frozen_time(self, life, begin, end):
+        """The (from, to) in which the life was frozen within the time, else None."""
+        known = self.evidence.lives.get(life)
+        for start, stop in known.frozen if known else ():
+            stop = float("inf") if stop is None else stop
+            if start <= end and stop >= begin:
+                return start, stop
+        return None
+
+    def is_loss(self, request, row, before):
+        """Whether the outcome of this request was lost, so that it had to be sent again until before:
+
+        at a time between its begin and the other request its worker died or lost the row's lane,
+        and then its outcome was not yet written. That is so while it is in flight, and for 20 ms and
+        a transaction after (README, guarantee 2) - longer only while the database did not take what
+        was to be written, or the worker was frozen.
+        """
+        recorded = self.recorded_at(request, row.id)
+        for time in self.loss_times(request, row.lane):
+            if time > before + TRANSIT_S or time < request.start - TRANSIT_S:
+                continue
+            # A transaction counts from its end, the ledger knows when it wrote.
+            if recorded is not None and recorded <= time - TRANSIT_S \
+                    and not self.is_commit_held_up(request.life, recorded, time - TRANSIT_S):
+                continue
+            done = request.sent if request.sent is not None else request.end
+            if done is None or time - done <= WRITTEN_WITHIN_S \
+                    or self.is_database_disturbed(request.life, done, time) \
+                    or self.frozen_time(request.life, done, time):
+                return True
+        return False
+
+    def is_stray(self, request, row):
+        """A request that was under way when its worker fell asleep, and went on when it awoke: after
+        the lane had been taken."""
+        lost = self.lost_lane_at(request, row.lane)
+        return lost is not None and lost <= request.start + TRANSIT_S \
+            and self.frozen_time(request.life, lost, request.start + TRANSIT_S) is not None
