@@ -13,6 +13,7 @@
 #define REFRESH_PAUSE_US 250000
 #define REFRESH_BUDGET   128
 #define REAP_BUDGET      5000
+#define EVICT_TRIES      8
 
 /* A customer and a URL; PostgreSQL's texts have less than 1 GiB. */
 #define KEY_MAX_BYTES (((size_t)1 << 30) + 64)
@@ -94,6 +95,64 @@ struct endpoint *endpoint_find(struct endpoints *endpoints, const char *customer
     return endpoint;
 }
 
+static void endpoint_set_held(struct endpoints *endpoints, struct endpoint *endpoint, bool is_held)
+{
+    if (endpoint->is_held == is_held)
+        return;
+    endpoint->is_held = is_held;
+    if (is_held)
+        TAILQ_INSERT_TAIL(&endpoints->held, endpoint, in_held);
+    else
+        TAILQ_REMOVE(&endpoints->held, endpoint, in_held);
+}
+
+static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+{
+    if (endpoint->known != 0)
+        bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->known);
+    TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
+    endpoints->counts[endpoint->state]--;
+    /* As in delivery_free(): uthash frees its table with the last entry alone. */
+    HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
+    backlog_remove(&endpoints->backlogs, &endpoint->backlog);
+    if (endpoint->note != ENDPOINT_NOTE_NOTHING)
+        TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
+    endpoint_set_held(endpoints, endpoint, false);
+    scheduler_entry_remove(&endpoints->scheduler, &endpoint->scheduled, now_us);
+    origin_give_back(&endpoints->origins, &endpoints->scheduler, endpoint->origin);
+    endpoint_settings_free(&endpoint->settings);
+    free(endpoint->key);
+    free(endpoint);
+}
+
+/* Nothing refers to it but lists that it can be taken from. */
+static bool is_free(const struct endpoint *endpoint)
+{
+    return endpoint->state == ENDPOINT_IDLE && endpoint->known == 0 &&
+           endpoint->note == ENDPOINT_NOTE_NOTHING && !endpoint->backlog.is_awaited;
+}
+
+/*
+ * Room for one more. A proven one is spared as long as its settings could be of use: without it,
+ * its next delivery would be one of a stranger.
+ */
+static void make_room(struct endpoints *endpoints, int64_t now_us)
+{
+    for (int i = 0; i < EVICT_TRIES && HASH_CNT(by_key, endpoints->by_key) >= ENDPOINTS_MAX; i++) {
+        struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_IDLE]);
+
+        if (endpoint == NULL)
+            return;
+        if (is_free(endpoint) && (endpoint->backlog.standing != STANDING_PROVEN ||
+                                  now_us - endpoint->used_us >= ENDPOINT_FRESH_US)) {
+            if (backlog_is_held(&endpoint->backlog))
+                endpoints->full_us = now_us + ENDPOINTS_FULL_US;
+            endpoint_free(endpoints, endpoint, now_us);
+        } else
+            endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
+    }
+}
+
 struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
                               int64_t now_us)
 {
@@ -102,6 +161,7 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
 
     if (endpoint != NULL)
         return endpoint;
+    make_room(endpoints, now_us);
     endpoint = memory_new(1, sizeof(*endpoint));
     TAILQ_INIT(&endpoint->waiting);
     endpoint->key = memory_copy(endpoints->key.data, key_length);
@@ -177,17 +237,6 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
         endpoint_set_state(endpoints, endpoint, ENDPOINT_LOADING);
     }
     return endpoint;
-}
-
-static void endpoint_set_held(struct endpoints *endpoints, struct endpoint *endpoint, bool is_held)
-{
-    if (endpoint->is_held == is_held)
-        return;
-    endpoint->is_held = is_held;
-    if (is_held)
-        TAILQ_INSERT_TAIL(&endpoints->held, endpoint, in_held);
-    else
-        TAILQ_REMOVE(&endpoints->held, endpoint, in_held);
 }
 
 static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint *endpoint,
@@ -281,23 +330,11 @@ void endpoints_expire(struct endpoints *endpoints)
         at->is_loaded = false;
 }
 
-static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+/* By settings that are so old nothing is sent. */
+static void endpoint_unload(struct endpoint *endpoint)
 {
-    if (endpoint->known != 0)
-        bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->known);
-    TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
-    endpoints->counts[endpoint->state]--;
-    /* As in delivery_free(): uthash frees its table with the last entry alone. */
-    HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
-    backlog_remove(&endpoints->backlogs, &endpoint->backlog);
-    if (endpoint->note != ENDPOINT_NOTE_NOTHING)
-        TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
-    endpoint_set_held(endpoints, endpoint, false);
-    scheduler_entry_remove(&endpoints->scheduler, &endpoint->scheduled, now_us);
-    origin_give_back(&endpoints->origins, &endpoints->scheduler, endpoint->origin);
-    endpoint_settings_free(&endpoint->settings);
-    free(endpoint->key);
-    free(endpoint);
+    endpoint->is_loaded = false;
+    endpoint_settings_rest(&endpoint->settings);
 }
 
 static int64_t keep_us(const struct endpoint *endpoint)
@@ -315,11 +352,14 @@ void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
     for (size_t i = 0; i < count && i < REAP_BUDGET; i++) {
         struct endpoint *endpoint = TAILQ_FIRST(idle);
 
-        if (endpoint->known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
-            !backlog_is_held(&endpoint->backlog) && now_us - endpoint->used_us >= keep_us(endpoint))
+        if (is_free(endpoint) && !backlog_is_held(&endpoint->backlog) &&
+            now_us - endpoint->used_us >= keep_us(endpoint)) {
             endpoint_free(endpoints, endpoint, now_us);
-        else
-            endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
+            continue;
+        }
+        if (is_free(endpoint) && now_us - endpoint->loaded_us >= ENDPOINT_FRESH_US)
+            endpoint_unload(endpoint);
+        endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
     }
 }
 

@@ -14,6 +14,11 @@
  * deliveries and settings may send is core/scheduler.h's decision: windows, rate limits, breakers.
  * One whose settings have a hold is held: it has at most a row waiting, for which its settings are
  * asked for again and again, and sends nothing until they have none.
+ *
+ * Customers choose how many there are: a URL may be another one for each delivery. Beyond
+ * ENDPOINTS_MAX a new one takes the place of one that has nothing here but what it is remembered
+ * for. Rows of the backlog of such a one are found again by a sweep. Memory: 2 KB for each, and as
+ * much again for those whose settings are loaded.
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_H
 #define POSTRIDER_WORKER_ENDPOINT_H
@@ -34,6 +39,12 @@
 #define ENDPOINT_REFRESH_US 2000000
 #define ENDPOINT_FRESH_US   5000000
 #define ENDPOINT_KEEP_US    60000000
+
+/* So many are remembered by these times; more only when they can't be spared. */
+#define ENDPOINTS_MAX 65536
+
+/* For so long after a backlog has been given up, sweeps bring rows that were here before. */
+#define ENDPOINTS_FULL_US 10000000
 
 /* One that is in trouble is remembered longer: its breaker must not be forgotten. */
 #define ENDPOINT_KEEP_TROUBLED_US 3600000000
@@ -85,6 +96,7 @@ struct endpoints {
     struct endpoint_list noted;
     struct endpoint_list held; /* in the order of their beginning */
     int64_t refreshed_us;      /* the last look for old settings */
+    int64_t full_us;           /* until then: a backlog was given up to make room */
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
     struct backlogs backlogs;
@@ -97,7 +109,7 @@ void endpoints_free(struct endpoints *endpoints);
 /* Of a configuration: slots are requests in flight at one time. */
 void endpoints_set_limits(struct endpoints *endpoints, const struct config *config, size_t slots);
 
-/* Finds or makes it. */
+/* Finds or makes it, which may free another one without deliveries. */
 struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
                               int64_t now_us);
 

@@ -10,7 +10,7 @@
 #include "db/endpoints.h"
 #include "http/url.h"
 
-void endpoint_settings_free(struct endpoint_settings *settings)
+void endpoint_settings_rest(struct endpoint_settings *settings)
 {
     for (size_t i = 0; i < settings->headers_count; i++) {
         free(settings->headers[i].name);
@@ -18,6 +18,14 @@ void endpoint_settings_free(struct endpoint_settings *settings)
     }
     free(settings->headers);
     signer_free(settings->signer);
+    settings->headers = NULL;
+    settings->headers_count = 0;
+    settings->signer = NULL;
+}
+
+void endpoint_settings_free(struct endpoint_settings *settings)
+{
+    endpoint_settings_rest(settings);
     free(settings->problem);
     free(settings->hold);
     *settings = (struct endpoint_settings){.headers = NULL};

@@ -49,6 +49,9 @@ bool endpoint_settings_check_url(struct endpoint_settings *settings, const struc
 /* Nothing is sent any more, for this reason. */
 void endpoint_settings_set_problem(struct endpoint_settings *settings, const char *problem);
 
+/* Until they are loaded again: gives up what takes memory and is of no use to old settings. */
+void endpoint_settings_rest(struct endpoint_settings *settings);
+
 void endpoint_settings_free(struct endpoint_settings *settings);
 
 #endif

@@ -177,13 +177,15 @@ static void note_forward(struct worker *worker, const PGresult *result, struct f
 static void note_scan(struct worker *worker, const PGresult *result, struct finder_yield *yield)
 {
     struct finding *finding = &worker->finding;
+    /* Backlogs had to be given up: what is found is mostly what was here before. */
+    bool is_full = worker->now_us < worker->endpoints.full_us;
 
     for (int i = 0; i < PQntuples(result); i++) {
         struct due_key key = due_key_at(result, i);
 
         yield->rows[key.lane]++;
         finder_note_row(&finding->finder, &finding->plan, key.lane, key.next_retry_at, key.id);
-        yield->known += !note_key(worker, &key);
+        yield->known += !note_key(worker, &key) || is_full;
     }
 }
 

@@ -21,7 +21,7 @@
 #include "worker/supervision.h"
 #include "worker/waking.h"
 
-#define REAP_PAUSE_US 10000000
+#define REAP_PAUSE_US 1000000
 
 /* When the drain is over but outcomes can't be written, they get this much longer. */
 #define LAST_WRITE_US 2000000

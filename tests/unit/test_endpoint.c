@@ -171,6 +171,80 @@ static void test_unused_endpoint_is_loaded_once_more_and_freed(void **state)
     end(&fixture);
 }
 
+static struct endpoint *get_numbered(struct fixture *fixture, int number, int64_t now_us)
+{
+    char url[64];
+
+    snprintf(url, sizeof(url), "https://shop.example/%d", number);
+    return endpoint_get(&fixture->endpoints, CUSTOMER, url, now_us);
+}
+
+/* A URL for each delivery: whoever is remembered for nothing but trouble makes room. */
+static void test_there_are_not_more_than_can_be_remembered(void **state)
+{
+    struct fixture fixture;
+    struct position position;
+    struct endpoint *in_flight;
+    struct delivery *delivery;
+
+    (void)state;
+    begin(&fixture);
+    in_flight = push(&fixture, "https://flies.example/", 0);
+    delivery = TAILQ_FIRST(&in_flight->waiting);
+    endpoint_remove(&fixture.endpoints, delivery, 0);
+    push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    assert_int_equal(send_all(&fixture, 0), 1); /* it answers: proven */
+    endpoint_note_standing(&fixture.endpoints, endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    push(&fixture, "https://waits.example/", 0);
+    position_set(&position, "2026-01-01", "1");
+    for (int i = 0; i < ENDPOINTS_MAX + 1000; i++) {
+        struct endpoint *endpoint = get_numbered(&fixture, i, S);
+        char hash[24];
+
+        snprintf(hash, sizeof(hash), "%d", i);
+        endpoint_note_standing(&fixture.endpoints, endpoint);
+        assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, hash,
+                                    0, &position, 0)); /* all of them have a backlog */
+    }
+    assert_int_equal(HASH_CNT(by_key, fixture.endpoints.by_key), ENDPOINTS_MAX);
+    assert_int_equal(fixture.endpoints.full_us, S + ENDPOINTS_FULL_US);
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, "https://shop.example/0"));
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, "https://waits.example/"));
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    for (int i = 0; i < ENDPOINTS_MAX + 1000; i++)
+        get_numbered(&fixture, -1 - i, 6 * S);
+    assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, "https://flies.example/"),
+                     in_flight);
+    delivery_drop(&fixture.deliveries, delivery);
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL)); /* not used for so long */
+    end(&fixture);
+}
+
+/* A refill that was asked for comes back to it. */
+static void test_awaited_refill_keeps_its_endpoint(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+    struct position position;
+
+    (void)state;
+    begin(&fixture);
+    endpoint = endpoint_get(&fixture.endpoints, CUSTOMER, URL, 0);
+    endpoint_note_standing(&fixture.endpoints, endpoint);
+    position_set(&position, "2026-01-01", "1");
+    backlogs_set_rows_ahead(&fixture.endpoints.backlogs, 1000);
+    assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, "7", 0,
+                                &position, 0));
+    assert_ptr_equal(backlogs_next_hungry(&fixture.endpoints.backlogs), &endpoint->backlog);
+    assert_true(backlog_begin_refill(&fixture.endpoints.backlogs, &endpoint->backlog, 8, 8) > 0);
+    for (int i = 0; i < ENDPOINTS_MAX * 2; i++)
+        get_numbered(&fixture, i, 100 * S);
+    assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, URL), endpoint);
+    backlog_end_refill(&fixture.endpoints.backlogs, &endpoint->backlog, 0, NULL);
+    end(&fixture);
+}
+
 /* One without rows is not asked for again and again while the database doesn't answer. */
 static void test_failed_load_of_an_unused_endpoint_is_its_last(void **state)
 {
@@ -296,6 +370,8 @@ int main(void)
         cmocka_unit_test(test_old_settings_are_loaded_behind_a_lone_row),
         cmocka_unit_test(test_too_old_settings_are_waited_for),
         cmocka_unit_test(test_unused_endpoint_is_loaded_once_more_and_freed),
+        cmocka_unit_test(test_there_are_not_more_than_can_be_remembered),
+        cmocka_unit_test(test_awaited_refill_keeps_its_endpoint),
         cmocka_unit_test(test_failed_load_of_an_unused_endpoint_is_its_last),
         cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
         cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),
