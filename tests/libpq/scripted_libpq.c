@@ -17,6 +17,7 @@
 struct transaction {
     STAILQ_ENTRY(transaction) entry;
     struct pq_statement statements[16];
+    bool is_prepare[16];
     int count;
     bool is_refused; /* by the server */
     bool is_spoilt;  /* the client was not given all of its results */
@@ -442,7 +443,8 @@ static PGresult *execute_prepare(PGconn *connection, const struct command *comma
 static void commit(const struct transaction *transaction)
 {
     for (int i = 0; i < transaction->count && script.server.on_commit != NULL; i++)
-        script.server.on_commit(script.server.owner, &transaction->statements[i]);
+        if (!transaction->is_prepare[i])
+            script.server.on_commit(script.server.owner, &transaction->statements[i]);
 }
 
 static void send_result(PGconn *connection, const struct command *command)
@@ -773,6 +775,7 @@ static struct command *command_add(PGconn *connection, enum command_kind kind, c
     } else {
         assert_true(transaction->count < (int)ARRAY_LENGTH(transaction->statements));
         command->statement = transaction->count;
+        transaction->is_prepare[transaction->count] = kind == COMMAND_PREPARE;
         statement_copy(&transaction->statements[transaction->count++], sql, count, values);
     }
     STAILQ_INSERT_TAIL(&connection->unsent, command, entry);
@@ -935,8 +938,9 @@ static void note_given(const struct parcel *parcel)
     if (!parcel->is_sync || transaction->is_spoilt || script.server.on_answered == NULL)
         return;
     for (int i = 0; i < transaction->count; i++)
-        script.server.on_answered(script.server.owner, &transaction->statements[i],
-                                  transaction->is_refused);
+        if (!transaction->is_prepare[i])
+            script.server.on_answered(script.server.owner, &transaction->statements[i],
+                                      transaction->is_refused);
 }
 
 static PGresult *take_received(PGconn *connection)
