@@ -16,6 +16,11 @@ int every_place_tell(void **state)
     return 0;
 }
 
+static const char *way(bool is_eager)
+{
+    return is_eager ? "done at once" : "done when it is answered";
+}
+
 static bool is_at_call(const struct pq_fault *fault)
 {
     return fault->kind < PQ_FIRST_AT_SENT;
@@ -34,50 +39,48 @@ static int describe(char *out, size_t size, const struct pq_fault *fault,
                              fault->at < honest->count ? honest->calls[fault->at] : "beyond");
 }
 
-static void replay(const struct exchange *exchange, const struct pq_trace *honest,
+static void replay(const struct exchange *exchange, bool is_eager, const struct pq_trace *honest,
                    const struct pq_fault *faults, int count)
 {
-    for (int is_eager = 0; is_eager <= 1; is_eager++) {
-        const struct exchange_script script = {is_eager != 0, honest, faults, count, NULL};
-        int length = snprintf(current, sizeof(current), "%s, %s", exchange->name,
-                              is_eager != 0 ? "done at once" : "done when it is answered");
-        bool has_struck = false;
+    const struct exchange_script script = {is_eager, honest, faults, count, NULL};
+    int length = snprintf(current, sizeof(current), "%s, %s", exchange->name, way(is_eager));
+    bool has_struck = false;
 
-        for (int i = 0; i < count; i++)
-            length +=
-                describe(current + length, sizeof(current) - (size_t)length, &faults[i], honest);
-        exchange->run(exchange, &script);
-        for (int i = 0; i < count; i++)
-            has_struck |= pq_has_struck(i);
-        check_case(has_struck, "no fault has struck");
-        scripts++;
-    }
+    for (int i = 0; i < count; i++)
+        length += describe(current + length, sizeof(current) - (size_t)length, &faults[i], honest);
+    exchange->run(exchange, &script);
+    for (int i = 0; i < count; i++)
+        has_struck |= pq_has_struck(i);
+    check_case(has_struck, "no fault has struck");
     current[0] = '\0';
+    scripts++;
 }
 
-struct pq_trace every_place_honest(const struct exchange *exchange)
+struct pq_trace every_place_honest(const struct exchange *exchange, bool is_eager)
 {
     struct pq_trace honest;
-    const struct exchange_script script = {.trace = &honest};
+    const struct exchange_script script = {.is_eager = is_eager, .trace = &honest};
 
-    snprintf(current, sizeof(current), "%s, without a fault", exchange->name);
+    snprintf(current, sizeof(current), "%s, %s, without a fault", exchange->name, way(is_eager));
     exchange->run(exchange, &script);
     current[0] = '\0';
     return honest;
 }
 
-static void every_call(const struct exchange *exchange, const struct pq_trace *honest)
+static void every_call(const struct exchange *exchange, bool is_eager,
+                       const struct pq_trace *honest)
 {
     for (int at = 0; at < honest->count; at++)
         for (int kind = PQ_FIRST_AT_CALL; kind < PQ_FIRST_AT_SENT; kind++) {
             struct pq_fault fault = {(enum pq_fault_kind)kind, at, NULL};
 
             if (pq_can_strike(fault.kind, honest->functions[at]))
-                replay(exchange, honest, &fault, 1);
+                replay(exchange, is_eager, honest, &fault, 1);
         }
 }
 
-static void every_answer(const struct exchange *exchange, const struct pq_trace *honest)
+static void every_answer(const struct exchange *exchange, bool is_eager,
+                         const struct pq_trace *honest)
 {
     for (int at = 0; at < honest->sent; at++)
         for (int kind = PQ_FIRST_AT_SENT; kind < PQ_FAULT_KINDS; kind++) {
@@ -89,43 +92,54 @@ static void every_answer(const struct exchange *exchange, const struct pq_trace 
                 struct pq_fault fault = {(enum pq_fault_kind)kind, at,
                                          has_state ? sqlstates[i] : NULL};
 
-                replay(exchange, honest, &fault, 1);
+                replay(exchange, is_eager, honest, &fault, 1);
             }
         }
 }
 
 void every_place(const struct exchange *exchange)
 {
-    struct pq_trace honest = every_place_honest(exchange);
+    for (int is_eager = 0; is_eager <= 1; is_eager++) {
+        struct pq_trace honest = every_place_honest(exchange, is_eager != 0);
 
-    scripts = 0;
-    every_call(exchange, &honest);
-    every_answer(exchange, &honest);
-    print_message("%s: %d scripts, every fault at %d calls and %d answers\n", exchange->name,
-                  scripts, honest.count, honest.sent);
-    pq_trace_free(&honest);
+        scripts = 0;
+        every_call(exchange, is_eager != 0, &honest);
+        every_answer(exchange, is_eager != 0, &honest);
+        print_message("%s, %s: %d scripts, every fault at %d calls and %d answers\n",
+                      exchange->name, way(is_eager != 0), scripts, honest.count, honest.sent);
+        pq_trace_free(&honest);
+    }
+}
+
+/* The second one may lie behind the honest exchange: the first has made it longer. */
+static void choose_two(struct random_source *source, const struct pq_trace *honest,
+                       struct pq_fault *faults)
+{
+    for (int i = 0; i < 2; i++) {
+        faults[i].kind = (enum pq_fault_kind)(random_below(source, PQ_FAULT_KINDS - 1) + 1);
+        faults[i].at = (int)random_below(
+            source, (is_at_call(&faults[i]) ? honest->count : honest->sent) * (i + 1));
+        faults[i].sqlstate = sqlstates[random_below(source, ARRAY_LENGTH(sqlstates))];
+    }
 }
 
 void every_place_twice(const struct exchange *exchange, int rounds)
 {
     struct random_source source = {UINT64_C(0x9e3779b97f4a7c15)};
-    struct pq_trace honest = every_place_honest(exchange);
 
     scripts = 0;
-    for (int round = 0; round < rounds; round++) {
-        struct pq_fault faults[2];
+    for (int is_eager = 0; is_eager <= 1; is_eager++) {
+        struct pq_trace honest = every_place_honest(exchange, is_eager != 0);
 
-        /* The second one may lie behind the honest exchange: the first has made it longer. */
-        for (int i = 0; i < 2; i++) {
-            faults[i].kind = (enum pq_fault_kind)(random_below(&source, PQ_FAULT_KINDS - 1) + 1);
-            faults[i].at = (int)random_below(
-                &source, (is_at_call(&faults[i]) ? honest.count : honest.sent) * (i + 1));
-            faults[i].sqlstate = sqlstates[random_below(&source, ARRAY_LENGTH(sqlstates))];
+        for (int round = 0; round < rounds; round++) {
+            struct pq_fault faults[2];
+
+            choose_two(&source, &honest, faults);
+            if (!is_at_call(&faults[0]) ||
+                pq_can_strike(faults[0].kind, honest.functions[faults[0].at]))
+                replay(exchange, is_eager != 0, &honest, faults, 2);
         }
-        if (!is_at_call(&faults[0]) ||
-            pq_can_strike(faults[0].kind, honest.functions[faults[0].at]))
-            replay(exchange, &honest, faults, 2);
+        pq_trace_free(&honest);
     }
     print_message("%s: %d scripts with two faults\n", exchange->name, scripts);
-    pq_trace_free(&honest);
 }

@@ -27,8 +27,11 @@ struct exchange {
     bool is_blocking; /* a command's connection: not all faults can happen to it */
 };
 
-struct pq_trace every_place_honest(const struct exchange *exchange);
+/* Without a fault; its calls, for pq_trace_free(). */
+struct pq_trace every_place_honest(const struct exchange *exchange, bool is_eager);
+
 void every_place(const struct exchange *exchange);
+
 /* Two faults at places that a fixed seed chooses, so many times. */
 void every_place_twice(const struct exchange *exchange, int rounds);
 

@@ -19,6 +19,7 @@ struct transaction {
     struct pq_statement statements[16];
     bool is_prepare[16];
     int count;
+    bool has_begun;  /* the server has seen its first statement */
     bool is_refused; /* by the server */
     bool is_spoilt;  /* the client was not given all of its results */
 };
@@ -413,7 +414,12 @@ static PGresult *new_own_error(void)
 static PGresult *execute(const struct pq_statement *statement, struct transaction *transaction)
 {
     PGresult *result = pq_result_new(PGRES_TUPLES_OK);
-    const char *sqlstate = script.server.on_statement(script.server.owner, statement, result);
+    const char *sqlstate;
+
+    if (!transaction->has_begun && script.server.on_begin != NULL)
+        script.server.on_begin(script.server.owner);
+    transaction->has_begun = true;
+    sqlstate = script.server.on_statement(script.server.owner, statement, result);
 
     if (sqlstate == NULL)
         return result;
@@ -1111,4 +1117,19 @@ char *PQescapeIdentifier(PGconn *connection, const char *text, size_t length)
         return NULL;
     script.notifies_alive++;
     return memory_format("\"%.*s\"", (int)length, text);
+}
+
+/* --- for the linker: src/config asks libpq about URLs, which no script does --- */
+
+PQconninfoOption *PQconninfoParse(const char *url, char **message)
+{
+    (void)message;
+    fail_msg("PQconninfoParse() of %s", url);
+    return NULL;
+}
+
+void PQconninfoFree(PQconninfoOption *options)
+{
+    (void)options;
+    fail_msg("PQconninfoFree()");
 }

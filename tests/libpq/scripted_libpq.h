@@ -98,6 +98,8 @@ struct pq_server {
      * refuses it; NULL is success. */
     const char *(*on_statement)(void *owner, const struct pq_statement *statement,
                                 PGresult *result);
+    /* Before the first statement of a transaction. May be NULL. */
+    void (*on_begin)(void *owner);
     /* Its transaction has committed. May be NULL. */
     void (*on_commit)(void *owner, const struct pq_statement *statement);
     /* The client was given all results of its transaction and the sync that ended it. May be NULL.

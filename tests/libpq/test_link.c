@@ -409,7 +409,7 @@ static void test_it_is_broken_off_at_every_turn(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(exchanges); i++) {
-        struct pq_trace honest = every_place_honest(&exchanges[i]);
+        struct pq_trace honest = every_place_honest(&exchanges[i], false);
 
         break_off_every_turn((enum course)exchanges[i].variant, run.turns);
         break_off_every_flush((enum course)exchanges[i].variant, &honest);
