@@ -8,6 +8,7 @@
 #include "command/delivery_report.h"
 #include "command/holding.h"
 #include "core/outcome.h"
+#include "core/permit.h"
 #include "db/fragments.h"
 #include "http/url.h"
 
@@ -53,14 +54,40 @@ static void say_result(struct buffer *out, const struct delivery_record *record)
 }
 
 /* The forbidden range of a URL that holds an address; names are resolved by the worker alone. */
-static const char *find_refusal(const char *url, const struct config *config)
+static const char *find_refusal(const char *url, const struct config *config,
+                                const struct permit *permit)
 {
+    const char *refusal;
     struct address address;
     int port;
 
     if (!url_literal_address(url, &address, &port))
         return NULL;
-    return address_refusal(&address, port, config->network.allow, config->network.allow_count);
+    refusal = address_refusal(&address, port, config->network.allow, config->network.allow_count);
+    if (refusal == NULL || permit == NULL)
+        return refusal;
+    return address_refusal(&address, port, permit->allow, permit->allow_count);
+}
+
+/* What the border has against it; out stays empty when nothing. */
+static void say_border(struct buffer *out, const struct delivery_record *record,
+                       const struct config *config)
+{
+    struct permit *permit = NULL;
+    const char *refusal;
+    struct error error;
+
+    if (!permit_make(record->allow, record->client_certificate, &permit, &error)) {
+        SAY(out, "the endpoint's row in webhook_endpoints can't be used: %s", error.message);
+        return;
+    }
+    refusal = find_refusal(record->url, config, permit);
+    if (refusal != NULL)
+        SAY(out,
+            "its address is forbidden (%s), unless network.allow lists it or, for this endpoint "
+            "alone, webhook_endpoints.allow",
+            refusal);
+    permit_free(permit);
 }
 
 static void say_disabled(struct buffer *out, const struct delivery_record *record)
@@ -83,21 +110,23 @@ static bool has_secret(const struct delivery_record *record, const struct config
 static const char *find_obstacle(const struct delivery_record *record, const struct config *config,
                                  struct buffer *out)
 {
-    const char *refusal = find_refusal(record->url, config);
     struct error error;
     char size[UNITS_TEXT_SIZE];
 
-    if (!url_check(record->url, config->network.https_only, &error))
+    if (!url_check(record->url, config->network.https_only, &error)) {
         SAY(out, "%s", error.message);
-    else if (record->disabled_at != NULL) {
+        return "unsendable";
+    }
+    if (record->disabled_at != NULL) {
         say_disabled(out, record);
         return "endpoint_disabled";
-    } else if (!has_secret(record, config)) {
+    }
+    if (!has_secret(record, config)) {
         SAY(out, "there is no secret to sign it with");
         return "no_secret";
-    } else if (refusal != NULL)
-        SAY(out, "its address is forbidden (%s), unless network.allow lists it", refusal);
-    else if (record->payload_bytes > config->delivery.max_payload_bytes)
+    }
+    say_border(out, record, config);
+    if (out->length == 0 && record->payload_bytes > config->delivery.max_payload_bytes)
         SAY(out, "its payload of %lld bytes is over delivery.max_payload (%s)",
             (long long)record->payload_bytes,
             units_format_size_bytes(config->delivery.max_payload_bytes, size));

@@ -157,6 +157,7 @@ int send_request_make(struct send_request *request, struct config *config, const
     if (!sign_and_build(request, config, wish, &error))
         return command_fail(COMMAND_FAILED, &error);
     request->http.url = wish->url;
+    request->http.permit = request->settings.permit;
     request->http.body = buffer_string(wish->payload);
     request->http.body_length = wish->payload->length;
     request->http.timeout_ms =

@@ -42,6 +42,8 @@ enum record_column {
     RECORD_FAILING,
     RECORD_FAILING_MS,
     RECORD_PROBLEMS,
+    RECORD_ALLOW,
+    RECORD_CLIENT_CERTIFICATE,
 };
 
 /* SQL reads better by its clauses. */
@@ -74,7 +76,8 @@ static const char sql_record[] =
     SQL_SECRETS ", " SQL_AHEAD ", "
     "e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, "
     SQL_MS("e.retry_max_delay") ", e.retry_jitter, " SQL_SCHEDULE ", "
-    SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems"
+    SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems, "
+    "array_to_string(e.allow, E'\\n'), e.client_certificate"
     " FROM webhook_deliveries d"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url")
@@ -127,6 +130,8 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->failing_since = row_text(r, 0, RECORD_FAILING);
     record->failing_ms_ago = row_integer(r, 0, RECORD_FAILING_MS, 0);
     record->worker_problems = row_text(r, 0, RECORD_PROBLEMS);
+    record->allow = row_text(r, 0, RECORD_ALLOW);
+    record->client_certificate = row_text(r, 0, RECORD_CLIENT_CERTIFICATE);
 }
 
 bool delivery_record_read(struct db_session *session, const char *id,

@@ -49,8 +49,10 @@ struct delivery_record {
     int64_t secret_count;      /* valid in webhook_secrets, of the level that signs */
     const char *failing_since; /* NULL: the endpoint answers, or has no row */
     int64_t failing_ms_ago;
-    const char *worker_problems; /* of the lane's owner: JSON as in worker/problems.h, or NULL */
-    int64_t ahead;               /* pending rows of the same URL that are due earlier */
+    const char *worker_problems;    /* of the lane's owner: JSON as in worker/problems.h, or NULL */
+    const char *allow;              /* its endpoint's ranges, one a line; NULL: none */
+    const char *client_certificate; /* its endpoint's; NULL: none */
+    int64_t ahead;                  /* pending rows of the same URL that are due earlier */
 };
 
 /* The one with this id. *ret_found is false when there is none: that is no error. */

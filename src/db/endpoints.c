@@ -23,7 +23,8 @@ static const char load_sql[] =
     " " MILLISECONDS("e.retry_max_delay") ", e.retry_jitter,"
     " (SELECT string_agg(" MILLISECONDS("delay") "::text, ',' ORDER BY position)"
     " FROM unnest(e.retry_schedule) WITH ORDINALITY AS d (delay, position)),"
-    " e.max_in_flight, e.rate_limit, " MILLISECONDS("now() - e.failing_since") ""
+    " e.max_in_flight, e.rate_limit, " MILLISECONDS("now() - e.failing_since") ","
+    " array_to_string(e.allow, E'\\n'), e.client_certificate"
     " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (customer_id, url, number)"
     " CROSS JOIN LATERAL (SELECT " SECRETS_OF("c.url") ") AS o (secrets)"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = c.customer_id AND e.url = c.url"
@@ -48,6 +49,8 @@ enum {
     AT_MAX_IN_FLIGHT,
     AT_RATE_LIMIT,
     AT_FAILING,
+    AT_ALLOW,
+    AT_CLIENT_CERTIFICATE,
 };
 
 void endpoint_loader_init(struct endpoint_loader *loader)
@@ -134,6 +137,8 @@ struct endpoint_row endpoint_row_at(const PGresult *result, int row)
         .max_in_flight = (int)number_at(result, row, AT_MAX_IN_FLIGHT, -1),
         .rate_limit = real_at(result, row, AT_RATE_LIMIT, -1),
         .failing_ms = number_at(result, row, AT_FAILING, -1),
+        .allow = text_at(result, row, AT_ALLOW),
+        .client_certificate = text_at(result, row, AT_CLIENT_CERTIFICATE),
     };
 }
 

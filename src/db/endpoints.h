@@ -31,6 +31,8 @@ struct endpoint_row {
     int max_in_flight;
     double rate_limit;
     int64_t failing_ms; /* since it has done nothing but fail; -1: it works */
+    const char *allow;  /* one range a line; NULL = none */
+    const char *client_certificate;
 };
 
 struct endpoint_loader {

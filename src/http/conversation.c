@@ -255,6 +255,7 @@ static void dial(struct transfer *transfer)
     struct connection *connection = connection_new(engine, origin, transfer);
     struct dial_request request = {
         .url = transfer->target->ascii,
+        .guard = &transfer->target->gate->guard,
         .is_tls = origin->is_tls,
         .transcript = transfer->keeps_transcript ? &transfer->response.transcript : NULL,
     };

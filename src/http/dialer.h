@@ -36,9 +36,10 @@ struct dial {
     TAILQ_ENTRY(dial) entry; /* in the dialer's spare ones */
     struct dialer *dialer;
     CURL *easy;
-    struct shard *shard;      /* NULL while spare */
-    struct connection *owner; /* whom the end is told to */
-    int taken_fd;             /* not to be closed by libcurl; -1 = none */
+    struct shard *shard;       /* NULL while spare */
+    struct connection *owner;  /* whom the end is told to */
+    const struct guard *guard; /* borrowed while it is under way; NULL: nothing may be opened */
+    int taken_fd;              /* not to be closed by libcurl; -1 = none */
     struct guard_record guarded;
     char curl_error[CURL_ERROR_SIZE];
 };
@@ -59,10 +60,11 @@ struct dialer {
     size_t spare_count;
 };
 
-/* What is to be reached; all of it borrowed for the call, but the transcript. */
+/* What is to be reached; all of it borrowed for the call, but the guard and the transcript. */
 struct dial_request {
     const char *url;
-    bool is_tls; /* the connection stays with its handle */
+    const struct guard *guard; /* until the end is told */
+    bool is_tls;               /* the connection stays with its handle */
     int64_t timeout_ms;
     struct buffer *transcript; /* until the end is told; NULL = none */
 };

@@ -32,6 +32,7 @@
 #include "base/error.h"
 #include "core/address.h"
 #include "core/outcome.h"
+#include "core/permit.h"
 
 #define HTTP_SNIPPET_BYTES    1024 /* of the response's body are kept */
 #define HTTP_ERROR_SIZE       512
@@ -56,7 +57,8 @@ struct http_options {
 /* The body is borrowed until the callback, all else only for the call of http_start(). */
 struct http_request {
     const char *url;
-    const char *const *headers; /* "Name: value", checked by the caller */
+    const struct permit *permit; /* of the endpoint; NULL = the options alone */
+    const char *const *headers;  /* "Name: value", checked by the caller */
     size_t headers_count;
     const void *body;
     size_t body_length;

@@ -53,8 +53,9 @@ bool guard_admit(const struct guard *guard, const struct address *address, int p
         return true;
     if (record->refused++ == 0)
         snprintf(record->refusal, sizeof(record->refusal),
-                 "%s is in %s; add it to network.allow to permit it", format_address(address, text),
-                 range);
+                 "%s is in %s; add it to network.allow to permit it, or to "
+                 "webhook_endpoints.allow for this endpoint alone",
+                 format_address(address, text), range);
     return false;
 }
 

@@ -5,7 +5,8 @@
  * rebound in between; every socket comes from here. With a proxy the addresses are the proxy's,
  * which the operator chose, and only a literal address in the URL can be checked.
  *
- * A connection that is kept was checked when it was opened, and an engine's ranges never change.
+ * A connection that is kept was checked when it was opened. An engine's ranges never change, and
+ * requests of endpoints with ranges of their own share no connection with others (target.h).
  */
 #ifndef POSTRIDER_HTTP_GUARD_H
 #define POSTRIDER_HTTP_GUARD_H
@@ -31,7 +32,7 @@ struct guard_record {
 struct guard {
     bool has_proxy;
     size_t allow_count;
-    const struct address_range *allow; /* borrowed */
+    const struct address_range *allow; /* borrowed, as long as somebody dials with it */
 };
 
 /* True when address may be connected to at that port; else says why not in record. */

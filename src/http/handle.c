@@ -17,9 +17,12 @@ static void must(CURLcode code, const char *option)
 static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct dial *dial = user;
-    curl_socket_t fd = guard_open_socket(&dial->dialer->settings->guard, address, &dial->guarded);
+    curl_socket_t fd;
 
     (void)purpose;
+    if (dial->guard == NULL)
+        return CURL_SOCKET_BAD; /* it was told to have ended */
+    fd = guard_open_socket(dial->guard, address, &dial->guarded);
     if (fd != CURL_SOCKET_BAD)
         watch_forget(&dial->dialer->watches, fd);
     return fd;

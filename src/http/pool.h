@@ -2,11 +2,12 @@
  * http/pool.h: the origins that are known, and the connections to them that are kept while idle.
  *
  * A pool_origin is what a connection is good for (worker/origin.h has what may be sent): scheme,
- * host and port (and a zone), or the proxy. It lives while a target or a connection holds it. The
- * connection used last is used first, so that a surplus grows old and is closed: after POOL_IDLE_MS
- * without use, POOL_LIFETIME_MS after it was opened (its name may point elsewhere by then), or when
- * more than the limit are idle, the oldest of all origins first. Plain ones cost little but a file
- * descriptor; those with TLS hold buffers and certificates, and have a limit of their own.
+ * host and port (and a zone) with the permit under which it was made, or the proxy. It lives while
+ * a target or a connection holds it. The connection used last is used first, so that a surplus
+ * grows old and is closed: after POOL_IDLE_MS without use, POOL_LIFETIME_MS after it was opened
+ * (its name may point elsewhere by then), or when more than the limit are idle, the oldest of all
+ * origins first. Plain ones cost little but a file descriptor; those with TLS hold buffers and
+ * certificates, and have a limit of their own.
  *
  * An origin whose kept connection ended under a request is not trusted to keep them for
  * POOL_DISTRUST_MS: some servers close after every answer without saying so, and a request that

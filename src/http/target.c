@@ -27,17 +27,65 @@ struct pieces {
 void target_table_init(struct target_table *table, const struct settings *settings,
                        struct pool *pool)
 {
-    *table = (struct target_table){.settings = settings, .pool = pool};
+    *table = (struct target_table){
+        .settings = settings,
+        .pool = pool,
+        .common = {.key = memory_copy_string(""), .guard = settings->guard},
+    };
     TAILQ_INIT(&table->by_use);
+}
+
+/* The gate of a permit that is not the common one; NULL when there is none yet. */
+static struct gate *find_gate(const struct target_table *table, const struct permit *permit)
+{
+    struct gate *gate;
+
+    HASH_FIND(hh, table->gates, permit->key, strlen(permit->key), gate);
+    return gate;
+}
+
+static struct gate *add_gate(struct target_table *table, const struct permit *permit)
+{
+    const struct guard *common = &table->settings->guard;
+    struct gate *gate = memory_new(1, sizeof(*gate));
+    size_t count = common->allow_count + permit->allow_count;
+
+    gate->key = memory_copy_string(permit->key);
+    gate->allow = memory_new(count, sizeof(*gate->allow));
+    for (size_t i = 0; i < count; i++)
+        gate->allow[i] =
+            i < common->allow_count ? common->allow[i] : permit->allow[i - common->allow_count];
+    gate->guard = *common;
+    gate->guard.allow = gate->allow;
+    gate->guard.allow_count = count;
+    gate->bytes = sizeof(*gate) + strlen(gate->key) + count * sizeof(*gate->allow);
+    HASH_ADD_KEYPTR(hh, table->gates, gate->key, strlen(gate->key), gate);
+    table->bytes += gate->bytes;
+    return gate;
+}
+
+/* With its last target. */
+static void drop_gate(struct target_table *table, struct gate *gate)
+{
+    if (gate == &table->common || gate->targets > 0)
+        return;
+    HASH_DEL(table->gates, gate); /* NOLINT(clang-analyzer-unix.Malloc,*NullDereference) */
+    table->bytes -= gate->bytes;
+    free(gate->key);
+    free(gate->allow);
+    free(gate);
 }
 
 static void drop(struct target_table *table, struct target *target)
 {
     /* As in worker/delivery.c: uthash frees its table with the last entry alone. */
-    HASH_DEL(table->by_url, target); /* NOLINT(clang-analyzer-unix.Malloc,*NullDereference) */
+    HASH_DEL(target->gate->by_url,
+             target); /* NOLINT(clang-analyzer-unix.Malloc,*NullDereference) */
     TAILQ_REMOVE(&table->by_use, target, entry);
     table->bytes -= target->bytes;
     pool_release_origin(table->pool, target->origin);
+    target->gate->targets--;
+    drop_gate(table, target->gate);
     free(target->url);
     free(target->ascii);
     free(target->head);
@@ -54,6 +102,7 @@ void target_table_free(struct target_table *table)
         drop(table, target);
         target = next;
     }
+    free(table->common.key);
 }
 
 static char *get(CURLU *parts, CURLUPart part, unsigned flags)
@@ -126,13 +175,15 @@ static char *make_head(const struct target_table *table, const struct pieces *pi
     return buffer_take(&head);
 }
 
-/* All that makes one connection differ from another; the settings are the same for all. */
-static struct pool_origin *hold_origin(const struct target_table *table,
+/* All that makes one connection differ from another; the settings are the same for all. The
+ * proxy's own connections lead to no receiver, so that they need no permit. */
+static struct pool_origin *hold_origin(const struct target_table *table, const struct gate *gate,
                                        const struct pieces *pieces)
 {
     bool is_tls = strcmp(pieces->scheme, "https") == 0;
     struct pool_origin *origin;
     char *key;
+    char *keyed;
 
     if (is_through_proxy(table, pieces))
         return pool_hold_origin(table->pool, "proxy", table->settings->is_tls_proxy);
@@ -140,16 +191,16 @@ static struct pool_origin *hold_origin(const struct target_table *table,
                         pieces->zone != NULL ? pieces->zone : "", pieces->port);
     for (char *c = key; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c); /* ASCII by now */
-    origin = pool_hold_origin(table->pool, key, is_tls || table->settings->is_tls_proxy);
+    keyed = memory_format("%s %s", key, gate->key);
+    origin = pool_hold_origin(table->pool, keyed, is_tls || table->settings->is_tls_proxy);
+    free(keyed);
     free(key);
     return origin;
 }
 
 /* The proxy will do the connecting, so what the URL itself says is all that can be checked. */
-static bool check_behind_proxy(const struct target_table *table, const char *url,
-                               struct error *error)
+static bool check_behind_proxy(const struct guard *guard, const char *url, struct error *error)
 {
-    const struct guard *guard = &table->settings->guard;
     struct guard_record record = {0};
     struct address literal;
     int port;
@@ -160,14 +211,15 @@ static bool check_behind_proxy(const struct target_table *table, const char *url
     return error_set(error, "%s", record.refusal);
 }
 
-static struct target *add(struct target_table *table, const char *url, struct error *error)
+static struct target *add(struct target_table *table, struct gate *gate, const char *url,
+                          struct error *error)
 {
     struct target *target;
     struct pieces pieces;
     char *ascii = NULL;
 
     if (!url_check(url, table->settings->options.https_only, error) ||
-        !url_to_ascii(url, &ascii, error) || !check_behind_proxy(table, url, error)) {
+        !url_to_ascii(url, &ascii, error) || !check_behind_proxy(&gate->guard, url, error)) {
         free(ascii);
         return NULL;
     }
@@ -177,11 +229,13 @@ static struct target *add(struct target_table *table, const char *url, struct er
     if (!read_pieces(target->ascii, &pieces))
         bug("libcurl takes the URL %s and does not", target->ascii);
     target->head = make_head(table, &pieces, &target->head_length);
-    target->origin = hold_origin(table, &pieces);
+    target->gate = gate;
+    target->origin = hold_origin(table, gate, &pieces);
     free_pieces(&pieces);
     target->bytes =
         sizeof(*target) + strlen(url) + strlen(target->ascii) + target->head_length + 64;
-    HASH_ADD_KEYPTR(hh, table->by_url, target->url, strlen(target->url), target);
+    gate->targets++;
+    HASH_ADD_KEYPTR(hh, gate->by_url, target->url, strlen(target->url), target);
     TAILQ_INSERT_TAIL(&table->by_use, target, entry);
     table->bytes += target->bytes;
     return target;
@@ -200,14 +254,33 @@ static void make_room(struct target_table *table)
     }
 }
 
-struct target *target_hold(struct target_table *table, const char *url, struct error *error)
+/* What is not known yet. */
+static struct target *make(struct target_table *table, const char *url, const struct permit *permit,
+                           struct error *error)
 {
+    struct gate *gate;
     struct target *target;
 
-    HASH_FIND(hh, table->by_url, url, strlen(url), target);
+    make_room(table);
+    gate = permit == NULL ? &table->common : find_gate(table, permit);
+    if (gate == NULL)
+        gate = add_gate(table, permit);
+    target = add(table, gate, url, error);
+    if (target == NULL)
+        drop_gate(table, gate);
+    return target;
+}
+
+struct target *target_hold(struct target_table *table, const char *url, const struct permit *permit,
+                           struct error *error)
+{
+    struct gate *gate = permit == NULL ? &table->common : find_gate(table, permit);
+    struct target *target = NULL;
+
+    if (gate != NULL)
+        HASH_FIND(hh, gate->by_url, url, strlen(url), target);
     if (target == NULL) {
-        make_room(table);
-        target = add(table, url, error);
+        target = make(table, url, permit, error);
         if (target == NULL)
             return NULL;
     } else if (TAILQ_NEXT(target, entry) != NULL) {

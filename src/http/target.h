@@ -6,6 +6,11 @@
  * the Host header are what its own HTTP engine would send. A target that is in use is never
  * dropped; a URL that can't be used is not remembered.
  *
+ * A target is of one URL and one permit (core/permit.h): what one endpoint may reach, and the
+ * connections that were made because it may, are no other's. Its gate is what the address check
+ * needs to know of the permit: the options' ranges and those of the endpoint together. Requests
+ * without a permit share one gate and cost no look at any.
+ *
  * Behind an HTTP proxy requests to http URLs name the whole URL and share the proxy's connections.
  */
 #ifndef POSTRIDER_HTTP_TARGET_H
@@ -17,16 +22,29 @@
 #include <uthash.h>
 
 #include "base/error.h"
+#include "core/permit.h"
+#include "http/guard.h"
 #include "http/pool.h"
 #include "http/settings.h"
 
 #define TARGETS_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
+struct gate {
+    UT_hash_handle hh; /* by key */
+    char *key;         /* of the permit; "" without one */
+    size_t targets;
+    size_t bytes;
+    struct guard guard;
+    struct address_range *allow; /* the guard's, owned; NULL: the options' */
+    struct target *by_url;
+};
+
 struct target {
-    UT_hash_handle hh; /* by url */
+    UT_hash_handle hh; /* in the gate, by url */
     TAILQ_ENTRY(target) entry;
     size_t users; /* requests that hold it */
     size_t bytes;
+    struct gate *gate;          /* holds it */
     struct pool_origin *origin; /* holds it */
     char *url;                  /* as asked for */
     char *ascii;                /* for libcurl */
@@ -39,7 +57,8 @@ TAILQ_HEAD(target_list, target);
 struct target_table {
     const struct settings *settings;
     struct pool *pool;
-    struct target *by_url;
+    struct gate common;        /* of requests without a permit */
+    struct gate *gates;        /* all others */
     struct target_list by_use; /* used last at the end */
     size_t bytes;
 };
@@ -50,8 +69,9 @@ void target_table_init(struct target_table *table, const struct settings *settin
 /* None may be in use. */
 void target_table_free(struct target_table *table);
 
-/* The target of url, held until target_release(); NULL with error when no request can be made. */
-struct target *target_hold(struct target_table *table, const char *url,
+/* The target of url for whoever has that permit (NULL: none), held until target_release(); NULL
+ * with error when no request can be made. */
+struct target *target_hold(struct target_table *table, const char *url, const struct permit *permit,
                            struct error *error) MUST_USE;
 void target_release(struct target_table *table, struct target *target);
 

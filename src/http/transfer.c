@@ -50,7 +50,7 @@ bool transfer_prepare(struct transfer *transfer, const struct http_request *requ
     transfer->keeps_transcript = request->keep_transcript;
     transfer->started_us = clock_monotonic_us();
     transfer->deadline_us = transfer->started_us + request->timeout_ms * 1000;
-    transfer->target = target_hold(&engine->targets, request->url, &error);
+    transfer->target = target_hold(&engine->targets, request->url, request->permit, &error);
     if (transfer->target == NULL) {
         transfer_set_failure(transfer, ATTEMPT_UNSENDABLE, "%s", error.message);
         return false;

@@ -18,9 +18,11 @@ void endpoint_settings_rest(struct endpoint_settings *settings)
     }
     free(settings->headers);
     signer_free(settings->signer);
+    permit_free(settings->permit);
     settings->headers = NULL;
     settings->headers_count = 0;
     settings->signer = NULL;
+    settings->permit = NULL;
 }
 
 void endpoint_settings_free(struct endpoint_settings *settings)
@@ -166,7 +168,8 @@ void endpoint_settings_load(struct endpoint_settings *settings, const struct con
         endpoint_settings_set_problem(settings, error.message);
         return;
     }
-    if (found.headers != NULL && !load_headers(settings, config, found.headers, &error)) {
+    if ((found.headers != NULL && !load_headers(settings, config, found.headers, &error)) ||
+        !permit_make(found.allow, found.client_certificate, &settings->permit, &error)) {
         error_prefix(&error, "webhook_endpoints row");
         endpoint_settings_set_problem(settings, error.message);
         return;

@@ -2,12 +2,12 @@
  * worker/endpoint_settings.h: what is needed to send to one endpoint: its row over the
  * configuration.
  *
- * Made from one row of the answer of db/endpoints.h. Whatever is wrong with it (no secret, a secret
- * or header that is not valid, an endpoint that is disabled) becomes problem, the last_error of the
- * deliveries that can't be sent; it never stops the worker. A secret that is sealed and can't be
- * opened is no fault of the deliveries but most likely of a key file: they are held, neither sent
- * nor failed, until it can be. Owned by its endpoint; the signer's keys are wiped by
- * endpoint_settings_free().
+ * Made from one row of the answer of db/endpoints.h. Whatever is wrong with it (no secret, a
+ * secret, a header or a range that is not valid, an endpoint that is disabled) becomes problem, the
+ * last_error of the deliveries that can't be sent; it never stops the worker. A secret that is
+ * sealed and can't be opened is no fault of the deliveries but most likely of a key file: they are
+ * held, neither sent nor failed, until it can be. Owned by its endpoint; the signer's keys are
+ * wiped by endpoint_settings_free().
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
 #define POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "core/permit.h"
 #include "core/request_headers.h"
 #include "core/retry.h"
 #include "core/signature.h"
@@ -27,6 +28,7 @@ struct endpoint_settings {
     size_t headers_count;
     struct config_header *headers; /* the endpoint's own; the configuration's come before */
     struct signer *signer;         /* NULL with a problem or a hold */
+    struct permit *permit;         /* NULL = what the configuration permits to all */
     char *problem;                 /* NULL = it can be sent to */
     char *hold;                    /* not NULL: nothing is sent for now, and why */
     int max_in_flight;

@@ -261,6 +261,7 @@ static void start(struct worker *worker, struct delivery *delivery)
     struct endpoint *endpoint = delivery->endpoint;
     struct http_request request = {
         .url = endpoint->url,
+        .permit = endpoint->settings.permit,
         .body = delivery->payload,
         .body_length = delivery->payload_length,
         .timeout_ms = endpoint->settings.timeout_ms,

@@ -339,13 +339,14 @@ static inline const char *local_url(int port, const char *path, char url[URL_SIZ
     return url;
 }
 
-/* Posts {"a":1} to url. */
-static inline void client_post_to(struct client *client, const char *url, int64_t timeout_ms,
-                                  struct result *result)
+/* Posts {"a":1} to url, as an endpoint with that permit. */
+static inline void client_post_as(struct client *client, const struct permit *permit,
+                                  const char *url, int64_t timeout_ms, struct result *result)
 {
     static const char *const headers[] = {"Content-Type: application/json", "X-Test: yes"};
     const struct http_request request = {
         .url = url,
+        .permit = permit,
         .headers = headers,
         .headers_count = 2,
         .body = "{\"a\":1}",
@@ -355,6 +356,12 @@ static inline void client_post_to(struct client *client, const char *url, int64_
     };
 
     client_post(client, &request, result);
+}
+
+static inline void client_post_to(struct client *client, const char *url, int64_t timeout_ms,
+                                  struct result *result)
+{
+    client_post_as(client, NULL, url, timeout_ms, result);
 }
 
 #endif
