@@ -13,6 +13,7 @@ void config_free(struct config *config)
         value_free(config, &option_table[i]);
     secret_set_wipe(&config->signing.secrets);
     sealing_keys_wipe(&config->signing.keys);
+    client_certificates_free(&config->network.certificates);
     free(config->file);
     free(config);
 }

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "core/address.h"
+#include "core/client_certificate.h"
 #include "core/retry.h"
 #include "core/sealed_secret.h"
 
@@ -70,9 +71,11 @@ struct config {
         size_t allow_count;
         struct address_range *allow;
         bool https_only;
-        char *proxy;          /* "" = none */
-        char *source_address; /* "" = any */
-        char *ca_file;        /* "" = the system's; ready to be opened */
+        char *proxy;               /* "" = none */
+        char *source_address;      /* "" = any */
+        char *ca_file;             /* "" = the system's; ready to be opened */
+        char *client_certificates; /* the directory, "" = none; as it is opened */
+        struct client_certificates certificates;
     } network;
     enum config_attempt_log attempt_log;
     struct {

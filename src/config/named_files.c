@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/client_certificates.h"
 #include "config/files.h"
 
 typedef bool secret_parser(const char *text, struct config *config, struct error *error);
@@ -100,4 +101,5 @@ void named_files_load(struct reading *reading)
     load_secret(reading, option_find("signing.secret_file"), parse_secrets);
     load_secret(reading, option_find("signing.key_file"), parse_keys);
     find_ca_file(reading, option_find("network.ca_file"));
+    client_certificates_load(reading, option_find("network.client_certificates"));
 }

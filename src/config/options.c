@@ -276,6 +276,14 @@ const struct config_option option_table[] = {
      .default_text = "\"\"",
      .allowed = "a readable file of PEM certificates",
      .description = "whom to trust instead of the system's certificate authorities"},
+    {.key = "network.client_certificates",
+     .kind = OPTION_TEXT,
+     FIELD(network.client_certificates),
+     .maximum = 4096,
+     .default_text = "\"\"",
+     .allowed = "a directory of `NAME.pem` files, each with a certificate, its chain and its "
+                "private key",
+     .description = "the client certificates that `webhook_endpoints.client_certificate` can name"},
 
     {.key = "attempt_log",
      .kind = OPTION_CHOICE,

@@ -1,7 +1,9 @@
 #include "config/rules.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "config/redact.h"
@@ -106,6 +108,37 @@ static bool allows_everything(const struct config *config)
     return false;
 }
 
+static void warn_of_certificate(const struct config *config,
+                                const struct client_certificate *certificate,
+                                struct config_mistakes *warnings)
+{
+    const char *directory = config->network.client_certificates;
+    char *text = NULL;
+
+    if (certificate->is_exposed)
+        text = memory_format("%s/%s.pem holds a private key that others than its owner can read: "
+                             "chmod go= it",
+                             directory, certificate->name);
+    else if (certificate->ends_s < time(NULL))
+        text = memory_format("%s/%s.pem: the client certificate has expired", directory,
+                             certificate->name);
+    if (text != NULL)
+        warn(warnings, text);
+    free(text);
+}
+
+static void add_file_warnings(const struct config *config, struct config_mistakes *warnings)
+{
+    for (size_t i = 0; i < config->network.certificates.count; i++)
+        warn_of_certificate(config, &config->network.certificates.list[i], warnings);
+}
+
+void rules_file_warnings(const struct config *config, struct config_mistakes *ret_warnings)
+{
+    *ret_warnings = (struct config_mistakes){0};
+    add_file_warnings(config, ret_warnings);
+}
+
 void rules_warnings(const struct config *config, struct config_mistakes *ret_warnings)
 {
     *ret_warnings = (struct config_mistakes){0};
@@ -123,4 +156,5 @@ void rules_warnings(const struct config *config, struct config_mistakes *ret_war
         is_readable_by_all(config->file))
         warn(ret_warnings, "the file holds a password and everyone on this machine can read it: "
                            "chmod o-r, or use ~/.pgpass");
+    add_file_warnings(config, ret_warnings);
 }

@@ -11,7 +11,7 @@ static enum health health_of_status(int status)
     return status < 300 ? HEALTH_GOOD : HEALTH_ALIVE;
 }
 
-enum health health_of(const struct attempt *attempt, bool was_connected)
+enum health health_of(const struct attempt *attempt, bool was_connected, bool has_certificate)
 {
     switch (attempt->result) {
     case ATTEMPT_ANSWERED:
@@ -20,8 +20,9 @@ enum health health_of(const struct attempt *attempt, bool was_connected)
         return was_connected ? HEALTH_DOWN : HEALTH_UNREACHABLE;
     case ATTEMPT_DNS:
     case ATTEMPT_CONNECT:
-    case ATTEMPT_TLS:
         return HEALTH_UNREACHABLE;
+    case ATTEMPT_TLS:
+        return has_certificate ? HEALTH_DOWN : HEALTH_UNREACHABLE;
     case ATTEMPT_BROKEN:
         return HEALTH_DOWN;
     case ATTEMPT_UNSENDABLE:

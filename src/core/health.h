@@ -22,8 +22,11 @@ enum health {
     HEALTH_UNKNOWN,     /* no request was made, or it was abandoned */
 };
 
-/* was_connected: with ATTEMPT_TIMEOUT, that the connection was ready before the time was up. */
-enum health health_of(const struct attempt *attempt, bool was_connected);
+/*
+ * was_connected: with ATTEMPT_TIMEOUT, that the connection was ready before the time was up.
+ * has_certificate: the endpoint shows a client certificate, so that TLS trouble may be its alone.
+ */
+enum health health_of(const struct attempt *attempt, bool was_connected, bool has_certificate);
 
 /* How long the server has asked to be left alone (Retry-After on 429 or 503), at most max_ms. */
 int64_t health_hold_ms(const struct attempt *attempt, int64_t max_ms);

@@ -92,7 +92,8 @@ void connection_open(struct connection *connection, int64_t now_us)
 
     dial_format_peer(dial, connection->peer);
     if (connection->origin->is_tls) {
-        connection->stream = (struct stream){.fd = dial_socket(dial), .easy = dial->easy};
+        connection->stream = (struct stream){
+            .fd = dial_socket(dial), .easy = dial->easy, .detail = dial->curl_error};
     } else {
         connection->stream = (struct stream){.fd = dial_take_socket(dial)};
         connection->dial = NULL;

@@ -1,6 +1,7 @@
 #include "http/conversation.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -87,7 +88,12 @@ static void explain_end(struct transfer *transfer, const char *reason)
     const char *when =
         transfer->has_input ? "before the answer's headers were complete" : "without an answer";
 
-    if (reason != NULL)
+    const char *meaning = reason != NULL ? verdict_tls_meaning(reason) : NULL;
+
+    if (meaning != NULL)
+        transfer_set_failure(transfer, ATTEMPT_BROKEN, "%s ended %s: %s (%s)", which, when, reason,
+                             meaning);
+    else if (reason != NULL)
         transfer_set_failure(transfer, ATTEMPT_BROKEN, "%s ended %s: %s", which, when, reason);
     else
         transfer_set_failure(transfer, ATTEMPT_BROKEN, "%s was closed %s", which, when);
@@ -97,7 +103,10 @@ static void explain_end(struct transfer *transfer, const char *reason)
 static void on_end_of_input(struct transfer *transfer, const char *reason)
 {
     struct pool_origin *origin = transfer->connection->origin;
+    char kept[HTTP_ERROR_SIZE]; /* the reason may be the connection's */
 
+    if (reason != NULL)
+        snprintf(kept, sizeof(kept), "%s", reason);
     if (transfer->has_input && reason == NULL)
         answer_reader_end(&transfer->reader);
     if (transfer->reader.has_head) {
@@ -111,7 +120,7 @@ static void on_end_of_input(struct transfer *transfer, const char *reason)
         resend(transfer);
         return;
     }
-    explain_end(transfer, reason);
+    explain_end(transfer, reason != NULL ? kept : NULL);
     end(transfer);
 }
 
@@ -256,6 +265,7 @@ static void dial(struct transfer *transfer)
     struct dial_request request = {
         .url = transfer->target->ascii,
         .guard = &transfer->target->gate->guard,
+        .certificate = transfer->target->gate->certificate,
         .is_tls = origin->is_tls,
         .transcript = transfer->keeps_transcript ? &transfer->response.transcript : NULL,
     };

@@ -18,8 +18,7 @@ static void on_shard_ended(struct shard *shard, CURL *easy, CURLcode code)
 
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     dial = (struct dial *)(void *)private;
-    handle_forget_transcript(dial);
-    dial->guard = NULL;
+    handle_forget_request(dial);
     dialer->on_ended(dial->owner, code);
 }
 
@@ -103,7 +102,7 @@ static void give_back(struct dial *dial)
 
     dial->shard = NULL;
     dial->owner = NULL;
-    dial->guard = NULL;
+    handle_forget_request(dial);
     if (dialer->spare_count >= SPARE_MAX) {
         curl_easy_cleanup(dial->easy);
         free(dial);
@@ -141,6 +140,7 @@ struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
     dial->shard = shard;
     dial->owner = owner;
     dial->guard = request->guard;
+    dial->certificate = request->certificate;
     dial->taken_fd = -1;
     dial->guarded = (struct guard_record){0};
     dial->curl_error[0] = '\0';

@@ -21,6 +21,7 @@
 #include <sys/queue.h>
 
 #include "base/buffer.h"
+#include "core/client_certificate.h"
 #include "http/guard.h"
 #include "http/settings.h"
 #include "http/shard.h"
@@ -39,7 +40,8 @@ struct dial {
     struct shard *shard;       /* NULL while spare */
     struct connection *owner;  /* whom the end is told to */
     const struct guard *guard; /* borrowed while it is under way; NULL: nothing may be opened */
-    int taken_fd;              /* not to be closed by libcurl; -1 = none */
+    const struct client_certificate *certificate; /* as the guard */
+    int taken_fd;                                 /* not to be closed by libcurl; -1 = none */
     struct guard_record guarded;
     char curl_error[CURL_ERROR_SIZE];
 };
@@ -63,8 +65,9 @@ struct dialer {
 /* What is to be reached; all of it borrowed for the call, but the guard and the transcript. */
 struct dial_request {
     const char *url;
-    const struct guard *guard; /* until the end is told */
-    bool is_tls;               /* the connection stays with its handle */
+    const struct guard *guard;                    /* until the end is told */
+    const struct client_certificate *certificate; /* for the receiver; NULL = none; as the guard */
+    bool is_tls;                                  /* the connection stays with its handle */
     int64_t timeout_ms;
     struct buffer *transcript; /* until the end is told; NULL = none */
 };

@@ -31,6 +31,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "core/address.h"
+#include "core/client_certificate.h"
 #include "core/outcome.h"
 #include "core/permit.h"
 
@@ -45,9 +46,11 @@ struct http_options {
     size_t allow_count; /* ranges exempt from the address check; borrowed for the engine's life */
     const struct address_range *allow;
     bool https_only;
-    const char *proxy;          /* "" = none; borrowed, as the strings below */
-    const char *source_address; /* "" = any */
-    const char *ca_file;        /* "" = the system's bundle */
+    const char *proxy;                              /* "" = none; borrowed, as the strings below */
+    const char *source_address;                     /* "" = any */
+    const char *ca_file;                            /* "" = the system's bundle */
+    const char *client_certificates;                /* the directory, for messages; "" = none */
+    const struct client_certificates *certificates; /* borrowed; NULL = none */
     int64_t connect_timeout_ms;
     int64_t max_response_bytes; /* of the headers together, and of the body */
     size_t max_connections;     /* kept open while idle, all hosts together: plain ones … */

@@ -133,6 +133,26 @@ static long limit_ms(int64_t ms)
     return ms < 1 ? 1 : ms > INT_MAX ? INT_MAX : (long)ms;
 }
 
+/*
+ * Not copied: libcurl would not wipe the key. A session that was made with a certificate must not
+ * be resumed without it, nor the other way round, so that none is kept.
+ */
+static void set_certificate(CURL *easy, const struct client_certificate *certificate)
+{
+    struct curl_blob chain = {.flags = CURL_BLOB_NOCOPY};
+    struct curl_blob key = {.flags = CURL_BLOB_NOCOPY};
+
+    if (certificate != NULL) {
+        chain.data = certificate->chain;
+        chain.len = certificate->chain_length;
+        key.data = certificate->key;
+        key.len = certificate->key_length;
+    }
+    SET(easy, CURLOPT_SSLCERT_BLOB, certificate != NULL ? &chain : NULL);
+    SET(easy, CURLOPT_SSLKEY_BLOB, certificate != NULL ? &key : NULL);
+    SET(easy, CURLOPT_SSL_SESSIONID_CACHE, certificate != NULL ? 0L : 1L);
+}
+
 /* With CURLOPT_CONNECT_ONLY libcurl asks a proxy for a tunnel only when it is told to. */
 void handle_set_request(struct dial *dial, const struct dial_request *request)
 {
@@ -147,12 +167,18 @@ void handle_set_request(struct dial *dial, const struct dial_request *request)
     SET(easy, CURLOPT_HTTPPROXYTUNNEL, is_https ? 1L : 0L);
     SET(easy, CURLOPT_TIMEOUT_MS, limit_ms(request->timeout_ms));
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, limit_ms(connect_ms));
+    if (request->certificate != NULL)
+        set_certificate(easy, request->certificate);
     SET(easy, CURLOPT_VERBOSE, request->transcript != NULL ? 1L : 0L);
     SET(easy, CURLOPT_DEBUGDATA, request->transcript);
 }
 
-void handle_forget_transcript(struct dial *dial)
+void handle_forget_request(struct dial *dial)
 {
+    if (dial->certificate != NULL)
+        set_certificate(dial->easy, NULL);
+    dial->certificate = NULL;
+    dial->guard = NULL;
     SET(dial->easy, CURLOPT_VERBOSE, 0L);
     SET(dial->easy, CURLOPT_DEBUGDATA, NULL);
 }

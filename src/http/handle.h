@@ -1,7 +1,8 @@
 /*
  * http/handle.h: the libcurl options of a dial's easy handle: all of them, and nothing else.
  *
- * handle_new() sets what is the same for every connection, handle_set_request() what differs.
+ * handle_new() sets what is the same for every connection, handle_set_request() what differs;
+ * handle_forget_request() lets go of what was borrowed for making it.
  */
 #ifndef POSTRIDER_HTTP_HANDLE_H
 #define POSTRIDER_HTTP_HANDLE_H
@@ -11,7 +12,7 @@
 CURL *handle_new(struct dial *dial);
 void handle_set_request(struct dial *dial, const struct dial_request *request);
 
-/* libcurl says no more about this connection. */
-void handle_forget_transcript(struct dial *dial);
+/* libcurl says no more about this connection, and opens no other. */
+void handle_forget_request(struct dial *dial);
 
 #endif

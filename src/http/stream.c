@@ -4,14 +4,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static enum stream_result explain(CURL *easy, CURLcode code, const char **ret_reason)
+static enum stream_result explain(const struct stream *stream, CURLcode code,
+                                  const char **ret_reason)
 {
     long number = 0;
 
     if (code == CURLE_AGAIN)
         return STREAM_AGAIN;
-    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
-    *ret_reason = number != 0 ? strerrordesc_np((int)number) : curl_easy_strerror(code);
+    curl_easy_getinfo(stream->easy, CURLINFO_OS_ERRNO, &number);
+    *ret_reason = number != 0                 ? strerrordesc_np((int)number)
+                  : stream->detail[0] != '\0' ? stream->detail
+                                              : curl_easy_strerror(code);
     return STREAM_ERROR;
 }
 
@@ -32,7 +35,7 @@ static enum stream_result send_encrypted(struct stream *stream, const struct iov
     CURLcode code = curl_easy_send(stream->easy, part->iov_base, part->iov_len, &sent);
 
     if (code != CURLE_OK)
-        return explain(stream->easy, code, ret_reason);
+        return explain(stream, code, ret_reason);
     *ret_sent = sent;
     return STREAM_OK;
 }
@@ -58,7 +61,7 @@ static enum stream_result receive_encrypted(struct stream *stream, char *bytes, 
     CURLcode code = curl_easy_recv(stream->easy, bytes, size, ret_length);
 
     if (code != CURLE_OK)
-        return explain(stream->easy, code, ret_reason);
+        return explain(stream, code, ret_reason);
     return *ret_length > 0 ? STREAM_OK : STREAM_END;
 }
 

@@ -15,7 +15,8 @@
 
 struct stream {
     int fd;
-    CURL *easy; /* NULL without TLS */
+    CURL *easy;         /* NULL without TLS */
+    const char *detail; /* with TLS: what libcurl says of the last error there (borrowed), or "" */
 };
 
 enum stream_result {

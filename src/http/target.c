@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -44,6 +45,15 @@ static struct gate *find_gate(const struct target_table *table, const struct per
     return gate;
 }
 
+/* NULL without a name, and when there is none of that name. */
+static const struct client_certificate *find_certificate(const struct target_table *table,
+                                                         const char *name)
+{
+    const struct client_certificates *all = table->settings->options.certificates;
+
+    return name != NULL && all != NULL ? client_certificates_find(all, name) : NULL;
+}
+
 static struct gate *add_gate(struct target_table *table, const struct permit *permit)
 {
     const struct guard *common = &table->settings->guard;
@@ -59,6 +69,7 @@ static struct gate *add_gate(struct target_table *table, const struct permit *pe
     gate->guard.allow = gate->allow;
     gate->guard.allow_count = count;
     gate->bytes = sizeof(*gate) + strlen(gate->key) + count * sizeof(*gate->allow);
+    gate->certificate = find_certificate(table, permit->client_certificate);
     HASH_ADD_KEYPTR(hh, table->gates, gate->key, strlen(gate->key), gate);
     table->bytes += gate->bytes;
     return gate;
@@ -211,6 +222,32 @@ static bool check_behind_proxy(const struct guard *guard, const char *url, struc
     return error_set(error, "%s", record.refusal);
 }
 
+/* Nothing is sent without the certificate that it is to be sent with. */
+static bool check_certificate(const struct target_table *table, const struct gate *gate,
+                              const char *url, const struct permit *permit,
+                              enum attempt_result *ret_result, struct error *error)
+{
+    const char *directory = table->settings->options.client_certificates;
+
+    if (permit == NULL || permit->client_certificate == NULL)
+        return true;
+    if (strncasecmp(url, "https:", 6) != 0)
+        return error_set(error, "a client certificate can be shown over https alone: change the "
+                                "URL, or clear webhook_endpoints.client_certificate");
+    if (gate->certificate != NULL)
+        return true;
+    *ret_result = ATTEMPT_TLS;
+    if (directory[0] == '\0')
+        return error_set(error,
+                         "the client certificate %s can't be shown: "
+                         "network.client_certificates is not set",
+                         permit->client_certificate);
+    return error_set(error,
+                     "the client certificate %s/%s.pem is not there, or was not when the "
+                     "configuration was loaded",
+                     directory, permit->client_certificate);
+}
+
 static struct target *add(struct target_table *table, struct gate *gate, const char *url,
                           struct error *error)
 {
@@ -256,23 +293,25 @@ static void make_room(struct target_table *table)
 
 /* What is not known yet. */
 static struct target *make(struct target_table *table, const char *url, const struct permit *permit,
-                           struct error *error)
+                           enum attempt_result *ret_result, struct error *error)
 {
     struct gate *gate;
-    struct target *target;
+    struct target *target = NULL;
 
+    *ret_result = ATTEMPT_UNSENDABLE;
     make_room(table);
     gate = permit == NULL ? &table->common : find_gate(table, permit);
     if (gate == NULL)
         gate = add_gate(table, permit);
-    target = add(table, gate, url, error);
+    if (check_certificate(table, gate, url, permit, ret_result, error))
+        target = add(table, gate, url, error);
     if (target == NULL)
         drop_gate(table, gate);
     return target;
 }
 
 struct target *target_hold(struct target_table *table, const char *url, const struct permit *permit,
-                           struct error *error)
+                           enum attempt_result *ret_result, struct error *error)
 {
     struct gate *gate = permit == NULL ? &table->common : find_gate(table, permit);
     struct target *target = NULL;
@@ -280,7 +319,7 @@ struct target *target_hold(struct target_table *table, const char *url, const st
     if (gate != NULL)
         HASH_FIND(hh, gate->by_url, url, strlen(url), target);
     if (target == NULL) {
-        target = make(table, url, permit, error);
+        target = make(table, url, permit, ret_result, error);
         if (target == NULL)
             return NULL;
     } else if (TAILQ_NEXT(target, entry) != NULL) {

@@ -22,6 +22,7 @@
 #include <uthash.h>
 
 #include "base/error.h"
+#include "core/outcome.h"
 #include "core/permit.h"
 #include "http/guard.h"
 #include "http/pool.h"
@@ -35,7 +36,8 @@ struct gate {
     size_t targets;
     size_t bytes;
     struct guard guard;
-    struct address_range *allow; /* the guard's, owned; NULL: the options' */
+    struct address_range *allow;                  /* the guard's, owned; NULL: the options' */
+    const struct client_certificate *certificate; /* NULL = none is shown */
     struct target *by_url;
 };
 
@@ -69,10 +71,10 @@ void target_table_init(struct target_table *table, const struct settings *settin
 /* None may be in use. */
 void target_table_free(struct target_table *table);
 
-/* The target of url for whoever has that permit (NULL: none), held until target_release(); NULL
- * with error when no request can be made. */
+/* The target of url for whoever has that permit (NULL: none), held until target_release(). When
+ * no request can be made: NULL with what that is as an attempt, and the error. */
 struct target *target_hold(struct target_table *table, const char *url, const struct permit *permit,
-                           struct error *error) MUST_USE;
+                           enum attempt_result *ret_result, struct error *error) MUST_USE;
 void target_release(struct target_table *table, struct target *target);
 
 #endif

@@ -44,15 +44,17 @@ void transfer_free(struct transfer *transfer)
 bool transfer_prepare(struct transfer *transfer, const struct http_request *request, void *owner)
 {
     struct http_engine *engine = transfer->engine;
+    enum attempt_result result;
     struct error error;
 
     transfer->owner = owner;
     transfer->keeps_transcript = request->keep_transcript;
     transfer->started_us = clock_monotonic_us();
     transfer->deadline_us = transfer->started_us + request->timeout_ms * 1000;
-    transfer->target = target_hold(&engine->targets, request->url, request->permit, &error);
+    transfer->target =
+        target_hold(&engine->targets, request->url, request->permit, &result, &error);
     if (transfer->target == NULL) {
-        transfer_set_failure(transfer, ATTEMPT_UNSENDABLE, "%s", error.message);
+        transfer_set_failure(transfer, result, "%s", error.message);
         return false;
     }
     request_writer_begin(&transfer->writer, transfer->target->head, transfer->target->head_length,

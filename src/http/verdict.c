@@ -97,6 +97,50 @@ static void explain_generally(CURLcode code, const char *curl_error, char *text,
         text[--length] = '\0';
 }
 
+/* What OpenSSL's words mean for an operator. The first that is found counts. */
+static const struct {
+    const char *words;
+    const char *meaning;
+} tls_meanings[] = {
+    {"alert handshake failure",
+     "it wants a client certificate (webhook_endpoints.client_certificate), or has no cipher in "
+     "common with us"},
+    {"alert certificate required",
+     "it wants a client certificate: webhook_endpoints.client_certificate"},
+    {"alert bad certificate", "it refuses webhook_endpoints.client_certificate"},
+    {"alert unsupported certificate", "it refuses webhook_endpoints.client_certificate"},
+    {"alert certificate", "it refuses webhook_endpoints.client_certificate"},
+    {"alert unknown ca", "it refuses the authority of webhook_endpoints.client_certificate"},
+    /* How libcurl puts the alert "certificate expired". */
+    {"SSL certificate verification failed", "it says that "
+                                            "webhook_endpoints.client_certificate has expired"},
+    {"protocol version", "it has no TLS 1.2 or later"},
+    {"unsupported protocol", "it has no TLS 1.2 or later"},
+    {"wrong version number", "it does not speak TLS"},
+    {"unable to get local issuer certificate",
+     "an intermediate certificate is missing there, or its authority is not trusted: "
+     "network.ca_file"},
+    {"self-signed certificate", "its authority is not trusted: network.ca_file"},
+};
+
+const char *verdict_tls_meaning(const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(tls_meanings); i++) {
+        if (strstr(text, tls_meanings[i].words) != NULL)
+            return tls_meanings[i].meaning;
+    }
+    return NULL;
+}
+
+static void add_tls_meaning(char *text, size_t size)
+{
+    const char *meaning = verdict_tls_meaning(text);
+    size_t length = strlen(text);
+
+    if (meaning != NULL)
+        snprintf(text + length, size - length, " (%s)", meaning);
+}
+
 void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *facts, char *text,
                      size_t size)
 {
@@ -106,4 +150,6 @@ void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *fact
         explain_connect(easy, facts, text, size);
     else
         explain_generally(code, facts->curl_error, text, size);
+    if (verdict_classify(code) == ATTEMPT_TLS)
+        add_tls_meaning(text, size);
 }

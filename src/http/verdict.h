@@ -28,4 +28,7 @@ void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *fact
 /* A number of microseconds that libcurl knows; 0 when it does not. */
 curl_off_t verdict_time_us(CURL *easy, CURLINFO info);
 
+/* What a message of OpenSSL means for an operator; NULL when there is nothing to add. */
+const char *verdict_tls_meaning(const char *text);
+
 #endif

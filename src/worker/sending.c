@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "config/rules.h"
 #include "core/health.h"
 #include "worker/descriptors.h"
 #include "worker/disabling.h"
@@ -22,6 +23,16 @@
 #define SIGNATURE_MAX  (128 * (size_t)SECRET_SET_MAX)
 
 static void on_transfer_finished(void *request_owner, const struct http_response *response);
+
+static void log_file_warnings(const struct config *config)
+{
+    struct config_mistakes warnings;
+
+    rules_file_warnings(config, &warnings);
+    for (size_t i = 0; i < warnings.count; i++)
+        log_event(LOG_LEVEL_WARNING, warnings.lines[i], LOG_TEXT("config", config->file));
+    config_mistakes_free(&warnings);
+}
 
 static struct http_engine *new_engine(struct worker *worker, const struct config *config,
                                       struct error *error)
@@ -37,6 +48,7 @@ static struct http_engine *new_engine(struct worker *worker, const struct config
                   "worker.max_in_flight",
                   LOG_NUMBER("max_in_flight", (int64_t)share.in_flight),
                   LOG_NUMBER("open_files", (int64_t)share.limit));
+    log_file_warnings(config);
     worker->sending.slots = share.in_flight;
     return http_engine_new(worker->base, &options, on_transfer_finished, error);
 }
@@ -159,7 +171,9 @@ static void note_health(struct worker *worker, struct delivery *delivery,
                         const struct attempt *attempt, bool was_connected)
 {
     struct endpoint *endpoint = delivery->endpoint;
-    enum health health = health_of(attempt, was_connected);
+    const struct permit *permit = endpoint->settings.permit;
+    enum health health =
+        health_of(attempt, was_connected, permit != NULL && permit->client_certificate != NULL);
     int64_t hold_ms = health_hold_ms(attempt, endpoint->settings.retry.max_delay_ms);
     struct scheduler_change change =
         scheduler_finish(&worker->endpoints.scheduler, &endpoint->scheduled, &delivery->ticket,

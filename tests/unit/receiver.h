@@ -274,6 +274,7 @@ static inline struct client *client_new(void)
         .proxy = "",
         .source_address = "",
         .ca_file = "",
+        .client_certificates = "",
         .connect_timeout_ms = 20000,
         .max_response_bytes = 64 * 1024,
         .max_connections = 64,

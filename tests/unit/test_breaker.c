@@ -194,7 +194,7 @@ static void test_health(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        enum health health = health_of(&cases[i].attempt, cases[i].was_connected);
+        enum health health = health_of(&cases[i].attempt, cases[i].was_connected, false);
 
         check_case(health == cases[i].expected, "%s: %d", cases[i].name, (int)health);
         check_case(health_hold_ms(&cases[i].attempt, 60000) == cases[i].hold_ms, "%s: hold",
@@ -203,6 +203,18 @@ static void test_health(void **state)
                        (health == HEALTH_DOWN || health == HEALTH_UNREACHABLE),
                    "%s", cases[i].name);
     }
+}
+
+/* A customer's wrong client certificate must not stop the others of the same host. */
+static void test_health_with_a_client_certificate(void **state)
+{
+    static const struct attempt tls = {ATTEMPT_TLS, 0, -1}, refused = {ATTEMPT_CONNECT, 0, -1};
+    static const struct attempt late = {ATTEMPT_TIMEOUT, 0, -1};
+
+    (void)state;
+    assert_int_equal(health_of(&tls, false, true), HEALTH_DOWN);
+    assert_int_equal(health_of(&refused, false, true), HEALTH_UNREACHABLE);
+    assert_int_equal(health_of(&late, false, true), HEALTH_UNREACHABLE);
 }
 
 int main(void)
@@ -219,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_known_to_be_down),
         cmocka_unit_test(test_resumes_where_it_was),
         cmocka_unit_test(test_health),
+        cmocka_unit_test(test_health_with_a_client_certificate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

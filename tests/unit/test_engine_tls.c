@@ -166,6 +166,149 @@ static void test_none_is_kept_where_none_may_be(void **state)
     post_three(false);
 }
 
+static char *write_pem(X509 *certificate, EVP_PKEY *key)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+    char *data, *text;
+    long length;
+
+    PEM_write_bio_X509(memory, certificate);
+    PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL);
+    length = BIO_get_mem_data(memory, &data);
+    text = memory_copy(data, (size_t)length);
+    BIO_free(memory);
+    return text;
+}
+
+/* A client's certificate, signed by our authority, or by itself. */
+static void add_client(struct client_certificates *all, const char *name, bool is_self_signed,
+                       long ends_s)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = new_certificate(key, name, ends_s);
+    struct client_certificate client;
+    struct error error;
+    char *text;
+
+    X509_set_issuer_name(certificate, X509_get_subject_name(is_self_signed ? certificate : ca));
+    X509_sign(certificate, is_self_signed ? key : ca_key, EVP_sha256());
+    text = write_pem(certificate, key);
+    if (!client_certificate_read(name, text, strlen(text), &client, &error))
+        fail_msg("%s", error.message);
+    client_certificates_add(all, &client);
+    free(text);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
+/* Posts with the certificate called name (NULL: none). */
+static struct result post_with(struct client *client, const struct receiver *receiver,
+                               const char *name)
+{
+    struct permit *permit = NULL;
+    struct result result = {0};
+    struct error unused;
+    char url[URL_SIZE];
+
+    assert_true(permit_make(NULL, name, &permit, &unused));
+    snprintf(url, sizeof(url), "https://localhost:%d/", receiver->port);
+    client_post_as(client, permit, url, LONG_MS, &result);
+    permit_free(permit);
+    return result;
+}
+
+/* A server that demands one of our authority. */
+static void demand_certificates(int version)
+{
+    static const unsigned char name[] = "tests";
+
+    server_context = new_context("DNS:localhost", 60, version);
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(server_context), ca);
+    SSL_CTX_set_verify(server_context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_session_id_context(server_context, name,
+                                   sizeof(name)); /* sessions may be resumed */
+}
+
+/* By a server that says why it refuses; what we say of it names the column to look at. */
+static void check_client(int version, const char *name, const char *error)
+{
+    struct client_certificates all = {0};
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_tls);
+    struct result result;
+
+    add_client(&all, "good", false, 60);
+    add_client(&all, "expired", false, -60);
+    add_client(&all, "stranger", true, 60);
+    demand_certificates(version);
+    client->options.ca_file = ca_file;
+    client->options.certificates = &all;
+    client_open(client);
+    result = post_with(client, receiver, name);
+    if (strstr(result.error, error) == NULL || (result.status == 200) != (error[0] == '\0'))
+        fail_msg("%s: \"%s\"\n%s", name, result.error, result.transcript);
+    assert_int_equal(receiver->requests, error[0] == '\0');
+    free(result.transcript);
+    client_free(client);
+    receiver_stop(receiver);
+    SSL_CTX_free(server_context);
+    client_certificates_free(&all);
+}
+
+/* Neither a handle that is used again nor a session that could be resumed knows the last one's. */
+static void check_nothing_remains(int version)
+{
+    static const char *const order[] = {"good", NULL,    "good", "stranger",
+                                        NULL,   "other", NULL,   "good"};
+    struct client_certificates all = {0};
+    struct client *client = client_new();
+    struct receiver *receiver = receiver_start(serve_tls);
+    int good = 0;
+
+    add_client(&all, "good", false, 60);
+    add_client(&all, "other", false, 60);
+    add_client(&all, "stranger", true, 60);
+    demand_certificates(version);
+    client->options.ca_file = ca_file;
+    client->options.certificates = &all;
+    client->options.max_tls_connections = 0;
+    client_open(client);
+    for (size_t i = 0; i < ARRAY_LENGTH(order); i++) {
+        bool is_good = order[i] != NULL && strcmp(order[i], "stranger") != 0;
+        struct result result = post_with(client, receiver, order[i]);
+
+        if ((result.status == 200) != is_good)
+            fail_msg("%zu: %d \"%s\"\n%s", i, result.status, result.error, result.transcript);
+        good += is_good;
+        free(result.transcript);
+    }
+    assert_int_equal(receiver->requests, good);
+    client_free(client);
+    receiver_stop(receiver);
+    SSL_CTX_free(server_context);
+    client_certificates_free(&all);
+}
+
+static void test_no_client_certificate_remains(void **state)
+{
+    (void)state;
+    check_nothing_remains(TLS1_2_VERSION);
+    check_nothing_remains(TLS1_3_VERSION);
+}
+
+static void test_client_certificates(void **state)
+{
+    static const char hint[] = "webhook_endpoints.client_certificate";
+
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        check_client(version, "good", "");
+        check_client(version, NULL, hint);
+        check_client(version, "stranger", hint);
+        check_client(version, "expired", hint);
+    }
+}
+
 static void test_bad_handshakes(void **state)
 {
     static const struct {
@@ -231,6 +374,8 @@ int main(void)
         cmocka_unit_test(test_good_certificate),
         cmocka_unit_test(test_none_is_kept_where_none_may_be),
         cmocka_unit_test(test_bad_handshakes),
+        cmocka_unit_test(test_client_certificates),
+        cmocka_unit_test(test_no_client_certificate_remains),
     };
     int failed;
 

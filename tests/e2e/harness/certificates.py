@@ -1,6 +1,7 @@
-"""A throw-away certificate authority."""
+"""Throw-away certificate authorities."""
 import datetime
 import ipaddress
+import itertools
 import os
 import ssl
 
@@ -16,48 +17,96 @@ def _name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-class Authority:
-    """server_context() makes the server side of TLS, good or bad in one way."""
+def _pem(certificate):
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def __init__(self, directory):
+
+def key_pem(key, password=None):
+    encryption = (serialization.BestAvailableEncryption(password) if password
+                  else serialization.NoEncryption())
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                             encryption).decode()
+
+
+def _builder(subject, issuer, key, starts, ends):
+    return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(starts).not_valid_after(ends))
+
+
+class Authority:
+    """Signs what is asked for. ca_file has its certificate, or the root's for an intermediate.
+
+    issuer: the authority above it; constraint: the one domain that it may sign for.
+    """
+
+    def __init__(self, directory, name="Test CA", issuer=None, constraint=None):
         self.directory = directory
-        self.ca_file = os.path.join(directory, "ca.pem")
-        self.count = 0
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.issuer = issuer
+        self.key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
-        self._certificate = (
-            x509.CertificateBuilder().subject_name(_name("Test CA")).issuer_name(_name("Test CA"))
-            .public_key(self._key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY).not_valid_after(now + DAY)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256()))
-        with open(self.ca_file, "wb") as file:
-            file.write(self._certificate.public_bytes(serialization.Encoding.PEM))
+        builder = _builder(_name(name), issuer.certificate.subject if issuer else _name(name),
+                           self.key, now - 3 * DAY, now + 3 * DAY).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        if constraint:
+            builder = builder.add_extension(x509.NameConstraints(
+                permitted_subtrees=[x509.DNSName(constraint)], excluded_subtrees=None),
+                critical=True)
+        self.certificate = builder.sign(issuer.key if issuer else self.key, hashes.SHA256())
+        self.ca_file = issuer.ca_file if issuer else self._write("ca", _pem(self.certificate))
+
+    def _write(self, kind, text):
+        """To ca.pem, server1.pem, server2.pem …"""
+        path = os.path.join(self.directory, f"{kind}.pem")
+        for number in itertools.count(1):
+            if kind == "server" or os.path.exists(path):
+                path = os.path.join(self.directory, f"{kind}{number}.pem")
+            if not os.path.exists(path):
+                break
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        return path
+
+    def chain_pem(self):
+        """The certificates between one that it has signed and the root."""
+        return _pem(self.certificate) + self.issuer.chain_pem() if self.issuer else ""
+
+    def intermediate(self, name="Test Intermediate", constraint=None):
+        return Authority(self.directory, name, self, constraint)
+
+    def sign(self, key, names, starts=None, ends=None, is_self_signed=False):
+        now = datetime.datetime.utcnow()
+        subject = _name(names[0])
+        return (_builder(subject, subject if is_self_signed else self.certificate.subject, key,
+                         starts or now - 2 * DAY, ends or now + DAY)
+                .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in names]),
+                               critical=False)
+                .sign(key if is_self_signed else self.key, hashes.SHA256()))
+
+    def client_pem(self, name="client", ends=None):
+        """A client's certificate, its chain and its key, as network.client_certificates wants it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return _pem(self.sign(key, [name], ends=ends)) + self.chain_pem() + key_pem(key)
 
     def server_context(self, names=("localhost", "127.0.0.1", "::1"), is_expired=False,
-                       is_self_signed=False, **context_settings):
-        """An ssl.SSLContext; context_settings are set on it (maximum_version=…)."""
+                       is_early=False, is_self_signed=False, without_chain=False, clients=None,
+                       **context_settings):
+        """An ssl.SSLContext; context_settings are set on it (maximum_version=…).
+
+        clients: the authority whose certificates clients must show.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
-        end = now - DAY if is_expired else now + DAY
-        subject = _name(names[0])
-        certificate = (
-            x509.CertificateBuilder().subject_name(subject)
-            .issuer_name(subject if is_self_signed else self._certificate.subject)
-            .public_key(key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - 2 * DAY).not_valid_after(end)
-            .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in names]),
-                           critical=False)
-            .sign(key if is_self_signed else self._key, hashes.SHA256()))
-        self.count += 1
-        path = os.path.join(self.directory, f"server{self.count}.pem")
-        with open(path, "wb") as file:
-            file.write(key.private_bytes(serialization.Encoding.PEM,
-                                         serialization.PrivateFormat.PKCS8,
-                                         serialization.NoEncryption()))
-            file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        certificate = self.sign(key, names, starts=now + DAY / 2 if is_early else None,
+                                ends=now - DAY if is_expired else None,
+                                is_self_signed=is_self_signed)
+        chain = "" if without_chain or is_self_signed else self.chain_pem()
+        path = self._write("server", key_pem(key) + _pem(certificate) + chain)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
+        if clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(clients.ca_file)
         for name, value in context_settings.items():
             setattr(context, name, value)
         return context

@@ -37,6 +37,8 @@ class Request:
     wall_time: float = 0.0
     lost_at: float = 0.0  # monotonic time at which the connection ended under it
     sent: int = field(default=0)  # bytes of an endless answer that went out
+    peer: str = ""  # the IP address that it came from
+    client_name: str = ""  # of the client certificate that was shown
 
     @property
     def path(self):
@@ -136,6 +138,8 @@ class Connection(asyncio.Protocol):
         self.requests += 1
         self.request = Request(method, target, version, headers, head, self.number,
                                self.requests, self.started_at)
+        self.request.peer = self.transport.get_extra_info("peername")[0]
+        self.request.client_name = self._client_name()
         length = self.request.values("content-length")
         self.expected = int(length[0]) if length else 0
         behaviour = self.receiver.behaviour_for(self.request)
@@ -143,6 +147,10 @@ class Connection(asyncio.Protocol):
         if getattr(behaviour, "is_early", False):
             self._dispatch()
         return True
+
+    def _client_name(self):
+        certificate = self.transport.get_extra_info("peercert") or {"subject": ()}
+        return dict(pair for part in certificate["subject"] for pair in part).get("commonName", "")
 
     def _take_body(self):
         if len(self.buffer) < self.expected:
