@@ -152,7 +152,7 @@ static void print_unsealed(const struct rekey *rekey)
     const int64_t *counts = rekey->counts;
 
     printf("%lld %s, %lld already were plain",
-           (long long)(counts[SEALED_CURRENT] + counts[SEALED_OLD]),
+           (long long)counts[SEALED_CURRENT] + counts[SEALED_OLD],
            rekey->is_dry_run ? "would be unsealed" : "unsealed", (long long)counts[SEALED_PLAIN]);
 }
 

@@ -170,7 +170,7 @@ bool sealed_secret_seal(const struct sealing_keys *keys, const struct secret_sco
     if (length >= SECRET_TEXT_SIZE)
         return error_set(error, "this is longer than any secret");
     memcpy(packed, nonce, SEALING_NONCE_BYTES);
-    memcpy(packed + SEALING_NONCE_BYTES, secret, length);
+    snprintf((char *)packed + SEALING_NONCE_BYTES, SECRET_TEXT_SIZE, "%s", secret);
     if (!run_cipher(key, scope, nonce, packed + SEALING_NONCE_BYTES, length,
                     packed + SEALING_NONCE_BYTES + length, true)) {
         OPENSSL_cleanse(packed, sizeof(packed));
