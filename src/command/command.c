@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/process.h"
 #include "base/suggest.h"
 
 /* clang-format off */
@@ -147,7 +148,10 @@ static int finish_output(int status)
 int command_main(int argc, char **argv)
 {
     const struct command *command = NULL;
+    struct error error = {0};
 
+    if (!process_hide_memory(&error))
+        return command_fail(COMMAND_FAILED, &error);
     choose_locale();
     if (argc < 2)
         return command_usage_error(NULL, "no command was given");

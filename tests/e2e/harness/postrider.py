@@ -185,12 +185,13 @@ class Service:
     The end is judged in finish(): a clean stop must exit 0; a test that wants another end says so
     with expect_exit (a code, or a negative signal number). env changes the environment, None
     removes a variable; notify_socket is the name of the socket it is told of, open_files
-    are (soft, hard) limits, network is a descriptor of the network namespace it runs in.
-    start=False leaves the start to the test.
+    are (soft, hard) limits, network is a descriptor of the network namespace it runs in, account
+    (of pwd) is somebody else to run as. start=False leaves the start to the test.
     """
 
     def __init__(self, database_url, changes=None, secret=DEFAULT_SECRET, env=None,
-                 notify_socket=None, open_files=None, network=None, wait=True, start=True):
+                 notify_socket=None, open_files=None, network=None, account=None, wait=True,
+                 start=True):
         self.directory = tempfile.mkdtemp(prefix="postrider-run-")
         self.database_url = database_url
         self.secret = secret
@@ -202,6 +203,10 @@ class Service:
         self.env = {"NOTIFY_SOCKET": socket_name, **(env or {})}
         self.open_files = open_files
         self.network = network
+        self.account = {}
+        if account is not None:
+            self.account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            self.give_to(account)
         self.expect_exit = 0
         self.process = None
         if start:
@@ -215,9 +220,13 @@ class Service:
                 [binary(), "run", "-c", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
                 env=environment(**self.env),
-                preexec_fn=with_open_files(self.open_files, self.network))
+                preexec_fn=with_open_files(self.open_files, self.network), **self.account)
         if wait:
             self.wait_until_ready(ready + 1)
+
+    def give_to(self, account):
+        for name in ("", *os.listdir(self.directory)):
+            os.chown(os.path.join(self.directory, name), account.pw_uid, account.pw_gid)
 
     @property
     def pid(self):
