@@ -2,11 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/memory.h"
-#include "config/redact.h"
+#include "config/modes.h"
 #include "config/render.h"
 
 /* The value of the first must not be more than that of the second. Both are int64_t. */
@@ -93,13 +92,6 @@ static bool is_set(const struct config *config, const char *key)
     return config->is_set[option_index(option_find(key))];
 }
 
-static bool is_readable_by_all(const char *file)
-{
-    struct stat status;
-
-    return stat(file, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0;
-}
-
 static bool allows_everything(const struct config *config)
 {
     for (size_t i = 0; i < config->network.allow_count; i++)
@@ -129,6 +121,7 @@ static void warn_of_certificate(const struct config *config,
 
 static void add_file_warnings(const struct config *config, struct config_mistakes *warnings)
 {
+    modes_warnings(config, warnings);
     for (size_t i = 0; i < config->network.certificates.count; i++)
         warn_of_certificate(config, &config->network.certificates.list[i], warnings);
 }
@@ -152,9 +145,5 @@ void rules_warnings(const struct config *config, struct config_mistakes *ret_war
     if (allows_everything(config))
         warn(ret_warnings, "network.allow lists a range of all addresses: a customer's URL can "
                            "reach this machine and its network");
-    if ((redact_has_password(config->database.url) || redact_has_password(config->network.proxy)) &&
-        is_readable_by_all(config->file))
-        warn(ret_warnings, "the file holds a password and everyone on this machine can read it: "
-                           "chmod o-r, or use ~/.pgpass");
     add_file_warnings(config, ret_warnings);
 }

@@ -82,7 +82,8 @@ def test_warnings_are_no_mistakes(run_postrider, tmp_path):
     result = run_postrider("check", "-c", path)
     assert (result.code, result.stderr) == (0, "")
     assert "warning: worker.drain_timeout is less than delivery.timeout" in result.stdout
-    assert "warning: the file holds a password and everyone" in result.stdout
+    assert f"warning: the configuration holds a password or token, and {path} has mode 0644: " \
+        f"everyone on this machine can read it; chmod o= {path}\n" in result.stdout
     assert "hunter2" not in result.stdout
 
 

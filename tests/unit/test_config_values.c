@@ -2,6 +2,7 @@
  * What a right configuration means, and how it is shown again.
  */
 #include "config_file.h"
+#include "unit.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -514,6 +515,23 @@ static void test_redact(void **state)
     }
 }
 
+static void check_warnings(const struct config *config, const char *const beginnings[2],
+                           const char *what)
+{
+    struct config_mistakes warnings;
+    size_t count = 0;
+
+    rules_warnings(config, &warnings);
+    for (; count < 2 && beginnings[count] != NULL; count++) {
+        check_case(count < warnings.count, "%s", what);
+        check_case(strncmp(warnings.lines[count], beginnings[count], strlen(beginnings[count])) ==
+                       0,
+                   "%s: %s", what, warnings.lines[count]);
+    }
+    check_case(warnings.count == count, "%s: %s", what, warnings.lines[count]);
+    config_mistakes_free(&warnings);
+}
+
 static void test_warnings(void **state)
 {
     static const struct {
@@ -527,28 +545,67 @@ static void test_warnings(void **state)
         {"retry: {schedule: [1s], multiplier: 2}", 0644, {"retry.schedule is set, so"}},
         {"network: {allow: [10.0.0.0/8, 0.0.0.0/0]}", 0644, {"network.allow lists"}},
         {"database: {url: 'postgresql://u:p@h'}", 0640, {0}},
-        {"database: {url: 'postgresql://u:p@h'}", 0644, {"the file holds a password"}},
+        {"database: {url: 'postgresql://u:p@h'}", 0660, {0}},
+        {"database: {url: 'postgresql://u:p@h'}",
+         0644,
+         {"the configuration holds a password or token, and c.yaml has mode 0644: everyone on this "
+          "machine can read it; chmod o= c.yaml"}},
+        {"database: {url: 'postgresql://u:p@h'}",
+         0666,
+         {"the configuration holds a password or token, and c.yaml has mode 0666: everyone on this "
+          "machine can read and change it; chmod o= c.yaml"}},
         {"database: {url: 'postgresql://u@h'}", 0644, {0}},
+        {"delivery: {headers: {X-Sender: shop}}", 0644, {0}},
+        {"delivery: {headers: {Authorization: Bearer x}}", 0640, {0}},
+        {"delivery: {headers: {X-Api-Key: x}}", 0644, {"the configuration holds a password or to"}},
         {"network: {proxy: 'http://u:p@h', allow: ['::/0']}",
          0644,
-         {"network.allow lists", "the file holds a password"}},
+         {"network.allow lists", "the configuration holds a password"}},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct config *config = load_text(rows[i].text);
-        struct config_mistakes warnings;
-        size_t count = 0;
 
         assert_int_equal(chmod("c.yaml", rows[i].mode), 0);
-        rules_warnings(config, &warnings);
-        for (; count < 2 && rows[i].beginnings[count] != NULL; count++) {
-            assert_true(count < warnings.count);
-            assert_ptr_equal(strstr(warnings.lines[count], rows[i].beginnings[count]),
-                             warnings.lines[count]);
-        }
-        assert_int_equal(warnings.count, count);
-        config_mistakes_free(&warnings);
+        check_warnings(config, rows[i].beginnings, rows[i].text);
+        config_free(config);
+    }
+}
+
+static void test_modes_of_named_files(void **state)
+{
+    static const struct {
+        mode_t secrets, keys, authorities;
+        const char *beginnings[2];
+    } rows[] = {
+        {0600, 0600, 0644, {0}},
+        {0640, 0440, 0664, {0}}, /* systemd's credentials have 0440, or 0400 */
+        {0644,
+         0604,
+         0644,
+         {"signing.secret_file: secrets has mode 0644: everyone on this machine can read it; chmod "
+          "o= secrets",
+          "signing.key_file: keys has mode 0604: everyone"}},
+        {0602,
+         0600,
+         0646,
+         {"signing.secret_file: secrets has mode 0602: everyone on this machine can change it;",
+          "network.ca_file: authorities has mode 0646: everyone on this machine can read and "
+          "change"}},
+    };
+
+    (void)state;
+    write_secret_files();
+    write_file("authorities", "-----BEGIN CERTIFICATE-----\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct config *config = load_text("signing: {secret_file: secrets, key_file: keys}\n"
+                                          "network: {ca_file: authorities}");
+
+        assert_int_equal(chmod("secrets", rows[i].secrets), 0);
+        assert_int_equal(chmod("keys", rows[i].keys), 0);
+        assert_int_equal(chmod("authorities", rows[i].authorities), 0);
+        check_warnings(config, rows[i].beginnings, "modes");
         config_free(config);
     }
 }
@@ -636,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_show_json_odd_file),
         cmocka_unit_test(test_redact),
         cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_modes_of_named_files),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_readme),
     };
