@@ -18,9 +18,9 @@ static const char help_text[] =
     "      --data JSON         the body; @FILE reads it from a file, - from standard input\n"
     "      --event-type TYPE   \"type\" in the body, when there is no --data (" SEND_EVENT_TYPE
     ")\n"
-    "      --secret-file FILE  sign with the secrets in FILE, one a line\n"
-    "      --secret SECRET     sign with this one (may be repeated); others on this machine can\n"
-    "                          see it in the list of processes: prefer --secret-file\n"
+    "      --secret-file FILE  sign with the secrets in FILE, one a line; - reads them from "
+    "standard\n"
+    "                          input\n"
     "  -H, --header 'N: V'     one more header (may be repeated)\n"
     "      --allow CIDR[:PORT] permit addresses that are refused otherwise (may be repeated)\n"
     "      --timeout DURATION  for the whole request, as 10s or 500ms\n"
@@ -28,7 +28,7 @@ static const char help_text[] =
     "  -c, --config FILE       the configuration; without one the defaults are used\n"
     "                          (" COMMAND_DEFAULT_CONFIG ")\n"
     "\n"
-    "Signs with --secret and --secret-file, else as for the customer, else with\n"
+    "Signs with --secret-file, else as for the customer, else with\n"
     "signing.secret_file. Without any secret nothing is sent.\n"
     "\n"
     "  postrider send --secret-file hook.secret https://example.com/hook\n"
@@ -108,7 +108,6 @@ static int run_send(const struct command *self, int argc, char **argv)
         {.name = "data", .text = &o.data},
         {.name = "event-type", .text = &o.event_type},
         {.name = "secret-file", .text = &o.secret_file},
-        {.name = "secret", .list = &o.secrets},
         {.name = "header", .letter = 'H', .list = &o.headers},
         {.name = "allow", .list = &o.allow},
         {.name = "timeout", .duration_ms = &o.timeout_ms, .minimum = 1},

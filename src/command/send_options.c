@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "command/send_payload.h"
+#include "config/checks.h"
 #include "config/load.h"
 #include "core/header.h"
 
@@ -58,25 +59,12 @@ static bool read_allow(const struct send_options *options, struct config *config
     return true;
 }
 
-static bool add_secret(const char *text, struct secret_set *set, struct error *error)
-{
-    if (set->count == SECRET_SET_MAX)
-        return error_set(error, "more than %d secrets", SECRET_SET_MAX);
-    if (!secret_parse(text, &set->secrets[set->count], error))
-        return error_prefix(error, "--secret");
-    set->count++;
-    return true;
-}
-
-static bool read_secret_file(const char *name, struct secret_set *set, struct error *error)
+static bool read_secret_stream(FILE *file, struct secret_set *set, struct error *error)
 {
     char text[SECRET_FILE_MAX_BYTES + 1];
-    FILE *file = fopen(name, "re");
     size_t length;
     bool is_good;
 
-    if (file == NULL)
-        return error_set(error, "--secret-file: cannot open %s: %s", name, strerrordesc_np(errno));
     setvbuf(file, NULL, _IONBF, 0); /* no second copy of the secrets */
     length = fread(text, 1, sizeof(text), file);
     if (ferror(file) != 0)
@@ -90,19 +78,40 @@ static bool read_secret_file(const char *name, struct secret_set *set, struct er
         is_good = secret_set_parse(text, set, error);
     }
     explicit_bzero(text, sizeof(text));
-    fclose(file);
-    return is_good || error_prefix(error, "--secret-file %s", name);
+    return is_good;
 }
 
-static bool read_secrets(const struct send_options *options, struct secret_set *set,
-                         struct error *error)
+/* There is no option that takes a secret itself: everybody can see the arguments of a process. */
+static bool check_file_name(const struct send_options *options, struct error *error)
 {
-    if (options->secret_file != NULL && !read_secret_file(options->secret_file, set, error))
+    if (!check_secret_file(options->secret_file, error))
+        return error_set(error, "--secret-file takes the name of a file, or - for standard input, "
+                                "not the secret: everybody can see a process's arguments");
+    if (strcmp(options->secret_file, "-") != 0 || options->data == NULL ||
+        strcmp(options->data, "-") != 0)
+        return true;
+    return error_set(error, "--secret-file and --data can't both be standard input");
+}
+
+static bool read_secret_file(const struct send_options *options, struct secret_set *set,
+                             struct error *error)
+{
+    const char *name = options->secret_file;
+    bool is_stdin = name != NULL && strcmp(name, "-") == 0;
+    bool is_good;
+    FILE *file;
+
+    if (name == NULL)
+        return true;
+    if (!check_file_name(options, error))
         return false;
-    for (size_t i = 0; i < options->secrets.count; i++)
-        if (!add_secret(options->secrets.values[i], set, error))
-            return false;
-    return true;
+    file = is_stdin ? stdin : fopen(name, "re");
+    if (file == NULL)
+        return error_set(error, "--secret-file: cannot open %s: %s", name, strerrordesc_np(errno));
+    is_good = read_secret_stream(file, set, error);
+    if (!is_stdin)
+        fclose(file);
+    return is_good || error_prefix(error, "--secret-file %s", name);
 }
 
 /* Testing a receiver needs no installed Postrider. */
@@ -142,7 +151,7 @@ int send_values_read(const struct command *self, const struct send_options *opti
     if (values->config == NULL)
         return COMMAND_CONFIG;
     if (!read_headers(options, values, &error) || !read_allow(options, values->config, &error) ||
-        !read_secrets(options, &values->secrets, &error))
+        !read_secret_file(options, &values->secrets, &error))
         return command_usage_error(self, "%s", error.message);
     return read_payload(self, options, values->config, &values->payload);
 }
@@ -151,7 +160,7 @@ void send_values_free(struct send_values *values)
 {
     for (size_t i = 0; i < values->headers_count; i++) {
         free(values->headers[i].name);
-        free(values->headers[i].value);
+        memory_free_secret(values->headers[i].value);
     }
     secret_set_wipe(&values->secrets);
     config_free(values->config);

@@ -19,7 +19,7 @@ struct send_options {
     const char *data;
     const char *event_type;
     const char *secret_file;
-    struct argument_list secrets, headers, allow;
+    struct argument_list headers, allow;
     int64_t timeout_ms;
     bool json;
 };

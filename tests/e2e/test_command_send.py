@@ -120,7 +120,7 @@ def test_data_is_sent_as_given(send, receiver, tmp_path):
 def test_options_of_the_request(send, receiver):
     server = receiver()
     result = send("-H", "X-Tenant: a: b ", "--header", "X-Empty:", "--event-type", "order.paid",
-                  "--secret", DEFAULT_SECRET, server.url("/"))
+                  "--secret-file", "-", server.url("/"), input=f"{SECRET}\n{DEFAULT_SECRET}\n")
     assert result.code == 0
     request, = server.requests
     assert request.header("x-tenant") == "a: b"
@@ -159,7 +159,9 @@ def test_large_answer_is_cut(send, receiver):
     (["--header", "nonsense", "http://x/"], "has no colon; write 'Name: value'"),
     (["--header", "Host: x", "http://x/"], "--header: "),
     (["--header", "A: b\r\nEvil: c", "http://x/"], "--header: "),
-    (["--secret", "nonsense", "http://x/"], "--secret: "),
+    (["--secret", "whsec_SENTINEL", "http://x/"], "--secret-file takes the name of a file, or - "),
+    (["--secret-file", "-", "--data", "-", "http://x/"], "can't both be standard input"),
+    (["--secret-file", "-", "http://x/"], "--secret-file -: it holds no secret"),
     (["--secret-file", "/nowhere", "http://x/"], "--secret-file: cannot open /nowhere"),
     (["--secret-file", "/dev/null", "http://x/"], "--secret-file /dev/null: it holds no secret"),
     (["--allow", "10.0.0.1/8", "http://x/"], "--allow: "),
@@ -169,7 +171,7 @@ def test_large_answer_is_cut(send, receiver):
 def test_wrong_usage(run_postrider, arguments, message):
     result = run_postrider("send", *arguments)
     assert result.code == 2, result.stdout
-    assert message in result.stderr
+    assert message in result.stderr and "SENTINEL" not in result.stderr
     assert result.stdout == ""
 
 
@@ -231,7 +233,7 @@ def test_customer_with_a_secret_of_the_command_line(run_postrider, migrated_data
     migrated_database.insert_secret(signing.new_secret())
     config = config_file(migrated_database, secret=None)
     result = run_postrider("send", "-c", config, "--customer", migrated_database.customer,
-                           "--secret", SECRET, server.url("/"))
+                           "--secret-file", "-", server.url("/"), input=SECRET)
     assert result.code == 0, result.stderr
     assert signing.is_signed_with(server.requests[0], SECRET)
     assert len(signing.signatures(server.requests[0])) == 1
