@@ -3,6 +3,10 @@ add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmi
                     -Wvla -Wformat=2 -Wundef -Wwrite-strings -Werror -fno-common)
 add_compile_definitions(_GNU_SOURCE POSTRIDER_VERSION="${PROJECT_VERSION}")
 
+# Every build binds at the start: the lazy resolver writes all registers to the stack, and with them
+# what a copied key has left there.
+add_link_options(-Wl,-z,now)
+
 if(POSTRIDER_SANITIZE)
     add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
                         -fno-omit-frame-pointer)
@@ -21,6 +25,6 @@ endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
-    add_link_options(-pie -Wl,-z,relro -Wl,-z,now)
+    add_link_options(-pie -Wl,-z,relro)
     set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
 endif()

@@ -23,6 +23,9 @@ char *memory_copy_string(const char *text) MUST_USE;
 /* A copy of length bytes, followed by a NUL that is not counted. */
 char *memory_copy(const void *bytes, size_t length) MUST_USE;
 
+/* free() for a text that may hold a password or secret: overwritten before. NULL is fine. */
+void memory_free_secret(char *text);
+
 /* A printf into fresh memory. */
 char *memory_format(const char *format, ...) PRINTF_LIKE(1, 2) MUST_USE;
 

@@ -166,7 +166,7 @@ static void free_headers(struct config_header *headers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free(headers[i].name);
-        free(headers[i].value);
+        memory_free_secret(headers[i].value);
     }
     free(headers);
 }

@@ -60,6 +60,7 @@ static void read_file(struct reading *reading, const char *file)
         return;
     }
     tree_read(reading, text, length);
+    explicit_bzero(text, length); /* it may hold a password */
     free(text);
     named_files_load(reading);
     rules_apply(reading);

@@ -151,6 +151,14 @@ static void read_root(struct reading *reading)
     buffer_free(&words);
 }
 
+/* One of them may be a password. libyaml's own buffers are out of reach. */
+static void wipe_scalars(const yaml_document_t *document)
+{
+    for (yaml_node_t *node = document->nodes.start; node < document->nodes.top; node++)
+        if (node->type == YAML_SCALAR_NODE)
+            explicit_bzero(node->data.scalar.value, node->data.scalar.length);
+}
+
 void tree_read(struct reading *reading, const char *text, size_t length)
 {
     yaml_document_t document;
@@ -160,5 +168,6 @@ void tree_read(struct reading *reading, const char *text, size_t length)
     reading->document = &document;
     read_root(reading);
     reading->document = NULL;
+    wipe_scalars(&document);
     yaml_document_delete(&document);
 }

@@ -359,7 +359,7 @@ bool value_read(struct reading *reading, const struct config_option *option,
 void value_free(struct config *config, const struct config_option *option)
 {
     if (option->kind == OPTION_TEXT)
-        free(*(char **)value_field(config, option));
+        memory_free_secret(*(char **)value_field(config, option));
     else
         list_free(config, option);
 }

@@ -312,7 +312,7 @@ void db_link_free(struct db_link *link)
     db_link_reset(link, "the link was closed");
     link_fail_requests(link);
     event_free(link->timer);
-    free(link->url);
+    memory_free_secret(link->url);
     free(link->schema);
     free(link);
 }

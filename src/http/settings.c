@@ -61,9 +61,11 @@ static char *make_authorization(CURLU *parts)
     encoded = memory_new((length + 2) / 3 * 4 + 1, 1);
     EVP_EncodeBlock(encoded, (const unsigned char *)both, (int)length);
     header = memory_format("Basic %s", (const char *)encoded);
-    free(encoded);
-    free(both);
+    memory_free_secret((char *)encoded);
+    memory_free_secret(both);
     curl_free(user);
+    if (password != NULL)
+        explicit_bzero(password, strlen(password));
     curl_free(password);
     return header;
 }
@@ -120,7 +122,7 @@ bool settings_init(struct settings *settings, const struct http_options *options
 
 void settings_free(struct settings *settings)
 {
-    free(settings->proxy_authorization);
+    memory_free_secret(settings->proxy_authorization);
     settings->proxy_authorization = NULL;
     trust_free(&settings->trust);
 }

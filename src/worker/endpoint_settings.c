@@ -14,7 +14,7 @@ void endpoint_settings_rest(struct endpoint_settings *settings)
 {
     for (size_t i = 0; i < settings->headers_count; i++) {
         free(settings->headers[i].name);
-        free(settings->headers[i].value);
+        memory_free_secret(settings->headers[i].value);
     }
     free(settings->headers);
     signer_free(settings->signer);
