@@ -1118,18 +1118,3 @@ char *PQescapeIdentifier(PGconn *connection, const char *text, size_t length)
     script.notifies_alive++;
     return memory_format("\"%.*s\"", (int)length, text);
 }
-
-/* --- for the linker: src/config asks libpq about URLs, which no script does --- */
-
-PQconninfoOption *PQconninfoParse(const char *url, char **message)
-{
-    (void)message;
-    fail_msg("PQconninfoParse() of %s", url);
-    return NULL;
-}
-
-void PQconninfoFree(PQconninfoOption *options)
-{
-    (void)options;
-    fail_msg("PQconninfoFree()");
-}

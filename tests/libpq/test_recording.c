@@ -118,11 +118,11 @@ static bool is_refused(void)
 
 static const char *on_statement(void *owner, const struct pq_statement *statement, PGresult *result)
 {
-    const char *pid[] = {"1"};
+    const char *greeting[] = {"1", "f"}; /* process, whether it is a standby */
 
     (void)owner;
     if (strstr(statement->sql, "pg_backend_pid") != NULL)
-        pq_result_add_row(result, 1, pid);
+        pq_result_add_row(result, 2, greeting);
     if (!is_write(statement))
         return NULL;
     if (poisoned >= 0 && strstr(statement->values[0], rows[poisoned].id) != NULL && is_refused())
