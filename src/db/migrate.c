@@ -7,6 +7,7 @@
 
 #include "db/adopt.h"
 #include "db/grant.h"
+#include "db/migrate_lock.h"
 #include "db/migrations.h"
 
 #define SERVER_VERSION_MIN 130000 /* pg_current_snapshot(), gen_random_uuid() */
@@ -129,33 +130,6 @@ static bool check_schema(struct db_session *session, struct error *error)
     return ok;
 }
 
-/*
- * Begins a transaction that holds the lock against other migrations: the second of two waits for
- * the first. A table in use is given up on after a while, since everybody else queues up behind the
- * one who waits; 30 s, unless the role or the database has a lock_timeout of its own.
- */
-static bool begin_locked(struct db_session *session, struct error *error)
-{
-    if (!db_session_begin(session, error))
-        return false;
-    return db_session_execute(session,
-                              "SET LOCAL statement_timeout = 0;"
-                              "SELECT pg_advisory_xact_lock(7094162890527240302);"
-                              "SELECT set_config('lock_timeout', '30s', true)"
-                              " WHERE current_setting('lock_timeout') = '0'",
-                              error);
-}
-
-/* What PostgreSQL says when a table is in use needs a word on what to do. */
-static void explain_lock(struct db_session *session, struct error *error)
-{
-    const char *state = db_session_sqlstate(session);
-
-    if (strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0)
-        error_hint(error, "its tables are in use, nothing was changed: try again in a quieter "
-                          "moment, or stop what uses them for a minute");
-}
-
 /* A migration as SQL for psql: complete, so that it can be applied by hand. */
 static bool print_begin(struct db_session *session, FILE *out, struct error *error)
 {
@@ -184,7 +158,7 @@ static bool apply_migration(struct db_session *session, const struct embedded_sq
     PGresult *result;
 
     if (!db_session_execute(session, file->text, error)) {
-        explain_lock(session, error);
+        migrate_lock_explain(session, error);
         return error_prefix(error, "migration %s", file->name);
     }
     snprintf(version, sizeof(version), "%d", file_version(file));
@@ -204,7 +178,7 @@ static bool load_plan(struct db_session *session, const struct migrate_options *
     if (file_version(file) != ADOPTING_VERSION)
         return true;
     if (options->adopt && !options->dry_run && !adopt_lock(session, error)) {
-        explain_lock(session, error);
+        migrate_lock_explain(session, error);
         return false;
     }
     return adopt_plan_load(session, options->timezone, ret_plan, error) &&
@@ -242,7 +216,7 @@ static enum migrate_result adopt(struct db_session *session, const struct migrat
     }
     if (adopt_plan_execute(session, plan, error))
         return MIGRATE_DONE;
-    explain_lock(session, error);
+    migrate_lock_explain(session, error);
     return MIGRATE_FAILED;
 }
 
@@ -276,17 +250,14 @@ static bool check_version(int version, struct error *error)
 }
 
 /* One migration in its transaction; the version is read under the lock. */
-static enum migrate_result migrate_file(struct db_session *session,
-                                        const struct migrate_options *options,
-                                        const struct embedded_sql *file, bool *ret_applied,
-                                        struct error *error)
+static enum migrate_result migrate_locked(struct db_session *session,
+                                          const struct migrate_options *options,
+                                          const struct embedded_sql *file, bool *ret_applied,
+                                          struct error *error)
 {
     enum migrate_result result = MIGRATE_FAILED;
-    int version;
+    int version = migrate_database_version(session, error);
 
-    if (!begin_locked(session, error))
-        return MIGRATE_FAILED;
-    version = migrate_database_version(session, error);
     if (check_version(version, error)) {
         *ret_applied = version < file_version(file);
         result = *ret_applied ? take_step(session, options, file, error) : MIGRATE_DONE;
@@ -297,6 +268,25 @@ static enum migrate_result migrate_file(struct db_session *session,
         result = MIGRATE_FAILED;
     else
         fprintf(options->out, "Applied %s.\n", file->name);
+    return result;
+}
+
+/* As often as it takes to get at tables that are in use. */
+static enum migrate_result migrate_file(struct db_session *session,
+                                        const struct migrate_options *options,
+                                        const struct embedded_sql *file, bool *ret_applied,
+                                        struct error *error)
+{
+    struct migrate_lock lock = {.tries = 0};
+    enum migrate_result result;
+
+    do {
+        if (migrate_lock_begin(session, &lock, error))
+            result = migrate_locked(session, options, file, ret_applied, error);
+        else
+            result = MIGRATE_FAILED;
+        db_session_rollback(session);
+    } while (result == MIGRATE_FAILED && migrate_lock_wait(session, &lock, options->out));
     return result;
 }
 
@@ -346,7 +336,9 @@ static bool grant_privileges(struct db_session *session, const struct migrate_op
 static bool migrate_grant(struct db_session *session, const struct migrate_options *options,
                           struct error *error)
 {
-    if (!begin_locked(session, error) || !grant_privileges(session, options, error)) {
+    struct migrate_lock lock = {.tries = 0};
+
+    if (!migrate_lock_begin(session, &lock, error) || !grant_privileges(session, options, error)) {
         db_session_rollback(session);
         return false;
     }

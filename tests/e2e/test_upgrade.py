@@ -3,6 +3,8 @@ the same before and after."""
 import glob
 import os
 import re
+import subprocess
+import threading
 
 import psycopg2
 import psycopg2.extras
@@ -10,6 +12,8 @@ import pytest
 
 from harness import postrider
 from harness.catalog import run_sql, shape
+from harness.process import die_with_parent
+from harness.wait import wait_for
 
 DIRECTORY = os.path.join(os.path.dirname(__file__), "..", "..", "migrations")
 VERSIONS = range(1, len(postrider.migrations()))
@@ -215,3 +219,85 @@ def test_validation_lets_inserts_and_outcomes_go_on(database):
         database.execute("UPDATE webhook_deliveries SET status = 'delivered'")
         assert database.row(delivery)["status"] == "delivered"
     migration.close()
+
+
+class Producer(threading.Thread):
+    """Inserts without a pause, and waits for no lock for longer than a second."""
+
+    def __init__(self, database):
+        super().__init__()
+        self.database = database
+        self.inserted = 0
+        self.failure = None
+        self.is_stopped = threading.Event()
+
+    def run(self):
+        connection = self.database.connect()
+        try:
+            with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+                cursor.execute("SET lock_timeout = '1s'")
+                while not self.is_stopped.is_set():
+                    insert(self.database, cursor, {"next_retry_at": "2099-01-01"})
+                    connection.commit()
+                    self.inserted += 1
+        except Exception as error:  # for the test's own thread
+            self.failure = error
+        finally:
+            connection.close()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_stopped.set()
+        self.join()
+
+
+def fill(database, rows):
+    """Of every status, as if they had been here for a while."""
+    database.execute(
+        "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload, status,"
+        " attempts, created_at, next_retry_at) SELECT gen_random_uuid(), %s,"
+        " 'https://h' || i %% 100 || '.example/', jsonb_build_object('n', repeat('x', 200)),"
+        " (ARRAY['delivered', 'delivered', 'failed', 'pending'])[1 + i %% 4], 1,"
+        " now() - interval '1 minute' * (i / 100), '2099-01-01' FROM generate_series(1, %s) i",
+        database.customer, rows)
+
+
+ROWS = int(os.environ.get("POSTRIDER_TEST_ROWS", "100000"))
+
+
+def test_migrations_of_a_large_table_let_inserts_go_on(database, config_file, run_postrider):
+    """POSTRIDER_TEST_ROWS=1000000 for as many as the word is given for."""
+    apply(database, 1)
+    database.customer = database.insert_customer()
+    fill(database, ROWS)
+    with Producer(database) as producer:
+        result = run_postrider("migrate", "-c", config_file(database), timeout=120)
+    assert result.code == 0, result.stderr
+    assert producer.failure is None
+    assert producer.inserted > 0
+
+
+def test_migration_waits_without_keeping_others_waiting(database, config_file):
+    """A transaction that is open for long holds up the migration, and nobody behind it."""
+    apply(database, 6)
+    database.customer = database.insert_customer()
+    connection = database.connect()
+    with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+        insert(database, cursor, {"next_retry_at": "2099-01-01"})
+    with Producer(database) as producer, \
+            subprocess.Popen([postrider.binary(), "migrate", "-c", config_file(database)],
+                             stdout=subprocess.PIPE, text=True, env=postrider.environment(),
+                             preexec_fn=die_with_parent) as migration:
+        assert migration.stdout.readline() == \
+            "The tables are in use; waiting, without holding others up.\n"
+        pid = connection.get_backend_pid()
+        assert f"process {pid}, role \"postgres\"" in migration.stdout.readline()
+        before = producer.inserted
+        wait_for(lambda: producer.inserted > before + 10 or producer.failure, "inserts")
+        connection.rollback()
+        assert migration.wait(60) == 0
+    assert producer.failure is None
+    connection.close()
