@@ -148,7 +148,8 @@ static void on_settings_answered(void *owner, const struct db_answer *answer)
 /*
  * A refusal is no reason to stay away: the next request will say it to somebody who reports it. A
  * standby is one: what is read there may be older than what was written. libpq's
- * target_session_attrs leaves it out too, but a pooler may answer for a server that it had before.
+ * target_session_attrs leaves it out too, but a pooler may answer for a server that it had before,
+ * and then for the primary as well: so libpq takes any from then on.
  */
 static void on_greeting_answered(void *owner, const struct db_answer *answer)
 {
@@ -157,6 +158,7 @@ static void on_greeting_answered(void *owner, const struct db_answer *answer)
     if (answer->result == DB_LOST)
         return;
     if (answer->result == DB_ANSWERED && row_is_true(answer->results[0], 0, 1)) {
+        link->chooses_server = true;
         link_leave_read_only(link, "the server is a standby, which is read-only; name all servers "
                                    "in database.url, with target_session_attrs=read-write");
         return;
@@ -247,12 +249,14 @@ static void link_connect(struct db_link *link)
     /* clang-format off */
     const char *const keywords[] = {
         "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "tcp_user_timeout", "dbname", "client_encoding", "host", "hostaddr", "port", NULL};
+        "tcp_user_timeout", "dbname", "client_encoding", "host", "hostaddr", "port",
+        "target_session_attrs", NULL};
 
     hosts_rotate(link->url, link->first_host, &hosts);
     const char *const values[] = {
         "postrider", "10", "5", "3",
-        "20000", link->url, "UTF8", hosts.host, hosts.hostaddr, hosts.port, NULL};
+        "20000", link->url, "UTF8", hosts.host, hosts.hostaddr, hosts.port,
+        link->chooses_server ? "any" : NULL, NULL};
     /* clang-format on */
 
     link->connection = PQconnectStartParams(keywords, values, 1);

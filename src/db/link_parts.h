@@ -55,6 +55,7 @@ struct db_link {
     unsigned first_host; /* of the URL's: the next attempt begins with it */
     struct request_list requests;
     size_t outstanding;
+    bool chooses_server; /* not libpq, which was told wrong */
     bool is_direct;
     bool has_settings; /* of the session */
     struct prepared prepared;

@@ -1,8 +1,12 @@
 """Through PgBouncer in transaction mode: no session state, no prepared statements by name."""
+import contextlib
+import shutil
+
 import pytest
 
 from harness import pgbouncer
 from harness.behaviours import answer, for_each_event
+from harness.postgres import Database, Postgres
 from harness.statements import Statements
 from harness.wait import wait_for
 
@@ -50,3 +54,41 @@ def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, co
     # Nor would a prepared statement be found on the next one.
     assert set(statements.names(r"execute (\S+): ")) == {"<unnamed>"}
     database.url = direct
+
+
+def test_poolers_that_remember_what_their_servers_were(service, own_postgres, own_database,
+                                                       receiver):
+    """Each of two servers has a pooler, which goes on saying what its server was at first: after a
+    fail-over and back, target_session_attrs finds the standby."""
+    if pgbouncer.program() is None:
+        pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
+    server = receiver()
+    other = Postgres(following=own_postgres)
+    with contextlib.ExitStack() as stack:
+        stack.callback(other.remove)
+        poolers = []
+        for node in (own_postgres, other):
+            poolers.append(pgbouncer.PgBouncer(node))
+            stack.callback(poolers[-1].remove)
+            poolers[-1].wait_until_it_answers(own_database.name)
+        own_database.url = f"postgresql://postgres@/{own_database.name}" \
+            f"?host={','.join(pooler.directory for pooler in poolers)}&port=6432,6432" \
+            "&target_session_attrs=read-write"
+        started = service(own_database)
+        before = own_database.insert_delivery(server.url())
+        own_database.wait_for_status(before, "delivered")
+        wait_for(lambda: own_database.value("SELECT bool_and(replay_lsn = pg_current_wal_lsn())"
+                                            " FROM pg_stat_replication"), "the standby to follow")
+        own_database.close()
+        own_postgres.stop("immediate")
+        other.execute("SELECT pg_promote()")
+        shutil.rmtree(own_postgres.data)
+        own_postgres.following = other
+        own_postgres.make_data()
+        own_postgres.start()
+        moved = Database(other, own_database.name)
+        stack.callback(moved.close)
+        after = moved.insert_delivery(server.url(), customer=own_database.customer)
+        moved.wait_for_status(after, "delivered", limit_s=60)
+        started.stop()
+    assert len(server.requests) == 2

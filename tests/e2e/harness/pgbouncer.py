@@ -41,10 +41,10 @@ class PgBouncer:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent,
             **self.server.account)
 
-    def wait_until_it_answers(self):
+    def wait_until_it_answers(self, database="postgres"):
         def answers():
             try:
-                psycopg2.connect(self.url("postgres")).close()
+                psycopg2.connect(self.url(database)).close()
                 return True
             except psycopg2.OperationalError:
                 return False
