@@ -216,7 +216,8 @@ static bool check_behind_proxy(const struct guard *guard, const char *url, struc
     struct address literal;
     int port;
 
-    if (!guard->has_proxy || !url_literal_address(url, &literal, &port) ||
+    if (!guard->has_proxy ||
+        (!url_literal_address(url, &literal, &port) && !url_known_address(url, &literal, &port)) ||
         guard_admit(guard, &literal, port, &record))
         return true;
     return error_set(error, "%s", record.refusal);

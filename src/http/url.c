@@ -261,19 +261,78 @@ static bool read_literal(const char *host, struct address *ret_address)
     return host[0] == '[' ? read_ipv6(host, ret_address) : read_ipv4(host, ret_address);
 }
 
-bool url_literal_address(const char *url, struct address *ret_address, int *ret_port)
-{
-    CURLUcode code;
-    CURLU *parts = parse(url, &code);
-    char *host = NULL, *port = NULL;
-    bool is_literal = parts != NULL && curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-                      read_literal(host, ret_address) &&
-                      curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+/* Names, and all below them, that need no resolver. */
+static const struct {
+    const char *name;
+    unsigned char ipv4[4];
+} known_names[] = {
+    {"localhost", {127, 0, 0, 1}},             /* RFC 6761, 6.3 */
+    {"localhost.localdomain", {127, 0, 0, 1}}, /* in /etc/hosts of many systems */
+    {"ip6-localhost", {127, 0, 0, 1}},         /* ... of Debian */
+    {"ip6-loopback", {127, 0, 0, 1}},
+    {"metadata.google.internal", {169, 254, 169, 254}}, /* Google: VM metadata */
+    {"metadata.goog", {169, 254, 169, 254}},
+    {"instance-data", {169, 254, 169, 254}}, /* Amazon: EC2 instance metadata */
+    {"instance-data.ec2.internal", {169, 254, 169, 254}},
+    {"api.metadata.cloud.ibm.com", {169, 254, 169, 254}}, /* IBM: VPC instance metadata */
+    {"metadata.tencentyun.com", {169, 254, 0, 23}},       /* Tencent: CVM instance metadata */
+};
 
-    if (is_literal)
+/* Whole labels from the end, in any case, with or without dots behind them. */
+static bool is_below(const char *host, const char *name)
+{
+    size_t length = strlen(host);
+    size_t tail = strlen(name);
+
+    while (length > 0 && host[length - 1] == '.')
+        length--;
+    if (length < tail || strncasecmp(host + length - tail, name, tail) != 0)
+        return false;
+    return length == tail || host[length - tail - 1] == '.';
+}
+
+static bool read_known(const char *host, struct address *ret_address)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(known_names); i++) {
+        if (!is_below(host, known_names[i].name))
+            continue;
+        *ret_address = (struct address){.is_ipv6 = false};
+        memcpy(ret_address->bytes, known_names[i].ipv4, sizeof(known_names[i].ipv4));
+        return true;
+    }
+    return false;
+}
+
+/* Of the form that is sent: there are dots and digits that only IDNA turns into those of ASCII. */
+static bool read_host(const char *url, bool (*read)(const char *, struct address *),
+                      struct address *ret_address, int *ret_port)
+{
+    struct error unused;
+    CURLUcode code;
+    CURLU *parts;
+    char *ascii = NULL, *host = NULL, *port = NULL;
+    bool is_read = url_to_ascii(url, &ascii, &unused);
+
+    parts = parse(ascii != NULL ? ascii : url, &code);
+    is_read = is_read && parts != NULL &&
+              curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+              read(host, ret_address) &&
+              curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+    if (is_read)
         *ret_port = (int)strtol(port, NULL, 10);
     curl_free(port);
     curl_free(host);
     curl_url_cleanup(parts);
-    return is_literal;
+    free(ascii);
+    return is_read;
+}
+
+bool url_literal_address(const char *url, struct address *ret_address, int *ret_port)
+{
+    return read_host(url, read_literal, ret_address, ret_port);
+}
+
+bool url_known_address(const char *url, struct address *ret_address, int *ret_port)
+{
+    return read_host(url, read_known, ret_address, ret_port);
 }

@@ -36,4 +36,8 @@ char *url_origin(const char *url) MUST_USE;
  * says which port it leads to. */
 bool url_literal_address(const char *url, struct address *ret_address, int *ret_port);
 
+/* The same for names whose address is known without asking: this machine's own (RFC 6761, 6.3) and
+ * those of clouds' metadata services. For whoever leaves names to a proxy. */
+bool url_known_address(const char *url, struct address *ret_address, int *ret_port);
+
 #endif

@@ -161,6 +161,17 @@ static void test_literal_address(void **state)
         {"http://000000000000000000000000000000000000000000000000000177.0.0.1/", 127, 1, false, 80},
         {"http://[fd00::7]:81/", 0xfd, 7, true, 81},
         {"http://[fe80::9%25eth0]/", 0xfe, 9, true, 80},
+        /* As IDNA reads them: ideographic and fullwidth dots, fullwidth and circled digits. */
+        {"http://127\xe3\x80\x82"
+         "0\xe3\x80\x82"
+         "0\xe3\x80\x82"
+         "1/",
+         127, 1, false, 80},
+        {"http://127\xef\xbc\x8e"
+         "0.0.1:82/",
+         127, 1, false, 82},
+        {"http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/", 127, 1, false, 80},
+        {"http://\xe2\x91\xa0\xe2\x91\xa1\xe2\x91\xa6.0.0.1/", 127, 1, false, 80},
         {"http://localhost/", -1, -1, false, 0},
         {"http://127.0.0.1.example/", -1, -1, false, 0},
     };
@@ -177,6 +188,43 @@ static void test_literal_address(void **state)
             (address.is_ipv6 != cases[i].is_ipv6 || address.bytes[0] != cases[i].first ||
              address.bytes[address.is_ipv6 ? 15 : 3] != cases[i].last || port != cases[i].port))
             fail_msg("%s: another address or port", cases[i].url);
+    }
+}
+
+static void test_known_address(void **state)
+{
+    static const struct {
+        const char *url;
+        int first, last; /* byte; -1: not known */
+    } cases[] = {
+        {"http://localhost/", 127, 1},
+        {"http://LocalHost.:80/", 127, 1},
+        {"http://localhost../", 127, 1},
+        {"http://a.b.localhost/", 127, 1},
+        {"http://%6cocalhost/", 127, 1},
+        {"http://localhost\xe3\x80\x82/", 127, 1},
+        {"http://\xef\xbd\x8cocalhost/", 127, 1},
+        {"http://localhost.localdomain/", 127, 1},
+        {"http://metadata.google.internal/computeMetadata/v1/", 169, 254},
+        {"http://METADATA.google.internal./", 169, 254},
+        {"http://metadata.tencentyun.com/", 169, 23},
+        {"http://notlocalhost/", -1, -1},
+        {"http://localhost.example/", -1, -1},
+        {"http://xmetadata.google.internal/", -1, -1},
+        {"http://127.0.0.1/", -1, -1},
+        {"http://", -1, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct address address;
+        int port = 0;
+        bool is_known = url_known_address(cases[i].url, &address, &port);
+
+        if (is_known != (cases[i].first >= 0) ||
+            (is_known && (address.bytes[0] != cases[i].first || address.bytes[3] != cases[i].last ||
+                          port != 80)))
+            fail_msg("%s", cases[i].url);
     }
 }
 
@@ -209,10 +257,10 @@ static void test_origin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_https_only), cmocka_unit_test(test_length),
-        cmocka_unit_test(test_to_ascii),   cmocka_unit_test(test_literal_address),
-        cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_accepted),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_https_only),    cmocka_unit_test(test_length),
+        cmocka_unit_test(test_to_ascii),      cmocka_unit_test(test_literal_address),
+        cmocka_unit_test(test_known_address), cmocka_unit_test(test_origin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
