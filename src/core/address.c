@@ -7,6 +7,7 @@
 /* What a range says of the addresses in it. */
 enum verdict {
     REFUSED,
+    REFUSED_UNLESS_NAMED, /* a wider exemption is not enough */
     EMBEDS_IPV4,          /* judged as the IPv4 address at offset */
     EMBEDS_IPV4_INVERTED, /* the same, with all bits turned over */
 };
@@ -43,6 +44,16 @@ struct rule {
     {                                                               \
         {IPV6_BYTES(a, b, c, d, 0, 0), (bits), 0}, REFUSED, 0, name \
     }
+#define METADATA4(a, b, c, d)                                       \
+    {                                                               \
+        {IPV4_BYTES(a, b, c, d), 32, 0}, REFUSED_UNLESS_NAMED, 0,   \
+            "cloud metadata service " #a "." #b "." #c "." #d "/32" \
+    }
+#define METADATA6(a, b, c, d, bits, name)                                   \
+    {                                                                       \
+        {IPV6_BYTES(a, b, c, d, 0, 0), (bits), 0}, REFUSED_UNLESS_NAMED, 0, \
+            "cloud metadata service " name                                  \
+    }
 #define EMBED6(a, b, e, f, bits, verdict, offset)                            \
     {                                                                        \
         {IPV6_BYTES(a, b, 0, 0, e, f), (bits), 0}, (verdict), (offset), NULL \
@@ -53,26 +64,31 @@ struct rule {
  * the registries is reachable from everywhere (AS112, AMT), it is not listed.
  */
 static const struct rule rules[] = {
-    REFUSE4(169, 254, 169, 254, 32, "cloud metadata service"), /* RFC 3927; AWS, Azure, Google … */
-    REFUSE4(168, 63, 129, 16, 32, "cloud metadata service"),   /* Azure's host, a public address */
-    REFUSE4(100, 100, 100, 200, 32, "cloud metadata service"), /* RFC 6598; Alibaba */
-    REFUSE4(192, 0, 0, 192, 32, "cloud metadata service"),     /* RFC 6890; Oracle */
-    REFUSE4(0, 0, 0, 0, 8, "this network"),                    /* RFC 791, 3.2 */
-    REFUSE4(10, 0, 0, 0, 8, "private"),                        /* RFC 1918 */
-    REFUSE4(100, 64, 0, 0, 10, "carrier-grade NAT"),           /* RFC 6598 */
-    REFUSE4(127, 0, 0, 0, 8, "loopback"),                      /* RFC 1122, 3.2.1.3 */
-    REFUSE4(169, 254, 0, 0, 16, "link-local"),                 /* RFC 3927 */
-    REFUSE4(172, 16, 0, 0, 12, "private"),                     /* RFC 1918 */
-    REFUSE4(192, 0, 0, 0, 24, "protocol assignments"),         /* RFC 6890, 2.1 */
-    REFUSE4(192, 0, 2, 0, 24, "documentation"),                /* RFC 5737 */
-    REFUSE4(192, 88, 99, 0, 24, "6to4 relays"),                /* RFC 7526 */
-    REFUSE4(192, 168, 0, 0, 16, "private"),                    /* RFC 1918 */
-    REFUSE4(198, 18, 0, 0, 15, "benchmarking"),                /* RFC 2544 */
-    REFUSE4(198, 51, 100, 0, 24, "documentation"),             /* RFC 5737 */
-    REFUSE4(203, 0, 113, 0, 24, "documentation"),              /* RFC 5737 */
-    REFUSE4(224, 0, 0, 0, 4, "multicast"),                     /* RFC 5771 */
-    REFUSE4(255, 255, 255, 255, 32, "broadcast"),              /* RFC 919 */
-    REFUSE4(240, 0, 0, 0, 4, "reserved"),                      /* RFC 1112, 4 */
+    /* The metadata services of clouds, as their manuals name them. They hand out credentials. */
+    METADATA4(169, 254, 169, 254), /* AWS, Azure, Google, DigitalOcean, IBM, Oracle, OpenStack … */
+    METADATA4(169, 254, 170, 2),   /* AWS: ECS task metadata and credentials */
+    METADATA4(169, 254, 170, 23),  /* AWS: EKS Pod Identity */
+    METADATA4(169, 254, 0, 23),    /* Tencent: metadata.tencentyun.com */
+    METADATA4(169, 254, 42, 42),   /* Scaleway: user data and metadata */
+    METADATA4(168, 63, 129, 16),   /* Azure: the host's wire server, a public address */
+    METADATA4(100, 100, 100, 200),                   /* Alibaba, within carrier-grade NAT's range */
+    METADATA4(192, 0, 0, 192),                       /* Oracle, before 169.254.169.254 */
+    REFUSE4(0, 0, 0, 0, 8, "this network"),          /* RFC 791, 3.2 */
+    REFUSE4(10, 0, 0, 0, 8, "private"),              /* RFC 1918 */
+    REFUSE4(100, 64, 0, 0, 10, "carrier-grade NAT"), /* RFC 6598 */
+    REFUSE4(127, 0, 0, 0, 8, "loopback"),            /* RFC 1122, 3.2.1.3 */
+    REFUSE4(169, 254, 0, 0, 16, "link-local"),       /* RFC 3927 */
+    REFUSE4(172, 16, 0, 0, 12, "private"),           /* RFC 1918 */
+    REFUSE4(192, 0, 0, 0, 24, "protocol assignments"), /* RFC 6890, 2.1 */
+    REFUSE4(192, 0, 2, 0, 24, "documentation"),        /* RFC 5737 */
+    REFUSE4(192, 88, 99, 0, 24, "6to4 relays"),        /* RFC 7526 */
+    REFUSE4(192, 168, 0, 0, 16, "private"),            /* RFC 1918 */
+    REFUSE4(198, 18, 0, 0, 15, "benchmarking"),        /* RFC 2544 */
+    REFUSE4(198, 51, 100, 0, 24, "documentation"),     /* RFC 5737 */
+    REFUSE4(203, 0, 113, 0, 24, "documentation"),      /* RFC 5737 */
+    REFUSE4(224, 0, 0, 0, 4, "multicast"),             /* RFC 5771 */
+    REFUSE4(255, 255, 255, 255, 32, "broadcast"),      /* RFC 919 */
+    REFUSE4(240, 0, 0, 0, 4, "reserved"),              /* RFC 1112, 4 */
 
     {{{true, {[15] = 0}}, 128, 0}, REFUSED, 0, "unspecified ::/128"}, /* RFC 4291, 2.5.2 */
     {{{true, {[15] = 1}}, 128, 0}, REFUSED, 0, "loopback ::1/128"},   /* RFC 4291, 2.5.3 */
@@ -82,21 +98,24 @@ static const struct rule rules[] = {
     EMBED6(0x64, 0xff9b, 0, 0, 96, EMBEDS_IPV4, 12), /* NAT64 64:ff9b::/96: RFC 6052 */
     EMBED6(0x2001, 0, 0, 0, 32, EMBEDS_IPV4_INVERTED, 12), /* Teredo 2001::/32: RFC 4380, 4 */
     EMBED6(0x2002, 0, 0, 0, 16, EMBEDS_IPV4, 2),           /* 6to4 2002::/16: RFC 3056, 2 */
-    REFUSE6(0x64, 0xff9b, 1, 0, 48, "local NAT64 64:ff9b:1::/48"),            /* RFC 8215 */
-    REFUSE6(0x100, 0, 0, 0, 64, "discard-only 100::/64"),                     /* RFC 6666 */
-    REFUSE6(0x100, 0, 0, 1, 64, "dummy prefix 100:0:0:1::/64"),               /* RFC 9780 */
-    REFUSE6(0x2001, 2, 0, 0, 48, "benchmarking 2001:2::/48"),                 /* RFC 5180 */
-    REFUSE6(0x2001, 0x10, 0, 0, 28, "ORCHID 2001:10::/28"),                   /* RFC 4843 */
-    REFUSE6(0x2001, 0x20, 0, 0, 28, "ORCHIDv2 2001:20::/28"),                 /* RFC 7343 */
-    REFUSE6(0x2001, 0, 0, 0, 23, "protocol assignments 2001::/23"),           /* RFC 2928 */
-    REFUSE6(0x2001, 0xdb8, 0, 0, 32, "documentation 2001:db8::/32"),          /* RFC 3849 */
-    REFUSE6(0x3fff, 0, 0, 0, 20, "documentation 3fff::/20"),                  /* RFC 9637 */
-    REFUSE6(0x5f00, 0, 0, 0, 16, "segment routing 5f00::/16"),                /* RFC 9602 */
-    REFUSE6(0xfd00, 0xec2, 0, 0, 64, "cloud metadata service fd00:ec2::/64"), /* RFC 4193; AWS */
-    REFUSE6(0xfc00, 0, 0, 0, 7, "private fc00::/7"),                          /* RFC 4193 */
-    REFUSE6(0xfe80, 0, 0, 0, 10, "link-local fe80::/10"),                     /* RFC 4291, 2.5.6 */
-    REFUSE6(0xfec0, 0, 0, 0, 10, "site-local fec0::/10"),                     /* RFC 3879 */
-    REFUSE6(0xff00, 0, 0, 0, 8, "multicast ff00::/8"),                        /* RFC 4291, 2.7 */
+    REFUSE6(0x64, 0xff9b, 1, 0, 48, "local NAT64 64:ff9b:1::/48"),   /* RFC 8215 */
+    REFUSE6(0x100, 0, 0, 0, 64, "discard-only 100::/64"),            /* RFC 6666 */
+    REFUSE6(0x100, 0, 0, 1, 64, "dummy prefix 100:0:0:1::/64"),      /* RFC 9780 */
+    REFUSE6(0x2001, 2, 0, 0, 48, "benchmarking 2001:2::/48"),        /* RFC 5180 */
+    REFUSE6(0x2001, 0x10, 0, 0, 28, "ORCHID 2001:10::/28"),          /* RFC 4843 */
+    REFUSE6(0x2001, 0x20, 0, 0, 28, "ORCHIDv2 2001:20::/28"),        /* RFC 7343 */
+    REFUSE6(0x2001, 0, 0, 0, 23, "protocol assignments 2001::/23"),  /* RFC 2928 */
+    REFUSE6(0x2001, 0xdb8, 0, 0, 32, "documentation 2001:db8::/32"), /* RFC 3849 */
+    REFUSE6(0x3fff, 0, 0, 0, 20, "documentation 3fff::/20"),         /* RFC 9637 */
+    REFUSE6(0x5f00, 0, 0, 0, 16, "segment routing 5f00::/16"),       /* RFC 9602 */
+    METADATA6(0xfd00, 0xec2, 0, 0, 64, "fd00:ec2::/64"),  /* AWS: EC2 and EKS over IPv6 */
+    METADATA6(0xfd20, 0xce, 0, 0, 64, "fd20:ce::/64"),    /* Google: metadata over IPv6 */
+    METADATA6(0xfd00, 0xc1, 0, 0, 64, "fd00:c1::/64"),    /* Oracle: metadata over IPv6 */
+    METADATA6(0xfd00, 0x42, 0, 0, 64, "fd00:42::/64"),    /* Scaleway: metadata over IPv6 */
+    REFUSE6(0xfc00, 0, 0, 0, 7, "private fc00::/7"),      /* RFC 4193 */
+    REFUSE6(0xfe80, 0, 0, 0, 10, "link-local fe80::/10"), /* RFC 4291, 2.5.6 */
+    REFUSE6(0xfec0, 0, 0, 0, 10, "site-local fec0::/10"), /* RFC 3879 */
+    REFUSE6(0xff00, 0, 0, 0, 8, "multicast ff00::/8"),    /* RFC 4291, 2.7 */
     /* Global unicast is 2000::/3 (RFC 4291, 2.4, and IANA's IPv6 Address Space): all else is
      * kept for the future, and on a network that uses it, it is somebody's private one. */
     REFUSE6(0, 0, 0, 0, 3, "reserved ::/3"),
@@ -244,11 +263,12 @@ bool address_range_contains(const struct address_range *range, const struct addr
     return rest == 0 || ((range->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }
 
-static bool is_allowed(const struct address *address, int port, const struct address_range *allow,
-                       size_t count)
+/* By a range with at least so many bits. */
+static bool is_allowed(const struct address *address, int port, int least_bits,
+                       const struct address_range *allow, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if ((allow[i].port == 0 || allow[i].port == port) &&
+        if (allow[i].prefix_bits >= least_bits && (allow[i].port == 0 || allow[i].port == port) &&
             address_range_contains(&allow[i], address))
             return true;
     return false;
@@ -273,35 +293,58 @@ static bool is_isatap(const struct address *address)
            memcmp(address->bytes + 9, mark + 1, sizeof(mark) - 1) == 0;
 }
 
+static const struct rule *find_rule(const struct address *address)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++)
+        if (address_range_contains(&rules[i].range, address))
+            return &rules[i];
+    return NULL;
+}
+
+/* The IPv4 addresses that are hidden in address, by its rule and by ISATAP's mark: 0 to 2. */
+static int find_embedded(const struct address *address, const struct rule *rule,
+                         struct address embedded[2])
+{
+    int count = 0;
+
+    if (is_isatap(address))
+        embedded[count++] = embedded_ipv4(address, 12, 0x00);
+    if (rule != NULL && rule->verdict == EMBEDS_IPV4)
+        embedded[count++] = embedded_ipv4(address, rule->offset, 0x00);
+    if (rule != NULL && rule->verdict == EMBEDS_IPV4_INVERTED)
+        embedded[count++] = embedded_ipv4(address, rule->offset, 0xff);
+    return count;
+}
+
+/* How narrow an exemption must be to count for address: a network of one's own is not meant to open
+ * the metadata service that lies in it. */
+static int least_prefix_bits(const struct address *address)
+{
+    const struct rule *rule = find_rule(address);
+    struct address embedded[2];
+    int count = find_embedded(address, rule, embedded);
+
+    if (rule != NULL && rule->verdict == REFUSED_UNLESS_NAMED)
+        return rule->range.prefix_bits;
+    for (int i = 0; i < count; i++)
+        if (least_prefix_bits(&embedded[i]) > 0)
+            return 128;
+    return 0;
+}
+
 const char *address_refusal(const struct address *address, int port,
                             const struct address_range *allow, size_t count)
 {
-    const struct rule *rule = rules;
-    struct address embedded;
+    const struct rule *rule = find_rule(address);
+    const char *refusal = NULL;
+    struct address embedded[2];
+    int hidden = find_embedded(address, rule, embedded);
 
-    if (is_allowed(address, port, allow, count))
+    if (is_allowed(address, port, count > 0 ? least_prefix_bits(address) : 0, allow, count))
         return NULL;
-    if (is_isatap(address)) {
-        const char *refusal;
-
-        embedded = embedded_ipv4(address, 12, 0x00);
-        refusal = address_refusal(&embedded, port, allow, count);
-        if (refusal != NULL)
-            return refusal;
-    }
-    while (rule < rules + ARRAY_LENGTH(rules) && !address_range_contains(&rule->range, address))
-        rule++;
-    if (rule == rules + ARRAY_LENGTH(rules))
-        return NULL;
-    switch (rule->verdict) {
-    case REFUSED:
-        return rule->name;
-    case EMBEDS_IPV4:
-        embedded = embedded_ipv4(address, rule->offset, 0x00);
-        return address_refusal(&embedded, port, allow, count);
-    case EMBEDS_IPV4_INVERTED:
-        embedded = embedded_ipv4(address, rule->offset, 0xff);
-        return address_refusal(&embedded, port, allow, count);
-    }
-    bug("no such verdict: %d", (int)rule->verdict);
+    for (int i = 0; i < hidden && refusal == NULL; i++)
+        refusal = address_refusal(&embedded[i], port, allow, count);
+    if (refusal != NULL || rule == NULL)
+        return refusal;
+    return rule->verdict == REFUSED || rule->verdict == REFUSED_UNLESS_NAMED ? rule->name : NULL;
 }

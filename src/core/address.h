@@ -47,7 +47,8 @@ bool address_range_contains(const struct address_range *range, const struct addr
 /*
  * NULL when address may be connected to at that port; else the name of the range that forbids it,
  * as in "loopback 127.0.0.0/8". allow lists count ranges that are exempt; an IPv4 address hidden in
- * IPv6 is exempt when either form is listed.
+ * IPv6 is exempt when either form is listed. A cloud's metadata service is exempt only by a range
+ * as narrow as its own: who allows 169.254.0.0/16 or fd00::/8 does not mean it.
  */
 const char *address_refusal(const struct address *address, int port,
                             const struct address_range *allow, size_t count);

@@ -167,6 +167,13 @@ static const struct {
     {"carrier-grade NAT 100.64.0.0/10", "100.64.0.0", "100.127.255.255", "100.63.255.255",
      "100.128.0.0"},
     {"cloud metadata service 100.100.100.200/32", "100.100.100.200", "100.100.100.200", NULL, NULL},
+    {"cloud metadata service 169.254.170.2/32", "169.254.170.2", "169.254.170.2", NULL, NULL},
+    {"cloud metadata service 169.254.170.23/32", "169.254.170.23", "169.254.170.23", NULL, NULL},
+    {"cloud metadata service 169.254.0.23/32", "169.254.0.23", "169.254.0.23", NULL, NULL},
+    {"cloud metadata service 169.254.42.42/32", "169.254.42.42", "169.254.42.42", NULL, NULL},
+    {"cloud metadata service fd20:ce::/64", "fd20:ce::254", "fd20:ce::254", NULL, NULL},
+    {"cloud metadata service fd00:c1::/64", "fd00:c1::a9fe:a9fe", "fd00:c1::a9fe:a9fe", NULL, NULL},
+    {"cloud metadata service fd00:42::/64", "fd00:42::42", "fd00:42::42", NULL, NULL},
     {"loopback 127.0.0.0/8", "127.0.0.0", "127.255.255.255", "126.255.255.255", "128.0.0.0"},
     {"cloud metadata service 168.63.129.16/32", "168.63.129.16", "168.63.129.16", "168.63.129.15",
      "168.63.129.17"},
@@ -322,6 +329,48 @@ static void test_hidden_ipv4_is_judged_as_ipv4(void **state)
     }
 }
 
+/* A network of one's own is not meant to open the metadata service that lies in it. */
+static void test_metadata_services_are_opened_by_name_alone(void **state)
+{
+    static const struct {
+        const char *address, *allow;
+        bool is_open;
+    } cases[] = {
+        {"169.254.169.254", "169.254.0.0/16", false},
+        {"169.254.169.254", "0.0.0.0/0", false},
+        {"169.254.169.254", "169.254.169.254", true},
+        {"169.254.169.254", "169.254.169.254:443", true},
+        {"169.254.169.254", "169.254.169.254:80", false},
+        {"169.254.169.253", "169.254.0.0/16", true},
+        {"100.100.100.200", "100.64.0.0/10", false},
+        {"100.100.100.201", "100.64.0.0/10", true},
+        {"168.63.129.16", "168.63.0.0/16", false},
+        {"fd00:ec2::254", "fd00::/8", false},
+        {"fd00:ec2::254", "fd00:ec2::/64", true},
+        {"fd00:ec2::254", "fd00:ec2::254", true},
+        {"fd20:ce::254", "::/0", false},
+        {"fd01::1", "fd00::/8", true},
+        {"::ffff:169.254.169.254", "::/0", false},
+        {"::ffff:169.254.169.254", "::ffff:0.0.0.0/96", false},
+        {"::ffff:169.254.169.254", "::ffff:169.254.169.254", true},
+        {"::ffff:169.254.169.254", "169.254.169.254", true},
+        {"64:ff9b::169.254.169.254", "64:ff9b::/96", false},
+        {"2002:a9fe:a9fe::1", "2002::/16", false},
+        {"2a00:1450::5efe:169.254.169.254", "2a00:1450::/32", false},
+        {"2a00:1450::5efe:10.0.0.1", "2a00:1450::/32", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct address_range allow = range(cases[i].allow);
+        struct address_range host = range(cases[i].address);
+        const char *found = address_refusal(&host.address, 443, &allow, 1);
+
+        check_case((found == NULL) == cases[i].is_open, "%s by %s: %s", cases[i].address,
+                   cases[i].allow, found != NULL ? found : "open");
+    }
+}
+
 /* One IPv6 address can hide two IPv4 addresses: neither may be a way in. */
 static void test_two_hidden_addresses(void **state)
 {
@@ -416,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_refused_ranges_to_the_bit),
         cmocka_unit_test(test_public_addresses_pass),
         cmocka_unit_test(test_hidden_ipv4_is_judged_as_ipv4),
+        cmocka_unit_test(test_metadata_services_are_opened_by_name_alone),
         cmocka_unit_test(test_two_hidden_addresses),
         cmocka_unit_test(test_allowed_ranges),
         cmocka_unit_test(test_allowed_ports),
