@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "command/report.h"
 #include "command/terminal.h"
+#include "core/header.h"
 #include "worker/exchange.h"
 
 #define SHOWN_BODY_BYTES 1024
@@ -201,13 +202,27 @@ static json_t *split_lines(const struct buffer *transcript)
     return lines;
 }
 
+/* "Name: value", without the value of a credential. */
+static json_t *header_json(const char *line)
+{
+    size_t name = strcspn(line, ":");
+    char *hidden;
+    json_t *json;
+
+    if (!header_is_credential(line, name))
+        return clean_json(line, strlen(line));
+    hidden = memory_format("%.*s: ***", (int)name, line);
+    json = clean_json(hidden, strlen(hidden));
+    free(hidden);
+    return json;
+}
+
 static json_t *request_json(const struct send_request *request)
 {
     json_t *headers = json_array();
 
     for (size_t i = 0; i < request->http.headers_count; i++)
-        json_array_append_new(
-            headers, clean_json(request->http.headers[i], strlen(request->http.headers[i])));
+        json_array_append_new(headers, header_json(request->http.headers[i]));
     return json_pack("{s:s, s:s, s:o, s:o}", "url", request->http.url, "event_id",
                      request->event_id, "headers", headers, "body",
                      clean_json(request->http.body, request->http.body_length));

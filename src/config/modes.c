@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/memory.h"
 #include "config/files.h"
 #include "config/redact.h"
+#include "core/header.h"
 
 static void warn(struct config_mistakes *warnings, const char *what, const char *path, mode_t mode)
 {
@@ -44,21 +44,11 @@ static void check_named(const struct config *config, struct config_mistakes *war
     free(path);
 }
 
-/* By its name; what a header is for, nobody has said. */
-static bool is_credential(const char *header)
-{
-    static const char *const words[] = {"auth", "token", "key", "secret", "password", "cookie"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
-        if (strcasestr(header, words[i]) != NULL)
-            return true;
-    return false;
-}
-
 static bool holds_credential(const struct config *config)
 {
     for (size_t i = 0; i < config->delivery.headers_count; i++)
-        if (is_credential(config->delivery.headers[i].name))
+        if (header_is_credential(config->delivery.headers[i].name,
+                                 strlen(config->delivery.headers[i].name)))
             return true;
     return redact_has_password(config->database.url) || redact_has_password(config->network.proxy);
 }

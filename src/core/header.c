@@ -84,3 +84,14 @@ bool header_check(const char *name, const char *value, struct error *error)
 {
     return check_name(name, error) && check_value(name, value, error);
 }
+
+bool header_is_credential(const char *name, size_t length)
+{
+    static const char *const words[] = {"auth", "token", "key", "secret", "password", "cookie"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        for (size_t at = 0; at + strlen(words[i]) <= length; at++)
+            if (strncasecmp(name + at, words[i], strlen(words[i])) == 0)
+                return true;
+    return false;
+}

@@ -10,6 +10,7 @@
 #define POSTRIDER_CORE_HEADER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/error.h"
 
@@ -18,5 +19,11 @@
 #define HEADERS_MAX            64 /* extra headers of one request */
 
 bool header_check(const char *name, const char *value, struct error *error) MUST_USE;
+
+/*
+ * True when a header's name of so many bytes says that its value is a password, token or the like,
+ * to be shown to nobody: Authorization, Proxy-Authorization, X-Api-Key …; rather too often.
+ */
+bool header_is_credential(const char *name, size_t length);
 
 #endif

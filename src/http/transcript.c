@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "core/header.h"
 
 #define LINE_MAX_BYTES 8192
 
@@ -26,12 +27,25 @@ static bool is_control(const unsigned char *at)
            (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0);
 }
 
+/* How much of a line may be shown: not the value of a credential that is sent. */
+static size_t shown_length(const char *prefix, const char *line, size_t length)
+{
+    const char *colon = memchr(line, ':', length);
+
+    if (prefix[0] != '>' || colon == NULL || !header_is_credential(line, (size_t)(colon - line)))
+        return length;
+    return (size_t)(colon - line) + 1;
+}
+
 static void append_line(struct buffer *out, const char *prefix, const char *line, size_t length)
 {
+    size_t shown = shown_length(prefix, line, length);
     struct buffer clean;
 
     buffer_init(&clean, LINE_MAX_BYTES);
-    text_append_clean(&clean, line, length);
+    text_append_clean(&clean, line, shown);
+    if (shown < length)
+        buffer_append_string(&clean, " ***");
     for (size_t i = 0; i < clean.length; i++) {
         if (is_control((const unsigned char *)clean.data + i))
             clean.data[i] = '?';

@@ -2,8 +2,8 @@
  * http/transcript.h: what went over the wire, as "curl -v" shows it.
  *
  * Lines begin with "> " (sent), "< " (received) or "* " (what libcurl says about it); bodies are
- * left out. Control characters are replaced, since a receiver's headers end up on a terminal. At
- * most TRANSCRIPT_MAX_BYTES are kept.
+ * left out, and so are the values of headers that are credentials. Control characters are replaced,
+ * since a receiver's headers end up on a terminal. At most TRANSCRIPT_MAX_BYTES are kept.
  */
 #ifndef POSTRIDER_HTTP_TRANSCRIPT_H
 #define POSTRIDER_HTTP_TRANSCRIPT_H
