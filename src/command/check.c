@@ -9,6 +9,7 @@
 #include "config/rules.h"
 #include "db/migrate.h"
 #include "db/privileges.h"
+#include "db/schema_version.h"
 #include "db/server.h"
 
 static const char help_text[] =
@@ -127,7 +128,8 @@ static void explain_version(const struct check *check, int version, struct error
     int wanted = migrate_binary_version();
 
     if (version > wanted) {
-        error_set(error, "version %d is newer than this program knows (%d)", version, wanted);
+        error_set(error, "version %d is newer than this program can work with (it knows %d)",
+                  version, wanted);
         error_hint(error, "upgrade postrider");
         return;
     }
@@ -143,20 +145,22 @@ static void explain_version(const struct check *check, int version, struct error
 static bool check_schema(struct check *check)
 {
     struct error error = {0};
-    int version;
+    struct schema_version schema;
+    bool is_read;
 
     if (check->facts.schema == NULL) {
         explain_schema(check, &error);
         report_failed(check, "schema", &error);
         return false;
     }
-    version = migrate_database_version(check->session, &error);
-    if (version == migrate_binary_version()) {
-        report_ok("schema", "version %d in \"%s\"", version, check->facts.schema);
+    is_read = schema_version_read(check->session, &schema, &error);
+    if (is_read && schema_fit(&schema, migrate_binary_version()) == SCHEMA_FITS) {
+        report_ok("schema", "version %d in \"%s\"%s", schema.version, check->facts.schema,
+                  schema.version > migrate_binary_version() ? ", newer than this program" : "");
         return true;
     }
-    if (version >= 0)
-        explain_version(check, version, &error);
+    if (is_read)
+        explain_version(check, schema.version, &error);
     else
         error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s -c %s",
                    check->facts.role, check->config->file);

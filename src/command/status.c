@@ -4,6 +4,7 @@
 #include "command/database.h"
 #include "command/status_report.h"
 #include "db/migrate.h"
+#include "db/schema_version.h"
 
 static const char help_text[] =
     "usage: postrider status [OPTION]...\n"
@@ -20,11 +21,17 @@ static const char help_text[] =
 
 static bool read_versions(struct db_session *session, struct status *status, struct error *error)
 {
+    struct schema_version schema;
+    bool ok;
+
     if (!db_session_begin(session, error))
         return false;
-    status->binary_version = migrate_binary_version();
-    status->database_version = migrate_database_version(session, error);
+    ok = schema_version_read(session, &schema, error);
     db_session_rollback(session);
+    if (!ok)
+        return false;
+    status->binary_version = migrate_binary_version();
+    status->database_version = schema.version;
     if (status->database_version == 0) {
         error_set(error, "the database has no Postrider schema");
         error_hint(error, "run \"postrider migrate\"; is database.schema right?");

@@ -9,6 +9,7 @@
 #include "db/grant.h"
 #include "db/migrate_lock.h"
 #include "db/migrations.h"
+#include "db/schema_version.h"
 
 #define SERVER_VERSION_MIN 130000 /* pg_current_snapshot(), gen_random_uuid() */
 
@@ -31,34 +32,6 @@ int migrate_binary_version(void)
         if (file_version(file) > newest)
             newest = file_version(file);
     return newest;
-}
-
-/* The first column of the first row as a number: 0 for NULL and for no row. */
-static bool query_number(struct db_session *session, const char *sql, int *ret_number,
-                         struct error *error)
-{
-    PGresult *result = db_session_query(session, sql, 0, NULL, error);
-
-    if (result == NULL)
-        return false;
-    *ret_number = PQntuples(result) > 0 ? (int)strtol(PQgetvalue(result, 0, 0), NULL, 10) : 0;
-    PQclear(result);
-    return true;
-}
-
-int migrate_database_version(struct db_session *session, struct error *error)
-{
-    int there;
-    int version;
-
-    if (!query_number(session, "SELECT 1 WHERE to_regclass('postrider_migrations') IS NOT NULL",
-                      &there, error))
-        return -1;
-    if (there == 0)
-        return 0;
-    if (!query_number(session, "SELECT max(version) FROM postrider_migrations", &version, error))
-        return -1;
-    return version;
 }
 
 static bool check_server(struct db_session *session, struct error *error)
@@ -243,7 +216,7 @@ static enum migrate_result take_step(struct db_session *session,
 static bool check_version(int version, struct error *error)
 {
     if (version <= migrate_binary_version())
-        return version >= 0;
+        return true;
     error_set(error, "the database's schema has version %d, this postrider knows only version %d",
               version, migrate_binary_version());
     return error_hint(error, "a newer postrider has migrated it: upgrade this one");
@@ -256,10 +229,10 @@ static enum migrate_result migrate_locked(struct db_session *session,
                                           struct error *error)
 {
     enum migrate_result result = MIGRATE_FAILED;
-    int version = migrate_database_version(session, error);
+    struct schema_version schema;
 
-    if (check_version(version, error)) {
-        *ret_applied = version < file_version(file);
+    if (schema_version_read(session, &schema, error) && check_version(schema.version, error)) {
+        *ret_applied = schema.version < file_version(file);
         result = *ret_applied ? take_step(session, options, file, error) : MIGRATE_DONE;
     }
     if (result != MIGRATE_DONE || !*ret_applied || options->dry_run)

@@ -18,10 +18,6 @@
 /* The newest migration that the binary carries. */
 int migrate_binary_version(void);
 
-/* The database's version, 0 when it has none; -1 with error. Read-only, in the caller's
- * transaction. */
-int migrate_database_version(struct db_session *session, struct error *error) MUST_USE;
-
 enum migrate_result {
     MIGRATE_DONE,           /* applied, or nothing to do */
     MIGRATE_NEEDS_ADOPTION, /* an older table is there and adopt was not given: the steps are on

@@ -66,7 +66,7 @@ void connecting_collect(struct worker *worker)
     db_link_collect(worker->reading);
 }
 
-static void give_up_on_version(struct worker *worker, int version)
+static void give_up_on_version(struct worker *worker, enum schema_fit fit, int version)
 {
     char message[160];
 
@@ -74,9 +74,23 @@ static void give_up_on_version(struct worker *worker, int version)
              "the database's schema has version %d, this binary needs version %d", version,
              migrate_binary_version());
     worker_give_up(worker, message,
-                   version < migrate_binary_version()
+                   fit == SCHEMA_IS_OLD
                        ? "run \"postrider migrate\" with this binary"
                        : "install the version of postrider that migrated the database");
+}
+
+static void note_version(struct worker *worker, struct schema_version schema)
+{
+    int binary_version = migrate_binary_version();
+    enum schema_fit fit = schema_fit(&schema, binary_version);
+
+    worker->is_schema_checked = fit == SCHEMA_FITS;
+    if (fit != SCHEMA_FITS)
+        give_up_on_version(worker, fit, schema.version);
+    else if (schema.version > binary_version)
+        log_event(LOG_LEVEL_WARNING,
+                  "the database's schema is newer than this binary, which works; upgrade it",
+                  LOG_NUMBER("schema", schema.version), LOG_NUMBER("binary", binary_version));
 }
 
 static void on_version_answered(void *owner, const struct db_answer *answer)
@@ -84,10 +98,8 @@ static void on_version_answered(void *owner, const struct db_answer *answer)
     struct worker *worker = owner;
 
     worker->is_checking_schema = false;
-    if (answer->result == DB_ANSWERED && schema_version_of(answer) == migrate_binary_version()) {
-        worker->is_schema_checked = true;
-    } else if (answer->result == DB_ANSWERED) {
-        give_up_on_version(worker, schema_version_of(answer));
+    if (answer->result == DB_ANSWERED) {
+        note_version(worker, schema_version_of(answer));
     } else if (answer->result == DB_REFUSED && schema_version_is_missing(answer)) {
         worker_give_up(worker, "the database has no Postrider tables in this schema",
                        "run \"postrider migrate\", and look at database.schema");

@@ -153,13 +153,24 @@ def test_search_path_that_leads_nowhere(check, database):
 
 def test_newer_schema(check, migrated_database):
     migrated_database.execute(
-        "INSERT INTO postrider_migrations (version, name) VALUES (9999, 'of a later version')")
+        "INSERT INTO postrider_migrations (version, name, works_from)"
+        " VALUES (9999, 'of a later version', 9999)")
     result, _ = check(migrated_database)
     migrated_database.execute("DELETE FROM postrider_migrations WHERE version = 9999")
     assert result.code == 1
     assert len(failed(result)) == 1
-    assert failed(result)[0].startswith("schema version 9999 is newer than this program knows (")
+    assert failed(result)[0].startswith(
+        "schema version 9999 is newer than this program can work with (it knows ")
     assert hints(result) == ["upgrade postrider"]
+
+
+def test_newer_schema_that_works(check, migrated_database):
+    migrated_database.execute(
+        "INSERT INTO postrider_migrations (version, name) VALUES (9999, 'of a later version')")
+    result, _ = check(migrated_database)
+    assert result.code == 0
+    assert re.search("^ok +schema +version 9999 in .*, newer than this program$", result.stdout,
+                     re.M)
 
 
 def test_missing_table(check, migrated_database):

@@ -1,0 +1,70 @@
+"""A later version has migrated the database: workers of this one go on beside it, or give up.
+
+The later version's migration is made up here, of the kinds that are meant to be harmless.
+"""
+from harness.postrider import migrations
+
+LATER = 9999
+
+ADDITIVE = """
+    ALTER TABLE webhook_deliveries ADD COLUMN later integer;
+    ALTER TABLE webhook_endpoints ADD COLUMN later text NOT NULL DEFAULT 'x';
+    ALTER TABLE webhook_secrets ADD COLUMN later integer;
+    ALTER TABLE webhook_attempts ADD COLUMN later integer;
+    ALTER TABLE webhook_lanes ADD COLUMN later integer;
+    ALTER TABLE webhook_workers ADD COLUMN later integer;
+    CREATE TABLE webhook_later (id integer PRIMARY KEY);
+    CREATE INDEX webhook_later_created ON webhook_deliveries (created_at) WHERE later = 1;
+    INSERT INTO postrider_migrations (version, name) VALUES (%d, '9999_later')""" % LATER
+
+BREAKING = f"""
+    ALTER TABLE postrider_migrations ALTER COLUMN works_from SET DEFAULT {LATER};
+    INSERT INTO postrider_migrations (version, name) VALUES ({LATER}, '9999_later')"""
+
+
+def cut_off(database):
+    """Workers have to connect anew, as after any fault between them and the database."""
+    database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                     " WHERE datname = current_database() AND application_name = 'postrider'")
+
+
+def deliver(database, server, number):
+    for index in range(number):
+        database.insert_delivery(server.url(f"/{index}"))
+    database.wait_for(lambda db: set(db.counts()) == {"delivered"}, "deliveries")
+
+
+def test_workers_go_on_while_the_schema_becomes_newer(service, migrated_database, receiver):
+    database, server = migrated_database, receiver()
+    settings = {"worker": {"lease": "2s"}}
+    before = service(database, settings)
+    deliver(database, server, 20)
+    database.execute(ADDITIVE)
+    deliver(database, server, 20)  # on statements that were prepared before
+    cut_off(database)
+    before.wait_for_log("schema is newer than this binary, which works; upgrade it")
+    deliver(database, server, 20)
+    beside = service(database, settings)
+    database.wait_for(lambda db: db.value(
+        "SELECT count(DISTINCT owner) FROM webhook_lanes WHERE lease_expires_at > now()") == 2)
+    deliver(database, server, 40)
+    before.stop()
+    deliver(database, server, 20)
+    beside.stop()
+    assert len(server.requests) == len({request.header("x-event-id")
+                                        for request in server.requests}) == 120
+
+
+def test_worker_gives_up_on_a_schema_that_it_can_not_work_with(service, migrated_database,
+                                                              receiver):
+    database, server = migrated_database, receiver()
+    started = service(database, {"worker": {"lease": "2s"}})
+    deliver(database, server, 5)
+    database.execute(BREAKING)
+    deliver(database, server, 5)  # until it connects again
+    cut_off(database)
+    started.wait_for_log(f"schema has version {LATER}, this binary needs version {len(migrations())}")
+    started.expect_exit = 1
+    started.finish()
+    deliveries = [database.insert_delivery(server.url()) for _ in range(3)]
+    assert all(database.row(delivery)["status"] == "pending" for delivery in deliveries)
