@@ -240,6 +240,7 @@ static void explain_held(struct explanation *e, const struct delivery_record *re
         return;
     }
     if (holding->reason == HOLDING_SECRET) {
+        e->state = "secret_closed";
         SAY(&e->summary,
             "Held: a secret that it is to be signed with can't be opened by worker %s.",
             record->lane_owner);

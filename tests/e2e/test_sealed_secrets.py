@@ -303,9 +303,12 @@ def test_held_until_the_key_is_there(service, migrated_database, receiver, keys,
     waiting = list(migrated_database.insert_deliveries([url] * 50))
     held(started, url)
     assert is_signed_with(deliver(migrated_database, server, "/other", other), DEFAULT_SECRET)
-    answer = explained(run_postrider, started, migrated_database, waiting[0], "held")
+    answer = explained(run_postrider, started, migrated_database, waiting[0], "secret_closed")
     assert "can't be opened by worker" in answer["summary"]
     assert answer["actions"] == ["postrider check --database"]
+    overdue = migrated_database.wait_for(lambda _: run_postrider(
+        "audit", "--json", "--overdue", "1s", "-c", started.config_file).json()["overdue"])
+    assert overdue[0]["state"] == "stuck" and "can't be opened" in overdue[0]["why"]
     status = run_postrider("status", "-c", started.config_file).stdout
     assert "the deliveries of 1 endpoints are held: a secret in webhook_secrets can't be opened" \
         in status
