@@ -53,8 +53,11 @@ PARTS = [
     ("one", "slow", 1, {"max_in_flight": 1}),
     ("two", "slow", 2, {"max_in_flight": 2}),
     ("three", "hanging", 1, {"max_in_flight": 3}),
-    ("rate5", "plain", 1, {"rate_limit": 5.0}),
-    ("rate20", "flaky", 4, {"rate_limit": 20.0}),
+    # Less than producers ask for at times, so that there is always a queue.
+    ("rate2", "plain", 0.8, {"rate_limit": 2.0}),
+    ("rate8", "flaky", 3, {"rate_limit": 8.0}),
+    # Mostly failures, that take a while: what a worker that was cut off or slept has in hand.
+    *[(f"sluggish{n}", "sluggish", 0.4, {"rules": Rules(max_attempts=8)}) for n in range(3)],
     ("hanging", "hanging", 0.5, {}),
     ("lying0", "lying", 2, {}),
     ("lying1", "lying", 2, {}),

@@ -4,6 +4,8 @@ crash of the database or a fail-over allow none: outcomes are kept until they ca
 """
 import collections
 
+from torture.view import QUEUED_S
+
 
 def repeats_are_of_lost_outcomes(evidence, view):
     """The same attempt of a delivery twice."""
@@ -38,15 +40,19 @@ def nothing_is_sent_after_success(evidence, view):
         if not delivered:
             continue
         for request in view.requests_of(row):
-            if request.start > delivered[0] + view_slack(view, row, delivered[0]) \
+            if request.start > delivered[0] + slack(view, row, request, delivered[0]) \
                     and not view.is_stray(request, row):
                 yield row.id, f"sent {request.start - delivered[0]:.3f} s after it was delivered"
 
 
-def view_slack(view, row, delivered_at):
-    """What begins just after may have been decided before; while a commit is held up (a standby that
-    is away, a disk, a lock), others do not see it."""
-    return 5.0 if view.is_database_disturbed(None, delivered_at - 1, delivered_at + 1) else 1.0
+def slack(view, row, request, delivered_at):
+    """What begins just after may have been decided before. What waits in a queue is not looked at
+    again, while a worker that had lost the lane writes its success; and while a commit is held up (a
+    standby that is away, a disk, a lock), others do not see it."""
+    if view.had_success_of_another(row, request) \
+            or view.is_database_disturbed(None, delivered_at - 1, delivered_at + 1):
+        return QUEUED_S
+    return 1.0
 
 
 def numbers_grow(evidence, view):

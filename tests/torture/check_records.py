@@ -5,7 +5,7 @@ The records are the row, the attempt log (attempt_log: all) and the ledger that 
 import collections
 import itertools
 
-from torture.view import TRANSIT_S
+from torture.view import QUEUED_S, TRANSIT_S
 
 # A row that can never be sent, by its endpoint's profile: a word of last_error.
 UNSENDABLE = {"bad URL": "URL", "forbidden": "network.allow", "no secret": "secret",
@@ -47,9 +47,9 @@ def dead_reason(evidence, row):
     if last is None:
         return None
     if last.new_attempts == last.old_attempts:
-        if row.body_bytes > evidence.fleet.max_payload:
+        if row.body_bytes > evidence.fleet.max_payload and "max_payload" in (row.last_error or ""):
             return "payload too large"
-        return getattr(evidence.endpoint(row.url), "profile", None)
+        return evidence.endpoint(row.url).profile
     if not evidence.rules(row.url).is_retried(row.response_status):
         return f"answered {row.response_status}"
     if row.attempts >= evidence.rules(row.url).max_attempts:
@@ -64,7 +64,7 @@ def _wrong_death(evidence, view, row):
     if reason is None:
         return "dead before its time"
     if reason == "payload too large":
-        return None if "max_payload" in error else "the reason is another one"
+        return None
     if reason.startswith("answered"):
         if row.response_status is not None and 200 <= row.response_status <= 299:
             return "dead with a 2xx"
@@ -187,7 +187,7 @@ def log_agrees_with_receivers(evidence, view):
     Each entry is of a request that got that answer, or says that there was no answer: then there is a
     request that had none, or that the worker may not have seen answered, or none at all because the
     receiver was dead or the worker asleep. Each request has an entry, unless its outcome was lost
-    (view.is_loss) or came second, after another one of the same number (a failure is fenced then).
+    (view.is_loss) or came second, after another one of the same number or after a success.
     """
     for row in evidence.rows.values():
         requests = collections.defaultdict(list)
@@ -213,7 +213,7 @@ def _is_accounted_for(evidence, view, row, requests, entries):
         pairs = [(entry, slots[index]) for entry, index in zip(entries, chosen)]
         used = {id(request) for _, request in pairs if request is not None}
         if all(_agree(evidence, view, row, entry, request) for entry, request in pairs) and \
-                all(_may_lack_entry(view, row, request, len(requests))
+                all(_may_lack_entry(view, row, request, bool(entries))
                     for request in requests if id(request) not in used):
             return True
     return not requests and not entries
@@ -261,12 +261,40 @@ def _may_be_unseen(evidence, view, row, entry):
                for name in evidence.lives)
 
 
-def _may_lack_entry(view, row, request, count):
-    if view.is_loss(request, row, float("inf")) or view.is_stray(request, row):
-        return True
-    return False
+def _may_lack_entry(view, row, request, others):
+    """others: whether another request of the same number has an entry. Whether there may be two at all
+    is a matter of check_duplicates.py."""
+    return others or view.is_loss(request, row, float("inf")) or view.is_stray(request, row) \
+        or _came_too_late(view, row, request)
 
 
-RULES = [everything_ends, delivered_has_a_2xx, failed_is_dead_by_the_rules,
+def _came_too_late(view, row, request):
+    """Its row had been delivered meanwhile, by the success of a worker that had lost the lane, with
+    the number before or the same."""
+    delivered = [change.at for change in view.evidence.changes.get(row.id, ())
+                 if change.new_status == "delivered"]
+    return bool(delivered) and delivered[0] + QUEUED_S >= request.start \
+        and view.had_success_of_another(row, request)
+
+
+def a_success_is_written(evidence, view):
+    """A 2xx that its worker must have seen is on record, or the row was delivered before, once the
+    worker can write again: whatever others have made of the row meanwhile (guarantee 3).
+
+    Left out are those whose worker ended or slept before it could have written them."""
+    for row in evidence.rows.values():
+        delivered = min((change.at for change in evidence.changes.get(row.id, ())
+                         if change.new_status == "delivered"), default=float("inf"))
+        for request in view.requests_of(row):
+            if not (200 <= request.status <= 299) or request.sent is None or not request.sure \
+                    or _may_be_unanswered(evidence, view, row, request):
+                continue
+            able = view.able_to_write(request.life, request.sent)
+            if able is not None and delivered > able:
+                yield row.id, f"{request.life} got {request.status} for attempt {request.attempt}" \
+                    f" at {request.sent:.3f}, and should have written it by {able:.3f}"
+
+
+RULES = [a_success_is_written, everything_ends, delivered_has_a_2xx, failed_is_dead_by_the_rules,
          what_can_not_be_sent_is_not, outcomes_follow_from_answers, success_wins,
          changes_are_one_chain, log_counts_attempts, failures_are_fenced, log_agrees_with_receivers]

@@ -94,6 +94,8 @@ def by_profile(profile, dice, attempt):
         return plain(429) if chance < 0.1 else later(1) if chance < 0.2 else plain()
     if profile == "slow":
         return plain(200, delay_s=0.05 + chance * 0.4)
+    if profile == "sluggish":
+        return plain(500 if chance < 0.7 else 200, delay_s=0.2 + dice.random() * 0.8)
     if profile == "hanging":
         return hang() if chance < 0.1 else plain(200, delay_s=0.05)
     if profile == "lying":

@@ -47,9 +47,10 @@ def _answers(evidence):
 
 
 def longest_pause(evidence):
-    """(seconds, end) between two answers with a 2xx."""
+    """(seconds, end) between two answers with a 2xx, while producers were at work."""
+    last = max((transaction.begun for transaction in evidence.transactions), default=0.0)
     times = [request.sent for request in evidence.requests
-             if request.sent is not None and 200 <= request.status <= 299]
+             if request.sent is not None and 200 <= request.status <= 299 and request.sent <= last]
     times.sort()
     return max(((later - earlier, later) for earlier, later in zip(times, times[1:])),
                default=(0.0, 0.0))

@@ -409,9 +409,38 @@ def test_attempt_that_no_receiver_saw(case):
 def test_request_that_is_on_no_record(case):
     row = case.row()
     case.sent(row, 11, 500)
+    assert case.broken() == {"log_agrees_with_receivers", "everything_ends"}
     case.sent(row, 13, attempt=1)
     case.written(row, 13.04, 200)
-    assert case.broken() == {"log_agrees_with_receivers", "repeats_are_of_lost_outcomes"}
+    assert case.broken() == {"repeats_are_of_lost_outcomes"}
+
+
+def test_success_that_came_second(case):
+    """A worker that was cut off gets a 2xx; another one has failed with the same number, and with the
+    next, when it can write again. Then the success is what counts, and the next attempt does not."""
+    row = case.row()
+    case.fault("partition", 10.5, 14.8, worker="w1")
+    case.sent(row, 11.0)
+    case.taken(14.0)
+    case.sent(row, 14.1, 500, life="w2.1", attempt=1)
+    case.written(row, 14.14, 500)
+    case.sent(row, 14.6, 500, life="w2.1", attempt=2, sent=15.2, end=15.2)
+    case.written(row, 15.0, 200, number=1)
+    assert case.broken() == set()
+
+
+def test_success_is_forgotten(case):
+    """As if a success were fenced, too."""
+    row = case.row()
+    case.fault("partition", 10.5, 14.8, worker="w1")
+    case.sent(row, 11.0)
+    case.taken(14.0)
+    for number in range(5):
+        case.sent(row, 14.1 + 5 * number, 500, life="w2.1")
+        case.written(row, 14.14 + 5 * number, 500)
+    assert case.broken() == {"a_success_is_written"}
+    case.killed("w1.1", 20.0)
+    assert case.broken() == set()
 
 
 # Duplicates

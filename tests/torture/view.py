@@ -22,6 +22,13 @@ def concerns(fault, life):
     return worker is None or life is None or worker == life.split(".")[0]
 
 
+# How long a row that was read may wait for its turn.
+QUEUED_S = 5.0
+# A worker tries to connect every 5 s in the end, for up to 10 s; one record that was refused alone waits
+# up to 8 s after a lock of 5 s.
+RECOVERED_WITHIN_S = 16.0
+
+
 class View:
     def __init__(self, evidence):
         self.evidence = evidence
@@ -105,6 +112,30 @@ class View:
         return any(fault.kind in HOLDING_UP and concerns(fault, life)
                    and fault.begun <= begin + TRANSIT_S
                    and fault.ended + WRITTEN_WITHIN_S >= end for fault in self._database_faults)
+
+    def had_success_of_another(self, row, request):
+        """Whether a worker that had lost the lane got a 2xx for the same number or one before: it may
+        write it while the next attempt waits in the queue of the lane's new owner, or is under way."""
+        return any(200 <= other.status <= 299 and other.sent is not None
+                   and other.life != request.life and other.attempt <= request.attempt
+                   and self.takeovers(row.lane, other.life) for other in self.requests_of(row))
+
+    def able_to_write(self, life, since):
+        """The time by which a life must have written what it knew at since; None: it did not live, or
+        was not awake, for so long."""
+        known = self.evidence.lives.get(life)
+        moment = since
+        faults = sorted((fault for fault in self._database_faults if concerns(fault, life)),
+                        key=lambda fault: fault.begun)
+        for fault in faults:
+            if fault.begun <= moment + RECOVERED_WITHIN_S and fault.ended >= moment:
+                moment = fault.ended
+        able = moment + RECOVERED_WITHIN_S
+        if known is None or self.frozen_time(life, since, able) is not None:
+            return None
+        if any(end is not None and end < able for end in (known.stopping, known.end)):
+            return None
+        return able
 
     def frozen_time(self, life, begin, end):
         """The (from, to) in which the life was frozen within the time, else None."""

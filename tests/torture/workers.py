@@ -32,8 +32,11 @@ class Worker:
         self.lives += 1
         self.life = f"{self.name}.{self.lives}"
         self.service.configure({"delivery": {"headers": {"X-Worker": self.life}}})
+        ready = self.service.notify.count("READY=1")
         self.service.start(wait=False)
         self.journal.append("start", life=self.life, pid=self.service.pid)
+        # Before it has said so, any signal ends it: it catches none yet.
+        self.service.wait_until_ready(ready + 1)
 
     def is_running(self):
         return self.service.process is not None and self.service.process.poll() is None
