@@ -54,7 +54,7 @@ static const char *describe_wait(CURL *easy, const struct verdict_facts *facts)
 
     curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
     if (connects == 0)
-        return "no connection to";
+        return facts->has_proxy ? "no connection to the proxy" : "no connection to";
     return facts->has_proxy ? "no tunnel through the proxy" : "no end of the TLS handshake with";
 }
 
@@ -77,16 +77,20 @@ static void explain_connect(CURL *easy, const struct verdict_facts *facts, char 
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
     if (facts->socket_errno != 0)
         number = facts->socket_errno;
-    snprintf(text, size, "cannot connect to %s: %s",
+    snprintf(text, size, "cannot connect to %s%s: %s", facts->has_proxy ? "the proxy " : "",
              facts->peer[0] != '\0' ? facts->peer : "the receiver",
              number != 0 ? strerrordesc_np((int)number) : "no address could be used");
 }
 
 /* libcurl's own words, without what it puts at their end. */
-static void explain_generally(CURLcode code, const char *curl_error, char *text, size_t size)
+static void explain_generally(CURLcode code, const struct verdict_facts *facts, char *text,
+                              size_t size)
 {
+    bool is_tunnel = facts->has_proxy && strstr(facts->curl_error, "CONNECT") != NULL;
+    const char *curl_error = facts->curl_error;
     const char *prefix = code == CURLE_SSL_CONNECT_ERROR  ? "TLS handshake failed: "
                          : code == CURLE_INTERFACE_FAILED ? "network.source_address: "
+                         : is_tunnel                      ? "the proxy made no tunnel: "
                                                           : "";
     size_t length;
 
@@ -149,7 +153,7 @@ void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *fact
     else if (code == CURLE_COULDNT_CONNECT)
         explain_connect(easy, facts, text, size);
     else
-        explain_generally(code, facts->curl_error, text, size);
+        explain_generally(code, facts, text, size);
     if (verdict_classify(code) == ATTEMPT_TLS)
         add_tls_meaning(text, size);
 }
