@@ -186,12 +186,12 @@ class Service:
     with expect_exit (a code, or a negative signal number). env changes the environment, None
     removes a variable; notify_socket is the name of the socket it is told of, open_files
     are (soft, hard) limits, network is a descriptor of the network namespace it runs in, account
-    (of pwd) is somebody else to run as. start=False leaves the start to the test.
+    (of pwd) is somebody else to run as, wrapper goes before the command and must exec it. start=False leaves the start to the test.
     """
 
     def __init__(self, database_url, changes=None, secret=DEFAULT_SECRET, env=None,
-                 notify_socket=None, open_files=None, network=None, account=None, wait=True,
-                 start=True):
+                 notify_socket=None, open_files=None, network=None, account=None, wrapper=(),
+                 wait=True, start=True):
         self.directory = tempfile.mkdtemp(prefix="postrider-run-")
         self.database_url = database_url
         self.secret = secret
@@ -203,6 +203,7 @@ class Service:
         self.env = {"NOTIFY_SOCKET": socket_name, **(env or {})}
         self.open_files = open_files
         self.network = network
+        self.wrapper = wrapper
         self.account = {}
         if account is not None:
             self.account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -217,7 +218,7 @@ class Service:
         ready = self.notify.count("READY=1")
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [binary(), "run", "-c", self.config_file],
+                [*self.wrapper, binary(), "run", "-c", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
                 env=environment(**self.env),
                 preexec_fn=with_open_files(self.open_files, self.network), **self.account)

@@ -13,13 +13,19 @@ def die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def enter_network(descriptor):
+    """The calling thread lives in that network namespace from now on."""
+    if _libc.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 def with_open_files(limits, network=None):
     """A preexec_fn that also sets (soft, hard) limits of open files; None leaves them. network: a
     descriptor of the network namespace that the child is to live in."""
     def prepare():
         die_with_parent()
-        if network is not None and _libc.setns(network, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
+        if network is not None:
+            enter_network(network)
         if limits is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     return prepare

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 
 from harness.behaviours import answer
+from harness.process import enter_network
 from harness.wait import wait_for
 
 TLS_HANDSHAKE = 0x16
@@ -206,11 +207,12 @@ class Receiver:
     tls: an ssl.SSLContext for the server side (see harness/certificates.py)
     default: the behaviour of paths without one
     port: 0 takes a free one
+    network: a descriptor of the network namespace that it listens in
     """
 
     connection_class = Connection
 
-    def __init__(self, tls=None, host="127.0.0.1", default=None, port=0):
+    def __init__(self, tls=None, host="127.0.0.1", default=None, port=0, network=None):
         self.host = host
         self.port = port
         self.scheme = "https" if tls else "http"
@@ -222,11 +224,14 @@ class Receiver:
         self.loop = asyncio.new_event_loop()
         self._server = None
         started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(tls, started), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(tls, network, started),
+                                        daemon=True)
         self._thread.start()
         started.wait()
 
-    def _run(self, tls, started):
+    def _run(self, tls, network, started):
+        if network is not None:
+            enter_network(network)
         asyncio.set_event_loop(self.loop)
         self._server = self.loop.run_until_complete(self.loop.create_server(
             lambda: self.connection_class(self), self.host, self.port, ssl=tls, backlog=512))
@@ -241,8 +246,10 @@ class Receiver:
         self.loop.close()
 
     def close(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
+        """The second time it does nothing."""
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
 
     def url(self, path="/", host=None):
         host = host or (f"[{self.host}]" if ":" in self.host else self.host)
