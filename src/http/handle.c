@@ -76,7 +76,7 @@ static void set_network(CURL *easy, const struct settings *settings)
 {
     SET(easy, CURLOPT_NOSIGNAL, 1L);
     SET(easy, CURLOPT_QUICK_EXIT, 1L);
-    SET(easy, CURLOPT_PROXY, settings->options.proxy);
+    SET(easy, CURLOPT_PROXY, settings->proxy != NULL ? settings->proxy : "");
     SET(easy, CURLOPT_NOPROXY, "");
     SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);

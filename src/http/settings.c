@@ -70,8 +70,24 @@ static char *make_authorization(CURLU *parts)
     return header;
 }
 
+/*
+ * SOCKS with the name, not with an address: libcurl would resolve it here, and the proxy would be
+ * asked for an address that nobody has checked. So names are every proxy's to resolve.
+ */
+static char *make_proxy_url(const char *proxy, const char *scheme)
+{
+    const char *rest = strstr(proxy, "://");
+
+    if (rest != NULL && strcmp(scheme, "socks5") == 0)
+        return memory_format("socks5h%s", rest);
+    if (rest != NULL && strcmp(scheme, "socks4") == 0)
+        return memory_format("socks4a%s", rest);
+    return memory_copy_string(proxy);
+}
+
 static void take_proxy(struct settings *settings, CURLU *parts, const char *scheme)
 {
+    settings->proxy = make_proxy_url(settings->options.proxy, scheme);
     settings->is_tls_proxy = strcmp(scheme, "https") == 0;
     settings->is_http_proxy = settings->is_tls_proxy || strcmp(scheme, "http") == 0;
     if (settings->is_http_proxy)
@@ -122,7 +138,9 @@ bool settings_init(struct settings *settings, const struct http_options *options
 
 void settings_free(struct settings *settings)
 {
+    memory_free_secret(settings->proxy);
     memory_free_secret(settings->proxy_authorization);
+    settings->proxy = NULL;
     settings->proxy_authorization = NULL;
     trust_free(&settings->trust);
 }

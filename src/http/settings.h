@@ -19,6 +19,7 @@ struct settings {
     struct trust trust;
     bool is_http_proxy;                      /* http or https: requests to http URLs go to it */
     bool is_tls_proxy;                       /* https: what goes to it is encrypted */
+    char *proxy;                             /* for CURLOPT_PROXY; NULL = none */
     char *proxy_authorization;               /* for it; NULL = none */
     char interface[SETTINGS_INTERFACE_SIZE]; /* for CURLOPT_INTERFACE; "" = any */
     long ip_resolve;                         /* CURL_IPRESOLVE_…, to fit the source address */

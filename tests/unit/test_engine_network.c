@@ -755,6 +755,49 @@ static void test_proxy(void **state)
     }
 }
 
+/* RFC 1928: keeps what it is asked to connect to, and answers in the receiver's place. */
+static void serve_socks(struct connection *connection)
+{
+    static const char no_authentication[] = {5, 0};
+    static const char connected[] = {5, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+    unsigned char asked[300] = {0};
+
+    if (recv(connection->fd, asked, sizeof(asked), 0) < 3)
+        return;
+    send_bytes(connection, no_authentication, sizeof(no_authentication));
+    memset(asked, 0, sizeof(asked));
+    if (recv(connection->fd, asked, sizeof(asked) - 1, 0) < 7)
+        return;
+    send_bytes(connection, connected, sizeof(connected));
+    if (asked[3] != 3 || strncmp((char *)asked + 5, "loopback.test", 13) != 0)
+        return; /* no name */
+    while (read_request(connection))
+        send_text(connection, OK_ANSWER);
+}
+
+/* A name that would resolve to a forbidden address here goes to the proxy as a name, unresolved. */
+static void test_socks_proxy_gets_the_name(void **state)
+{
+    static const char *const schemes[] = {"socks5", "socks5h"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
+        struct receiver *receiver = receiver_start(serve_socks);
+        struct client *client = client_new();
+        struct result result;
+        char proxy[URL_SIZE];
+
+        snprintf(proxy, sizeof(proxy), "%s://127.0.0.1:%d", schemes[i], receiver->port);
+        client->options.proxy = proxy;
+        client->options.allow_count = 0;
+        result = post_to_format(client, "http://loopback.test:%d/", 80, LONG_MS);
+        if (result.status != 200)
+            fail_msg("%s: %s\n%s", schemes[i], result.error, result.transcript);
+        free(result.transcript);
+        receiver_stop(receiver);
+    }
+}
+
 /* Answers with the address that the request came from. */
 static void serve_peer(struct connection *connection)
 {
@@ -862,6 +905,7 @@ int main(void)
         cmocka_unit_test(test_start_from_callback),
         cmocka_unit_test(test_environment_is_ignored),
         cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_socks_proxy_gets_the_name),
         cmocka_unit_test(test_source_address),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_no_file_descriptors),
