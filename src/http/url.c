@@ -174,22 +174,57 @@ static CURLUcode get_punycode(CURLU *parts, char **ret_ascii)
     return code;
 }
 
+static bool is_same_part(CURLU *one, CURLU *other, CURLUPart part)
+{
+    char *in_one = NULL, *in_other = NULL;
+    CURLUcode code_one = curl_url_get(one, part, &in_one, CURLU_DEFAULT_PORT);
+    CURLUcode code_other = curl_url_get(other, part, &in_other, CURLU_DEFAULT_PORT);
+    bool is_same = code_one == code_other && (in_one == NULL || strcmp(in_one, in_other) == 0);
+
+    curl_free(in_one);
+    curl_free(in_other);
+    return is_same;
+}
+
+/* IDNA makes ASCII of characters that only look like it: U+FF0F becomes a slash, U+037E a
+ * semicolon. Then the host's end is elsewhere, or it is none any more. */
+static bool is_same_url(CURLU *parts, const char *ascii)
+{
+    struct error unused;
+    CURLUcode code;
+    CURLU *ascii_parts;
+    bool is_same;
+
+    if (!check_bytes(ascii, &unused) || !check_authority(ascii, &unused))
+        return false;
+    ascii_parts = parse(ascii, &code);
+    is_same = ascii_parts != NULL && is_same_part(parts, ascii_parts, CURLUPART_PORT) &&
+              is_same_part(parts, ascii_parts, CURLUPART_PATH) &&
+              is_same_part(parts, ascii_parts, CURLUPART_QUERY) &&
+              is_same_part(parts, ascii_parts, CURLUPART_FRAGMENT);
+    curl_url_cleanup(ascii_parts);
+    return is_same;
+}
+
 bool url_to_ascii(const char *url, char **ret_ascii, struct error *error)
 {
     CURLUcode code;
     CURLU *parts;
     char *ascii = NULL;
+    bool is_good;
 
     *ret_ascii = NULL;
     if (has_ascii_host(url))
         return true;
     parts = parse(url, &code);
-    if (parts != NULL)
-        code = get_punycode(parts, &ascii);
+    is_good =
+        parts != NULL && get_punycode(parts, &ascii) == CURLUE_OK && is_same_url(parts, ascii);
     curl_url_cleanup(parts);
-    if (code != CURLUE_OK)
+    if (!is_good) {
+        curl_free(ascii);
         return error_set(error, "the host name in the URL \"%s\" has no ASCII form (IDNA)",
                          quote_start(url, strlen(url)).text);
+    }
     *ret_ascii = memory_copy_string(ascii);
     curl_free(ascii);
     return true;

@@ -84,6 +84,17 @@ static void test_refused(void **state)
         {"http://exa%00mple.com/", "is not valid: "},
         {"http://-\xc3\xbc.example/", "has no ASCII form (IDNA)"},
         {"http://\xff\xfe.example/", "has no ASCII form (IDNA)"},
+        /* Those that become a semicolon, a slash, an @, a question mark, a number sign, a colon. */
+        {"http://\xcd\xbe:1", "has no ASCII form (IDNA)"},
+        {"http://shop.example\xef\xbc\x8f.evil.example/", "has no ASCII form (IDNA)"},
+        {"http://shop.example\xef\xbc\xa0"
+         "evil.example/",
+         "has no ASCII form (IDNA)"},
+        {"http://shop.example\xef\xbc\x9f.evil.example/", "has no ASCII form (IDNA)"},
+        {"http://shop.example\xef\xbc\x83.evil.example/", "has no ASCII form (IDNA)"},
+        {"http://shop.example\xef\xbc\x9a"
+         "81/",
+         "has no ASCII form (IDNA)"},
     };
 
     (void)state;
