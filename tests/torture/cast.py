@@ -57,7 +57,7 @@ PARTS = [
     ("rate2", "plain", 0.8, {"rate_limit": 2.0}),
     ("rate8", "flaky", 3, {"rate_limit": 8.0}),
     # Mostly failures, that take a while: what a worker that was cut off or slept has in hand.
-    *[(f"sluggish{n}", "sluggish", 0.4, {"rules": Rules(max_attempts=8)}) for n in range(3)],
+    *[(f"sluggish{n}", "sluggish", 0.5, {"rules": Rules(max_attempts=8)}) for n in range(4)],
     ("hanging", "hanging", 0.5, {}),
     ("lying0", "lying", 2, {}),
     ("lying1", "lying", 2, {}),

@@ -75,18 +75,12 @@ def lanes_are_respected(evidence, view):
         if not view.has_owned(request.life, row.lane):
             yield row.id, f"{request.life} sent it, and has never owned lane {row.lane}"
         lost = view.lost_lane_at(request, row.lane)
-        if lost is None or lost > request.start or _is_clock_set(evidence, request):
+        if lost is None or lost > request.start or view.is_clock_set(request):
             continue
-        begun = request.timestamp - evidence.wall_offset
+        begun = view.begun_at(request)
         if begun > lost + TRANSIT_S:
             yield row.id, f"{request.life} began attempt {request.attempt} at least " \
                 f"{begun - lost:.3f} s after lane {row.lane} was taken from it"
-
-
-def _is_clock_set(evidence, request):
-    return any(fault.kind == "clock" and fault.facts["worker"] == request.life.split(".")[0]
-               and fault.begun - 10 <= request.start <= fault.ended + 10
-               for fault in evidence.faults)
 
 
 def _by_limit(evidence, name):

@@ -278,10 +278,8 @@ def _came_too_late(view, row, request):
 
 
 def a_success_is_written(evidence, view):
-    """A 2xx that its worker must have seen is on record, or the row was delivered before, once the
-    worker can write again: whatever others have made of the row meanwhile (guarantee 3).
-
-    Left out are those whose worker ended or slept before it could have written them."""
+    """A 2xx that its worker must have seen is on record, or the row was delivered before, when the
+    worker must have written it: whatever others have made of the row meanwhile (guarantee 3)."""
     for row in evidence.rows.values():
         delivered = min((change.at for change in evidence.changes.get(row.id, ())
                          if change.new_status == "delivered"), default=float("inf"))

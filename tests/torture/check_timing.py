@@ -17,7 +17,9 @@ def retries_keep_their_distance(evidence, view):
             if change.new_status != "pending" or change.new_attempts == change.old_attempts:
                 continue
             number = change.new_attempts
-            least = evidence.rules(row.url).least_delay(number, _asked(requests[number]))
+            answered = _answered(requests[number], change)
+            asked = answered.retry_after if answered is not None else None
+            least = evidence.rules(row.url).least_delay(number, asked)
             if change.next_retry - change.transaction_at < least - ROUNDING_S:
                 yield row.id, f"put off by {change.next_retry - change.transaction_at:.3f} s after" \
                     f" attempt {number}, not {least:.3f}"
@@ -25,20 +27,17 @@ def retries_keep_their_distance(evidence, view):
                 if request.start < change.next_retry - ROUNDING_S:
                     yield row.id, f"attempt {number + 1} came " \
                         f"{change.next_retry - request.start:.3f} s before it was due"
-                if _has_failed_for_sure(requests[number]) and \
-                        request.start - requests[number][0].sent < least - ROUNDING_S:
+                if answered is not None and request.start - answered.sent < least - ROUNDING_S:
                     yield row.id, f"attempt {number + 1} came " \
-                        f"{request.start - requests[number][0].sent:.3f} s after the answer before"
+                        f"{request.start - answered.sent:.3f} s after the answer before"
 
 
-def _has_failed_for_sure(requests):
-    return len(requests) == 1 and requests[0].sent is not None and requests[0].sure \
-        and requests[0].status >= 300
-
-
-def _asked(requests):
-    if len(requests) == 1 and requests[0].sent is not None:
-        return requests[0].retry_after
+def _answered(requests, change):
+    """The request whose answer made this change, where it is certain: the only one of its number, and
+    it got the status that is on record."""
+    if len(requests) == 1 and requests[0].sent is not None \
+            and requests[0].status == change.response_status:
+        return requests[0]
     return None
 
 

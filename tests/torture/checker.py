@@ -3,6 +3,8 @@
 A rule is a function of (evidence, view) that yields findings; the files check_*.py have them by
 subject, each with the reason for what it allows.
 """
+import pickle
+import sys
 from dataclasses import dataclass
 
 from torture import (check_duplicates, check_limits, check_producers, check_records, check_timing,
@@ -27,3 +29,9 @@ def check(evidence):
     for rule in RULES:
         found += [Violation(rule.__name__, row, text) for row, text in rule(evidence, view)]
     return found
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as kept:
+        for violation in check(pickle.load(kept)):
+            print(f"{violation.rule}: {violation.row}: {violation.text}")

@@ -152,7 +152,7 @@ class Evidence:
 
 
 DATABASE_FAULTS = ("pg-crash", "pg-restart", "terminate", "cancel", "lock-table", "lock-rows",
-                   "disk-full", "promote", "cut", "partition", "pooler")
+                   "disk-full", "promote", "cut", "lag", "partition", "pooler")
 
 ROWS = """
     SELECT id::text, event_id::text, customer_id::text, webhook_url,

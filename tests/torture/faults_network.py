@@ -17,6 +17,15 @@ def cut(scene, dice, note):
     note({"worker": "w2", "cuts": proxy.cuts - before})
 
 
+def lag(scene, dice, note):
+    """The connections of w2 become slow, each as much as it happens: what is read over one of them is
+    older than what was written over the other."""
+    note({"worker": "w2"})
+    scene.workers.proxy.lag(lambda: dice.choice((0, dice.uniform(0, 0.2), dice.uniform(0.2, 0.9))))
+    time.sleep(dice.uniform(2, 5))
+    scene.workers.proxy.lag(lambda: 0.0)
+
+
 def partition(scene, dice, note):
     """Between w2 and the database, mostly for longer than a lease."""
     seconds = dice.choice((1, 1.5, 2)) * scene.fleet.lease + dice.uniform(-1, 1)
@@ -44,6 +53,7 @@ def _no_pooler(scene):
 
 KINDS = {
     "cut": ("network", cut, None),
+    "lag": ("network", lag, None),
     "partition": ("network", partition, _no_partition),
     "pooler": ("network", restart_pooler, _no_pooler),
 }

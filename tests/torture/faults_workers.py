@@ -21,8 +21,8 @@ def freeze(scene, dice, note):
     """SIGSTOP, mostly for longer than its lease, then SIGCONT."""
     worker = _choose(scene, dice, note)
     lease = scene.fleet.lease
-    seconds = dice.choice((dice.uniform(0.3, lease - 1), lease + dice.uniform(0.7, 2.5),
-                           lease + dice.uniform(0.7, 2.5)))
+    seconds = dice.choice((dice.uniform(0.3, lease - 1), lease + dice.uniform(1, 4),
+                           lease + dice.uniform(1, 4)))
     note({"seconds": seconds})
     with scene.hold(worker):
         worker.freeze()

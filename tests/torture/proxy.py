@@ -10,12 +10,13 @@ UP, DOWN = "to the server", "to the worker"
 
 
 class Pipe:
-    """One connection, and how many bytes it still lets pass in each direction (None: all)."""
+    """One connection: how many bytes it still lets pass in each direction (None: all), how slowly."""
 
     def __init__(self, reader, writer):
         self.reader = reader
         self.writer = writer
         self.room = {UP: None, DOWN: None}
+        self.lag_s = 0.0
 
 
 class Proxy:
@@ -66,6 +67,8 @@ class Proxy:
                 if room is not None:
                     data = data[:room]
                     pipe.room[direction] = room - len(data)
+                if pipe.lag_s > 0:
+                    await asyncio.sleep(pipe.lag_s)
                 writer.write(data)
                 await writer.drain()
                 if pipe.room[direction] == 0:
@@ -77,6 +80,13 @@ class Proxy:
         def arm():
             for pipe in self._pipes:
                 pipe.room[direction] = after_bytes
+        self._loop.call_soon_threadsafe(arm)
+
+    def lag(self, choose):
+        """What goes over a connection takes choose() seconds longer from now on."""
+        def arm():
+            for pipe in self._pipes:
+                pipe.lag_s = choose()
         self._loop.call_soon_threadsafe(arm)
 
     def close(self):

@@ -3,6 +3,7 @@ import argparse
 import collections
 import contextlib
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -181,6 +182,8 @@ def judge(scene, storm, begun):
     """Prints figures and violations; the exit status."""
     found = evidence.collect(scene.directory, scene.query, scene.endpoints, scene.fleet,
                              scene.wall_offset)
+    with open(os.path.join(scene.directory, "evidence"), "wb") as file:
+        pickle.dump(found, file)
     logs = {worker.name: worker.log() for worker in scene.workers.all}
     violations = checker.check(found)
     for line in report.figures(found, storm.counts):
@@ -233,7 +236,8 @@ def arguments():
                         help="how long a transaction stays open now and then (default 60, at most a"
                         " sixth of the run)")
     parser.add_argument("--keep", default=None, metavar="DIR",
-                        help="copies journals, logs and configurations there")
+                        help="copies journals, logs and configurations there, and the evidence in"
+                        " whole, for python3 -m torture.checker DIR/evidence")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = int.from_bytes(os.urandom(3), "big")

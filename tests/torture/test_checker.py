@@ -438,8 +438,12 @@ def test_success_is_forgotten(case):
     for number in range(5):
         case.sent(row, 14.1 + 5 * number, 500, life="w2.1")
         case.written(row, 14.14 + 5 * number, 500)
-    assert case.broken() == {"a_success_is_written"}
-    case.killed("w1.1", 20.0)
+    assert case.broken() == {"a_success_is_written"}  # it stopped with status 0
+    case.killed("w1.1", 60.0)
+    assert case.broken() == set()
+    case.given(30.0, to="w1.1")
+    assert case.broken() == {"a_success_is_written"}  # it had a lane again, so it could write
+    case.killed("w1.1", 31.0)
     assert case.broken() == set()
 
 
@@ -525,7 +529,8 @@ def test_what_was_under_way_in_a_frozen_worker_arrives_late(case):
     case.evidence.lives["w1.1"].frozen.append((10.5, 18.0))
     assert case.broken() == set()
     late.timestamp = int(WALL + 18)
-    assert case.broken() == {"lanes_are_respected"}
+    assert case.broken() == {"lanes_are_respected", "repeats_are_of_lost_outcomes",
+                             "nothing_is_sent_after_success"}
 
 
 def test_sent_after_it_was_delivered(case):
@@ -637,6 +642,19 @@ def test_retry_after_is_not_obeyed(case):
     row = retried(case, 13.5, 503, retry_after=1)
     assert case.broken() == {"retries_keep_their_distance"}
     case.evidence.changes[row.id][0].next_retry = 12.04
+    assert case.broken() == set()
+
+
+def test_retry_after_that_was_lost_with_its_worker(case):
+    """The attempt on record is another one, which no receiver saw."""
+    row = case.row()
+    case.sent(row, 11, 503, retry_after=1)
+    case.killed("w1.1", 11.011)
+    case.taken(14.0)
+    case.fault("receiver-dies", 13.0, 15.0, receiver="receiver0")
+    case.written(row, 14.1, None, "cannot connect")
+    case.sent(row, 14.4, life="w2.1")
+    case.written(row, 14.44, 200)
     assert case.broken() == set()
 
 

@@ -13,7 +13,7 @@ TRANSIT_S = 0.3
 
 # A standby that is away or a primary that is lost, another statement that waits for a lock, the end of
 # a transaction that does not arrive.
-HOLDING_UP = ("promote", "pg-crash", "pg-restart", "lock-table", "lock-rows", "partition")
+HOLDING_UP = ("promote", "pg-crash", "pg-restart", "lock-table", "lock-rows", "lag", "partition")
 
 
 def concerns(fault, life):
@@ -24,9 +24,10 @@ def concerns(fault, life):
 
 # How long a row that was read may wait for its turn.
 QUEUED_S = 5.0
-# A worker tries to connect every 5 s in the end, for up to 10 s; one record that was refused alone waits
-# up to 8 s after a lock of 5 s.
-RECOVERED_WITHIN_S = 16.0
+# A request may be under way for so long, so its timestamp may be as old.
+CLOCK_S = 10.0
+# What could not be written is tried again after a second; the rest is for a busy machine.
+RECOVERED_WITHIN_S = 3.0
 
 
 class View:
@@ -121,21 +122,21 @@ class View:
                    and self.takeovers(row.lane, other.life) for other in self.requests_of(row))
 
     def able_to_write(self, life, since):
-        """The time by which a life must have written what it knew at since; None: it did not live, or
-        was not awake, for so long."""
+        """The time by which a life must have written what it knew at since, None: there is none.
+
+        A stop that ends with status 0 leaves nothing unwritten. A life that takes a lane can write, so
+        it does, unless something comes between."""
         known = self.evidence.lives.get(life)
-        moment = since
-        faults = sorted((fault for fault in self._database_faults if concerns(fault, life)),
-                        key=lambda fault: fault.begun)
-        for fault in faults:
-            if fault.begun <= moment + RECOVERED_WITHIN_S and fault.ended >= moment:
-                moment = fault.ended
-        able = moment + RECOVERED_WITHIN_S
-        if known is None or self.frozen_time(life, since, able) is not None:
+        if known is None:
             return None
-        if any(end is not None and end < able for end in (known.stopping, known.end)):
-            return None
-        return able
+        times = [change.at + RECOVERED_WITHIN_S for change in self.evidence.lanes
+                 if change.new == life and change.at > since
+                 and not self.is_database_disturbed(life, change.at, change.at + RECOVERED_WITHIN_S)
+                 and not self.frozen_time(life, change.at, change.at + RECOVERED_WITHIN_S)
+                 and (known.end is None or known.end > change.at + RECOVERED_WITHIN_S)]
+        if known.how == "stopped" and known.status == 0:
+            times.append(known.end)
+        return min(times, default=None)
 
     def frozen_time(self, life, begin, end):
         """The (from, to) in which the life was frozen within the time, else None."""
@@ -171,7 +172,21 @@ class View:
 
     def is_stray(self, request, row):
         """A request that was under way when its worker fell asleep, and went on when it awoke: after
-        the lane had been taken."""
+        the lane had been taken. It was begun before: by its webhook-timestamp, if that can be trusted.
+        """
         lost = self.lost_lane_at(request, row.lane)
-        return lost is not None and lost <= request.start + TRANSIT_S \
-            and self.frozen_time(request.life, lost, request.start + TRANSIT_S) is not None
+        if lost is None or lost > request.start + TRANSIT_S:
+            return False
+        frozen = self.frozen_time(request.life, lost, request.start + TRANSIT_S)
+        return frozen is not None and (self.is_clock_set(request)
+                                       or self.begun_at(request) <= frozen[0] + TRANSIT_S)
+
+    def begun_at(self, request):
+        """When its worker began it, by the wall clock, to the second (rounded down)."""
+        return request.timestamp - self.evidence.wall_offset
+
+    def is_clock_set(self, request):
+        """Whether the worker's clock was another one, or has just been."""
+        return any(fault.kind == "clock" and fault.facts["worker"] == request.life.split(".")[0]
+                   and fault.begun - CLOCK_S <= request.start <= fault.ended + CLOCK_S
+                   for fault in self.evidence.faults)
