@@ -339,7 +339,7 @@ static void fail_to_dial(struct transfer *transfer, CURLcode code)
         transfer_set_failure(transfer, ATTEMPT_UNSENDABLE, "%s", guarded->refusal);
     } else {
         verdict_explain(dialed->easy, code, &facts, error, sizeof(error));
-        transfer_set_failure(transfer, verdict_classify(code), "%s", error);
+        transfer_set_failure(transfer, verdict_classify(code, facts.curl_error), "%s", error);
     }
     close_connection(transfer);
     end(transfer);

@@ -30,7 +30,7 @@ static const struct {
     {CURLE_SSL_CLIENTCERT, ATTEMPT_TLS},
 };
 
-enum attempt_result verdict_classify(CURLcode code)
+static enum attempt_result classify_code(CURLcode code)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(meanings); i++) {
         if (meanings[i].code == code)
@@ -105,26 +105,29 @@ static void explain_generally(CURLcode code, const struct verdict_facts *facts, 
 static const struct {
     const char *words;
     const char *meaning;
+    bool is_about_us; /* the receiver lives, and does not want this endpoint's certificate */
 } tls_meanings[] = {
     {"alert handshake failure",
      "it wants a client certificate (webhook_endpoints.client_certificate), or has no cipher in "
-     "common with us"},
+     "common with us",
+     true},
     {"alert certificate required",
-     "it wants a client certificate: webhook_endpoints.client_certificate"},
-    {"alert bad certificate", "it refuses webhook_endpoints.client_certificate"},
-    {"alert unsupported certificate", "it refuses webhook_endpoints.client_certificate"},
-    {"alert certificate", "it refuses webhook_endpoints.client_certificate"},
-    {"alert unknown ca", "it refuses the authority of webhook_endpoints.client_certificate"},
+     "it wants a client certificate: webhook_endpoints.client_certificate", true},
+    {"alert bad certificate", "it refuses webhook_endpoints.client_certificate", true},
+    {"alert unsupported certificate", "it refuses webhook_endpoints.client_certificate", true},
+    {"alert certificate", "it refuses webhook_endpoints.client_certificate", true},
+    {"alert unknown ca", "it refuses the authority of webhook_endpoints.client_certificate", true},
     /* How libcurl puts the alert "certificate expired". */
-    {"SSL certificate verification failed", "it says that "
-                                            "webhook_endpoints.client_certificate has expired"},
-    {"protocol version", "it has no TLS 1.2 or later"},
-    {"unsupported protocol", "it has no TLS 1.2 or later"},
-    {"wrong version number", "it does not speak TLS"},
+    {"SSL certificate verification failed",
+     "it says that webhook_endpoints.client_certificate has expired", true},
+    {"protocol version", "it has no TLS 1.2 or later", false},
+    {"unsupported protocol", "it has no TLS 1.2 or later", false},
+    {"wrong version number", "it does not speak TLS", false},
     {"unable to get local issuer certificate",
      "an intermediate certificate is missing there, or its authority is not trusted: "
-     "network.ca_file"},
-    {"self-signed certificate", "its authority is not trusted: network.ca_file"},
+     "network.ca_file",
+     false},
+    {"self-signed certificate", "its authority is not trusted: network.ca_file", false},
 };
 
 const char *verdict_tls_meaning(const char *text)
@@ -134,6 +137,17 @@ const char *verdict_tls_meaning(const char *text)
             return tls_meanings[i].meaning;
     }
     return NULL;
+}
+
+enum attempt_result verdict_classify(CURLcode code, const char *curl_error)
+{
+    enum attempt_result result = classify_code(code);
+
+    for (size_t i = 0; result == ATTEMPT_TLS && i < ARRAY_LENGTH(tls_meanings); i++) {
+        if (strstr(curl_error, tls_meanings[i].words) != NULL)
+            return tls_meanings[i].is_about_us ? ATTEMPT_BROKEN : ATTEMPT_TLS;
+    }
+    return result;
 }
 
 static void add_tls_meaning(char *text, size_t size)
@@ -154,6 +168,6 @@ void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *fact
         explain_connect(easy, facts, text, size);
     else
         explain_generally(code, facts, text, size);
-    if (verdict_classify(code) == ATTEMPT_TLS)
+    if (classify_code(code) == ATTEMPT_TLS)
         add_tls_meaning(text, size);
 }

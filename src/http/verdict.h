@@ -19,7 +19,12 @@ struct verdict_facts {
     bool has_proxy;
 };
 
-enum attempt_result verdict_classify(CURLcode code);
+/*
+ * An alert about our certificate is ATTEMPT_BROKEN: with TLS 1.3 it comes when the connection is
+ * made already, and it is never the host's trouble, but that of an endpoint which shows another
+ * certificate than the receiver wants, or none.
+ */
+enum attempt_result verdict_classify(CURLcode code, const char *curl_error);
 
 /* Writes at most size bytes. easy is asked for times and the system's error. */
 void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *facts, char *text,

@@ -248,6 +248,8 @@ static void check_client(int version, const char *name, const char *error)
     if (strstr(result.error, error) == NULL || (result.status == 200) != (error[0] == '\0'))
         fail_msg("%s: \"%s\"\n%s", name, result.error, result.transcript);
     assert_int_equal(receiver->requests, error[0] == '\0');
+    /* Not ATTEMPT_TLS, which would be the host's trouble, and so everybody's who posts there. */
+    assert_int_equal(result.result, error[0] == '\0' ? ATTEMPT_ANSWERED : ATTEMPT_BROKEN);
     free(result.transcript);
     client_free(client);
     receiver_stop(receiver);
