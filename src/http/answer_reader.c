@@ -6,7 +6,15 @@
 
 #include "base/units.h"
 
-static const char retry_after_name[] = "retry-after";
+enum { NAME_RETRY_AFTER, NAME_SQUID_ERROR };
+
+static const struct {
+    const char *text;
+    size_t length;
+} header_names[ANSWER_NAMES] = {
+    [NAME_RETRY_AFTER] = {"retry-after", sizeof("retry-after") - 1},
+    [NAME_SQUID_ERROR] = {"x-squid-error", sizeof("x-squid-error") - 1},
+};
 
 static struct answer_reader *reader_of(llhttp_t *parser)
 {
@@ -46,24 +54,33 @@ static int on_status_complete(llhttp_t *parser)
 static int on_header_field(llhttp_t *parser, const char *at, size_t length)
 {
     struct answer_reader *reader = reader_of(parser);
-    const size_t whole = sizeof(retry_after_name) - 1;
-    size_t matched = reader->name_matched;
 
-    if (matched == reader->name_length && matched + length <= whole &&
-        strncasecmp(at, retry_after_name + matched, length) == 0)
-        reader->name_matched += length;
+    for (int i = 0; i < ANSWER_NAMES; i++) {
+        size_t matched = reader->names_matched[i];
+
+        if (matched == reader->name_length && matched + length <= header_names[i].length &&
+            strncasecmp(at, header_names[i].text + matched, length) == 0)
+            reader->names_matched[i] += length;
+    }
     reader->name_length += length;
     return 0;
+}
+
+static bool is_named(const struct answer_reader *reader, int name)
+{
+    return reader->name_length == header_names[name].length &&
+           reader->names_matched[name] == reader->name_length;
 }
 
 static int on_header_field_complete(llhttp_t *parser)
 {
     struct answer_reader *reader = reader_of(parser);
 
-    reader->is_retry_after = !reader->has_head && !reader->has_retry_after &&
-                             reader->name_matched == sizeof(retry_after_name) - 1 &&
-                             reader->name_length == reader->name_matched;
-    reader->name_matched = 0;
+    reader->is_retry_after =
+        !reader->has_head && !reader->has_retry_after && is_named(reader, NAME_RETRY_AFTER);
+    if (!reader->has_head && is_named(reader, NAME_SQUID_ERROR))
+        reader->has_squid_error = true;
+    memset(reader->names_matched, 0, sizeof(reader->names_matched));
     reader->name_length = 0;
     return 0;
 }
@@ -172,6 +189,7 @@ static void begin_head(struct answer_reader *reader)
     reader->is_head_measured = false;
     reader->is_head_parsed = false;
     reader->has_retry_after = false;
+    reader->has_squid_error = false;
     reader->is_retry_after = false;
     reader->retry_after[0] = '\0';
     reader->value_length = 0;
@@ -192,7 +210,7 @@ void answer_reader_start(struct answer_reader *reader, struct buffer *snippet, i
     reader->other_bytes = 0;
     reader->is_reusable = false;
     reader->is_unusual = false;
-    reader->name_matched = 0;
+    memset(reader->names_matched, 0, sizeof(reader->names_matched));
     reader->name_length = 0;
     begin_head(reader);
     llhttp_init(&reader->parser, HTTP_RESPONSE, &callbacks);

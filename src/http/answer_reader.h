@@ -29,6 +29,7 @@
 
 #define ANSWER_ERROR_SIZE       192
 #define ANSWER_RETRY_AFTER_SIZE 64
+#define ANSWER_NAMES            2 /* headers that are looked for */
 
 enum answer_progress {
     ANSWER_UNFINISHED, /* more must come */
@@ -45,6 +46,7 @@ struct answer_reader {
     bool has_head; /* a final status line and all of its headers */
     int status;
     char retry_after[ANSWER_RETRY_AFTER_SIZE]; /* the first one as received; "" without one */
+    bool has_squid_error; /* the header by which Squid, a proxy, marks answers of its own */
     char error[ANSWER_ERROR_SIZE];
 
     int64_t body_bytes;
@@ -52,18 +54,18 @@ struct answer_reader {
     bool is_reusable; /* when complete: the connection can take another request */
 
     /* For itself. */
-    bool has_status_line;  /* llhttp has read the head's status line */
-    bool is_head_measured; /* our reading of it has come to its end */
-    bool is_head_parsed;   /* llhttp has seen the end of the head that is being read */
-    bool is_unusual;       /* understood, but no connection is kept on such terms */
-    bool is_retry_after;   /* the header that is being read */
-    bool has_retry_after;  /* one was complete */
-    size_t name_matched;   /* bytes of the header's name that agree with "retry-after" */
-    size_t name_length;    /* of the header's name so far */
-    size_t value_length;   /* of retry_after */
-    size_t line_length;    /* of the head's line so far, without the LF */
-    bool is_first_line;    /* of a head */
-    bool ends_in_cr;       /* the last byte of the head so far */
+    bool has_status_line;               /* llhttp has read the head's status line */
+    bool is_head_measured;              /* our reading of it has come to its end */
+    bool is_head_parsed;                /* llhttp has seen the end of the head that is being read */
+    bool is_unusual;                    /* understood, but no connection is kept on such terms */
+    bool is_retry_after;                /* the header that is being read */
+    bool has_retry_after;               /* one was complete */
+    size_t names_matched[ANSWER_NAMES]; /* bytes of the header's name that agree with each */
+    size_t name_length;                 /* of the header's name so far */
+    size_t value_length;                /* of retry_after */
+    size_t line_length;                 /* of the head's line so far, without the LF */
+    bool is_first_line;                 /* of a head */
+    bool ends_in_cr;                    /* the last byte of the head so far */
 };
 
 /* Ready for an answer. */

@@ -268,6 +268,7 @@ static struct target *add(struct target_table *table, struct gate *gate, const c
         bug("libcurl takes the URL %s and does not", target->ascii);
     target->head = make_head(table, &pieces, &target->head_length);
     target->gate = gate;
+    target->is_through_proxy = is_through_proxy(table, &pieces);
     target->origin = hold_origin(table, gate, &pieces);
     free_pieces(&pieces);
     target->bytes =

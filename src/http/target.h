@@ -50,6 +50,7 @@ struct target {
     struct pool_origin *origin; /* holds it */
     char *url;                  /* as asked for */
     char *ascii;                /* for libcurl */
+    bool is_through_proxy;      /* the proxy answers in the receiver's place: no tunnel */
     char *head;                 /* the request line, Host and Accept, and what the proxy must get */
     size_t head_length;
 };

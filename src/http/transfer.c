@@ -85,10 +85,12 @@ static void end_response(struct transfer *transfer, enum attempt_result result)
     add_head_to_transcript(transfer);
 }
 
-/* 407 can only be the proxy's own word: the receiver was not reached. */
+/* 407 can only be the proxy's own word: the receiver was not reached. All others look alike, but
+ * for the mark that one of them leaves. */
 static bool is_from_proxy(const struct transfer *transfer)
 {
-    return transfer->engine->settings.guard.has_proxy && transfer->reader.status == 407;
+    return transfer->target->is_through_proxy &&
+           (transfer->reader.status == 407 || transfer->reader.has_squid_error);
 }
 
 void transfer_set_answer(struct transfer *transfer, bool is_truncated)
@@ -99,9 +101,12 @@ void transfer_set_answer(struct transfer *transfer, bool is_truncated)
     response->is_truncated = is_truncated;
     _Static_assert(sizeof(response->retry_after) == sizeof(transfer->reader.retry_after), "");
     memcpy(response->retry_after, transfer->reader.retry_after, sizeof(response->retry_after));
-    if (is_from_proxy(transfer))
+    if (is_from_proxy(transfer) && response->status == 407)
         transfer_set_failure(transfer, ATTEMPT_CONNECT,
                              "the proxy asks for credentials (407); see network.proxy");
+    else if (is_from_proxy(transfer))
+        transfer_set_failure(transfer, ATTEMPT_CONNECT,
+                             "the proxy answered %d by itself (X-Squid-Error)", response->status);
     else
         end_response(transfer, ATTEMPT_ANSWERED);
 }

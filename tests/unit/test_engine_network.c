@@ -694,6 +694,12 @@ static void serve_proxy(struct connection *connection)
             wait_for_close(connection);
         else if (strstr(text, "credentials.test") != NULL)
             send_text(connection, "HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n");
+        else if (strstr(text, "denied.test") != NULL)
+            send_text(connection, "HTTP/1.1 403 No\r\nx-squid-ERROR: ERR_ACCESS_DENIED 0\r\n"
+                                  "Content-Length: 0\r\n\r\n");
+        else if (strstr(text, "forbids.test") != NULL)
+            send_text(connection, "HTTP/1.1 403 No\r\nX-Squid-Errors: 1\r\nX-Squid: 2\r\n"
+                                  "Content-Length: 0\r\n\r\n");
         else if (strncmp(text, "CONNECT ", 8) == 0)
             send_text(connection, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
         else
@@ -731,6 +737,9 @@ static void test_proxy(void **state)
         {"http://2130706433/a", false, ATTEMPT_UNSENDABLE, "127.0.0.1 is in loopback", NULL},
         {"https://[fd00::1]/a", false, ATTEMPT_UNSENDABLE, "fd00::1 is in ", NULL},
         {"http://credentials.test/", false, ATTEMPT_CONNECT, "407", "POST http://cred"},
+        {"http://denied.test/", false, ATTEMPT_CONNECT, "the proxy answered 403 by itself",
+         "POST http://denied"},
+        {"http://forbids.test/", false, ATTEMPT_ANSWERED, "", "POST http://forbids"},
         {"https://missing.test/", false, ATTEMPT_CONNECT, "403", "CONNECT missing.test:443 HTTP"},
         {"https://hang.test/", false, ATTEMPT_TIMEOUT,
          "no tunnel through the proxy 127.0.0.1:", "CONNECT hang.test"},
