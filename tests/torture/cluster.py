@@ -18,7 +18,7 @@ from torture import disk
 DATABASE = "torture"
 WORKER = "torture_worker"  # the role with a worker's privileges and no more
 SETTINGS = {"max_connections": "100", "wal_keep_size": "512MB", "wal_retrieve_retry_interval": "200ms",
-            "wal_receiver_status_interval": "1s", "max_wal_size": "2GB", "log_min_messages": "log",
+            "wal_receiver_status_interval": "1s", "max_wal_size": "2GB", "log_min_messages": "error",
             "log_min_error_statement": "panic",
             "allow_in_place_tablespaces": "on"}
 PGBOUNCER = {"default_pool_size": 4, "server_login_retry": 1, "server_connect_timeout": 2,

@@ -36,6 +36,7 @@ def partition(scene, dice, note):
 
 
 def restart_pooler(scene, dice, note):
+    """PgBouncer, through which w3 works, ends and starts again."""
     note({"worker": "w3"})
     bouncer = scene.cluster.primary.bouncer
     bouncer.stop()

@@ -2,17 +2,19 @@
 import time
 
 
-def _misbehave(mode, longest_s):
+def _misbehave(mode, longest_s, what):
     def fault(scene, dice, note):
         receiver = dice.choice(scene.receivers)
         note({"receiver": receiver.name})
         receiver.set_mode(mode)
         time.sleep(dice.uniform(0.5, longest_s))
         receiver.set_mode("calm")
+    fault.__doc__ = what
     return fault
 
 
 def die(scene, dice, note):
+    """kill -9 of a receiver; its connections are refused until it is back."""
     receiver = dice.choice(scene.receivers)
     note({"receiver": receiver.name})
     scene.journal.append("receiver killing", receiver=receiver.name)
@@ -25,7 +27,7 @@ def die(scene, dice, note):
 
 KINDS = {
     "receiver-dies": ("receivers", die, None),
-    "receiver-hangs": ("receivers", _misbehave("hang", 3), None),
-    "receiver-lies": ("receivers", _misbehave("lie", 3), None),
-    "receiver-fails": ("receivers", _misbehave("error", 2), None),
+    "receiver-hangs": ("receivers", _misbehave("hang", 3, "It never answers."), None),
+    "receiver-lies": ("receivers", _misbehave("lie", 3, "It answers with less, more or other than it says."), None),
+    "receiver-fails": ("receivers", _misbehave("error", 2, "It answers 500, 502 or 503."), None),
 }

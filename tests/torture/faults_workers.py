@@ -31,6 +31,7 @@ def freeze(scene, dice, note):
 
 
 def stop(scene, dice, note):
+    """A clean stop, and a start somewhat later."""
     worker = _choose(scene, dice, note)
     with scene.hold(worker):
         worker.stop()
@@ -39,6 +40,7 @@ def stop(scene, dice, note):
 
 
 def reload(scene, dice, note):
+    """SIGHUP."""
     worker = _choose(scene, dice, note)
     with scene.hold(worker):
         worker.reload()

@@ -13,6 +13,10 @@ COMMAND = ["unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-ch
            "--mount-proc", "--"]
 
 
+class Stopped(Exception):
+    """By the signal whose number it has."""
+
+
 def enter():
     """Runs this program again inside and exits as it does. Returns inside, and outside where the
     machine forbids namespaces: is_isolated() tells."""
@@ -39,9 +43,12 @@ def _run(*command, **options):
                                preexec_fn=die_with_parent, **options)
 
     def stop(number, frame):
-        process.kill()
-        process.wait()
-        sys.exit(128 + number)
+        raise Stopped(number)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    return process.wait()
+    try:
+        return process.wait()
+    except Stopped as stopped:
+        process.kill()
+        process.wait()
+        return 128 + stopped.args[0]

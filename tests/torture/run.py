@@ -220,7 +220,7 @@ def arguments():
         description="Faults of every kind while producers insert and three workers deliver; then"
         " journals and\ntables are compared. Exit status 1: a guarantee was broken, or the run"
         " itself.",
-        epilog="faults:\n" + "\n".join(f"  {kind:15} {function.__doc__ or ''}".rstrip()
+        epilog="faults:\n" + "\n".join(f"  {kind:15} {' '.join(function.__doc__.split())}"
                                        for kind, (_, function, _) in faults.KINDS.items())
         + "\n\nThe binary is build/debug/postrider, or POSTRIDER_BINARY. Namespaces, mounts and the"
         "\npartition need root; without it those faults are left out.")
