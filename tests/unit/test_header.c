@@ -128,6 +128,22 @@ static void test_limits(void **state)
     assert_null(strchr(error.message, '\n'));
 }
 
+static void test_credentials_by_their_names(void **state)
+{
+    static const char *const secret[] = {
+        "Authorization", "proxy-authorization", "X-Auth",     "X-API-KEY",
+        "x-token-2",     "Client-Secret",       "set-cookie", "PASSWORD"};
+    static const char *const open[] = {"",           "X-Sender", "webhook-id",  "webhook-signature",
+                                       "user-agent", "X-Tok",    "content-type"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(secret); i++)
+        check_case(header_is_credential(secret[i], strlen(secret[i])), "%s", secret[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(open); i++)
+        check_case(!header_is_credential(open[i], strlen(open[i])), "%s", open[i]);
+    assert_false(header_is_credential("X-Tokens", 5)); /* not beyond its length */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_no_byte_but_a_token_gets_into_a_name),
         cmocka_unit_test(test_no_control_character_gets_into_a_value),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_credentials_by_their_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
