@@ -41,13 +41,14 @@ static void session_set_result_error(struct db_session *session, const PGresult 
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    const char *text = primary != NULL ? primary : PQerrorMessage(session->connection);
     struct buffer line;
 
     session->sqlstate[0] = '\0';
     if (state != NULL && strlen(state) == SQLSTATE_LENGTH)
         memcpy(session->sqlstate, state, SQLSTATE_LENGTH + 1);
     buffer_init(&line, MESSAGE_MAX);
-    session_append_line(&line, primary != NULL ? primary : PQerrorMessage(session->connection));
+    session_append_line(&line, *text != '\0' ? text : "the answer does not fit the statement");
     if (detail != NULL) {
         buffer_append_string(&line, "; ");
         session_append_line(&line, detail);
@@ -166,6 +167,17 @@ bool db_session_begin(struct db_session *session, struct error *error)
     return session->in_transaction;
 }
 
+/* A server that is lost while it commits may have done so. */
+static void session_note_commit_failed(struct db_session *session, const PGresult *result,
+                                       struct error *error)
+{
+    session_set_result_error(session, result, error);
+    if (session->sqlstate[0] != '\0' && PQstatus(session->connection) == CONNECTION_OK)
+        return;
+    error_prefix(error, "it is not known whether the change was made");
+    error_hint(error, "look whether it was, before you make it again");
+}
+
 bool db_session_commit(struct db_session *session, struct error *error)
 {
     PGresult *result;
@@ -177,7 +189,7 @@ bool db_session_commit(struct db_session *session, struct error *error)
     result = PQexec(session->connection, "COMMIT");
     ok = PQresultStatus(result) == PGRES_COMMAND_OK;
     if (!ok)
-        session_set_result_error(session, result, error);
+        session_note_commit_failed(session, result, error);
     else if (strcmp(PQcmdStatus(result), "COMMIT") != 0) /* the answer to a failed transaction */
         ok = error_set(error, "the transaction was rolled back");
     PQclear(result);

@@ -23,6 +23,7 @@ struct db_session *db_session_open(const char *url, const char *schema,
                                    struct error *error) MUST_USE;
 void db_session_close(struct db_session *session);
 
+/* When the answer to a commit is lost, the error says that it is not known whether it was made. */
 bool db_session_begin(struct db_session *session, struct error *error) MUST_USE;
 bool db_session_commit(struct db_session *session, struct error *error) MUST_USE;
 void db_session_rollback(struct db_session *session);

@@ -55,6 +55,7 @@ struct pg_conn {
     bool is_readable;         /* something was written to theirs */
     bool is_bad, will_be_bad; /* CONNECTION_BAD now, from the next call */
     bool has_desynced;        /* it owes an error */
+    bool has_error;           /* PQerrorMessage() has a reason */
     bool is_hanging;
     bool is_connected;
     bool is_nonblocking, is_pipeline;
@@ -366,6 +367,7 @@ static enum pq_fault_kind enter(PGconn *connection, enum pq_function function, c
         connection->will_be_bad |= fault->kind == PQ_BREAKS || fault->kind == PQ_DESYNCS;
         connection->has_desynced |= fault->kind == PQ_DESYNCS;
         connection->is_hanging |= fault->kind == PQ_HANGS;
+        connection->has_error |= fault->kind == PQ_FAILS || fault->kind == PQ_FAILS_ALIVE;
         connection->is_bad |= fault->kind == PQ_FAILS;
     }
     return fault->kind;
@@ -638,7 +640,7 @@ char *PQerrorMessage(const PGconn *connection)
     static char reason[] = PQ_REASON;
     static char none[1];
 
-    return connection == NULL || connection->is_bad || !is_before_faults() ? reason : none;
+    return connection == NULL || connection->is_bad || connection->has_error ? reason : none;
 }
 
 int PQsocket(const PGconn *connection)
@@ -1066,12 +1068,23 @@ static PGresult *exec_fault(PGconn *connection, const struct pq_fault *fault)
     }
 }
 
+/* An eager server has done it, though nothing is heard of that. */
+static void execute_unheard(const struct pq_statement *given)
+{
+    struct transaction transaction = {.count = 0};
+
+    if (script.server.is_eager)
+        PQclear(execute(given, &transaction));
+}
+
 static PGresult *exec(PGconn *connection, enum pq_fault_kind kind, const struct pq_statement *given)
 {
     const struct pq_fault *fault;
     struct transaction transaction = {.count = 0};
     PGresult *result = NULL;
 
+    if (kind == PQ_FAILS || kind == PQ_OWN_ERROR)
+        execute_unheard(given);
     if (is_failure(kind) || connection->is_bad)
         return NULL;
     if (kind == PQ_OWN_ERROR)
@@ -1081,6 +1094,8 @@ static PGresult *exec(PGconn *connection, enum pq_fault_kind kind, const struct 
     fault = fault_at(script.sent++, false);
     if (fault != NULL) {
         note_struck(fault);
+        if (fault->kind == PQ_ENDS || fault->kind == PQ_REFUSES_ENDS)
+            execute_unheard(given);
         result = exec_fault(connection, fault);
     }
     return result != NULL ? result : execute(given, &transaction);

@@ -1,7 +1,9 @@
 """Waiting for conditions. Tests never sleep for a fixed time; they wait for what they need."""
+import os
 import time
 
 LIMIT_S = 20.0
+PATIENCE = float(os.environ.get("POSTRIDER_TEST_PATIENCE", "1"))  # scripts/valgrind has more
 
 
 def wait_for(predicate, what="a condition", limit_s=LIMIT_S, interval_s=0.01, on_timeout=None):
@@ -9,7 +11,7 @@ def wait_for(predicate, what="a condition", limit_s=LIMIT_S, interval_s=0.01, on
 
     what names the condition in the failure; on_timeout() may add what was seen instead.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + limit_s * PATIENCE
     while True:
         value = predicate()
         if value:
