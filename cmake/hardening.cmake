@@ -17,6 +17,11 @@ if(POSTRIDER_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+if(POSTRIDER_ANALYZE)
+    # Truncation is judged where code is optimised as it will run.
+    add_compile_options(-O1 -fanalyzer -Wno-format-truncation)
+endif()
+
 if(POSTRIDER_COVERAGE)
     # Our code runs in one thread; atomic counters would make the tests of core six times slower.
     add_compile_options(--coverage)

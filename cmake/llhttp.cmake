@@ -21,3 +21,6 @@ add_library(llhttp STATIC "${LLHTTP_SOURCES}/llhttp.c" "${LLHTTP_SOURCES}/http.c
 target_include_directories(llhttp SYSTEM PUBLIC "${LLHTTP_HEADER}")
 target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
 target_compile_options(llhttp PRIVATE -w -O2)
+if(POSTRIDER_ANALYZE)
+    target_compile_options(llhttp PRIVATE -fno-analyzer)
+endif()

@@ -43,7 +43,7 @@ bool log_is_enabled(enum log_level level);
  */
 #define log_event(level, message, ...) \
     log_fields((level), (message),     \
-               (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, NULL, 0}})
+               (const struct log_field[]){{"", "", 0}, ##__VA_ARGS__, {NULL, NULL, 0}})
 
 void log_fields(enum log_level level, const char *message, const struct log_field *fields);
 

@@ -74,7 +74,7 @@ static void say_who(struct db_session *session, FILE *out)
 bool migrate_lock_wait(struct db_session *session, struct migrate_lock *lock, FILE *out)
 {
     const struct timespec pause = {.tv_sec = MIGRATE_LOCK_PAUSE_MS / 1000,
-                                   .tv_nsec = MIGRATE_LOCK_PAUSE_MS % 1000 * 1000000};
+                                   .tv_nsec = MIGRATE_LOCK_PAUSE_MS % 1000 * 1000000L};
 
     if (!lock->is_patient || !is_in_use(session) || lock->tries >= MIGRATE_LOCK_TRIES)
         return false;
