@@ -23,8 +23,8 @@ size_t base64_decode(const char *text, unsigned char *decoded, size_t size)
     if (count < 0)
         return 0;
     count -= (text[length - 1] == '=') + (text[length - 2] == '=');
-    EVP_EncodeBlock(again, decoded, count);
-    is_same = CRYPTO_memcmp(again, text, length) == 0;
+    is_same = EVP_EncodeBlock(again, decoded, count) == (int)length &&
+              CRYPTO_memcmp(again, text, length) == 0;
     OPENSSL_cleanse(again, sizeof(again));
     return is_same ? (size_t)count : 0;
 }
