@@ -2,7 +2,7 @@
  * fuzz_config.c: the configuration from any bytes.
  *
  * Either it is taken or there is a mistake to show, as one line. What is shown of one that was
- * taken is taken again.
+ * taken is taken again, but for one where a password was masked: libpq may find no URL in the rest.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     show_append_yaml(config, &shown);
     config_free(config);
     config = load(buffer_string(&shown), shown.length, &mistakes);
-    demand(config != NULL, "what was shown is refused");
+    demand(config != NULL || strstr(buffer_string(&shown), "***") != NULL,
+           "what was shown is refused");
     config_mistakes_free(&mistakes);
     config_free(config);
     buffer_free(&shown);
