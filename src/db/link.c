@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "db/hosts.h"
 #include "db/link_parts.h"
-#include "db/row.h"
 
 #define CONNECT_TIMEOUT_MS   10000
 #define RECONNECT_FIRST_MS   100
@@ -92,6 +91,15 @@ void link_leave_read_only(struct db_link *link, const char *reason)
     set_timer(link, link->pause_ms);
 }
 
+/* What is wrong about one server is wrong about the primary as well: from then on libpq takes any.
+ */
+void link_leave_standby(struct db_link *link)
+{
+    link->chooses_server = true;
+    link_leave_read_only(link, "the server is a standby, which is read-only; name all servers in "
+                               "database.url, with target_session_attrs=read-write");
+}
+
 void link_flush(struct db_link *link)
 {
     int left = PQflush(link->connection);
@@ -145,24 +153,13 @@ static void on_settings_answered(void *owner, const struct db_answer *answer)
     link->has_settings = answer->result == DB_ANSWERED;
 }
 
-/*
- * A refusal is no reason to stay away: the next request will say it to somebody who reports it. A
- * standby is one: what is read there may be older than what was written. libpq's
- * target_session_attrs leaves it out too, but a pooler may answer for a server that it had before,
- * and then for the primary as well: so libpq takes any from then on.
- */
+/* A refusal is no reason to stay away: the next request will say it to somebody who reports it. */
 static void on_greeting_answered(void *owner, const struct db_answer *answer)
 {
     struct db_link *link = owner;
 
     if (answer->result == DB_LOST)
         return;
-    if (answer->result == DB_ANSWERED && row_is_true(answer->results[0], 0, 1)) {
-        link->chooses_server = true;
-        link_leave_read_only(link, "the server is a standby, which is read-only; name all servers "
-                                   "in database.url, with target_session_attrs=read-write");
-        return;
-    }
     link->is_direct =
         answer->result == DB_ANSWERED &&
         strtol(PQgetvalue(answer->results[0], 0, 0), NULL, 10) == PQbackendPID(link->connection);
@@ -178,7 +175,7 @@ static void on_greeting_answered(void *owner, const struct db_answer *answer)
 
 static void link_to_greeting(struct db_link *link)
 {
-    struct db_statement greeting = {"SELECT pg_backend_pid(), pg_is_in_recovery()", 0, {NULL}};
+    struct db_statement process_id = {"SELECT pg_backend_pid()", 0, {NULL}};
 
     free_socket_events(link);
     link->socket = PQsocket(link->connection);
@@ -192,7 +189,7 @@ static void link_to_greeting(struct db_link *link)
     if (event_add(link->socket_event, NULL) != 0)
         bug("link events could not be set");
     /* When it fails the link is down again, and that will be told. */
-    (void)link_send_request(link, &greeting, 1, on_greeting_answered, link);
+    (void)link_send_request(link, &process_id, 1, on_greeting_answered, link);
 }
 
 static void on_socket_connecting(evutil_socket_t fd, short what, void *argument);

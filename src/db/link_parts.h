@@ -78,6 +78,9 @@ void link_lost(struct db_link *link);
 /* Closes it since its server takes no writes; the next attempt begins with another host. */
 void link_leave_read_only(struct db_link *link, const char *reason);
 
+/* The same for a standby: libpq, or a pooler, was wrong about it. */
+void link_leave_standby(struct db_link *link);
+
 void link_flush(struct db_link *link);
 
 /* In any state in which it is connected; false when the link was lost by it. */

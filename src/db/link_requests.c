@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "db/row.h"
 
 #define SQLSTATE_READ_ONLY "25006"
 
@@ -14,10 +15,11 @@
  * the planner's other ideas (a sort of everything, a hash of the table) come from stale statistics.
  * So a generic plan is as good as any; a session's statements are planned once (db/prepared.h).
  * lock_timeout: an operator's open transaction on one row must not hold up the outcomes of all the
- * others.
+ * others. The first column is for answered_by_standby().
  */
 static const char settings_sql[] =
-    "SELECT set_config('search_path', CASE WHEN $1 = '' THEN current_setting('search_path') "
+    "SELECT pg_is_in_recovery(), set_config('search_path', CASE WHEN $1 = '' THEN "
+    "current_setting('search_path') "
     "ELSE quote_ident($1) END, $2::bool), "
     "set_config('TimeZone', 'UTC', $2::bool), set_config('DateStyle', 'ISO', $2::bool), "
     "set_config('lock_timeout', '2s', $2::bool), set_config('statement_timeout', '60s', $2::bool), "
@@ -179,10 +181,24 @@ static bool request_has_all(const struct request *request)
     return request->received + request->failed == request->expected;
 }
 
+/*
+ * What is read on a standby may be older than what was written, and newer than what the primary
+ * shows: a commit that waits for the standby is seen there first. libpq's target_session_attrs
+ * leaves standbys out when it connects, but a pooler may answer for a server that it had before,
+ * and go on with another one that has come in its place: so each transaction says where it ran.
+ */
+static bool answered_by_standby(const struct request *request)
+{
+    return request->settings > 0 && request->received > 0 && PQntuples(request->results[0]) == 1 &&
+           row_is_true(request->results[0], 0, 0);
+}
+
 static void take_sync(struct db_link *link, struct request *request)
 {
     if (!request_has_all(request))
         note_out_of_step(link);
+    else if (answered_by_standby(request))
+        link_leave_standby(link);
     else
         request_finish(link, request, request->is_refused ? DB_REFUSED : DB_ANSWERED,
                        request->message);

@@ -1,6 +1,7 @@
 """Through PgBouncer in transaction mode: no session state, no prepared statements by name."""
 import contextlib
 import shutil
+import signal
 
 import pytest
 
@@ -80,12 +81,17 @@ def test_poolers_that_remember_what_their_servers_were(service, own_postgres, ow
         wait_for(lambda: own_database.value("SELECT bool_and(replay_lsn = pg_current_wal_lsn())"
                                             " FROM pg_stat_replication"), "the standby to follow")
         own_database.close()
+        # It sees nothing of it: its connections to the pooler stay.
+        started.signal(signal.SIGSTOP)
         own_postgres.stop("immediate")
         other.execute("SELECT pg_promote()")
         shutil.rmtree(own_postgres.data)
         own_postgres.following = other
         own_postgres.make_data()
         own_postgres.start()
+        # So nothing new is ever seen there.
+        own_postgres.execute("SELECT pg_wal_replay_pause()")
+        started.signal(signal.SIGCONT)
         moved = Database(other, own_database.name)
         stack.callback(moved.close)
         after = moved.insert_delivery(server.url(), customer=own_database.customer)
