@@ -33,6 +33,8 @@ enum column {
     AT_MAX_IN_FLIGHT,
     AT_RATE_LIMIT,
     AT_FAILING,
+    AT_ALLOW,
+    AT_CLIENT_CERTIFICATE,
     COLUMNS
 };
 
@@ -106,6 +108,8 @@ static PGresult *make_row(struct input *input)
     set_number(result, AT_MAX_IN_FLIGHT, next_text(input), 1, 65536);
     set_number(result, AT_RATE_LIMIT, next_text(input), 0, 1000000);
     set_number(result, AT_FAILING, next_text(input), 0, INT64_C(1) << 50);
+    set_text(result, AT_ALLOW, next_text(input));
+    set_text(result, AT_CLIENT_CERTIFICATE, next_text(input));
     return result;
 }
 
