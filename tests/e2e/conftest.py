@@ -101,6 +101,15 @@ def config_file(tmp_path):
     return write
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the workers of a test that failed have said, before their directories are gone."""
+    report = (yield).get_result()
+    if report.failed and call.when == "call":
+        for started in getattr(item.funcargs.get("service"), "started", []):
+            report.sections.append((f"log of {started.directory}", started.log()[-8000:]))
+
+
 @pytest.fixture
 def service(request):
     """service(database, changes=None, secret=…, env=None, wait=True) -> a running Service"""
@@ -112,7 +121,9 @@ def service(request):
         def start(database, changes=None, **options):
             started = postrider.Service(database.url, changes, **options)
             stack.callback(started.close)
+            start.started.append(started)
             return started
+        start.started = []
         yield start
 
 
