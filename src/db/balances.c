@@ -47,15 +47,11 @@ static const char sql_keep[] =
 
 /* clang-format on */
 
-/* In a transaction of its own, for it takes a snapshot. */
+/* Before the transaction that it is asked for: it would take that one's snapshot. */
 static bool is_read_only(struct db_session *session, bool *ret_is_read_only, struct error *error)
 {
-    PGresult *result;
+    PGresult *result = db_session_read(session, sql_is_read_only, 0, NULL, error);
 
-    if (!db_session_begin(session, error))
-        return false;
-    result = db_session_query(session, sql_is_read_only, 0, NULL, error);
-    db_session_rollback(session);
     if (result == NULL)
         return false;
     *ret_is_read_only = row_is_true(result, 0, 0);

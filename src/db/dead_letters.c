@@ -81,19 +81,6 @@ static struct filter_values filter_values(const struct dead_letter_filter *filte
     };
 }
 
-/* A reading statement in a transaction of its own. */
-static PGresult *read_once(struct db_session *session, const char *sql, int count,
-                           const char *const *values, struct error *error)
-{
-    PGresult *result;
-
-    if (!db_session_begin(session, error))
-        return NULL;
-    result = db_session_query(session, sql, count, values, error);
-    db_session_rollback(session);
-    return result;
-}
-
 static void read_letter(const PGresult *result, int row, struct dead_letter *letter)
 {
     *letter = (struct dead_letter){
@@ -120,7 +107,7 @@ bool dead_letters_list(struct db_session *session, const struct dead_letter_filt
 
     snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
     v.values[FILTER_VALUES] = limit_text;
-    result = read_once(session, sql_list, FILTER_VALUES + 1, v.values, error);
+    result = db_session_read(session, sql_list, FILTER_VALUES + 1, v.values, error);
     free(v.beginning);
     if (result == NULL)
         return false;
@@ -142,7 +129,7 @@ bool dead_letters_count(struct db_session *session, const struct dead_letter_fil
                         struct dead_letter_counts *ret_counts, struct error *error)
 {
     struct filter_values v = filter_values(filter);
-    PGresult *result = read_once(session, sql_count, FILTER_VALUES, v.values, error);
+    PGresult *result = db_session_read(session, sql_count, FILTER_VALUES, v.values, error);
 
     free(v.beginning);
     if (result == NULL)

@@ -137,12 +137,8 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
 bool delivery_record_read(struct db_session *session, const char *id,
                           struct delivery_record *ret_record, bool *ret_found, struct error *error)
 {
-    PGresult *result;
+    PGresult *result = db_session_read(session, sql_record, 1, &id, error);
 
-    if (!db_session_begin(session, error))
-        return false;
-    result = db_session_query(session, sql_record, 1, &id, error);
-    db_session_rollback(session);
     if (result == NULL)
         return false;
     *ret_record = (struct delivery_record){.result = result};
@@ -191,10 +187,7 @@ char *delivery_record_payload(struct db_session *session, const char *id, struct
     PGresult *result;
     char *payload = NULL;
 
-    if (!db_session_begin(session, error))
-        return NULL;
-    result = db_session_query(session, sql_payload, 1, &id, error);
-    db_session_rollback(session);
+    result = db_session_read(session, sql_payload, 1, &id, error);
     if (result == NULL)
         return NULL;
     if (PQntuples(result) == 1)
@@ -212,10 +205,7 @@ bool delivery_record_find_event(struct db_session *session, const char *event_id
     const char *values[] = {event_id, limit_text};
 
     snprintf(limit_text, sizeof(limit_text), "%d", limit);
-    if (!db_session_begin(session, error))
-        return false;
-    *ret_ids = db_session_query(session, sql_event, 2, values, error);
-    db_session_rollback(session);
+    *ret_ids = db_session_read(session, sql_event, 2, values, error);
     return *ret_ids != NULL;
 }
 
@@ -235,12 +225,8 @@ static void fill_attempt(const PGresult *result, int row, struct delivery_attemp
 bool delivery_attempts_read(struct db_session *session, const char *id,
                             struct delivery_attempts *ret_attempts, struct error *error)
 {
-    PGresult *result;
+    PGresult *result = db_session_read(session, sql_attempts, 1, &id, error);
 
-    if (!db_session_begin(session, error))
-        return false;
-    result = db_session_query(session, sql_attempts, 1, &id, error);
-    db_session_rollback(session);
     if (result == NULL)
         return false;
     *ret_attempts = (struct delivery_attempts){result, (size_t)PQntuples(result), NULL};

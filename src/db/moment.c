@@ -13,12 +13,8 @@ static const char sql_time[] = "SELECT " SQL_UTC_EXACT("$1::timestamptz");
 static bool read_moment(struct db_session *session, const char *sql, const char *value,
                         char ret_moment[MOMENT_SIZE], struct error *error)
 {
-    PGresult *result;
+    PGresult *result = db_session_read(session, sql, 1, &value, error);
 
-    if (!db_session_begin(session, error))
-        return false;
-    result = db_session_query(session, sql, 1, &value, error);
-    db_session_rollback(session);
     if (result == NULL)
         return false;
     snprintf(ret_moment, MOMENT_SIZE, "%s", PQgetvalue(result, 0, 0));

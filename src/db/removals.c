@@ -14,10 +14,7 @@ bool removal_read(struct db_session *session, const char *delivery_id, struct re
     PGresult *result;
 
     *ret_removal = (struct removal){0};
-    if (!db_session_begin(session, error))
-        return false;
-    result = db_session_query(session, sql_removal, 1, &delivery_id, error);
-    db_session_rollback(session);
+    result = db_session_read(session, sql_removal, 1, &delivery_id, error);
     if (result == NULL)
         return false;
     ret_removal->result = result;

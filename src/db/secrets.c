@@ -61,12 +61,8 @@ static const char sql_revoke[] =
 static bool read_list(struct db_session *session, const char *sql, const char *const values[3],
                       struct secret_list *ret_list, struct error *error)
 {
-    PGresult *result;
+    PGresult *result = db_session_read(session, sql, 3, values, error);
 
-    if (!db_session_begin(session, error))
-        return false;
-    result = db_session_query(session, sql, 3, values, error);
-    db_session_rollback(session);
     if (result == NULL)
         return false;
     *ret_list = (struct secret_list){result, (size_t)PQntuples(result), NULL};

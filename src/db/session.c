@@ -221,6 +221,18 @@ PGresult *db_session_query(struct db_session *session, const char *sql, int coun
     return NULL;
 }
 
+PGresult *db_session_read(struct db_session *session, const char *sql, int count,
+                          const char *const *values, struct error *error)
+{
+    PGresult *result;
+
+    if (!db_session_begin(session, error))
+        return NULL;
+    result = db_session_query(session, sql, count, values, error);
+    db_session_rollback(session);
+    return result;
+}
+
 bool db_session_execute(struct db_session *session, const char *sql, struct error *error)
 {
     if (!session->in_transaction)

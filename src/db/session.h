@@ -35,6 +35,10 @@ void db_session_rollback(struct db_session *session);
 PGresult *db_session_query(struct db_session *session, const char *sql, int count,
                            const char *const *values, struct error *error) MUST_USE;
 
+/* A statement that only reads, in a transaction of its own. */
+PGresult *db_session_read(struct db_session *session, const char *sql, int count,
+                          const char *const *values, struct error *error) MUST_USE;
+
 /* Several statements without parameters, as a migration file has. */
 bool db_session_execute(struct db_session *session, const char *sql, struct error *error) MUST_USE;
 
