@@ -31,28 +31,6 @@ static const char load_sql[] =
     " AND hashtextextended(e.url, 0) = hashtextextended(c.url, 0)";
 /* clang-format on */
 
-/* The columns of load_sql. */
-enum {
-    AT_NUMBER,
-    AT_HEADERS,
-    AT_TIMEOUT,
-    AT_DISABLED,
-    AT_REASON,
-    AT_OWN_SECRETS,
-    AT_CUSTOMER_SECRETS,
-    AT_MAX_ATTEMPTS,
-    AT_INITIAL_DELAY,
-    AT_MULTIPLIER,
-    AT_MAX_DELAY,
-    AT_JITTER,
-    AT_SCHEDULE,
-    AT_MAX_IN_FLIGHT,
-    AT_RATE_LIMIT,
-    AT_FAILING,
-    AT_ALLOW,
-    AT_CLIENT_CERTIFICATE,
-};
-
 void endpoint_loader_init(struct endpoint_loader *loader)
 {
     array_init(&loader->customers, URLS_MAX_BYTES);
@@ -90,17 +68,14 @@ PGresult *endpoint_load(struct db_session *session, const char *customer_id, con
                         struct error *error)
 {
     struct endpoint_loader loader;
-    PGresult *result = NULL;
+    PGresult *result;
 
     endpoint_loader_init(&loader);
     endpoint_loader_begin(&loader);
     endpoint_loader_add(&loader, customer_id, url);
-    if (db_session_begin(session, error)) {
-        const char *values[] = {array_end(&loader.customers), array_end(&loader.urls)};
-
-        result = db_session_query(session, load_sql, 2, values, error);
-        db_session_rollback(session);
-    }
+    result = db_session_read(
+        session, load_sql, 2,
+        (const char *const[]){array_end(&loader.customers), array_end(&loader.urls)}, error);
     endpoint_loader_free(&loader);
     return result;
 }
@@ -127,18 +102,18 @@ static double real_at(const PGresult *result, int row, int column, double fallba
 struct endpoint_row endpoint_row_at(const PGresult *result, int row)
 {
     return (struct endpoint_row){
-        .number = (int)number_at(result, row, AT_NUMBER, -1),
-        .headers = text_at(result, row, AT_HEADERS),
-        .timeout_ms = number_at(result, row, AT_TIMEOUT, -1),
-        .is_disabled = strcmp(PQgetvalue(result, row, AT_DISABLED), "t") == 0,
-        .disabled_reason = PQgetvalue(result, row, AT_REASON),
-        .own_secrets = text_at(result, row, AT_OWN_SECRETS),
-        .customer_secrets = text_at(result, row, AT_CUSTOMER_SECRETS),
-        .max_in_flight = (int)number_at(result, row, AT_MAX_IN_FLIGHT, -1),
-        .rate_limit = real_at(result, row, AT_RATE_LIMIT, -1),
-        .failing_ms = number_at(result, row, AT_FAILING, -1),
-        .allow = text_at(result, row, AT_ALLOW),
-        .client_certificate = text_at(result, row, AT_CLIENT_CERTIFICATE),
+        .number = (int)number_at(result, row, ENDPOINT_NUMBER, -1),
+        .headers = text_at(result, row, ENDPOINT_HEADERS),
+        .timeout_ms = number_at(result, row, ENDPOINT_TIMEOUT, -1),
+        .is_disabled = strcmp(PQgetvalue(result, row, ENDPOINT_DISABLED), "t") == 0,
+        .disabled_reason = PQgetvalue(result, row, ENDPOINT_REASON),
+        .own_secrets = text_at(result, row, ENDPOINT_OWN_SECRETS),
+        .customer_secrets = text_at(result, row, ENDPOINT_CUSTOMER_SECRETS),
+        .max_in_flight = (int)number_at(result, row, ENDPOINT_MAX_IN_FLIGHT, -1),
+        .rate_limit = real_at(result, row, ENDPOINT_RATE_LIMIT, -1),
+        .failing_ms = number_at(result, row, ENDPOINT_FAILING, -1),
+        .allow = text_at(result, row, ENDPOINT_ALLOW),
+        .client_certificate = text_at(result, row, ENDPOINT_CLIENT_CERTIFICATE),
     };
 }
 
@@ -150,8 +125,8 @@ static void wipe_cell(const PGresult *result, int row, int column)
 void endpoint_rows_wipe(const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
-        wipe_cell(result, row, AT_OWN_SECRETS);
-        wipe_cell(result, row, AT_CUSTOMER_SECRETS);
+        wipe_cell(result, row, ENDPOINT_OWN_SECRETS);
+        wipe_cell(result, row, ENDPOINT_CUSTOMER_SECRETS);
     }
 }
 
@@ -168,13 +143,14 @@ static void override_schedule(const char *text, struct retry_policy *policy)
 
 void endpoint_row_override_retry(const PGresult *result, int row, struct retry_policy *policy)
 {
-    const char *schedule = text_at(result, row, AT_SCHEDULE);
+    const char *schedule = text_at(result, row, ENDPOINT_SCHEDULE);
 
-    policy->max_attempts = (int)number_at(result, row, AT_MAX_ATTEMPTS, policy->max_attempts);
-    policy->initial_delay_ms = number_at(result, row, AT_INITIAL_DELAY, policy->initial_delay_ms);
-    policy->multiplier = real_at(result, row, AT_MULTIPLIER, policy->multiplier);
-    policy->max_delay_ms = number_at(result, row, AT_MAX_DELAY, policy->max_delay_ms);
-    policy->jitter = real_at(result, row, AT_JITTER, policy->jitter);
+    policy->max_attempts = (int)number_at(result, row, ENDPOINT_MAX_ATTEMPTS, policy->max_attempts);
+    policy->initial_delay_ms =
+        number_at(result, row, ENDPOINT_INITIAL_DELAY, policy->initial_delay_ms);
+    policy->multiplier = real_at(result, row, ENDPOINT_MULTIPLIER, policy->multiplier);
+    policy->max_delay_ms = number_at(result, row, ENDPOINT_MAX_DELAY, policy->max_delay_ms);
+    policy->jitter = real_at(result, row, ENDPOINT_JITTER, policy->jitter);
     if (schedule != NULL)
         override_schedule(schedule, policy);
 }

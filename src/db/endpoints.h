@@ -19,6 +19,29 @@
 
 #define ENDPOINTS_LOAD_MAX 500
 
+/* The columns of an answer. */
+enum endpoint_column {
+    ENDPOINT_NUMBER,
+    ENDPOINT_HEADERS,
+    ENDPOINT_TIMEOUT,
+    ENDPOINT_DISABLED,
+    ENDPOINT_REASON,
+    ENDPOINT_OWN_SECRETS,
+    ENDPOINT_CUSTOMER_SECRETS,
+    ENDPOINT_MAX_ATTEMPTS,
+    ENDPOINT_INITIAL_DELAY,
+    ENDPOINT_MULTIPLIER,
+    ENDPOINT_MAX_DELAY,
+    ENDPOINT_JITTER,
+    ENDPOINT_SCHEDULE,
+    ENDPOINT_MAX_IN_FLIGHT,
+    ENDPOINT_RATE_LIMIT,
+    ENDPOINT_FAILING,
+    ENDPOINT_ALLOW,
+    ENDPOINT_CLIENT_CERTIFICATE,
+    ENDPOINT_COLUMNS
+};
+
 /* A row of the answer; texts belong to the result. NULL and -1: not overridden. */
 struct endpoint_row {
     int number;          /* of the endpoint in the request, from 0 */

@@ -15,29 +15,6 @@
 #define CUSTOMER "11111111-2222-3333-4444-555555555555"
 #define EVENT    "99999999-2222-3333-4444-555555555555"
 
-/* The columns of db/endpoints.c's statement, in its order. */
-enum column {
-    AT_NUMBER,
-    AT_HEADERS,
-    AT_TIMEOUT,
-    AT_DISABLED,
-    AT_REASON,
-    AT_OWN_SECRETS,
-    AT_CUSTOMER_SECRETS,
-    AT_MAX_ATTEMPTS,
-    AT_INITIAL_DELAY,
-    AT_MULTIPLIER,
-    AT_MAX_DELAY,
-    AT_JITTER,
-    AT_SCHEDULE,
-    AT_MAX_IN_FLIGHT,
-    AT_RATE_LIMIT,
-    AT_FAILING,
-    AT_ALLOW,
-    AT_CLIENT_CERTIFICATE,
-    COLUMNS
-};
-
 /* What the input is made of: texts, one behind the other, each up to a line's end or the end of
  * all; "-" is NULL, and \n in a text a line end. */
 struct input {
@@ -60,7 +37,7 @@ static char *next_text(struct input *input)
     return text;
 }
 
-static void set_text(PGresult *result, enum column column, const char *text)
+static void set_text(PGresult *result, enum endpoint_column column, const char *text)
 {
     bool is_null = strcmp(text, "-") == 0;
 
@@ -70,7 +47,7 @@ static void set_text(PGresult *result, enum column column, const char *text)
 }
 
 /* From low to high, by the bytes of text. */
-static void set_number(PGresult *result, enum column column, const char *text, int64_t low,
+static void set_number(PGresult *result, enum endpoint_column column, const char *text, int64_t low,
                        int64_t high)
 {
     uint64_t value = 0;
@@ -86,30 +63,30 @@ static void set_number(PGresult *result, enum column column, const char *text, i
 static PGresult *make_row(struct input *input)
 {
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-    PGresAttDesc columns[COLUMNS];
+    PGresAttDesc columns[ENDPOINT_COLUMNS];
     char name[] = "x";
 
-    for (int i = 0; i < COLUMNS; i++)
+    for (int i = 0; i < ENDPOINT_COLUMNS; i++)
         columns[i] = (PGresAttDesc){.name = name, .typlen = -1, .atttypmod = -1};
-    demand(result != NULL && PQsetResultAttrs(result, COLUMNS, columns) == 1, "no memory");
-    set_text(result, AT_HEADERS, next_text(input));
-    set_text(result, AT_REASON, next_text(input));
-    set_text(result, AT_OWN_SECRETS, next_text(input));
-    set_text(result, AT_CUSTOMER_SECRETS, next_text(input));
-    set_text(result, AT_DISABLED, next_text(input)[0] == 't' ? "t" : "f");
-    set_text(result, AT_NUMBER, "0");
-    set_number(result, AT_TIMEOUT, next_text(input), 1, 3600000);
-    set_number(result, AT_MAX_ATTEMPTS, next_text(input), 1, 1000);
-    set_number(result, AT_INITIAL_DELAY, next_text(input), 1, INT64_C(31536000000));
-    set_number(result, AT_MULTIPLIER, next_text(input), 1, 1000);
-    set_number(result, AT_MAX_DELAY, next_text(input), 1, INT64_C(31536000000));
-    set_number(result, AT_JITTER, next_text(input), 0, 1);
-    set_number(result, AT_SCHEDULE, next_text(input), 1, INT64_C(31536000000));
-    set_number(result, AT_MAX_IN_FLIGHT, next_text(input), 1, 65536);
-    set_number(result, AT_RATE_LIMIT, next_text(input), 0, 1000000);
-    set_number(result, AT_FAILING, next_text(input), 0, INT64_C(1) << 50);
-    set_text(result, AT_ALLOW, next_text(input));
-    set_text(result, AT_CLIENT_CERTIFICATE, next_text(input));
+    demand(result != NULL && PQsetResultAttrs(result, ENDPOINT_COLUMNS, columns) == 1, "no memory");
+    set_text(result, ENDPOINT_HEADERS, next_text(input));
+    set_text(result, ENDPOINT_REASON, next_text(input));
+    set_text(result, ENDPOINT_OWN_SECRETS, next_text(input));
+    set_text(result, ENDPOINT_CUSTOMER_SECRETS, next_text(input));
+    set_text(result, ENDPOINT_DISABLED, next_text(input)[0] == 't' ? "t" : "f");
+    set_text(result, ENDPOINT_NUMBER, "0");
+    set_number(result, ENDPOINT_TIMEOUT, next_text(input), 1, 3600000);
+    set_number(result, ENDPOINT_MAX_ATTEMPTS, next_text(input), 1, 1000);
+    set_number(result, ENDPOINT_INITIAL_DELAY, next_text(input), 1, INT64_C(31536000000));
+    set_number(result, ENDPOINT_MULTIPLIER, next_text(input), 1, 1000);
+    set_number(result, ENDPOINT_MAX_DELAY, next_text(input), 1, INT64_C(31536000000));
+    set_number(result, ENDPOINT_JITTER, next_text(input), 0, 1);
+    set_number(result, ENDPOINT_SCHEDULE, next_text(input), 1, INT64_C(31536000000));
+    set_number(result, ENDPOINT_MAX_IN_FLIGHT, next_text(input), 1, 65536);
+    set_number(result, ENDPOINT_RATE_LIMIT, next_text(input), 0, 1000000);
+    set_number(result, ENDPOINT_FAILING, next_text(input), 0, INT64_C(1) << 50);
+    set_text(result, ENDPOINT_ALLOW, next_text(input));
+    set_text(result, ENDPOINT_CLIENT_CERTIFICATE, next_text(input));
     return result;
 }
 
@@ -168,8 +145,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_settings(&settings);
     }
     endpoint_rows_wipe(result);
-    demand(PQgetisnull(result, 0, AT_OWN_SECRETS) ||
-               PQgetvalue(result, 0, AT_OWN_SECRETS)[0] == '\0',
+    demand(PQgetisnull(result, 0, ENDPOINT_OWN_SECRETS) ||
+               PQgetvalue(result, 0, ENDPOINT_OWN_SECRETS)[0] == '\0',
            "a secret is left");
     endpoint_settings_free(&settings);
     PQclear(result);
