@@ -1,7 +1,6 @@
 """Postrider as a system under test: its schema, and one or several `postrider run`."""
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 
@@ -68,9 +67,10 @@ class _Process:
             return file.read()[-20000:]
 
     def end(self, cleanly):
+        """cleanly: it was asked to stop."""
         code = None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM if cleanly else signal.SIGKILL)
+        if not cleanly:
+            self.process.kill()
         try:
             code = self.process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -140,8 +140,7 @@ class Postrider:
     def stop(self):
         processes, self._processes = self._processes, []
         for process in processes if self._clean_stop else []:
-            if process.process.poll() is None:
-                process.process.send_signal(signal.SIGTERM)
+            process.process.terminate()
         for process in processes:
             process.end(self._clean_stop)
 

@@ -242,8 +242,22 @@ static void finish(struct worker *worker)
     disabling_free(worker);
 }
 
+/* Whoever asks again for an end that has come must not make it a death: without the loop a signal
+ * would do what it does by default. The process has nothing left to do but to end. */
+static void ignore_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static void free_loop(struct worker *worker)
 {
+    ignore_signals();
     for (size_t i = 0; i < ARRAY_LENGTH(worker->signals); i++)
         if (worker->signals[i] != NULL)
             event_free(worker->signals[i]);

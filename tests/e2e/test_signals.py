@@ -83,6 +83,15 @@ def test_second_sigterm_stops_at_once(service, migrated_database, receiver):
     assert migrated_database.counts() == {"pending": 3}
 
 
+def test_signals_until_the_end_are_no_other_end(service, migrated_database):
+    """Whoever sends SIGTERM again and again, up to the very last moment, sees a clean stop."""
+    for _ in range(5):
+        started = service(migrated_database)
+        while started.process.poll() is None:
+            started.signal(signal.SIGTERM)
+        started.finish()
+
+
 def test_results_in_hand_are_written_before_the_end(service, migrated_database, receiver):
     server = receiver()
     started = service(migrated_database, {"delivery": {"timeout": "60s"}})
