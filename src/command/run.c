@@ -13,7 +13,7 @@ static const char help_text[] =
     "SIGTERM and SIGINT finish what is in flight (at most worker.drain_timeout), a second one "
     "stops at\n"
     "once. SIGHUP reads the configuration again. The log goes to standard error or the journal.\n"
-    "A second worker on the same database stands by and takes over when the first one has gone.\n";
+    "Several workers on one database share its endpoints, and take over from one that has gone.\n";
 
 static int run_run(const struct command *self, int argc, char **argv)
 {
