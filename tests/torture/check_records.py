@@ -254,11 +254,10 @@ def _may_be_unseen(evidence, view, row, entry):
     if endpoint is None or not endpoint.is_sendable:
         return False
     slack = 2 * evidence.rules(row.url).timeout
-    if _receiver_died(evidence, f"receiver{endpoint.receiver}", entry.started - slack,
-                      entry.started + slack):
-        return True
-    return any(view.frozen_time(name, entry.started - slack, entry.started + slack)
-               for name in evidence.lives)
+    return any(
+        _receiver_died(evidence, f"receiver{endpoint.receiver}", started - slack, started + slack)
+        or any(view.frozen_time(name, started - slack, started + slack) for name in evidence.lives)
+        for started in view.moments_by_database(entry.started))
 
 
 def _may_lack_entry(view, row, request, others):

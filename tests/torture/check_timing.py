@@ -8,7 +8,8 @@ ROUNDING_S = 0.01
 def retries_keep_their_distance(evidence, view):
     """By the ledger: a failure puts the row off by the policy's delay at least (or as long as the
     receiver asks, up to max_delay), and the next request does not come before that time. And without
-    the database: between an answer and the next request is at least that delay."""
+    the database: between an answer and the next request is at least that delay, unless the database's
+    clock was set meanwhile."""
     for row in evidence.rows.values():
         requests = collections.defaultdict(list)
         for request in view.requests_of(row):
@@ -24,10 +25,12 @@ def retries_keep_their_distance(evidence, view):
                 yield row.id, f"put off by {change.next_retry - change.transaction_at:.3f} s after" \
                     f" attempt {number}, not {least:.3f}"
             for request in requests[number + 1]:
-                if request.start < change.next_retry - ROUNDING_S:
+                latest = view.latest_by_database(change.at, request.start)
+                if latest < change.next_retry - ROUNDING_S:
                     yield row.id, f"attempt {number + 1} came " \
-                        f"{change.next_retry - request.start:.3f} s before it was due"
-                if answered is not None and request.start - answered.sent < least - ROUNDING_S:
+                        f"{change.next_retry - latest:.3f} s before it was due"
+                if answered is not None and request.start - answered.sent < least - ROUNDING_S \
+                        and not view.is_database_clock_set(answered.sent, request.start):
                     yield row.id, f"attempt {number + 1} came " \
                         f"{request.start - answered.sent:.3f} s after the answer before"
 
@@ -46,7 +49,8 @@ def nothing_comes_before_its_time(evidence, view):
     for transaction in evidence.transactions:
         for intent in transaction.rows:
             for request in view.requests_by_event.get(intent.event, ()):
-                if intent.delay and request.start < transaction.begun + intent.delay - ROUNDING_S:
+                if intent.delay and request.start < transaction.begun + intent.delay - ROUNDING_S \
+                        and not view.is_database_clock_set(transaction.begun, request.start):
                     yield intent.id, f"sent {request.start - transaction.begun:.3f} s after it was" \
                         f" inserted, delayed by {intent.delay:.3f}"
 

@@ -10,7 +10,7 @@ import signal
 
 import psycopg2
 
-from harness import pgbouncer
+from harness import faketime, pgbouncer
 from harness.postgres import Postgres
 from harness.wait import wait_for
 from torture import disk
@@ -28,7 +28,8 @@ PGBOUNCER = {"default_pool_size": 4, "server_login_retry": 1, "server_connect_ti
 class Node(Postgres):
     """One server in its place, and its PgBouncer."""
 
-    def __init__(self, following=None):
+    def __init__(self, following=None, clock=None):
+        self.clock = clock
         super().__init__(following, **SETTINGS)
         self.bouncer = pgbouncer.PgBouncer(self, WORKER, **PGBOUNCER)
 
@@ -41,6 +42,9 @@ class Node(Postgres):
             file.write("synchronous_standby_names = ''\n")
         if disk.is_possible():
             disk.mount(self)
+
+    def environment(self):
+        return {**os.environ, **self.clock.environment()} if self.clock else None
 
     def vanish(self):
         """kill -9 of everything at once, as when a machine is lost; and its disk with it."""
@@ -77,16 +81,19 @@ def children(parent):
 
 
 class Cluster:
-    """nodes[primary] takes writes."""
+    """nodes[primary] takes writes. clock: of all its servers, None where it can't be set."""
 
-    def __init__(self):
-        self.nodes = [Node()]
+    def __init__(self, clock_file=None):
+        self.clock = None
+        if clock_file is not None and faketime.library() is not None:
+            self.clock = faketime.Clock(clock_file)
+        self.nodes = [Node(clock=self.clock)]
         self.primary = self.nodes[0]
         self.primary.execute(f"CREATE DATABASE {DATABASE}")
         self.primary.execute(f"CREATE ROLE {WORKER} LOGIN")
 
     def add_standby(self):
-        self.nodes.append(Node(self.primary))
+        self.nodes.append(Node(self.primary, self.clock))
         self.demand_standby(True)
 
     @property

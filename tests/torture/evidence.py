@@ -4,6 +4,7 @@ Nothing here asks or imports the program; collect() reads files and runs plain S
 """
 import hashlib
 import os
+import time
 from dataclasses import dataclass, field
 
 from torture import journal
@@ -58,7 +59,7 @@ class Attempt:
     number: int
     status: int = None
     error: str = None
-    started: float = 0.0
+    started: float = 0.0  # by the database's clock
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Change:
     """A change of a delivery's row, from the ledger."""
     delivery: str
     at: float
-    transaction_at: float
+    transaction_at: float  # by the database's clock, as next_retry
     old_status: str
     new_status: str
     old_attempts: int
@@ -142,6 +143,7 @@ class Evidence:
     requests: list = field(default_factory=list)  # by their start
     faults: list = field(default_factory=list)
     wall_offset: float = 0.0  # wall clock less monotonic clock
+    uptime_offset: float = 0.0  # seconds since the machine has started, less monotonic clock
 
     def endpoint(self, url):
         return self.endpoints.get(url)
@@ -164,19 +166,20 @@ ATTEMPTS = """
            extract(epoch FROM started_at)::float8
     FROM webhook_attempts ORDER BY id"""
 CHANGES = """
-    SELECT delivery::text, extract(epoch FROM at)::float8,
+    SELECT delivery::text, at,
            extract(epoch FROM transaction_at)::float8, old_status, new_status, old_attempts,
            new_attempts, response_status, last_error, extract(epoch FROM next_retry_at)::float8
     FROM torture_changes ORDER BY id"""
 LANES = """
-    SELECT lane, extract(epoch FROM at)::float8, old_owner, new_owner
+    SELECT lane, at, old_owner, new_owner
     FROM torture_lanes ORDER BY at, id"""
 
 
 def collect(directory, query, endpoints, fleet, wall_offset):
     """query(statement) -> rows; directory: of the journals."""
     evidence = Evidence(fleet=fleet, endpoints={e.url: e for e in endpoints},
-                        wall_offset=wall_offset)
+                        wall_offset=wall_offset,
+                        uptime_offset=time.clock_gettime(time.CLOCK_BOOTTIME) - journal.now())
     run = journal.read(os.path.join(directory, "run.journal"))
     _add_lives(evidence, run)
     _add_faults(evidence, run)
@@ -256,7 +259,7 @@ def _add_requests(evidence, receiver, entries, death):
 
 
 def _add_tables(evidence, query):
-    offset = evidence.wall_offset
+    offset, uptime_offset = evidence.wall_offset, evidence.uptime_offset
     for (id_, event, customer, url, lane, status, attempts, response_status, error, text, payload,
          created) in query(ROWS):
         body = text.encode()
@@ -268,10 +271,10 @@ def _add_tables(evidence, query):
             Attempt(delivery, number, status, error, started - offset))
     for delivery, at, transaction_at, *facts, next_retry in query(CHANGES):
         evidence.changes.setdefault(delivery, []).append(Change(
-            delivery, at - offset, transaction_at - offset, *facts,
+            delivery, at - uptime_offset, transaction_at - offset, *facts,
             next_retry - offset if next_retry is not None else None))
     # "host/process/number": the run's processes have a number of their own each.
     lives = {str(life.pid): life.name for life in evidence.lives.values()}
     for lane, at, old, new in query(LANES):
-        evidence.lanes.append(LaneChange(lane, at - offset, *(
+        evidence.lanes.append(LaneChange(lane, at - uptime_offset, *(
             lives.get(owner.split("/")[-2], owner) if owner else None for owner in (old, new))))

@@ -83,6 +83,15 @@ def disk_full(scene, dice, note):
     note({"errors": node.log().count(NO_SPACE) - before})
 
 
+def clock(scene, dice, note):
+    """The database's clock is set, on all its servers, and right again after a while."""
+    offset = dice.choice((-1, 1)) * dice.choice((0.5, 5, 20))
+    note({"offset": offset})
+    scene.cluster.clock.set(f"{offset:+}")
+    time.sleep(dice.uniform(1, 5))
+    scene.cluster.clock.set("+0")
+
+
 def promote(scene, dice, note):
     """The primary vanishes; its standby takes over, and a new standby its place."""
     lost = scene.cluster.fail_over()
@@ -92,6 +101,10 @@ def promote(scene, dice, note):
 
 def _no_disk(scene):
     return None if disk.is_possible() else "this machine forbids mounts"
+
+
+def _no_clock(scene):
+    return None if scene.cluster.clock else "libfaketime is not installed"
 
 
 def _no_standby(scene):
@@ -106,5 +119,6 @@ KINDS = {
     "lock-table": ("database", lock_table, None),
     "lock-rows": ("database", lock_rows, None),
     "disk-full": ("database", disk_full, _no_disk),
+    "pg-clock": ("clock", clock, _no_clock),
     "promote": ("database", promote, _no_standby),
 }

@@ -1,18 +1,23 @@
 """A second record of what is written, kept by triggers in the database itself: each change of a
 delivery's row and each lane's change of hands, with the time. Statements that take back what they did
-leave nothing here either."""
+leave nothing here either.
+
+"at" is in seconds since the machine has started, which nobody can set; what else is a time is by the
+database's own clock."""
 
 SCHEMA = """
+CREATE FUNCTION torture_uptime() RETURNS float8 LANGUAGE sql AS
+    $$ SELECT split_part(pg_read_file('/proc/uptime'), ' ', 1)::float8 $$;
 CREATE TABLE torture_changes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     delivery uuid NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    at float8 NOT NULL DEFAULT torture_uptime(),
     transaction_at timestamptz NOT NULL DEFAULT now(),
     old_status varchar, new_status varchar, old_attempts int, new_attempts int,
     response_status int, last_error varchar, next_retry_at timestamptz);
 CREATE TABLE torture_lanes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    lane int NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lane int NOT NULL, at float8 NOT NULL DEFAULT torture_uptime(),
     old_owner varchar, new_owner varchar);
 CREATE FUNCTION torture_note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN

@@ -44,7 +44,7 @@ class Scene:
         self.wall_offset = time.time() - now()
         self._holds = collections.defaultdict(threading.Lock)
 
-    def set_up(self, has_standby):
+    def set_up(self, kinds):
         ports = free_ports(cast.RECEIVERS)
         self.endpoints = cast.make(self.seed, ports, network.receiver_address)
         self.receivers = [ReceiverProcess(number, port, self.endpoints, self.seed, self.directory)
@@ -52,12 +52,13 @@ class Scene:
         for receiver in self.receivers:
             receiver.start()
             self.stack.callback(receiver.end)
-        self.cluster = Cluster()
+        self.cluster = Cluster(os.path.join(self.directory, "database clock")
+                               if "pg-clock" in kinds else None)
         self.stack.callback(self.cluster.remove)
         self._make_schema()
         if disk.is_possible():
             disk.prepare(self.cluster)
-        if has_standby:
+        if "promote" in kinds:
             self.cluster.add_standby()
         for receiver in self.receivers:
             receiver.wait_until_it_listens()
@@ -271,7 +272,7 @@ def main():
         scene = Scene(options, directory)
         try:
             with scene.stack:
-                scene.set_up(has_standby="promote" in kinds)
+                scene.set_up(kinds)
                 leave_out_impossible(scene, kinds)
                 storm = rage(scene, options, kinds)
                 drain(scene)

@@ -672,6 +672,77 @@ def test_delayed_row_comes_early(case):
     assert case.broken() == {"nothing_comes_before_its_time"}
 
 
+# The database's clock
+
+def test_clock_that_springs_ahead_makes_a_retry_due(case):
+    retried(case, 11.15)
+    assert case.broken() == {"retries_keep_their_distance"}
+    case.fault("pg-clock", 11.1, 11.14, offset=-5)
+    assert case.broken() == {"retries_keep_their_distance"}
+    case.fault("pg-clock", 11.1, 11.14, offset=0.1)
+    assert case.broken() == {"retries_keep_their_distance"}
+    case.fault("pg-clock", 11.1, 11.14, offset=0.2)
+    assert case.broken() == set()
+
+
+def test_clock_that_is_slow_makes_nothing_due(case):
+    """Due at 11.29 by the database, which shows 10.4 then."""
+    row = retried(case, 11.4)
+    assert case.broken() == set()
+    case.fault("pg-clock", 11.1, 11.5, offset=-1)
+    assert case.broken() == {"retries_keep_their_distance"}
+    case.evidence.changes[row.id][0].next_retry = 10.4
+    case.evidence.changes[row.id][0].transaction_at = 10.039
+    assert case.broken() == set()
+
+
+def test_delayed_row_comes_when_the_clock_says_so(case):
+    case.delivered(delay=2.0)
+    case.fault("pg-clock", 10.05, 11.0, offset=5)
+    assert case.broken() == set()
+
+
+def test_clock_that_springs_ahead_takes_a_lane(case):
+    case.taken(12.0)
+    row = case.row()
+    case.sent(row, 14.9)
+    case.written(row, 14.94, 200)
+    assert case.broken() == {"lanes_are_respected"}
+    case.fault("pg-clock", 8.0, 11.9, offset=20)
+    assert case.broken() == {"lanes_are_respected"}
+    case.fault("pg-clock", 8.0, 11.9, offset=-20)
+    assert case.broken() == set()
+    late = case.row()
+    case.sent(late, 16.0)
+    case.written(late, 16.04, 200)
+    assert case.broken() == {"lanes_are_respected"}
+
+
+def test_lane_that_the_clock_took_has_two_rates(case):
+    case.taken(12.0)
+    for number in range(30):
+        for life in ("w1.1", "w2.1"):
+            row = case.row(url=RATED)
+            case.sent(row, 12.1 + number * 0.1, life=life)
+            case.written(row, 12.14 + number * 0.1, 200)
+    assert case.broken() == {"lanes_are_respected", "rate_limits_hold"}
+    case.fault("pg-clock", 11.9, 14.0, offset=5)
+    assert case.broken() == set()
+
+
+def test_attempt_that_no_receiver_saw_by_a_clock_that_was_set(case):
+    row = case.row()
+    case.fault("receiver-dies", 29.0, 31.0, receiver="receiver0")
+    case.written(row, 30.0, None, "cannot connect")
+    case.sent(row, 32.0)
+    case.written(row, 32.04, 200)
+    assert case.broken() == set()
+    case.evidence.attempts[row.id][0].started += 20
+    assert case.broken() == {"log_agrees_with_receivers"}
+    case.fault("pg-clock", 29.0, 31.0, offset=20)
+    assert case.broken() == set()
+
+
 # Workers
 
 def test_stop_ends_badly(case):

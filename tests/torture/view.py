@@ -44,6 +44,10 @@ class View:
                             for lane, changes in self._lane_changes.items()}
         self._database_faults = [fault for fault in evidence.faults
                                  if fault.kind in DATABASE_FAULTS]
+        self._clock_faults = [fault for fault in evidence.faults if fault.kind == "pg-clock"]
+        # When it sprang ahead: it was set so, or set right after it was slow.
+        self._leaps = [fault.begun if fault.facts["offset"] > 0 else fault.ended
+                       for fault in self._clock_faults]
         self._losses = self._losses_by_life()
 
     def requests_of(self, row):
@@ -173,13 +177,50 @@ class View:
     def is_stray(self, request, row):
         """A request that was under way when its worker fell asleep, and went on when it awoke: after
         the lane had been taken. It was begun before: by its webhook-timestamp, if that can be trusted.
+        Or its worker could not know yet that the lane was taken: is_overtaken().
         """
         lost = self.lost_lane_at(request, row.lane)
         if lost is None or lost > request.start + TRANSIT_S:
             return False
+        if self.is_overtaken(request):
+            return True
         frozen = self.frozen_time(request.life, lost, request.start + TRANSIT_S)
         return frozen is not None and (self.is_clock_set(request)
                                        or self.begun_at(request) <= frozen[0] + TRANSIT_S)
+
+    def is_overtaken(self, request):
+        """Whether its worker had lost the lane because the database's clock sprang ahead. By its own
+        clock the lease goes on, as long as it was granted just before the leap, at the longest."""
+        row = self.rows_by_event.get(request.event)
+        lost = self.lost_lane_at(request, row.lane) if row is not None else None
+        lease = self.evidence.fleet.lease
+        return lost is not None and lost <= request.start + TRANSIT_S and any(
+            leap - TRANSIT_S <= lost and request.start <= leap + lease + TRANSIT_S
+            for leap in self._leaps)
+
+    # The database's clock
+
+    def latest_by_database(self, begin, end):
+        """The latest time that the database's clock has shown between two moments."""
+        readings = [end + self._offset_at(end)]
+        for fault in self._set_between(begin, end):
+            readings += [max(begin, fault.begun), min(end, fault.ended) + fault.facts["offset"]]
+        return max(readings)
+
+    def is_database_clock_set(self, begin, end):
+        return bool(self._set_between(begin, end))
+
+    def moments_by_database(self, time):
+        """All moments at which the database's clock may have shown this time."""
+        return [time] + [time - fault.facts["offset"] for fault in self._clock_faults
+                         if fault.begun <= time - fault.facts["offset"] <= fault.ended]
+
+    def _offset_at(self, moment):
+        return sum(fault.facts["offset"] for fault in self._set_between(moment, moment))
+
+    def _set_between(self, begin, end):
+        return [fault for fault in self._clock_faults
+                if fault.begun <= end and fault.ended >= begin]
 
     def begun_at(self, request):
         """When its worker began it, by the wall clock, to the second (rounded down)."""
