@@ -1,0 +1,95 @@
+#include "scripted_parts.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "unit.h"
+
+static PGresult *exec_fault(PGconn *connection, const struct pq_fault *fault)
+{
+    PGresult *result;
+
+    switch (fault->kind) {
+    case PQ_REFUSES_ENDS:
+        connection->is_bad = true;
+        return server_new_error(fault->sqlstate);
+    case PQ_ENDS:
+        connection->is_bad = true;
+        return server_new_own_error();
+    case PQ_NOTICE:
+        result = server_new_error("01000");
+        connection->on_notice(connection->notice_argument, result);
+        PQclear(result);
+        return NULL;
+    case PQ_REFUSES:
+        return server_new_error(fault->sqlstate);
+    default:
+        return NULL;
+    }
+}
+
+/* An eager server has done it, though nothing is heard of that. */
+static void execute_unheard(const struct pq_statement *given)
+{
+    struct transaction transaction = {.count = 0};
+
+    if (script.server.is_eager)
+        PQclear(server_execute(given, &transaction));
+}
+
+static PGresult *exec(PGconn *connection, enum pq_fault_kind kind, const struct pq_statement *given)
+{
+    const struct pq_fault *fault;
+    struct transaction transaction = {.count = 0};
+    PGresult *result = NULL;
+
+    if (kind == PQ_FAILS || kind == PQ_OWN_ERROR)
+        execute_unheard(given);
+    if (script_is_failure(kind) || connection->is_bad)
+        return NULL;
+    if (kind == PQ_OWN_ERROR)
+        return server_new_own_error();
+    if (kind == PQ_STRANGE)
+        return pq_result_new(PGRES_COPY_OUT);
+    fault = script_strike_sent();
+    if (fault != NULL) {
+        if (fault->kind == PQ_ENDS || fault->kind == PQ_REFUSES_ENDS)
+            execute_unheard(given);
+        result = exec_fault(connection, fault);
+    }
+    return result != NULL ? result : server_execute(given, &transaction);
+}
+
+PGresult *PQexec(PGconn *connection, const char *sql)
+{
+    struct pq_statement statement = {.sql = sql};
+    char text[100];
+
+    snprintf(text, sizeof(text), "%.90s", sql);
+    return exec(connection, script_enter(connection, PQ_EXEC, text), &statement);
+}
+
+PGresult *PQexecParams(PGconn *connection, const char *sql, int count, const Oid *types,
+                       const char *const *values, const int *lengths, const int *formats,
+                       int format)
+{
+    struct pq_statement statement;
+    char text[100];
+    PGresult *result;
+
+    assert_true(types == NULL && lengths == NULL && formats == NULL && format == 0);
+    statement_text(text, sizeof(text), sql, count, values);
+    statement_copy(&statement, sql, count, values);
+    result = exec(connection, script_enter(connection, PQ_EXEC_PARAMS, text), &statement);
+    statement_free(&statement);
+    return result;
+}
+
+char *PQescapeIdentifier(PGconn *connection, const char *text, size_t length)
+{
+    if (script_is_failure(script_enter(connection, PQ_ESCAPE_IDENTIFIER, text)) ||
+        connection->is_bad)
+        return NULL;
+    script.notifies_alive++;
+    return memory_format("\"%.*s\"", (int)length, text);
+}
