@@ -11,9 +11,10 @@
 #include "every_place.h"
 
 static struct {
-    bool is_open;  /* a transaction, on the server */
-    int changes;   /* of the open transaction */
-    int committed; /* changes */
+    bool is_open;    /* a transaction, on the server */
+    bool has_failed; /* ... which takes nothing but its end */
+    int changes;     /* of the open transaction */
+    int committed;   /* changes */
 } server_state;
 
 static bool begins_with(const struct pq_statement *statement, const char *word)
@@ -28,15 +29,23 @@ static const char *on_statement(void *owner, const struct pq_statement *statemen
     (void)owner;
     if (begins_with(statement, "BEGIN")) {
         server_state.is_open = true;
+        server_state.has_failed = false;
         server_state.changes = 0;
         pq_result_set_command(result, "SET");
     } else if (begins_with(statement, "COMMIT")) {
-        server_state.committed += server_state.is_open ? server_state.changes : 0;
-        pq_result_set_command(result, server_state.is_open ? "COMMIT" : "ROLLBACK");
+        bool commits = server_state.is_open && !server_state.has_failed;
+
+        server_state.committed += commits ? server_state.changes : 0;
+        pq_result_set_command(result, commits ? "COMMIT" : "ROLLBACK");
         server_state.is_open = false;
     } else if (begins_with(statement, "ROLLBACK")) {
         server_state.is_open = false;
         pq_result_set_command(result, "ROLLBACK");
+    } else if (server_state.has_failed) {
+        return "25P02";
+    } else if (begins_with(statement, "UPDATE nothing")) {
+        server_state.has_failed = true;
+        return "42P01";
     } else if (begins_with(statement, "UPDATE")) {
         server_state.changes++;
         pq_result_set_command(result, "UPDATE 1");
@@ -131,6 +140,48 @@ static void run_exchange(const struct exchange *exchange, const struct exchange_
         check_case(ok, "it failed without a fault: %s", error.message);
 }
 
+/* A command that does not look at its errors, and commits. PostgreSQL answers the COMMIT of a
+ * failed transaction with ROLLBACK, which is no error to libpq. */
+static void run_failed_transaction(const struct exchange *exchange,
+                                   const struct exchange_script *script)
+{
+    struct pq_server server = {.on_statement = on_statement, .is_eager = script->is_eager};
+    struct error error = {.message = ""}, ignored;
+    struct db_session *session = NULL;
+    bool has_begun, is_committed = false;
+
+    (void)exchange;
+    memset(&server_state, 0, sizeof(server_state));
+    pq_begin(&server, script->honest, script->faults, script->fault_count);
+    has_begun =
+        take_step(&session, STEP_OPEN, &ignored) && take_step(&session, STEP_BEGIN, &ignored);
+    if (has_begun) {
+        (void)take_step(&session, STEP_CHANGE, &ignored);
+        assert_false(db_session_execute(session, "UPDATE nothing", &ignored));
+        is_committed = db_session_commit(session, &error);
+        check_case(is_committed == (server_state.committed > 0) ||
+                       (!is_committed && strstr(error.message, "not known") != NULL),
+                   "the commit says that it is %sdone: %s", is_committed ? "" : "not ",
+                   error.message);
+        if (!is_committed)
+            check_error(&error);
+    }
+    db_session_close(session);
+    pq_end(script->trace);
+    if (script->fault_count == 0)
+        assert_string_equal(error.message, "the transaction was rolled back");
+}
+
+static void test_a_failed_transaction_is_not_committed(void **state)
+{
+    static const struct exchange exchange = {"a failed transaction", run_failed_transaction, 0,
+                                             true};
+
+    (void)state;
+    every_place(&exchange);
+    every_place_twice(&exchange, 300);
+}
+
 static void test_every_failing_call_says_so(void **state)
 {
     static const struct exchange exchange = {"a session", run_exchange, 0, true};
@@ -143,6 +194,7 @@ static void test_every_failing_call_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_a_failed_transaction_is_not_committed, every_place_tell),
         cmocka_unit_test_teardown(test_every_failing_call_says_so, every_place_tell),
     };
 
