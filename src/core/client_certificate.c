@@ -185,8 +185,7 @@ void client_certificates_free(struct client_certificates *certificates)
     for (size_t i = 0; i < certificates->count; i++) {
         struct client_certificate *certificate = &certificates->list[i];
 
-        explicit_bzero(certificate->key, certificate->key_length);
-        free(certificate->key);
+        memory_free_secret(certificate->key);
         free(certificate->chain);
         free(certificate->name);
     }
