@@ -61,7 +61,10 @@ FORBIDDEN = {
     "private": ("http://10.0.0.1:{}/", "is in private"),
     "private 172": ("http://172.16.0.1:{}/", "is in private"),
     "private 192": ("http://192.168.0.1:{}/", "is in private"),
+    "private, TLS": ("https://10.0.0.1:{}/", "is in private"),
     "private, IPv6": ("http://[fd00::1]:{}/", "is in private"),
+    "link-local": ("http://169.254.1.2:{}/", "is in link-local"),
+    "link-local, IPv6": ("http://[fe80::1]:{}/", "is in link-local"),
     "site-local": ("http://[fec0::1]:{}/", "is in site-local"),
     "CGNAT": ("http://100.64.0.1:{}/", "is in carrier-grade NAT"),
     "benchmarking": ("http://198.18.0.1:{}/", "is in benchmarking"),
@@ -112,6 +115,7 @@ def check(database, listeners, urls, unknown=()):
             continue
         assert row["status"] == "failed" and row["attempts"] == 0, (name, row)
         assert row["response_status"] is None and urls[name][1] in row["last_error"], (name, row)
+        assert " is in " not in row["last_error"] or "network.allow" in row["last_error"], (name, row)
     assert [listener.connections for listener in listeners] == [0] * len(listeners)
 
 
