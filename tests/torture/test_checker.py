@@ -739,8 +739,10 @@ def test_attempt_that_no_receiver_saw_by_a_clock_that_was_set(case):
     assert case.broken() == set()
     case.evidence.attempts[row.id][0].started += 20
     assert case.broken() == {"log_agrees_with_receivers"}
-    case.fault("pg-clock", 29.0, 31.0, offset=20)
+    case.fault("pg-clock", 31.0, 35.0, offset=20)  # it was told late
     assert case.broken() == set()
+    case.evidence.attempts[row.id][0].started += 20
+    assert case.broken() == {"log_agrees_with_receivers"}
 
 
 # Workers

@@ -26,6 +26,8 @@ def concerns(fault, life):
 QUEUED_S = 5.0
 # A request may be under way for so long, so its timestamp may be as old.
 CLOCK_S = 10.0
+# The longest time for which an outcome is kept, from one fault of the database into the next.
+TOLD_WITHIN_S = 20.0
 # What could not be written is tried again after a second; the rest is for a busy machine.
 RECOVERED_WITHIN_S = 3.0
 
@@ -211,9 +213,10 @@ class View:
         return bool(self._set_between(begin, end))
 
     def moments_by_database(self, time):
-        """All moments at which the database's clock may have shown this time."""
+        """All moments at which that may have begun which the database has on record for this time. It
+        counts back from when it is told, and then its clock may have been another one."""
         return [time] + [time - fault.facts["offset"] for fault in self._clock_faults
-                         if fault.begun <= time - fault.facts["offset"] <= fault.ended]
+                         if fault.begun - TOLD_WITHIN_S <= time - fault.facts["offset"] <= fault.ended]
 
     def _offset_at(self, moment):
         return sum(fault.facts["offset"] for fault in self._set_between(moment, moment))
