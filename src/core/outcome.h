@@ -30,6 +30,10 @@ enum attempt_result {
     ATTEMPT_UNSENDABLE, /* no request was made: bad URL, forbidden address, no secret, … */
 };
 
+/* last_error of a delivery that failed without a request begins with it. A worker that had lost the
+ * lane may still get a 2xx for the row, and tells such a failure from one by an operator's hand. */
+#define OUTCOME_UNSENT_MARK "not sent: "
+
 #define ATTEMPT_RESULTS (ATTEMPT_UNSENDABLE + 1)
 
 struct attempt {

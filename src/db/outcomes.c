@@ -1,9 +1,17 @@
 #include "db/outcomes.h"
 
 #include "base/compiler.h"
+#include "core/outcome.h"
 
 /* More than an error and a response's start can take, escaped; URLs are at most 4 times that. */
 #define COLUMN_MAX_BYTES ((size_t)OUTCOMES_BATCH_MAX * 8192)
+
+/* What another worker has made of the row meanwhile gives way to a 2xx: a later attempt that
+ * failed, or a failure without any. A failure by an operator's hand, who counts no attempt, stays.
+ */
+#define SUCCESS_WINS                                                              \
+    "(d.status = 'pending' OR (d.status = 'failed' AND (d.attempts > o.attempts " \
+    "OR starts_with(d.last_error, '" OUTCOME_UNSENT_MARK "'))))"
 
 /*
  * greatest(): a row that an operator put off stays put off. attempts is repaired when somebody
@@ -25,8 +33,7 @@ static const char record_sql[] =
     "ELSE d.next_retry_at END, "
     "response_status = o.response_status, last_error = o.error "
     "FROM o WHERE d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash "
-    "AND CASE WHEN o.status = 'delivered' "
-    "THEN d.status = 'pending' OR (d.status = 'failed' AND d.attempts > o.attempts) "
+    "AND CASE WHEN o.status = 'delivered' THEN " SUCCESS_WINS " "
     "ELSE d.status = 'pending' AND d.attempts = o.attempts END RETURNING o.*), "
     "l AS (INSERT INTO webhook_attempts "
     "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body) "
@@ -44,7 +51,7 @@ static const char success_sql[] =
     "FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::int[], $5::float8[]) "
     "AS o (id, url_hash, attempts, response_status, age) "
     "WHERE d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash "
-    "AND (d.status = 'pending' OR (d.status = 'failed' AND d.attempts > o.attempts)) "
+    "AND " SUCCESS_WINS " "
     "RETURNING d.id";
 
 /* The receiver said 410 Gone. An endpoint without a row gets one. */

@@ -67,7 +67,7 @@ static const char sql_dead[] =
 
 static const char sql_dead_recent[] =
     "SELECT count(*) FILTER (WHERE failed_at > now() - interval '1 minute'), count(*),"
-    " count(*) FILTER (WHERE last_error LIKE 'no signing secret%')"
+    " count(*) FILTER (WHERE last_error LIKE '%no signing secret%')"
     " FROM (SELECT " SQL_FAILED_AT " AS failed_at, last_error FROM webhook_deliveries"
     " WHERE status = 'failed' ORDER BY created_at DESC, id DESC" SQL_LIMIT(COSTLY_MAX) ") d"
     " WHERE failed_at > now() - interval '1 hour'";

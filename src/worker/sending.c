@@ -124,6 +124,8 @@ static char *error_text(const struct delivery *delivery, const struct attempt *a
     if (delivery->outcome.kind == OUTCOME_DELIVERED)
         return NULL;
     buffer_init(&text, ERROR_BYTES);
+    if (!delivery->outcome.counts_attempt)
+        buffer_append_string(&text, OUTCOME_UNSENT_MARK);
     if (attempt->result == ATTEMPT_ANSWERED && attempt->status >= 300 && attempt->status < 400)
         buffer_append_format(&text, "the receiver answered %d: redirects are not followed",
                              attempt->status);

@@ -94,8 +94,8 @@ def test_range_that_cannot_be_read_opens_nothing(service, migrated_database, rec
     started = service(migrated_database, CLOSED)
     row = deliver(migrated_database, bad)
     assert row["status"] == "failed" and row["attempts"] == 0
-    assert row["last_error"] == ('webhook_endpoints row: allow: "10.0.0.1/8" has bits below its '
-                                 'prefix'), row
+    assert row["last_error"] == ('not sent: webhook_endpoints row: allow: "10.0.0.1/8" has '
+                                 'bits below its prefix'), row
     assert started.wait_for_log("bits below its prefix")
     assert deliver(migrated_database, good)["status"] == "delivered"
     assert [request.path for request in server.requests] == ["/good"]

@@ -142,8 +142,8 @@ def test_over_http_nothing_is_sent(service, migrated_database, receiver, clients
     delivery = migrated_database.insert_delivery(url)
     row = migrated_database.wait_for_status(delivery, "failed")
     assert row["attempts"] == 0 and server.connections == 0
-    assert row["last_error"] == ("a client certificate can be shown over https alone: change the "
-                                 "URL, or clear webhook_endpoints.client_certificate")
+    assert row["last_error"] == ("not sent: a client certificate can be shown over https alone: "
+                                 "change the URL, or clear webhook_endpoints.client_certificate")
 
 
 def test_redirect_is_not_shown_the_certificate(service, migrated_database, receiver, authority,

@@ -2,7 +2,7 @@
 import pytest
 
 from harness import signing
-from harness.behaviours import answer
+from harness.behaviours import answer, for_each_event
 from harness.postrider import DEFAULT_SECRET
 
 QUIET = {"retry": {"initial_delay": "50ms"}}
@@ -51,6 +51,30 @@ def test_failed_by_hand_stays_failed(flight, migrated_database, status):
     row = migrated_database.row(delivery)
     assert (row["status"], row["attempts"], row["last_error"]) == ("failed", 0, "by hand")
     assert len(flight.server.requests_to("/hook")) == 1
+
+
+@pytest.mark.parametrize("attempt_log", ["failures", "all"])
+def test_success_wins_over_a_failure_without_a_request(service, migrated_database, receiver,
+                                                       attempt_log):
+    """Another worker has taken the lane, and fails the row unsent while its request is out: as it
+    does after a 410 for another one. Here the worker itself has shown how such a failure looks."""
+    server = receiver()
+    server.on("/hook", for_each_event(answer(410)))
+    service(migrated_database, {"attempt_log": attempt_log})
+    migrated_database.wait_for_status(migrated_database.insert_delivery(server.url("/hook")),
+                                      "failed")
+    unsent = migrated_database.wait_for_status(
+        migrated_database.insert_delivery(server.url("/hook")), "failed")
+    assert unsent["attempts"] == 0
+    gate = server.hold("/held")
+    delivery = migrated_database.insert_delivery(server.url("/held"))
+    gate.wait_for_waiting()
+    assert migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed',"
+                                     " last_error = %s WHERE id = %s", unsent["last_error"],
+                                     delivery) == 1
+    gate.open()
+    row = migrated_database.wait_for_status(delivery, "delivered")
+    assert (row["attempts"], row["last_error"]) == (1, None)
 
 
 @pytest.mark.parametrize("status", [200, 410, 500])
