@@ -171,9 +171,15 @@ static const struct {
     {"cloud metadata service 169.254.170.23/32", "169.254.170.23", "169.254.170.23", NULL, NULL},
     {"cloud metadata service 169.254.0.23/32", "169.254.0.23", "169.254.0.23", NULL, NULL},
     {"cloud metadata service 169.254.42.42/32", "169.254.42.42", "169.254.42.42", NULL, NULL},
-    {"cloud metadata service fd20:ce::/64", "fd20:ce::254", "fd20:ce::254", NULL, NULL},
-    {"cloud metadata service fd00:c1::/64", "fd00:c1::a9fe:a9fe", "fd00:c1::a9fe:a9fe", NULL, NULL},
-    {"cloud metadata service fd00:42::/64", "fd00:42::42", "fd00:42::42", NULL, NULL},
+    {"cloud metadata service fd20:ce::/64", "fd20:ce::", "fd20:ce::ffff:ffff:ffff:ffff", NULL,
+     NULL},
+    {"private fc00::/7", "fd20:cd:ffff:ffff:ffff:ffff:ffff:ffff", "fd20:ce:0:1::", NULL, NULL},
+    {"cloud metadata service fd00:c1::/64", "fd00:c1::", "fd00:c1::ffff:ffff:ffff:ffff", NULL,
+     NULL},
+    {"private fc00::/7", "fd00:c0:ffff:ffff:ffff:ffff:ffff:ffff", "fd00:c1:0:1::", NULL, NULL},
+    {"cloud metadata service fd00:42::/64", "fd00:42::", "fd00:42::ffff:ffff:ffff:ffff", NULL,
+     NULL},
+    {"private fc00::/7", "fd00:41:ffff:ffff:ffff:ffff:ffff:ffff", "fd00:42:0:1::", NULL, NULL},
     {"loopback 127.0.0.0/8", "127.0.0.0", "127.255.255.255", "126.255.255.255", "128.0.0.0"},
     {"cloud metadata service 168.63.129.16/32", "168.63.129.16", "168.63.129.16", "168.63.129.15",
      "168.63.129.17"},
@@ -212,14 +218,23 @@ static const struct {
      "3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "3fff:1000::"},
     {"segment routing 5f00::/16", "5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, NULL},
     {"private fc00::/7", "fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, NULL},
-    {"cloud metadata service fd00:ec2::/64", "fd00:ec2::254", "fd00:ec2::ffff:ffff:ffff:ffff", NULL,
+    {"cloud metadata service fd00:ec2::/64", "fd00:ec2::", "fd00:ec2::ffff:ffff:ffff:ffff", NULL,
      NULL},
+    {"private fc00::/7", "fd00:ec1:ffff:ffff:ffff:ffff:ffff:ffff", "fd00:ec2:0:1::", NULL, NULL},
     {"link-local fe80::/10", "fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, NULL},
     {"site-local fec0::/10", "fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, NULL},
     {"multicast ff00::/8", "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, NULL},
     {"reserved ::/3", "1:2::", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, "2000::"},
+    /* Beside the prefixes that embed IPv4. */
+    {"reserved ::/3", "::1:808:808", "::fffe:808:808", NULL, NULL},
+    {"reserved ::/3", "::ffff:1:808:808", "64:ff9b::1:808:808", NULL, NULL},
+    /* Beside narrower ranges. */
+    {"reserved ::/3", "64:ff9b:0:ffff::", "64:ff9b:2::", NULL, NULL},
+    {"protocol assignments 2001::/23", "2001:2:1::", "2001:30::", NULL, NULL},
+    {"reserved 4000::/2", "5eff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "5f01::", NULL, NULL},
     {"reserved 4000::/2", "4000::", "7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
      "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL},
+    {"reserved 8000::/1", "fe00::", "fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, NULL},
     {"reserved 8000::/1", "8000::", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NULL, NULL},
 };
 
@@ -229,6 +244,15 @@ static void check_refused(const char *address, const char *name)
 
     check_case(found != NULL && strcmp(found, name) == 0, "%s: %s, not %s", address,
                found != NULL ? found : "(allowed)", name);
+}
+
+/* The whole of an address's kind opens all but the metadata services. */
+static void check_wide_exemption(const char *name, const struct address *address)
+{
+    struct address_range all = range(address->is_ipv6 ? "::/0" : "0.0.0.0/0");
+    bool is_metadata = strncmp(name, "cloud metadata service", 22) == 0;
+
+    check_case((address_refusal(address, 443, &all, 1) != NULL) == is_metadata, "%s", name);
 }
 
 static void test_refused_ranges_to_the_bit(void **state)
@@ -247,6 +271,8 @@ static void test_refused_ranges_to_the_bit(void **state)
         check_case(address_range_contains(&named, &last.address), "%s", name);
         check_case(address_refusal(&first.address, 443, &named, 1) == NULL, "%s", name);
         check_case(address_refusal(&last.address, 443, &named, 1) == NULL, "%s", name);
+        check_wide_exemption(name, &first.address);
+        check_wide_exemption(name, &last.address);
         for (size_t j = 0; j < ARRAY_LENGTH(neighbours); j++)
             check_case(neighbours[j] == NULL || refusal(neighbours[j]) == NULL, "%s: %s is refused",
                        name, neighbours[j]);
@@ -267,6 +293,7 @@ static void test_public_addresses_pass(void **state)
         "2620:4f:8000::",
         "2001:4860::8888",
         "2001:67c:2e8:22::c100:68b",
+        "2003:7f00:1::1",
     };
 
     (void)state;
@@ -289,6 +316,7 @@ static const struct {
     {"6to4", "2002::", 2, 0x00, false},
     {"6to4 with a host", "2002:0:0:1:2:3:4:5", 2, 0x00, false},
     {"Teredo", "2001:0:808:808::", 12, 0xff, false},
+    {"Teredo, another server", "2001:0:8080:808::", 12, 0xff, false},
     {"Teredo, flags", "2001::8000:f00d:0:0", 12, 0xff, false},
     {"ISATAP", "2a00:1450::5efe:0:0", 12, 0x00, false},
     {"ISATAP, universal", "2a00:1450::200:5efe:0:0", 12, 0x00, false},
