@@ -558,6 +558,9 @@ static void test_warnings(void **state)
         {"delivery: {headers: {X-Sender: shop}}", 0644, {0}},
         {"delivery: {headers: {Authorization: Bearer x}}", 0640, {0}},
         {"delivery: {headers: {X-Api-Key: x}}", 0644, {"the configuration holds a password or to"}},
+        {"delivery: {headers: {X-Sender: shop, X-Api-Key: x}}",
+         0644,
+         {"the configuration holds a password or to"}},
         {"network: {proxy: 'http://u:p@h', allow: ['::/0']}",
          0644,
          {"network.allow lists", "the configuration holds a password"}},
@@ -608,6 +611,35 @@ static void test_modes_of_named_files(void **state)
         check_warnings(config, rows[i].beginnings, "modes");
         config_free(config);
     }
+}
+
+/* The files are where the configuration is, and need not be files of a disk. */
+static void test_modes_of_files_elsewhere(void **state)
+{
+    static const char *const beginnings[2] = {
+        "signing.secret_file: modes/secrets has mode 0644",
+        "network.ca_file: modes/authorities has mode 0666",
+    };
+    static const char *const none[2] = {NULL};
+    struct config_mistakes mistakes;
+    struct config *config;
+
+    (void)state;
+    assert_int_equal(mkdir("modes", 0700), 0);
+    write_file("modes/c.yaml", "signing: {secret_file: secrets}\nnetwork: {ca_file: authorities}");
+    write_file("modes/secrets", secret_a);
+    write_file("modes/authorities", "-----BEGIN CERTIFICATE-----\n");
+    assert_int_equal(chmod("modes/secrets", 0644), 0);
+    assert_int_equal(chmod("modes/authorities", 0666), 0);
+    config = config_load("modes/c.yaml", &mistakes);
+    assert_non_null(config);
+    check_warnings(config, beginnings, "beside the configuration");
+    free(config->signing.secret_file);
+    free(config->network.ca_file);
+    config->signing.secret_file = memory_copy_string("/dev/null");
+    config->network.ca_file = memory_copy_string("/dev/null");
+    check_warnings(config, none, "a device");
+    config_free(config);
 }
 
 /* --- the table, and what is made of it --- */
@@ -694,6 +726,7 @@ int main(void)
         cmocka_unit_test(test_redact),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_modes_of_named_files),
+        cmocka_unit_test(test_modes_of_files_elsewhere),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_readme),
     };

@@ -18,6 +18,7 @@
 
 static sem_t slow_names; /* posted to let a resolution of slow.test go on */
 static atomic_int slow_ended;
+static atomic_int asked_family; /* AF_…, for loopback.test */
 
 static const struct {
     const char *name;
@@ -59,6 +60,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 {
     resolve *real = (resolve *)dlsym(RTLD_NEXT, "getaddrinfo");
 
+    if (strcmp(name, "loopback.test") == 0)
+        asked_family = hints->ai_family;
     if (strcmp(name, "slow.test") == 0) {
         sem_wait(&slow_names);
         slow_ended++;
@@ -843,6 +846,37 @@ static void test_source_address(void **state)
     receiver_stop(receiver);
 }
 
+/* IPv6 addresses are of no use from an IPv4 address. */
+static void test_source_address_of_one_kind(void **state)
+{
+    struct receiver *receiver = receiver_start(serve_peer);
+    struct client *client = client_new();
+    struct result result;
+
+    (void)state;
+    client->options.source_address = "127.0.0.77";
+    result = post_to_format(client, "http://loopback.test:%d/", receiver->port, LONG_MS);
+    assert_int_equal(result.status, 200);
+    assert_int_equal(asked_family, AF_INET);
+    free(result.transcript);
+    receiver_stop(receiver);
+}
+
+static void test_source_interface(void **state)
+{
+    struct receiver *receiver = receiver_start(serve_peer);
+    struct client *client = client_new();
+    struct result result;
+
+    (void)state;
+    client->options.source_address = "lo";
+    result = post_to_format(client, "http://127.0.0.1:%d/", receiver->port, LONG_MS);
+    assert_int_equal(result.status, 200);
+    assert_string_equal(result.snippet, "127.0.0.1");
+    free(result.transcript);
+    receiver_stop(receiver);
+}
+
 static void test_no_file_descriptors(void **state)
 {
     struct receiver *receiver = receiver_start(serve_ok);
@@ -916,6 +950,8 @@ int main(void)
         cmocka_unit_test(test_proxy),
         cmocka_unit_test(test_socks_proxy_gets_the_name),
         cmocka_unit_test(test_source_address),
+        cmocka_unit_test(test_source_address_of_one_kind),
+        cmocka_unit_test(test_source_interface),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_no_file_descriptors),
     };
