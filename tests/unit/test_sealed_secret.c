@@ -21,6 +21,14 @@
     "enc1:k:YWJjZGVmZ2hpamtsiF8EOmK8u9JbgCDGjkoAVaiY04cQtRBozyYE5MrcZkQDhgx/" \
     "4Af4AotZ3p1lxlrK0AZ2VBai"
 
+/* Of SECRET_TEXT_SIZE letters, a byte more than fits. */
+#define TOO_LONG                                                       \
+    "enc1:k:"                                                          \
+    "YWJjZGVmZ2hpamtsh08PJ3mbjsxoqWHMznUzdKGS/4gCmDhUjxcwzOjtcQ43nzhm" \
+    "ywjAjlX7eJY/VOVvCxx94rQ0A601R1RKMKSefaEf75sj/jV9OAYNuo8lOE94O+Iz" \
+    "ZDiA3kgdzXf11u0lAcMKvZu0Qd/1exSrrCPScMx3mtIxWz9bnQ5OkpkRwfKoC5dY" \
+    "gPQ/kNv44Uf1KnJb"
+
 static const unsigned char nonce[SEALING_NONCE_BYTES] = "abcdefghijkl";
 static const struct secret_scope scope = {CUSTOMER, URL};
 
@@ -181,6 +189,28 @@ static void test_lengths(void **state)
     longest[SECRET_TEXT_SIZE - 1] = '\0';
     seal(&keys, longest, text);
     check_open(&keys, &scope, text, SEALED_UNREADABLE, "begins with whsec_");
+    check_open(&keys, &scope, LONGEST "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", SEALED_UNREADABLE,
+               "longer than any secret");
+}
+
+/* By somebody who has the key, but not this program. */
+static void test_longer_than_any_secret_inside(void **state)
+{
+    struct sealing_keys keys = read_keys("k " KEY_A);
+
+    (void)state;
+    check_open(&keys, &scope, TOO_LONG, SEALED_UNREADABLE, "it was cut or changed");
+}
+
+static void test_nothing_to_seal_with(void **state)
+{
+    struct sealing_keys none = {0};
+    char text[SEALED_TEXT_SIZE];
+    struct error error;
+
+    (void)state;
+    assert_false(sealed_secret_seal(&none, &scope, WHSEC, nonce, text, &error));
+    assert_string_equal(error.message, "there is no key to seal with");
 }
 
 static void test_bound_to_its_row(void **state)
@@ -301,6 +331,12 @@ static void test_sets(void **state)
     mixed = memory_format("%s\n%s", OTHER, text);
     check_set(&keys, mixed, SEALED_SET_CLOSED, 0, "it does not open");
     free(mixed);
+    /* Perhaps a later version's. */
+    mixed = memory_format("enc2:k:%0*d", SEALED_TEXT_SIZE, 0);
+    check_set(&keys, mixed, SEALED_SET_CLOSED, 0, "longer than any secret");
+    check_set(&keys, mixed + strlen("enc2:k:"), SEALED_SET_INVALID, 0,
+              "line 1: this is longer than any secret");
+    free(mixed);
     /* Sealed by hand, and no secret: no key opens what isn't there. */
     seal(&keys, "nonsense", text);
     check_set(&keys, text, SEALED_SET_INVALID, 0, "line 1: a secret begins with");
@@ -315,6 +351,8 @@ int main(void)
         cmocka_unit_test(test_value_of_another_implementation),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_longer_than_any_secret_inside),
+        cmocka_unit_test(test_nothing_to_seal_with),
         cmocka_unit_test(test_bound_to_its_row),
         cmocka_unit_test(test_tampering),
         cmocka_unit_test(test_what_only_looks_sealed),
