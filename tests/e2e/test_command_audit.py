@@ -112,8 +112,24 @@ def test_since(audit, migrated_database):
     assert text.startswith("Deliveries created since 2031-01-01 00:00:00 UTC\n") or \
         text.startswith("Deliveries created since 2030-12-31 23:00:00 UTC\n")
     assert "retention may have deleted some" in audit.text("--since", "30d").stdout
+    migrated_database.execute("DELETE FROM webhook_deliveries WHERE id = %s", old)
+    assert audit("--since", "2h")["total"]["deleted"] == 0
+    assert audit("--since", "4h")["total"]["deleted"] == 1
     result = audit.text("--since", "teatime")
     assert result.code == 2 and '--since: "teatime" is no time' in result.stderr
+
+
+@pytest.mark.parametrize("delivered_for, failed_for, days", [
+    ("2d", "30d", 2), ("30d", "3d", 3), ("0", "4d", 4), ("0", "0", 90), ("365d", "100d", 90)])
+def test_certain_since(run_postrider, config_file, migrated_database, delivered_for, failed_for,
+                       days):
+    """As far back as retention and the ledger's have left everything."""
+    config = config_file(migrated_database, {
+        "retention": {"delivered": delivered_for, "failed": failed_for}})
+    found = run_postrider("audit", "--json", "-c", config).json()
+    ago = migrated_database.value("SELECT extract(epoch FROM now() - %s::timestamptz)",
+                                  found["certain_since"])
+    assert 0 <= float(ago) - days * 86400 < 3600
 
 
 # what somebody does to a row that was delivered, has failed or is pending, and what is said of it
@@ -179,6 +195,18 @@ def test_row_and_attempt_log_disagree(audit, migrated_database):
     assert what[second] == "attempt 7 is not in the attempt log"
 
 
+def test_attempts_that_are_not_logged_are_not_missed(run_postrider, config_file,
+                                                      migrated_database):
+    first, second = failed(migrated_database), failed(migrated_database)
+    migrated_database.execute("UPDATE webhook_deliveries SET created_at = now() - interval '1 h'")
+    log_attempt(migrated_database, first, 1, "10 min")
+    for attempt_log, code in (("failures", 1), ("none", 0)):
+        config = config_file(migrated_database, {"attempt_log": attempt_log})
+        result = run_postrider("audit", "--json", "-c", config)
+        missed = [row["id"] for row in result.json()["contradictions"]]
+        assert (result.code, missed) == (code, [second] if code else [])
+
+
 def test_contradictions_of_old_rows(audit, migrated_database):
     """What is finished and older than --since is not looked at, what is pending always is."""
     failed(migrated_database, last_error=None)
@@ -221,6 +249,36 @@ def test_row_that_vanished_is_missed_by_the_next_audit(audit, migrated_database)
     assert "→ postrider audit --accept" in text.stdout
     assert audit("--accept", code=1)["last_audit"]["is_kept"]
     assert audit()["last_audit"]["missing"] == 0
+
+
+def test_days_are_utc_whatever_the_time_zone(audit, migrated_database):
+    delivered(migrated_database)
+    migrated_database.execute(
+        "UPDATE webhook_deliveries SET last_attempt_at = now(), created_at ="
+        " date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '1 min'")
+    audit()
+    migrated_database.execute(
+        f"ALTER DATABASE {migrated_database.name} SET TimeZone = 'Etc/GMT-14'")
+    found = audit()["last_audit"]
+    assert (found["deliveries"], found["missing"]) == (1, 0)
+
+
+def test_one_customer_does_not_make_up_for_another(audit, migrated_database):
+    """Nor one day for another."""
+    other = migrated_database.insert_customer()
+    rows = [delivered(migrated_database) for _ in range(3)]
+    for _ in range(3):
+        migrated_database.insert_delivery(URL, customer=other, next_retry_at="tomorrow")
+    old = delivered(migrated_database)
+    migrated_database.execute(
+        "UPDATE webhook_deliveries SET created_at = now() - interval '2 days',"
+        " last_attempt_at = now() - interval '1 day' WHERE id = %s", old)
+    audit()
+    by_hand(migrated_database, "DELETE FROM webhook_deliveries WHERE id = %s", rows[0])
+    by_hand(migrated_database, "DELETE FROM webhook_deliveries WHERE id = %s", old)
+    found = audit(code=1)["last_audit"]
+    assert found["missing"] == 2 and len(found["losses"]) == 2
+    assert {loss["customer_id"] for loss in found["losses"]} == {migrated_database.customer}
 
 
 def test_truncated_table_is_missed(audit, migrated_database):
@@ -271,9 +329,10 @@ def test_read_only_database_is_audited(audit, migrated_database):
 
 
 def test_switched_off_ledger(audit, migrated_database):
-    migrated_database.execute("ALTER TABLE webhook_deliveries DISABLE TRIGGER"
-                              " webhook_deliveries_removed")
-    assert audit(code=1)["ledger_is_on"] is False
+    for how, is_on in (("ENABLE ALWAYS", True), ("ENABLE REPLICA", False), ("DISABLE", False)):
+        migrated_database.execute(f"ALTER TABLE webhook_deliveries {how} TRIGGER"
+                                  " webhook_deliveries_removed")
+        assert audit(code=0 if is_on else 1)["ledger_is_on"] is is_on
     assert "ENABLE TRIGGER webhook_deliveries_removed;" in audit.text().stdout
 
 
@@ -295,7 +354,7 @@ def test_overdue_without_a_worker(audit, migrated_database):
 def test_overdue_and_why(audit, migrated_database):
     """Who owns the lanes here never sends anything."""
     own_lanes(migrated_database)
-    names = ("stuck", "busy", "failing", "slow", "disabled", "overtaken")
+    names = ("stuck", "quiet", "busy", "failing", "slow", "disabled", "overtaken")
     for name in names:
         make_late(migrated_database, migrated_database.insert_delivery(f"{URL}/{name}"))
     migrated_database.insert_delivery(URL + "/parked", next_retry_at="infinity")
@@ -306,15 +365,22 @@ def test_overdue_and_why(audit, migrated_database):
     migrated_database.insert_endpoint(URL + "/failing", failing_since="2026-01-01 UTC")
     migrated_database.insert_endpoint(URL + "/slow", rate_limit=0.001)
     migrated_database.insert_endpoint(URL + "/disabled", disabled_at="now")
-    slow = delivered(migrated_database, URL + "/slow")
-    migrated_database.execute(
-        "UPDATE webhook_deliveries SET created_at = now() - interval '1 hour',"
-        " last_attempt_at = now() - interval '10 min',"
-        " next_retry_at = now() - interval '2 hours' WHERE id = %s", slow)
+    for name in ("slow", "quiet"):
+        migrated_database.execute(
+            "UPDATE webhook_deliveries SET created_at = now() - interval '1 hour',"
+            " last_attempt_at = now() - interval '10 min',"
+            " next_retry_at = now() - interval '2 hours' WHERE id = %s",
+            delivered(migrated_database, f"{URL}/{name}"))
+    # Of another customer, at the same URL.
+    other = migrated_database.insert_customer()
+    migrated_database.insert_endpoint(URL + "/stuck", customer=other, rate_limit=0.001,
+                                      failing_since="2026-01-01 UTC")
     found = audit(code=1)
+    assert len(found["overdue"]) == len(names) + 1
     assert states(found) == {
-        URL + "/stuck": "stuck", URL + "/busy": "busy", URL + "/failing": "held",
-        URL + "/slow": "busy", URL + "/overtaken": "stuck", URL + "/disabled": "stuck", URL + "/parked": "parked"}
+        URL + "/stuck": "stuck", URL + "/quiet": "stuck", URL + "/busy": "busy", URL + "/failing": "held",
+        URL + "/slow": "busy", URL + "/overtaken": "stuck", URL + "/disabled": "stuck",
+        URL + "/parked": "parked"}
     why = {row["endpoint"]: row["why"] for row in found["overdue"]}
     assert "box/1/a owns lane" in why[URL + "/stuck"]
     assert "passed over" in why[URL + "/overtaken"]
