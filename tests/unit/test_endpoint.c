@@ -245,6 +245,36 @@ static void test_awaited_refill_keeps_its_endpoint(void **state)
     end(&fixture);
 }
 
+/* Nor is one that is to be written down, or whose rows are in the database alone. */
+static void test_what_is_needed_is_kept(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *noted, *behind;
+    struct position position;
+    enum endpoint_note note;
+
+    (void)state;
+    begin(&fixture);
+    noted = endpoint_get(&fixture.endpoints, CUSTOMER, URL, 0);
+    endpoint_note(&fixture.endpoints, noted, ENDPOINT_NOTE_FAILING);
+    for (int i = 0; i < ENDPOINTS_MAX * 2; i++)
+        get_numbered(&fixture, i, 100 * S);
+    assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, URL), noted);
+    assert_int_equal(fixture.endpoints.full_us, 0); /* nobody had a backlog */
+    behind = endpoint_get(&fixture.endpoints, CUSTOMER, "https://behind.example/", 100 * S);
+    endpoint_note_standing(&fixture.endpoints, behind);
+    position_set(&position, "2026-01-01", "1");
+    assert_false(backlog_admits(&fixture.endpoints.backlogs, &behind->backlog, CUSTOMER, "7", 0,
+                                &position, 0));
+    for (int i = 0; i < 20; i++)
+        endpoints_reap(&fixture.endpoints, 200 * S + 2 * ENDPOINT_KEEP_TROUBLED_US);
+    assert_int_equal(HASH_CNT(by_key, fixture.endpoints.by_key), 2);
+    assert_ptr_equal(endpoint_take_note(&fixture.endpoints, &note), noted);
+    assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, "https://behind.example/"),
+                     behind);
+    end(&fixture);
+}
+
 /* One without rows is not asked for again and again while the database doesn't answer. */
 static void test_failed_load_of_an_unused_endpoint_is_its_last(void **state)
 {
@@ -372,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_unused_endpoint_is_loaded_once_more_and_freed),
         cmocka_unit_test(test_there_are_not_more_than_can_be_remembered),
         cmocka_unit_test(test_awaited_refill_keeps_its_endpoint),
+        cmocka_unit_test(test_what_is_needed_is_kept),
         cmocka_unit_test(test_failed_load_of_an_unused_endpoint_is_its_last),
         cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
         cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),
