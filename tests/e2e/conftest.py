@@ -142,3 +142,11 @@ def receiver():
 def authority(tmp_path_factory):
     """A certificate authority that nobody else trusts; authority.ca_file goes into network.ca_file."""
     return Authority(str(tmp_path_factory.mktemp("certificates")))
+
+
+@pytest.fixture
+def new_authority(tmp_path):
+    """new_authority(name, **options of Authority) -> another one, with a directory of its own"""
+    def make(name, **options):
+        return Authority(str(tmp_path / name), name, **options)
+    return make

@@ -7,16 +7,13 @@ import psycopg2
 import pytest
 
 from harness.certificates import Authority, key_pem
-
-SLOW = {"retry": {"initial_delay": "1h"}}
+from harness.postrider import SLOW
 
 
 @pytest.fixture
-def clients(tmp_path):
+def clients(new_authority):
     """The authority of the receiver's clients."""
-    directory = tmp_path / "clients"
-    directory.mkdir()
-    return Authority(str(directory), "Client CA")
+    return new_authority("Client CA")
 
 
 @pytest.fixture
@@ -36,10 +33,6 @@ def put(directory, name, text, mode=0o600):
 def settings(authority, directory, **network):
     return {**SLOW, "network": {"ca_file": authority.ca_file,
                                 "client_certificates": str(directory), **network}}
-
-
-def after_attempt(database, url, customer=None):
-    return database.wait_for_row(database.insert_delivery(url, customer=customer), attempts=1)
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
@@ -62,7 +55,7 @@ def test_right_one_wrong_one_and_none(service, migrated_database, receiver, auth
                            (globex, "Globex"), (acme, "Acme"), (none, None), (wrong, None),
                            (globex, "Globex")):
         count = len(server.requests)
-        row = after_attempt(migrated_database, url, customer)
+        row = migrated_database.row_after_attempt(url, customer)
         if name:
             assert row["status"] == "delivered", row
             assert [r.client_name for r in server.requests[count:]] == [name]
@@ -79,7 +72,7 @@ def test_chain_is_sent(service, migrated_database, receiver, authority, clients,
     url = server.url("/hook")
     migrated_database.insert_endpoint(url, client_certificate="deep")
     service(migrated_database, settings(authority, directory))
-    assert after_attempt(migrated_database, url)["status"] == "delivered"
+    assert migrated_database.row_after_attempt(url)["status"] == "delivered"
     assert server.requests[0].client_name == "Deep"
 
 
@@ -99,7 +92,7 @@ def test_certificate_that_is_not_there(service, migrated_database, receiver, aut
     assert row["last_error"] == (f"the client certificate {directory}/acme.pem is not there, or "
                                  "was not when the configuration was loaded"), row
     other = migrated_database.insert_customer()
-    assert after_attempt(migrated_database, url, other)["status"] == "delivered", \
+    assert migrated_database.row_after_attempt(url, other)["status"] == "delivered", \
         "the others of that host are not held up"
     put(directory, "acme", clients.client_pem("Acme"))
     started.reload()
@@ -111,7 +104,7 @@ def test_no_directory(service, migrated_database, receiver, authority):
     url = server.url("/hook")
     migrated_database.insert_endpoint(url, client_certificate="acme")
     service(migrated_database, {**SLOW, "network": {"ca_file": authority.ca_file}})
-    row = after_attempt(migrated_database, url)
+    row = migrated_database.row_after_attempt(url)
     assert row["status"] == "pending" and server.connections == 0
     assert row["last_error"] == ("the client certificate acme can't be shown: "
                                  "network.client_certificates is not set")
@@ -124,11 +117,11 @@ def test_replaced_at_a_reload(service, migrated_database, receiver, authority, c
     url = server.url("/hook")
     migrated_database.insert_endpoint(url, client_certificate="acme")
     started = service(migrated_database, settings(authority, directory))
-    assert after_attempt(migrated_database, url)["status"] == "delivered"
+    assert migrated_database.row_after_attempt(url)["status"] == "delivered"
     put(directory, "acme", clients.client_pem("New"))
     started.reload()
     started.wait_for_log("configuration reloaded")
-    assert after_attempt(migrated_database, url)["status"] == "delivered"
+    assert migrated_database.row_after_attempt(url)["status"] == "delivered"
     assert [request.client_name for request in server.requests] == ["Old", "New"]
 
 
@@ -227,7 +220,7 @@ def test_reload_with_a_bad_file_changes_nothing(service, migrated_database, rece
     put(directory, "acme", "nonsense")
     started.reload()
     started.wait_for_log("the old one stays in force")
-    assert after_attempt(migrated_database, url)["status"] == "delivered"
+    assert migrated_database.row_after_attempt(url)["status"] == "delivered"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the modes are judged by who owns the file")
@@ -286,7 +279,7 @@ def test_key_is_never_seen(run_postrider, service, config_file, migrated_databas
     migrated_database.insert_endpoint(server.url(), client_certificate="acme")
     changes = settings(authority, directory)
     started = service(migrated_database, changes)
-    assert after_attempt(migrated_database, server.url())["status"] == "delivered"
+    assert migrated_database.row_after_attempt(server.url())["status"] == "delivered"
     shown = run_postrider("config", "show", "-c", config_file(migrated_database, changes))
     assert str(directory) in shown.stdout
     assert key not in shown.stdout + started.log()

@@ -30,10 +30,6 @@ def through(proxy_url, allow=(), **network):
             "retry": {"initial_delay": "1h"}, "endpoint": {"breaker_failures": 0}}
 
 
-def attempt(database, url):
-    return database.wait_for_row(database.insert_delivery(url), attempts=1)
-
-
 def test_http_and_https(service, migrated_database, receiver, authority, proxy):
     """Names are the proxy's to resolve. What the environment says of proxies does not count."""
     used = proxy()
@@ -44,7 +40,7 @@ def test_http_and_https(service, migrated_database, receiver, authority, proxy):
     for server in (plain, tls):
         url = server.url("/hook?a=b", host=NAME)
         for _ in range(3):
-            row = attempt(migrated_database, url)
+            row = migrated_database.row_after_attempt(url)
             assert row["status"] == "delivered", row
         assert [request.target for request in server.requests] == ["/hook?a=b"] * 3
         assert server.requests[0].header("host") == f"{NAME}:{server.port}"
@@ -60,7 +56,7 @@ def test_literals_are_checked_before_it_is_asked(service, migrated_database, rec
     used = proxy()
     server, other = receiver(), receiver()
     service(migrated_database, through(used.url(), [f"127.0.0.1:{server.port}"]))
-    assert attempt(migrated_database, server.url("/hook"))["status"] == "delivered"
+    assert migrated_database.row_after_attempt(server.url("/hook"))["status"] == "delivered"
     for url in (other.url("/"), server.url("/", host="127.0.0.2"), "https://127.0.0.1/",
                 f"http://127.0.0.1:{other.port}/"):
         row = migrated_database.wait_for_status(migrated_database.insert_delivery(url), "failed")
@@ -109,14 +105,14 @@ def test_refusal_of_a_tunnel_is_not_the_receivers(service, migrated_database, re
     used = proxy(names={NAME: "127.0.0.1", "evil.example": "127.0.0.1"}, forbidden=["^evil[.]"])
     server = receiver(tls=authority.server_context([NAME, "evil.example"]), default=answer(403))
     service(migrated_database, through(used.url(), ca_file=authority.ca_file))
-    row = attempt(migrated_database, server.url("/hook", host="evil.example"))
+    row = migrated_database.row_after_attempt(server.url("/hook", host="evil.example"))
     assert row["status"] == "pending" and row["response_status"] is None, row
     assert row["last_error"].startswith("the proxy made no tunnel: ") and "403" in \
         row["last_error"], row
     assert server.connections == 0
     for status in (403, 407):
         server.on("/hook", answer(status))
-        row = attempt(migrated_database, server.url("/hook", host=NAME))
+        row = migrated_database.row_after_attempt(server.url("/hook", host=NAME))
         assert row["status"] == "failed" and row["response_status"] == status, row
 
 
@@ -128,7 +124,7 @@ def test_credentials(service, migrated_database, receiver, authority, proxy, giv
     started = service(migrated_database, through(used.url(given), ca_file=authority.ca_file))
     # tinyproxy answers 401 to wrong ones for http, which could as well be the receiver's.
     for server in (tls,) if given == ("user", "wrong") else (plain, tls):
-        row = attempt(migrated_database, server.url("/hook", host=NAME))
+        row = migrated_database.row_after_attempt(server.url("/hook", host=NAME))
         if given == ("user", "right"):
             assert row["status"] == "delivered", row
             assert server.requests[0].values("proxy-authorization") == []
@@ -142,6 +138,6 @@ def test_credentials(service, migrated_database, receiver, authority, proxy, giv
 def test_name_that_the_proxy_does_not_know(service, migrated_database, authority, proxy):
     used = proxy()
     service(migrated_database, through(used.url(), ca_file=authority.ca_file))
-    row = attempt(migrated_database, "https://nobody.knows.example/hook")
+    row = migrated_database.row_after_attempt("https://nobody.knows.example/hook")
     assert row["status"] == "pending" and row["response_status"] is None
     assert "the proxy made no tunnel" in row["last_error"], row

@@ -6,17 +6,13 @@ import warnings
 
 import pytest
 
-from harness.certificates import Authority
-
-SLOW = {"retry": {"initial_delay": "1h"}}
+from harness.postrider import SLOW
 
 
 @pytest.fixture
-def stranger(tmp_path):
+def stranger(new_authority):
     """An authority that nobody trusts."""
-    directory = tmp_path / "stranger"
-    directory.mkdir()
-    return Authority(str(directory), "Stranger")
+    return new_authority("Stranger")
 
 
 def old_context(authority):
@@ -133,8 +129,7 @@ def test_private_authority_needs_ca_file(service, migrated_database, receiver, a
     """Without it, the system's authorities are asked, who do not know it; with it nobody else is."""
     server = receiver(tls=authority.server_context())
     started = service(migrated_database, SLOW)
-    row = migrated_database.wait_for_row(migrated_database.insert_delivery(server.url("/a")),
-                                         attempts=1)
+    row = migrated_database.row_after_attempt(server.url("/a"))
     assert row["status"] == "pending" and "network.ca_file" in row["last_error"], row
     started.configure({"network": {"ca_file": authority.ca_file}})
     started.reload()
@@ -166,6 +161,5 @@ def test_environment_adds_no_authority(service, migrated_database, receiver, aut
     service(migrated_database, {**SLOW, "network": {"ca_file": authority.ca_file}},
             env={"SSL_CERT_FILE": stranger.ca_file, "CURL_CA_BUNDLE": stranger.ca_file,
                  "SSL_CERT_DIR": stranger.directory})
-    row = migrated_database.wait_for_row(migrated_database.insert_delivery(server.url()),
-                                         attempts=1)
+    row = migrated_database.row_after_attempt(server.url())
     assert row["status"] == "pending" and server.requests == [], row

@@ -41,6 +41,7 @@ class Authority:
     """
 
     def __init__(self, directory, name="Test CA", issuer=None, constraint=None):
+        os.makedirs(directory, exist_ok=True)
         self.directory = directory
         self.issuer = issuer
         self.key = ec.generate_private_key(ec.SECP256R1())

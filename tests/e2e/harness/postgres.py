@@ -333,6 +333,10 @@ class Database:
         return wait_for(matches, f"delivery {delivery} to become {expected}", limit_s,
                         on_timeout=lambda: f"it is {self.row(delivery)}")
 
+    def row_after_attempt(self, url, customer=None):
+        """The row of a new delivery to url, when an attempt has been made."""
+        return self.wait_for_row(self.insert_delivery(url, customer=customer), attempts=1)
+
     def wait_for_status(self, delivery, status, limit_s=20.0):
         return self.wait_for_row(delivery, limit_s, status=status)
 

@@ -33,6 +33,9 @@ FAST = {
     "log": {"level": "debug", "format": "logfmt"},
 }
 
+# For tests that look at the first attempt.
+SLOW = {"retry": {"initial_delay": "1h"}}
+
 
 def migrations():
     """The names of all migrations, in their order."""
