@@ -14,6 +14,7 @@ void config_free(struct config *config)
     secret_set_wipe(&config->signing.secrets);
     sealing_keys_wipe(&config->signing.keys);
     client_certificates_free(&config->network.certificates);
+    revocation_lists_free(&config->network.revocations);
     free(config->file);
     free(config);
 }

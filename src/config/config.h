@@ -17,6 +17,7 @@
 #include "core/address.h"
 #include "core/client_certificate.h"
 #include "core/retry.h"
+#include "core/revocation.h"
 #include "core/sealed_secret.h"
 
 #define CONFIG_OPTIONS_MAX 64 /* lines of the table in options.c */
@@ -71,9 +72,11 @@ struct config {
         size_t allow_count;
         struct address_range *allow;
         bool https_only;
-        char *proxy;               /* "" = none */
-        char *source_address;      /* "" = any */
-        char *ca_file;             /* "" = the system's; ready to be opened */
+        char *proxy;          /* "" = none */
+        char *source_address; /* "" = any */
+        char *ca_file;        /* "" = the system's; ready to be opened */
+        char *crl_file;       /* "" = none; as it is opened */
+        struct revocation_lists revocations;
         char *client_certificates; /* the directory, "" = none; as it is opened */
         struct client_certificates certificates;
     } network;

@@ -12,6 +12,7 @@
 
 #define FILES_SECRET_MAX_BYTES ((size_t)64 * 1024)
 #define FILES_CA_MAX_BYTES     ((size_t)16 * 1024 * 1024)
+#define FILES_CRL_MAX_BYTES    ((size_t)64 * 1024 * 1024)
 
 /*
  * The file's bytes and a NUL that is not counted; the caller frees them, and wipes all of

@@ -60,6 +60,7 @@ void modes_warnings(const struct config *config, struct config_mistakes *warning
               S_IROTH | S_IWOTH);
     check_named(config, warnings, "signing.secret_file:", config->signing.secret_file);
     check_named(config, warnings, "signing.key_file:", config->signing.key_file);
-    /* Whoever can change it says whom to trust. */
+    /* Whoever can change them says whom to trust. */
     check(warnings, "network.ca_file:", config->network.ca_file, S_IWOTH);
+    check(warnings, "network.crl_file:", config->network.crl_file, S_IWOTH);
 }

@@ -6,6 +6,7 @@
 
 #include "config/client_certificates.h"
 #include "config/files.h"
+#include "config/revocations.h"
 
 typedef bool secret_parser(const char *text, struct config *config, struct error *error);
 
@@ -101,5 +102,6 @@ void named_files_load(struct reading *reading)
     load_secret(reading, option_find("signing.secret_file"), parse_secrets);
     load_secret(reading, option_find("signing.key_file"), parse_keys);
     find_ca_file(reading, option_find("network.ca_file"));
+    revocations_load(reading, option_find("network.crl_file"));
     client_certificates_load(reading, option_find("network.client_certificates"));
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "config/modes.h"
 #include "config/render.h"
+#include "config/revocations.h"
 
 /* The value of the first must not be more than that of the second. Both are int64_t. */
 static const struct {
@@ -124,6 +125,7 @@ static void add_file_warnings(const struct config *config, struct config_mistake
     modes_warnings(config, warnings);
     for (size_t i = 0; i < config->network.certificates.count; i++)
         warn_of_certificate(config, &config->network.certificates.list[i], warnings);
+    revocations_warnings(config, time(NULL), warnings);
 }
 
 void rules_file_warnings(const struct config *config, struct config_mistakes *ret_warnings)

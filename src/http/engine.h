@@ -34,6 +34,7 @@
 #include "core/client_certificate.h"
 #include "core/outcome.h"
 #include "core/permit.h"
+#include "core/revocation.h"
 
 #define HTTP_SNIPPET_BYTES    1024 /* of the response's body are kept */
 #define HTTP_ERROR_SIZE       512
@@ -49,6 +50,7 @@ struct http_options {
     const char *proxy;                              /* "" = none; borrowed, as the strings below */
     const char *source_address;                     /* "" = any */
     const char *ca_file;                            /* "" = the system's bundle */
+    const struct revocation_lists *revocations;     /* borrowed; NULL = none */
     const char *client_certificates;                /* the directory, for messages; "" = none */
     const struct client_certificates *certificates; /* borrowed; NULL = none */
     int64_t connect_timeout_ms;

@@ -133,7 +133,7 @@ bool settings_init(struct settings *settings, const struct http_options *options
         .ip_resolve = CURL_IPRESOLVE_WHATEVER,
     };
     return set_proxy(settings, error) && set_interface(settings, error) &&
-           trust_init(&settings->trust, options->ca_file, error);
+           trust_init(&settings->trust, options->ca_file, options->revocations, error);
 }
 
 void settings_free(struct settings *settings)

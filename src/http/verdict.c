@@ -128,6 +128,13 @@ static const struct {
      "network.ca_file",
      false},
     {"self-signed certificate", "its authority is not trusted: network.ca_file", false},
+    {"certificate revoked", "a CRL of network.crl_file lists it, or one of its authorities", false},
+    {"CRL has expired",
+     "network.crl_file has no current CRL of its authority: put one there and reload", false},
+    {"CRL is not yet valid",
+     "network.crl_file has no CRL of its authority that has begun: look at the clock", false},
+    {"CRL signature failure",
+     "the CRL of its authority in network.crl_file is signed by another key", false},
 };
 
 const char *verdict_tls_meaning(const char *text)

@@ -14,6 +14,7 @@ struct http_options exchange_options(const struct config *config)
         .proxy = config->network.proxy,
         .source_address = config->network.source_address,
         .ca_file = config->network.ca_file,
+        .revocations = &config->network.revocations,
         .client_certificates = config->network.client_certificates,
         .certificates = &config->network.certificates,
         .connect_timeout_ms = config->delivery.connect_timeout_ms,

@@ -106,8 +106,16 @@ def _server_signed_by_a_leaf(authority):
     return leaf.server_context()
 
 
-def test_certificates_and_versions(service, migrated_database, receiver, authority, stranger):
-    service(migrated_database, {**SLOW, "network": {"ca_file": authority.ca_file}})
+@pytest.mark.parametrize("lists", ["no list", "the authority's", "another authority's"])
+def test_certificates_and_versions(service, migrated_database, receiver, authority, stranger,
+                                   lists, tmp_path):
+    """A list of revoked certificates that has none of them changes nothing."""
+    network = {"ca_file": authority.ca_file}
+    if lists != "no list":
+        network["crl_file"] = str(tmp_path / "revoked.pem")
+        issuer = authority if lists == "the authority's" else stranger
+        (tmp_path / "revoked.pem").write_text(issuer.crl_pem(), encoding="ascii")
+    service(migrated_database, {**SLOW, "network": network})
     sent = {}
     for name, (context, host, error) in cases(authority, stranger).items():
         server = receiver(tls=context)

@@ -488,6 +488,7 @@ static void test_between_options(void **state)
 
 #define SECRET_ALLOWED "; allowed: a file of whsec_ or whsk_ secrets, one a line\n"
 #define CA_ALLOWED     "; allowed: a readable file of PEM certificates\n"
+#define CRL_ALLOWED    "; allowed: a readable file of one or more CRLs in PEM\n"
 
 static void test_named_files(void **state)
 {
@@ -518,6 +519,15 @@ static void test_named_files(void **state)
          "c.yaml:1:20: network.ca_file: empty holds no PEM certificate" CA_ALLOWED},
         {"network: {ca_file: [x]}",
          "c.yaml:1:20: network.ca_file: a list can't stand here" CA_ALLOWED},
+        {"network: {crl_file: nowhere}",
+         "c.yaml:1:21: network.crl_file: nowhere cannot be read: No such file or "
+         "directory" CRL_ALLOWED},
+        {"network: {crl_file: .}", "c.yaml:1:21: network.crl_file: . is a directory" CRL_ALLOWED},
+        {"network: {crl_file: empty}",
+         "c.yaml:1:21: network.crl_file: empty holds no CRL in PEM" CRL_ALLOWED},
+        {"network: {crl_file: cut}",
+         "c.yaml:1:21: network.crl_file: cut holds a CRL that can't be read, as number "
+         "1" CRL_ALLOWED},
     };
     char *large = memory_new(1, 64 * 1024 + 1);
 
@@ -528,6 +538,7 @@ static void test_named_files(void **state)
     write_file("twice", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"
                         "  whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\r\n");
     write_bytes("nul", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n\0", 40);
+    write_file("cut", "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n");
     free(large);
     check_rows(rows, sizeof(rows) / sizeof(rows[0]));
 }

@@ -2,6 +2,7 @@
  * What a right configuration means, and how it is shown again.
  */
 #include "config_file.h"
+#include "crl.h"
 #include "unit.h"
 
 #include <jansson.h>
@@ -434,9 +435,9 @@ static void test_show_json(void **state)
                          "5s", "5m", "retry_statuses", 408, 425, 429);
     assert_true(json_equal(json_object_get(json_object_get(json, "config"), "retry"), expected));
     json_decref(expected);
-    expected = json_pack("{s:[s], s:b, s:s, s:s, s:s, s:s}", "allow", "10.0.0.0/8", "https_only", 0,
-                         "proxy", "http://u:***@p", "source_address", "", "ca_file", "",
-                         "client_certificates", "");
+    expected = json_pack("{s:[s], s:b, s:s, s:s, s:s, s:s, s:s}", "allow", "10.0.0.0/8",
+                         "https_only", 0, "proxy", "http://u:***@p", "source_address", "",
+                         "ca_file", "", "crl_file", "", "client_certificates", "");
     assert_true(json_equal(json_object_get(json_object_get(json, "config"), "network"), expected));
     json_decref(expected);
     json_decref(json);
@@ -579,13 +580,14 @@ static void test_warnings(void **state)
 static void test_modes_of_named_files(void **state)
 {
     static const struct {
-        mode_t secrets, keys, authorities;
+        mode_t secrets, keys, authorities, revocations;
         const char *beginnings[2];
     } rows[] = {
-        {0600, 0600, 0644, {0}},
-        {0640, 0440, 0664, {0}}, /* systemd's credentials have 0440, or 0400 */
+        {0600, 0600, 0644, 0644, {0}},
+        {0640, 0440, 0664, 0444, {0}}, /* systemd's credentials have 0440, or 0400 */
         {0644,
          0604,
+         0644,
          0644,
          {"signing.secret_file: secrets has mode 0644: everyone on this machine can read it; chmod "
           "o= secrets",
@@ -593,21 +595,33 @@ static void test_modes_of_named_files(void **state)
         {0602,
          0600,
          0646,
+         0644,
          {"signing.secret_file: secrets has mode 0602: everyone on this machine can change it;",
           "network.ca_file: authorities has mode 0646: everyone on this machine can read and "
           "change"}},
+        {0600,
+         0600,
+         0644,
+         0642,
+         {"network.crl_file: revoked has mode 0642: everyone on this machine can change it; chmod "
+          "o= revoked"}},
     };
+
+    char *list = crl_text("One", CRL_DAY_S, 0, NULL);
 
     (void)state;
     write_secret_files();
     write_file("authorities", "-----BEGIN CERTIFICATE-----\n");
+    write_file("revoked", list);
+    free(list);
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct config *config = load_text("signing: {secret_file: secrets, key_file: keys}\n"
-                                          "network: {ca_file: authorities}");
+                                          "network: {ca_file: authorities, crl_file: revoked}");
 
         assert_int_equal(chmod("secrets", rows[i].secrets), 0);
         assert_int_equal(chmod("keys", rows[i].keys), 0);
         assert_int_equal(chmod("authorities", rows[i].authorities), 0);
+        assert_int_equal(chmod("revoked", rows[i].revocations), 0);
         check_warnings(config, rows[i].beginnings, "modes");
         config_free(config);
     }
@@ -640,6 +654,38 @@ static void test_modes_of_files_elsewhere(void **state)
     config->network.ca_file = memory_copy_string("/dev/null");
     check_warnings(config, none, "a device");
     config_free(config);
+}
+
+static void test_lists_that_have_ended(void **state)
+{
+    static const struct {
+        const char *beginnings[2];
+        long ends_s[2];
+    } rows[] = {
+        {{0}, {CRL_DAY_S, CRL_DAY_S}},
+        {{"network.crl_file: the CRL of CN=Second in revoked has ended on "}, {CRL_DAY_S, -60}},
+        {{"network.crl_file: the CRL of CN=First in revoked begins only on ",
+          "network.crl_file: the CRL of CN=Second in revoked has ended on "},
+         {3 * CRL_DAY_S, -60}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char *first = crl_text("First", rows[i].ends_s[0], 0, NULL);
+        char *second = crl_text("Second", rows[i].ends_s[1], 0, NULL);
+        char *both = memory_format("%s%s", first, second);
+        struct config *config;
+
+        write_file("revoked", both);
+        assert_int_equal(chmod("revoked", 0600), 0);
+        config = load_text("network: {crl_file: revoked}");
+        assert_int_equal(config->network.revocations.count, 2);
+        check_warnings(config, rows[i].beginnings, "lists");
+        config_free(config);
+        free(first);
+        free(second);
+        free(both);
+    }
 }
 
 /* --- the table, and what is made of it --- */
@@ -727,6 +773,7 @@ int main(void)
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_modes_of_named_files),
         cmocka_unit_test(test_modes_of_files_elsewhere),
+        cmocka_unit_test(test_lists_that_have_ended),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_readme),
     };

@@ -44,11 +44,13 @@ class Authority:
         os.makedirs(directory, exist_ok=True)
         self.directory = directory
         self.issuer = issuer
+        self.signed = []  # what sign() made
         self.key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
         builder = _builder(_name(name), issuer.certificate.subject if issuer else _name(name),
                            self.key, now - 3 * DAY, now + 3 * DAY).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            x509.BasicConstraints(ca=True, path_length=None), critical=True).add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
         if constraint:
             builder = builder.add_extension(x509.NameConstraints(
                 permitted_subtrees=[x509.DNSName(constraint)], excluded_subtrees=None),
@@ -78,11 +80,28 @@ class Authority:
     def sign(self, key, names, starts=None, ends=None, is_self_signed=False):
         now = datetime.datetime.utcnow()
         subject = _name(names[0])
-        return (_builder(subject, subject if is_self_signed else self.certificate.subject, key,
-                         starts or now - 2 * DAY, ends or now + DAY)
-                .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in names]),
-                               critical=False)
-                .sign(key if is_self_signed else self.key, hashes.SHA256()))
+        certificate = (_builder(subject, subject if is_self_signed else self.certificate.subject,
+                                key, starts or now - 2 * DAY, ends or now + DAY)
+                       .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in names]),
+                                      critical=False)
+                       .sign(key if is_self_signed else self.key, hashes.SHA256()))
+        self.signed.append(certificate)
+        return certificate
+
+    def crl_pem(self, *revoked, starts=None, ends=None, extensions=(), key=None):
+        """A CRL that lists those certificates; extensions: critical ones; key: another's."""
+        now = datetime.datetime.utcnow()
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
+                   .last_update(starts or now - 2 * DAY).next_update(ends or now + DAY)
+                   .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                       self.key.public_key()), critical=False))
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=True)
+        for certificate in revoked:
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+                .revocation_date(now - DAY).build())
+        return _pem(builder.sign(key or self.key, hashes.SHA256()))
 
     def client_pem(self, name="client", ends=None):
         """A client's certificate, its chain and its key, as network.client_certificates wants it."""
