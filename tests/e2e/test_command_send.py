@@ -131,6 +131,24 @@ def test_options_of_the_request(send, receiver):
     assert DEFAULT_SECRET not in result.stdout and SECRET not in result.stdout
 
 
+def test_values_of_credentials_are_hidden(send, receiver):
+    """Of the request, not of the answer: that is what somebody looks for."""
+    server = receiver(default=answer(200, headers=[("Set-Cookie", "answered-cookie")]))
+    headers = ("-H", "Authorization: Bearer sent-1", "-H", "x-api-key: sent-2", "-H",
+               "X-Tenant: shown")
+    shown = send(*headers, server.url("/"))
+    said = send("--json", *headers, server.url("/"))
+    for request in server.requests:
+        assert request.header("authorization") == "Bearer sent-1"
+        assert request.header("x-api-key") == "sent-2"
+    for result in (shown, said):
+        assert result.code == 0
+        assert "sent-1" not in result.stdout and "sent-2" not in result.stdout
+        assert "X-Tenant: shown" in result.stdout and "answered-cookie" in result.stdout
+    assert "> Authorization: ***\n> x-api-key: ***\n" in shown.stdout
+    assert {"Authorization: ***", "x-api-key: ***"} <= set(said.json()["request"]["headers"])
+
+
 def test_answer_cannot_steer_the_terminal(send, receiver):
     server = receiver(default=answer(200, headers=[("X-Evil", "\x1b[2J\x9b2J")],
                                      body=b"\x1b]0;evil\x07\r\n\xc2\x9b2J"))

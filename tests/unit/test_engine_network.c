@@ -904,12 +904,17 @@ static void test_no_file_descriptors(void **state)
 
 static void test_bad_options(void **state)
 {
+    static const char long_name[] = "no_interface_has_a_name_of_so_many_bytes_"
+                                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
     static const struct {
-        const char *ca_file, *proxy, *message;
+        const char *ca_file, *proxy, *source_address, *message;
     } cases[] = {
-        {"/nowhere/ca.pem", "", "network.ca_file: cannot read /nowhere/ca.pem: No such file"},
-        {"", "http://[", "network.proxy is not a valid URL"},
-        {"", "ftp://proxy.test/", "network.proxy must begin with http://, https://, socks4://"},
+        {"/nowhere/ca.pem", "", "", "network.ca_file: cannot read /nowhere/ca.pem: No such file"},
+        {"/dev/null", "", "", "network.ca_file: /dev/null holds no certificate in PEM"},
+        {"", "http://[", "", "network.proxy is not a valid URL"},
+        {"", "ftp://proxy.test/", "", "network.proxy must begin with http://, https://, socks4://"},
+        {"", "", long_name, "network.source_address has more than 122 bytes"},
     };
 
     (void)state;
@@ -919,6 +924,7 @@ static void test_bad_options(void **state)
 
         client->options.ca_file = cases[i].ca_file;
         client->options.proxy = cases[i].proxy;
+        client->options.source_address = cases[i].source_address;
         assert_null(http_engine_new(client->base, &client->options, on_client_finished, &error));
         if (strstr(error.message, cases[i].message) == NULL)
             fail_msg("%s", error.message);

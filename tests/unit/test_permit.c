@@ -113,6 +113,11 @@ static void test_limits(void **state)
     permit_free(made);
     snprintf(strchr(allow, '\0'), 16, "\n10.0.1.1");
     assert_false(permit_make(allow, NULL, &made, &error));
+    for (int length = 1; length < 512; length++) { /* of a line */
+        memset(allow, '1', (size_t)length);
+        allow[length] = '\0';
+        assert_false(permit_make(allow, NULL, &made, &error));
+    }
     memset(allow, '1', sizeof(allow) - 1);
     allow[sizeof(allow) - 1] = '\0';
     assert_false(permit_make(allow, NULL, &made, &error));
