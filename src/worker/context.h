@@ -173,10 +173,11 @@ struct worker {
     struct worker_totals totals;
     struct reporting reporting;
     bool is_cleaning;
-    int64_t clean_us;    /* next retention run */
-    int64_t watchdog_us; /* 0 = systemd doesn't want pings */
-    int64_t ping_us;     /* next ping and status line */
-    int64_t reap_us;     /* next look at idle endpoints */
+    int64_t clean_us;           /* next retention run */
+    int64_t watchdog_us;        /* 0 = systemd doesn't want pings */
+    int64_t ping_us;            /* next ping and status line */
+    const char *condition_told; /* the status line's first words; a constant */
+    int64_t reap_us;            /* next look at idle endpoints */
 };
 
 /* True while both links to the database are up. */

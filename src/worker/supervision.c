@@ -21,6 +21,7 @@ void supervision_init(struct worker *worker)
     worker->ping_us = 0;
 }
 
+/* One of a few constants. */
 static const char *condition(const struct worker *worker)
 {
     if (worker->phase != WORKER_RUNNING)
@@ -40,18 +41,29 @@ static void format_status(const struct worker *worker, char *text, size_t size)
              worker->totals.delivered, worker->totals.retried, worker->totals.failed);
 }
 
-/* sd_notify() fails only when systemd has gone; there is nobody to tell. */
-static void tell(const char *state)
+static int64_t pause_us(const struct worker *worker)
 {
-    (void)sd_notify(0, state);
+    bool is_short = worker->watchdog_us > 0 && worker->watchdog_us < STATUS_PAUSE_US;
+
+    return is_short ? worker->watchdog_us : STATUS_PAUSE_US;
 }
 
-void supervision_note_ready(const struct worker *worker)
+/* first: a line that goes before. */
+static void tell_status(struct worker *worker, const char *first)
 {
     char status[256];
 
+    worker->ping_us = worker->now_us + pause_us(worker);
+    worker->condition_told = condition(worker);
     format_status(worker, status, sizeof(status));
-    (void)sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+    /* Fails only when systemd has gone; there is nobody to tell. */
+    (void)sd_notifyf(0, "%s%sSTATUS=%s", first, worker->watchdog_us > 0 ? "WATCHDOG=1\n" : "",
+                     status);
+}
+
+void supervision_note_ready(struct worker *worker)
+{
+    tell_status(worker, "READY=1\n");
 }
 
 /* MONOTONIC_USEC is what Type=notify-reload wants; Type=notify ignores it. */
@@ -62,25 +74,14 @@ void supervision_note_reloading(void)
 
 void supervision_note_stopping(void)
 {
-    tell("STOPPING=1");
-}
-
-static int64_t pause_us(const struct worker *worker)
-{
-    bool is_short = worker->watchdog_us > 0 && worker->watchdog_us < STATUS_PAUSE_US;
-
-    return is_short ? worker->watchdog_us : STATUS_PAUSE_US;
+    (void)sd_notify(0, "STOPPING=1");
 }
 
 void supervision_step(struct worker *worker)
 {
-    char status[256];
-
-    if (worker->now_us < worker->ping_us)
+    if (worker->now_us < worker->ping_us && condition(worker) == worker->condition_told)
         return;
-    worker->ping_us = worker->now_us + pause_us(worker);
-    format_status(worker, status, sizeof(status));
-    (void)sd_notifyf(0, "%sSTATUS=%s", worker->watchdog_us > 0 ? "WATCHDOG=1\n" : "", status);
+    tell_status(worker, "");
 }
 
 int64_t supervision_next_us(const struct worker *worker)

@@ -8,7 +8,7 @@
 #include "worker/context.h"
 
 void supervision_init(struct worker *worker);
-void supervision_note_ready(const struct worker *worker);
+void supervision_note_ready(struct worker *worker);
 void supervision_note_reloading(void);
 void supervision_note_stopping(void);
 

@@ -30,6 +30,16 @@ def test_status_says_what_it_does(service, migrated_database, receiver):
     gate.open()
 
 
+def test_status_follows_the_database_at_once(service, migrated_database):
+    """Who looks just after the start is not told for seconds that it waits for the database."""
+    started = service(migrated_database)
+    statuses = [(at, line) for at, message in wait_for(
+        lambda: [*started.notify.messages] if "delivering" in str(started.notify.lines()) else None,
+        "a status about deliveries") for line in message if line.startswith("STATUS=")]
+    at_once = [line for at, line in statuses if at - statuses[0][0] < 4]
+    assert sum("waiting for the database" in line for line in at_once) == 1, statuses
+
+
 def test_ready_while_the_database_is_away(service, own_postgres, own_database):
     """Waiting is its work then: a start that took longer than the manager's patience would be
     killed and tried again. The status says what it waits for."""
