@@ -279,9 +279,9 @@ static void explain_due(struct explanation *e, const struct delivery_record *rec
         say_about(&e->summary, record->due_in_ms);
     SAY(&e->summary, "; worker %s owns lane %lld", record->lane_owner, (long long)record->lane);
     if (record->ahead > 0)
-        SAY(&e->summary, ", and %lld%s deliveries to the same URL are due before it",
+        SAY(&e->summary, ", and %lld%s to the same URL %s due before it",
             (long long)(record->ahead > DELIVERY_AHEAD_MAX ? DELIVERY_AHEAD_MAX : record->ahead),
-            record->ahead > DELIVERY_AHEAD_MAX ? "+" : "");
+            record->ahead > DELIVERY_AHEAD_MAX ? "+" : "", record->ahead == 1 ? "is" : "are");
     SAY(&e->summary, ".");
     if (is_usual)
         say_if_it_fails(&e->next, record, policy);

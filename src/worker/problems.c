@@ -7,7 +7,7 @@
 
 #include "base/compiler.h"
 
-#define TEXT_SIZE        200
+#define TEXT_SIZE        256
 #define UNWRITTEN_US     5000000 /* an outcome that waits for longer is a problem */
 #define CUT_OFF_SHOWN_US 1000000
 
@@ -137,8 +137,8 @@ static void add_held(json_t *list, const struct worker *worker)
                                             endpoint->settings.hold));
     }
     if (count > 0)
-        add(list, "secrets", "the deliveries of %zu endpoints are held: %.100s", count,
-            first->settings.hold);
+        add(list, "secrets", "the deliveries of %zu endpoint%s are held: %.160s", count,
+            count == 1 ? "" : "s", first->settings.hold);
     if (json_array_size(list) > before)
         json_object_set(json_array_get(list, before), "held", held);
     json_decref(held);

@@ -111,7 +111,7 @@ def test_due(explain, migrated_database):
     second = migrated_database.insert_delivery(URL)
     late(migrated_database, second, "1 minute")
     found = explain(second)
-    assert "and 1 deliveries to the same URL are due before it" in found["summary"]
+    assert "and 1 to the same URL is due before it" in found["summary"]
 
 
 def test_endpoint_disabled(explain, migrated_database):

@@ -310,7 +310,7 @@ def test_held_until_the_key_is_there(service, migrated_database, receiver, keys,
         "audit", "--json", "--overdue", "1s", "-c", started.config_file).json()["overdue"])
     assert overdue[0]["state"] == "stuck" and "can't be opened" in overdue[0]["why"]
     status = run_postrider("status", "-c", started.config_file).stdout
-    assert "the deliveries of 1 endpoints are held: a secret in webhook_secrets can't be opened" \
+    assert "the deliveries of 1 endpoint are held: a secret in webhook_secrets can't be opened" \
         in status
     sent = run_postrider("send", "--customer", customer, url, "-c", started.config_file)
     assert sent.code == 1 and "can't be opened" in sent.stderr and "held" in sent.stderr
