@@ -400,6 +400,8 @@ def test_many_endpoints(audit, migrated_database):
     assert text.count("no worker owns lane") == 20
     text = audit.text("--all").stdout
     assert "more endpoints" not in text and text.count("no worker owns lane") == 22
+    # In the sheet, and among the overdue.
+    assert [text.split().count(f"{URL}/{number}") for number in range(22)] == [2] * 22
 
 
 def test_held_by_a_breaker_is_no_problem(audit, migrated_database, service, receiver):
