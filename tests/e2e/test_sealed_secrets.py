@@ -134,6 +134,10 @@ def test_rekey_goes_through_all_batches(secret, migrated_database, keys):
     rows = migrated_database.query("SELECT url, secret FROM webhook_secrets")
     assert {unseal(NEW, row["secret"], migrated_database.customer, row["url"]) for row in rows} \
         == texts
+    # A nonce that is used twice would give the key away: all twelve bytes of each are random.
+    nonces = {base64.b64decode(row["secret"].rsplit(":", 1)[1])[:12] for row in rows}
+    assert len(nonces) == len(rows)
+    assert all(len({nonce[at] for nonce in nonces}) > 100 for at in range(12))
 
 
 def test_rekey_names_what_it_cannot_read(secret, migrated_database, keys):
