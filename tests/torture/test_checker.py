@@ -533,6 +533,22 @@ def test_what_was_under_way_in_a_frozen_worker_arrives_late(case):
                              "nothing_is_sent_after_success"}
 
 
+def test_what_was_under_way_in_a_frozen_worker_that_has_its_lane_again(case):
+    row = case.row()
+    case.sent(row, 15.0, life="w2.1")
+    case.written(row, 15.04, 200)
+    late = case.sent(row, 18.03, life="w1.1", attempt=1, timestamp=int(WALL + 10))
+    case.taken(14.0)
+    case.given(17.0, to="w1.1")
+    case.evidence.lives["w1.1"].frozen.append((10.5, 18.0))
+    assert case.broken() == set()
+    late.timestamp = int(WALL + 18)
+    assert "repeats_are_of_lost_outcomes" in case.broken()
+    late.timestamp = int(WALL + 10)
+    late.start = 18.5
+    assert "repeats_are_of_lost_outcomes" in case.broken()
+
+
 def test_sent_after_it_was_delivered(case):
     row = case.delivered()
     case.sent(row, 15, attempt=2)

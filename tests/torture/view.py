@@ -181,14 +181,24 @@ class View:
         the lane had been taken. It was begun before: by its webhook-timestamp, if that can be trusted.
         Or its worker could not know yet that the lane was taken: is_overtaken().
         """
+        if self.is_overtaken(request) or self._was_held_in_sleep(request, row):
+            return True
         lost = self.lost_lane_at(request, row.lane)
         if lost is None or lost > request.start + TRANSIT_S:
             return False
-        if self.is_overtaken(request):
-            return True
         frozen = self.frozen_time(request.life, lost, request.start + TRANSIT_S)
         return frozen is not None and (self.is_clock_set(request)
                                        or self.begun_at(request) <= frozen[0] + TRANSIT_S)
+
+    def _was_held_in_sleep(self, request, row):
+        """The same when the worker has got the lane again before the receiver saw the request."""
+        for taken in self.takeovers(row.lane, request.life):
+            frozen = self.frozen_time(request.life, taken, taken)
+            if frozen is not None and frozen[0] <= request.start <= frozen[1] + TRANSIT_S \
+                    and (self.is_clock_set(request)
+                         or self.begun_at(request) <= frozen[0] + TRANSIT_S):
+                return True
+        return False
 
     def is_overtaken(self, request):
         """Whether its worker had lost the lane because the database's clock sprang ahead. By its own
