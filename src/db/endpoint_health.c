@@ -5,76 +5,95 @@
 /* URLs of URL_MAX_BYTES, every byte escaped, and some. */
 #define URLS_MAX_BYTES ((size_t)ENDPOINT_HEALTH_MAX * 8192 * 3)
 
+#define OF_BATCH                                              \
+    "unnest($1::uuid[], $2::text[]) AS o (customer_id, url) " \
+    "WHERE e.customer_id = o.customer_id AND e.url = o.url "  \
+    "AND hashtextextended(e.url, 0) = hashtextextended(o.url, 0) "
+
 /*
  * The WHERE keeps what is failing already, and not for too long, from being written again. $3 is
- * NULL where nothing is disabled.
+ * NULL where nothing is disabled. A row that others have made does not become a worker's.
  */
 static const char failing_sql[] =
-    "INSERT INTO webhook_endpoints AS e (customer_id, url, failing_since) "
-    "SELECT customer_id, url, now() FROM unnest($1::uuid[], $2::text[]) AS o (customer_id, url) "
+    "INSERT INTO webhook_endpoints AS e (customer_id, url, failing_since, noted_at) "
+    "SELECT customer_id, url, now(), now() "
+    "FROM unnest($1::uuid[], $2::text[]) AS o (customer_id, url) "
     "ON CONFLICT (customer_id, hashtextextended(url, 0)) DO UPDATE SET "
     "failing_since = CASE WHEN e.failing_since IS NULL THEN now() END, "
     "disabled_at = CASE WHEN e.failing_since IS NOT NULL THEN now() END, "
     "disabled_reason = CASE WHEN e.failing_since IS NOT NULL "
-    "THEN 'nothing but failures since ' || date_trunc('second', e.failing_since) END "
+    "THEN 'nothing but failures since ' || date_trunc('second', e.failing_since) END, "
+    "noted_at = CASE WHEN e.noted_at IS NOT NULL THEN now() END "
     "WHERE e.disabled_at IS NULL AND (e.failing_since IS NULL "
     "OR e.failing_since <= now() - make_interval(secs => $3::float8)) "
     "RETURNING CASE WHEN disabled_at IS NOT NULL THEN customer_id END, url";
 
+/* A worker's row has nothing more to say. Before the next: a row that somebody takes over just now
+ * is left by this, and found by that. */
+static const char forget_sql[] = "DELETE FROM webhook_endpoints e USING " OF_BATCH
+                                 "AND e.failing_since IS NOT NULL AND e.noted_at IS NOT NULL";
+
 static const char working_sql[] =
-    "UPDATE webhook_endpoints e SET failing_since = NULL "
-    "FROM unnest($1::uuid[], $2::text[]) AS o (customer_id, url) "
-    "WHERE e.customer_id = o.customer_id AND e.url = o.url "
-    "AND hashtextextended(e.url, 0) = hashtextextended(o.url, 0) AND e.failing_since IS NOT NULL";
+    "UPDATE webhook_endpoints e SET failing_since = NULL FROM " OF_BATCH
+    "AND e.failing_since IS NOT NULL AND e.noted_at IS NULL";
+
+static const char used_sql[] =
+    "UPDATE webhook_endpoints e SET noted_at = now() FROM " OF_BATCH "AND e.noted_at IS NOT NULL";
 
 void endpoint_health_init(struct endpoint_health_writer *writer)
 {
-    array_init(&writer->failing_customers, URLS_MAX_BYTES);
-    array_init(&writer->failing_urls, URLS_MAX_BYTES);
-    array_init(&writer->working_customers, URLS_MAX_BYTES);
-    array_init(&writer->working_urls, URLS_MAX_BYTES);
+    for (int i = 0; i < ENDPOINT_NOTES; i++) {
+        array_init(&writer->customers[i], URLS_MAX_BYTES);
+        array_init(&writer->urls[i], URLS_MAX_BYTES);
+    }
 }
 
 void endpoint_health_free(struct endpoint_health_writer *writer)
 {
-    array_free(&writer->failing_customers);
-    array_free(&writer->failing_urls);
-    array_free(&writer->working_customers);
-    array_free(&writer->working_urls);
+    for (int i = 0; i < ENDPOINT_NOTES; i++) {
+        array_free(&writer->customers[i]);
+        array_free(&writer->urls[i]);
+    }
 }
 
 void endpoint_health_begin(struct endpoint_health_writer *writer)
 {
-    array_begin(&writer->failing_customers);
-    array_begin(&writer->failing_urls);
-    array_begin(&writer->working_customers);
-    array_begin(&writer->working_urls);
+    for (int i = 0; i < ENDPOINT_NOTES; i++) {
+        array_begin(&writer->customers[i]);
+        array_begin(&writer->urls[i]);
+    }
 }
 
 void endpoint_health_add(struct endpoint_health_writer *writer, const char *customer_id,
-                         const char *url, bool is_failing)
+                         const char *url, enum endpoint_note note)
 {
-    array_add_plain(is_failing ? &writer->failing_customers : &writer->working_customers,
-                    customer_id);
-    array_add_text(is_failing ? &writer->failing_urls : &writer->working_urls, url);
+    array_add_plain(&writer->customers[note], customer_id);
+    array_add_text(&writer->urls[note], url);
+}
+
+static struct db_statement statement_of(struct endpoint_health_writer *writer,
+                                        enum endpoint_note note, const char *sql)
+{
+    return (struct db_statement){
+        sql, 2, {array_end(&writer->customers[note]), array_end(&writer->urls[note])}};
 }
 
 bool endpoint_health_send(struct endpoint_health_writer *writer, struct db_link *link,
                           int64_t disable_after_ms, db_link_answered *on_answer, void *owner)
 {
     char after[32];
-    struct db_statement statements[2] = {
-        {failing_sql,
-         3,
-         {array_end(&writer->failing_customers), array_end(&writer->failing_urls), NULL}},
-        {working_sql,
-         2,
-         {array_end(&writer->working_customers), array_end(&writer->working_urls)}}};
+    struct db_statement failing = statement_of(writer, ENDPOINT_NOTE_FAILING, failing_sql);
+    struct db_statement forget = statement_of(writer, ENDPOINT_NOTE_WORKING, forget_sql);
+    struct db_statement working = forget; /* the same endpoints */
+    struct db_statement used = statement_of(writer, ENDPOINT_NOTE_USED, used_sql);
 
+    working.sql = working_sql;
     snprintf(after, sizeof(after), "%.3f", (double)disable_after_ms / 1000);
+    failing.count = 3;
     if (disable_after_ms > 0)
-        statements[0].values[2] = after;
-    return db_link_send(link, statements, 2, on_answer, owner);
+        failing.values[2] = after;
+    return db_link_send(link, (struct db_statement[]){failing, forget, working, used}, 4, on_answer,
+                        owner);
 }
 
 const char *endpoint_health_customer_at(const PGresult *result, int row)

@@ -3,8 +3,18 @@
  *
  * Written when a breaker opens and when an endpoint works again, not for each attempt. The database
  * decides by its own clock whether one has failed for long enough to be disabled; that survives any
- * restart of a worker. An endpoint without a row gets one when it begins to fail. When it is
- * disabled failing_since is cleared, so that who enables it again starts anew.
+ * restart of a worker. When it is disabled failing_since is cleared, so that who enables it again
+ * starts anew.
+ *
+ * An endpoint without a row gets one when it begins to fail, or answers 410 (db/outcomes.h), and a
+ * customer chooses how many there are. noted_at tells such a row from those that others have made:
+ * its last note, NULL as soon as anybody else changes the row (a trigger sees to that). It goes
+ * when the endpoint works again, and by retention (db/retention.h) when nothing was noted for
+ * ENDPOINT_ROW_KEEP_DAYS. So long as it says something and deliveries come, it is noted again every
+ * ENDPOINT_NOTE_AGAIN_MS, and what a worker holds in memory is never deleted from under it while it
+ * matters. Limit: an endpoint with more than ENDPOINT_ROW_KEEP_DAYS between two events starts anew
+ * with each: it isn't disabled by endpoint.disable_after, and one that a worker has disabled is
+ * tried again.
  */
 #ifndef POSTRIDER_DB_ENDPOINT_HEALTH_H
 #define POSTRIDER_DB_ENDPOINT_HEALTH_H
@@ -17,11 +27,21 @@
 #include "db/array.h"
 #include "db/link.h"
 
-#define ENDPOINT_HEALTH_MAX 500 /* endpoints in one batch */
+#define ENDPOINT_HEALTH_MAX    500 /* endpoints in one batch */
+#define ENDPOINT_NOTE_AGAIN_MS INT64_C(86400000)
+#define ENDPOINT_ROW_KEEP_DAYS 30
+
+/* What is to be written down of an endpoint. */
+enum endpoint_note {
+    ENDPOINT_NOTE_NOTHING,
+    ENDPOINT_NOTE_FAILING, /* it begins to do nothing but fail, or it may be time to disable it */
+    ENDPOINT_NOTE_WORKING, /* it answers again */
+    ENDPOINT_NOTE_USED,    /* what its row says is still true, and was needed */
+    ENDPOINT_NOTES
+};
 
 struct endpoint_health_writer {
-    struct array failing_customers, failing_urls;
-    struct array working_customers, working_urls;
+    struct array customers[ENDPOINT_NOTES], urls[ENDPOINT_NOTES]; /* by note */
 };
 
 void endpoint_health_init(struct endpoint_health_writer *writer);
@@ -30,7 +50,7 @@ void endpoint_health_free(struct endpoint_health_writer *writer);
 /* Each endpoint once, at most ENDPOINT_HEALTH_MAX. */
 void endpoint_health_begin(struct endpoint_health_writer *writer);
 void endpoint_health_add(struct endpoint_health_writer *writer, const char *customer_id,
-                         const char *url, bool is_failing);
+                         const char *url, enum endpoint_note note);
 
 /* disable_after_ms 0: none is disabled. */
 bool endpoint_health_send(struct endpoint_health_writer *writer, struct db_link *link,

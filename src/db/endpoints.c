@@ -24,7 +24,8 @@ static const char load_sql[] =
     " (SELECT string_agg(" MILLISECONDS("delay") "::text, ',' ORDER BY position)"
     " FROM unnest(e.retry_schedule) WITH ORDINALITY AS d (delay, position)),"
     " e.max_in_flight, e.rate_limit, " MILLISECONDS("now() - e.failing_since") ","
-    " array_to_string(e.allow, E'\\n'), e.client_certificate"
+    " array_to_string(e.allow, E'\\n'), e.client_certificate,"
+    " " MILLISECONDS("now() - e.noted_at")
     " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (customer_id, url, number)"
     " CROSS JOIN LATERAL (SELECT " SECRETS_OF("c.url") ") AS o (secrets)"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = c.customer_id AND e.url = c.url"
@@ -114,6 +115,7 @@ struct endpoint_row endpoint_row_at(const PGresult *result, int row)
         .failing_ms = number_at(result, row, ENDPOINT_FAILING, -1),
         .allow = text_at(result, row, ENDPOINT_ALLOW),
         .client_certificate = text_at(result, row, ENDPOINT_CLIENT_CERTIFICATE),
+        .noted_ms = number_at(result, row, ENDPOINT_NOTED, -1),
     };
 }
 

@@ -39,6 +39,7 @@ enum endpoint_column {
     ENDPOINT_FAILING,
     ENDPOINT_ALLOW,
     ENDPOINT_CLIENT_CERTIFICATE,
+    ENDPOINT_NOTED,
     ENDPOINT_COLUMNS
 };
 
@@ -56,6 +57,7 @@ struct endpoint_row {
     int64_t failing_ms; /* since it has done nothing but fail; -1: it works */
     const char *allow;  /* one range a line; NULL = none */
     const char *client_certificate;
+    int64_t noted_ms; /* since a worker's row was last noted; -1: it is no worker's, or none */
 };
 
 struct endpoint_loader {

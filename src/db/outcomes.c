@@ -54,13 +54,15 @@ static const char success_sql[] =
     "AND " SUCCESS_WINS " "
     "RETURNING d.id";
 
-/* The receiver said 410 Gone. An endpoint without a row gets one. */
+/* The receiver said 410 Gone. An endpoint without a row gets one (noted_at: db/endpoint_health.h).
+ */
 static const char disable_sql[] =
-    "INSERT INTO webhook_endpoints AS e (customer_id, url, disabled_at, disabled_reason) "
-    "SELECT DISTINCT customer_id, url, now(), 'the receiver answered 410 Gone' "
+    "INSERT INTO webhook_endpoints AS e (customer_id, url, disabled_at, disabled_reason, noted_at) "
+    "SELECT DISTINCT customer_id, url, now(), 'the receiver answered 410 Gone', now() "
     "FROM unnest($1::uuid[], $2::text[]) AS o (customer_id, url) "
     "ON CONFLICT (customer_id, hashtextextended(url, 0)) DO UPDATE "
-    "SET disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason "
+    "SET disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason, "
+    "noted_at = CASE WHEN e.noted_at IS NOT NULL THEN now() END "
     "WHERE e.disabled_at IS NULL";
 
 void outcome_writer_init(struct outcome_writer *writer)

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "db/endpoint_health.h"
+
 /*
  * created_at first: its BRIN index is what keeps this off the recent part of the table (bitmap
  * scans are what BRIN gives). A row that was delivered or has failed recently stays, however old it
@@ -20,6 +22,26 @@ static const char deliveries_sql[] =
 static const char attempts_sql[] =
     "DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM webhook_attempts "
     "WHERE started_at < now() - make_interval(secs => $1::float8) LIMIT $2::int)";
+
+/*
+ * LIMIT 1: a look into the index for each row of the batch, whatever the planner would rather do. A
+ * delivery of another customer at the same URL counts too: looking for one's own could mean to
+ * read all of the others. SKIP LOCKED: who holds the lock is about to take the row over, or notes
+ * that it is needed. The answer has a row for each that was looked at.
+ */
+static const char endpoints_sql[] =
+    "WITH old AS MATERIALIZED (SELECT id, url FROM webhook_endpoints "
+    "WHERE noted_at < now() - make_interval(days => $1::int) ORDER BY noted_at LIMIT $2::int "
+    "FOR UPDATE SKIP LOCKED), "
+    "seen AS MATERIALIZED (SELECT id, (SELECT true FROM webhook_deliveries d "
+    "WHERE d.status = 'pending' "
+    "AND hashtextextended(d.webhook_url, 0) = hashtextextended(old.url, 0) LIMIT 1) IS TRUE "
+    "AS is_needed FROM old), "
+    "kept AS (UPDATE webhook_endpoints e SET noted_at = now() FROM seen "
+    "WHERE e.id = seen.id AND seen.is_needed), "
+    "gone AS (DELETE FROM webhook_endpoints e USING seen "
+    "WHERE e.id = seen.id AND NOT seen.is_needed) "
+    "SELECT FROM seen";
 
 bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
                     db_link_answered *on_answer, void *owner)
@@ -40,6 +62,16 @@ bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_m
     if (delivered_ms > 0 && failed_ms > 0)
         statements[count++] = (struct db_statement){attempts_sql, 2, {longer, rows}};
     return db_link_send(link, statements, count, on_answer, owner);
+}
+
+bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer, void *owner)
+{
+    char days[16], rows[16];
+    struct db_statement statement = {endpoints_sql, 2, {days, rows}};
+
+    snprintf(days, sizeof(days), "%d", ENDPOINT_ROW_KEEP_DAYS);
+    snprintf(rows, sizeof(rows), "%d", RETENTION_BATCH_ROWS);
+    return db_link_send(link, &statement, 1, on_answer, owner);
 }
 
 bool retention_has_more(const struct db_answer *answer)

@@ -20,6 +20,14 @@
 bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
                     db_link_answered *on_answer, void *owner) MUST_USE;
 
+/*
+ * The same for rows of webhook_endpoints that a worker made, when none has noted anything in them
+ * for ENDPOINT_ROW_KEEP_DAYS (db/endpoint_health.h): at most RETENTION_BATCH_ROWS, of which those
+ * that have a pending delivery are kept for as long again.
+ */
+bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer,
+                              void *owner) MUST_USE;
+
 /* True when one of the batches was full, so that there is probably more. */
 bool retention_has_more(const struct db_answer *answer);
 

@@ -5,32 +5,72 @@
 
 static bool is_mine(const struct worker *worker)
 {
-    const struct config *config = worker->config;
-
-    return worker->may_send && finder_owns(&worker->finding.finder, 0) &&
-           (config->retention.delivered_ms > 0 || config->retention.failed_ms > 0);
+    return worker->may_send && finder_owns(&worker->finding.finder, 0);
 }
 
-static void on_cleaned(void *owner, const struct db_answer *answer)
+static void finish(struct worker *worker, struct cleaning *cleaning, const struct db_answer *answer,
+                   const char *refusal)
 {
-    struct worker *worker = owner;
     bool has_more = answer->result == DB_ANSWERED && retention_has_more(answer);
 
-    worker->is_cleaning = false;
-    worker->clean_us = worker->now_us + (has_more ? CLEANING_PAUSE_US : CLEANING_REST_US);
+    cleaning->is_running = false;
+    cleaning->due_us = worker->now_us + (has_more ? CLEANING_PAUSE_US : CLEANING_REST_US);
     if (answer->result == DB_REFUSED)
-        report_refusal("deleting old deliveries was refused", answer);
+        report_refusal(refusal, answer);
+}
+
+static void on_deliveries_cleaned(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    finish(worker, &worker->cleaning_deliveries, answer, "deleting old deliveries was refused");
+}
+
+static void on_endpoints_cleaned(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    finish(worker, &worker->cleaning_endpoints, answer,
+           "deleting rows of endpoints that nothing needs was refused");
+}
+
+static bool is_due(const struct worker *worker, const struct cleaning *cleaning)
+{
+    return !cleaning->is_running && worker->now_us >= cleaning->due_us;
+}
+
+static bool wants_deliveries(const struct worker *worker)
+{
+    return worker->config->retention.delivered_ms > 0 || worker->config->retention.failed_ms > 0;
 }
 
 void cleaning_step(struct worker *worker)
 {
-    if (worker->is_cleaning || worker->now_us < worker->clean_us || !is_mine(worker))
+    const struct config *config = worker->config;
+
+    if (!is_mine(worker))
         return;
-    worker->is_cleaning = retention_send(worker->writing, worker->config->retention.delivered_ms,
-                                         worker->config->retention.failed_ms, on_cleaned, worker);
+    if (wants_deliveries(worker) && is_due(worker, &worker->cleaning_deliveries))
+        worker->cleaning_deliveries.is_running =
+            retention_send(worker->writing, config->retention.delivered_ms,
+                           config->retention.failed_ms, on_deliveries_cleaned, worker);
+    if (is_due(worker, &worker->cleaning_endpoints))
+        worker->cleaning_endpoints.is_running =
+            retention_send_endpoints(worker->writing, on_endpoints_cleaned, worker);
+}
+
+static int64_t next_us(const struct cleaning *cleaning)
+{
+    return cleaning->is_running ? WORKER_NEVER : cleaning->due_us;
 }
 
 int64_t cleaning_next_us(const struct worker *worker)
 {
-    return worker->is_cleaning || !is_mine(worker) ? WORKER_NEVER : worker->clean_us;
+    int64_t endpoints_us = next_us(&worker->cleaning_endpoints);
+    int64_t deliveries_us =
+        wants_deliveries(worker) ? next_us(&worker->cleaning_deliveries) : WORKER_NEVER;
+
+    if (!is_mine(worker))
+        return WORKER_NEVER;
+    return endpoints_us < deliveries_us ? endpoints_us : deliveries_us;
 }

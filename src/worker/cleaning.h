@@ -1,8 +1,11 @@
 /*
- * worker/cleaning.h: retention: deleting old deliveries and attempts, a small batch at a time.
+ * worker/cleaning.h: retention: deleting old deliveries and attempts, and the rows of endpoints
+ * that workers made and nothing needs, a small batch at a time.
  *
- * Only the worker that owns lane 0 does it. Between batches the database has CLEANING_PAUSE_US for
- * outcomes; when nothing was left to delete, the next look is CLEANING_REST_US later.
+ * Only the worker that owns lane 0 does it. The endpoints' rows go in any case, deliveries where
+ * retention is on; neither waits for the other, whatever it is refused for. Between batches the
+ * database has CLEANING_PAUSE_US for outcomes; when nothing was left to delete, the next look is
+ * CLEANING_REST_US later.
  */
 #ifndef POSTRIDER_WORKER_CLEANING_H
 #define POSTRIDER_WORKER_CLEANING_H

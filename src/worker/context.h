@@ -101,6 +101,12 @@ struct recording {
     size_t batch_limit;    /* halved when a batch is refused, to find the record that is to blame */
 };
 
+/* Deleting what was kept for long enough (cleaning.c). */
+struct cleaning {
+    bool is_running;
+    int64_t due_us; /* the next batch */
+};
+
 /* Endpoints that do nothing but fail are written down (disabling.c). */
 struct disabling {
     struct endpoint_health_writer writer;
@@ -172,8 +178,7 @@ struct worker {
     struct leasing leasing;
     struct worker_totals totals;
     struct reporting reporting;
-    bool is_cleaning;
-    int64_t clean_us;           /* next retention run */
+    struct cleaning cleaning_deliveries, cleaning_endpoints;
     int64_t watchdog_us;        /* 0 = systemd doesn't want pings */
     int64_t ping_us;            /* next ping and status line */
     const char *condition_told; /* the status line's first words; a constant */

@@ -13,23 +13,49 @@ void disabling_free(struct worker *worker)
     endpoint_health_free(&worker->disabling.writer);
 }
 
+static int64_t since_load_ms(const struct worker *worker, const struct endpoint *endpoint)
+{
+    return (worker->now_us - endpoint->loaded_us) / 1000;
+}
+
 /* True when the database has to be told, or asked whether it's time to disable. */
 static bool is_news(const struct worker *worker, const struct endpoint *endpoint)
 {
     const struct endpoint_settings *settings = &endpoint->settings;
     int64_t after_ms = worker->config->endpoint.disable_after_ms;
-    int64_t since_load_ms = (worker->now_us - endpoint->loaded_us) / 1000;
 
     return !settings->is_failing ||
-           (after_ms > 0 && settings->failing_ms + since_load_ms >= after_ms);
+           (after_ms > 0 && settings->failing_ms + since_load_ms(worker, endpoint) >= after_ms);
+}
+
+/* Its row is needed: retention is not to take it. */
+static void note_used(struct worker *worker, struct endpoint *endpoint)
+{
+    int64_t noted_ms = endpoint->settings.noted_ms;
+
+    if (noted_ms < 0 || endpoint->note != ENDPOINT_NOTE_NOTHING ||
+        noted_ms + since_load_ms(worker, endpoint) < ENDPOINT_NOTE_AGAIN_MS)
+        return;
+    endpoint->settings.noted_ms = 0;
+    endpoint_note(&worker->endpoints, endpoint, ENDPOINT_NOTE_USED);
 }
 
 void disabling_note_failing(struct worker *worker, struct endpoint *endpoint)
 {
-    if (endpoint->settings.is_disabled || !is_news(worker, endpoint))
+    if (endpoint->settings.is_disabled)
         return;
+    if (!is_news(worker, endpoint)) {
+        note_used(worker, endpoint);
+        return;
+    }
     endpoint->settings.is_failing = true;
     endpoint_note(&worker->endpoints, endpoint, ENDPOINT_NOTE_FAILING);
+}
+
+void disabling_note_unsent(struct worker *worker, struct endpoint *endpoint)
+{
+    if (endpoint->settings.is_disabled)
+        note_used(worker, endpoint);
 }
 
 void disabling_note_working(struct worker *worker, struct endpoint *endpoint)
@@ -82,8 +108,7 @@ void disabling_step(struct worker *worker)
     endpoint_health_begin(&disabling->writer);
     while (count < ENDPOINT_HEALTH_MAX &&
            (endpoint = endpoint_take_note(&worker->endpoints, &note)) != NULL) {
-        endpoint_health_add(&disabling->writer, endpoint->customer_id, endpoint->url,
-                            note == ENDPOINT_NOTE_FAILING);
+        endpoint_health_add(&disabling->writer, endpoint->customer_id, endpoint->url, note);
         count++;
     }
     if (count > 0)

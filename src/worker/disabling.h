@@ -5,7 +5,10 @@
  * An endpoint is noted when a request to it fails while its breaker or its origin's is open, and
  * when it answers again; the notes of many are written in one statement (db/endpoint_health.h),
  * where the database's clock decides. A note that could not be written is made again by the next
- * probe, so nothing is kept for it.
+ * probe, so nothing is kept for it. A row that a worker made is noted once a day while it is of
+ * use: by failures, and by deliveries that fail unsent because the endpoint is disabled. Should
+ * retention delete one that is in memory, nothing is lost but its past: the next load of the
+ * settings, within seconds, finds none, and the next failure makes a new one.
  */
 #ifndef POSTRIDER_WORKER_DISABLING_H
 #define POSTRIDER_WORKER_DISABLING_H
@@ -18,6 +21,9 @@ void disabling_free(struct worker *worker);
 /* What a request to it has shown. Cheap when the database knows it already. */
 void disabling_note_failing(struct worker *worker, struct endpoint *endpoint);
 void disabling_note_working(struct worker *worker, struct endpoint *endpoint);
+
+/* A delivery failed unsent. */
+void disabling_note_unsent(struct worker *worker, struct endpoint *endpoint);
 
 void disabling_step(struct worker *worker);
 

@@ -32,6 +32,7 @@
 #include "base/buffer.h"
 #include "core/backlog.h"
 #include "core/scheduler.h"
+#include "db/endpoint_health.h"
 #include "worker/delivery.h"
 #include "worker/endpoint_settings.h"
 #include "worker/origin.h"
@@ -57,9 +58,6 @@ enum endpoint_state {
     ENDPOINT_STATES
 };
 
-/* What is to be written down of it (worker/disabling.h). */
-enum endpoint_note { ENDPOINT_NOTE_NOTHING, ENDPOINT_NOTE_FAILING, ENDPOINT_NOTE_WORKING };
-
 struct endpoint {
     UT_hash_handle by_key;
     TAILQ_ENTRY(endpoint) in_state;
@@ -73,10 +71,10 @@ struct endpoint {
     bool wants_load;
     int64_t loaded_us;
     int64_t used_us;
-    int64_t logged_us;      /* when a failed attempt was last logged */
-    int64_t unlogged;       /* such attempts since then */
-    struct backlog backlog; /* core/backlog.h; worker/refilling.c reads it back */
-    enum endpoint_note note;
+    int64_t logged_us;              /* when a failed attempt was last logged */
+    int64_t unlogged;               /* such attempts since then */
+    struct backlog backlog;         /* core/backlog.h; worker/refilling.c reads it back */
+    enum endpoint_note note;        /* to be written down (worker/disabling.h) */
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
     bool is_held;                   /* its settings have a hold */
     TAILQ_ENTRY(endpoint) in_held;

@@ -145,6 +145,7 @@ static void load_limits(struct endpoint_settings *settings, const struct config 
     settings->is_disabled = found->is_disabled;
     settings->is_failing = found->failing_ms >= 0;
     settings->failing_ms = found->failing_ms;
+    settings->noted_ms = found->noted_ms;
 }
 
 void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,

@@ -37,6 +37,7 @@ struct endpoint_settings {
     bool was_enabled;   /* by this load: an operator wants it to be tried */
     bool is_failing;    /* webhook_endpoints.failing_since is set */
     int64_t failing_ms; /* with is_failing: for so long, when it was loaded */
+    int64_t noted_ms;   /* since its row, a worker's, was last noted, then; -1: nobody has to */
 };
 
 /* Replaces what is in settings. customer_id and url are for messages and the URL's check. */

@@ -290,6 +290,7 @@ static void start(struct worker *worker, struct delivery *delivery)
         !build_headers(worker, delivery, &request, &error)) {
         struct attempt attempt = {.result = ATTEMPT_UNSENDABLE, .retry_after_ms = -1};
 
+        disabling_note_unsent(worker, endpoint);
         scheduler_pass(scheduler, &endpoint->scheduled, worker->now_us);
         endpoint_remove(&worker->endpoints, delivery, worker->now_us);
         finish(worker, delivery, &attempt, error.message);

@@ -124,15 +124,17 @@ def test_nonsense_is_refused_by_the_table(migrated_database, ranges):
 
 def test_role_of_the_worker_cannot_open_the_border(migrated_database, run_postrider, config_file,
                                                    postgres):
-    """postrider migrate --grant gives it neither column."""
+    """postrider migrate --grant gives it neither column, not in a new row either."""
     role = f"worker_{migrated_database.name}"
     migrated_database.execute(f"CREATE ROLE {role} LOGIN")
     try:
         done = run_postrider("migrate", "--grant", role, "-c", config_file(migrated_database))
         assert done.code == 0, done.stderr
         for column in ("allow", "client_certificate"):
-            assert not migrated_database.value(
-                "SELECT has_column_privilege(%s, 'webhook_endpoints', %s, 'UPDATE')", role, column)
+            for privilege in ("INSERT", "UPDATE"):
+                assert not migrated_database.value(
+                    "SELECT has_column_privilege(%s, 'webhook_endpoints', %s, %s)", role, column,
+                    privilege)
     finally:
         migrated_database.execute(f"DROP OWNED BY {role}")
         migrated_database.execute(f"DROP ROLE {role}")

@@ -1,4 +1,5 @@
 """One endpoint's trouble stays its own: windows, rate limits, breakers, origins, shares."""
+import datetime
 import time
 
 import pytest
@@ -244,13 +245,15 @@ def test_disabled_after_nothing_but_failures(service, migrated_database, receive
     delivery = migrated_database.insert_delivery(url)
     migrated_database.wait_for(lambda db: db.value("SELECT failing_since FROM webhook_endpoints"))
     started.stop()
-    migrated_database.execute("UPDATE webhook_endpoints SET failing_since = now() - interval '1h'")
+    migrated_database.execute("UPDATE webhook_endpoints SET noted_at = now(),"
+                              " failing_since = now() - interval '1h'")
     started.start()
     row = migrated_database.wait_for_status(delivery, "failed")
     assert "disabled" in row["last_error"]
     endpoint = migrated_database.query("SELECT * FROM webhook_endpoints")[0]
     assert "nothing but failures since" in endpoint["disabled_reason"]
     assert endpoint["disabled_at"] and endpoint["failing_since"] is None
+    assert endpoint["noted_at"] == endpoint["disabled_at"]
     assert started.log_lines("warning.*endpoint is disabled")
 
     server.on("/hook", answer(200))
@@ -272,8 +275,55 @@ def test_success_ends_the_failing(service, migrated_database, receiver):
     delivery = migrated_database.insert_delivery(url)
     migrated_database.wait_for(lambda db: db.value("SELECT failing_since FROM webhook_endpoints"))
     migrated_database.wait_for_status(delivery, "delivered")
+    migrated_database.wait_for(lambda db: not db.query("SELECT FROM webhook_endpoints"))
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "meanwhile"])
+def test_row_of_the_applications_outlives_the_failing(service, migrated_database, receiver, before):
+    """Whether it was there before the endpoint failed, or the worker's was taken over."""
+    server = receiver()
+    url = server.on("/hook", answer(500))
+    if before:
+        migrated_database.insert_endpoint(url, timeout="7s")
+    service(migrated_database, {
+        "endpoint": {"breaker_failures": 3, "breaker_max_interval": "100ms"},
+        "retry": {"initial_delay": "10ms", "max_delay": "20ms", "max_attempts": 1000}})
+    delivery = migrated_database.insert_delivery(url)
+    migrated_database.wait_for(lambda db: db.value("SELECT failing_since FROM webhook_endpoints"))
+    if not before:
+        assert migrated_database.value("SELECT noted_at = failing_since FROM webhook_endpoints")
+        migrated_database.execute("UPDATE webhook_endpoints SET timeout = '7s'")
+    server.on("/hook", answer(200))
+    migrated_database.wait_for_status(delivery, "delivered")
     migrated_database.wait_for(lambda db: db.value(
         "SELECT failing_since IS NULL FROM webhook_endpoints"))
+    row, = migrated_database.query("SELECT * FROM webhook_endpoints")
+    assert (str(row["timeout"]), row["noted_at"]) == ("0:00:07", None)
+
+
+def test_row_that_is_needed_is_noted_again(service, migrated_database, receiver):
+    """Once a day: by failures, and by deliveries that fail since the endpoint is disabled."""
+    server = receiver(default=answer(500))
+    started = service(migrated_database, {
+        "endpoint": {"breaker_failures": 3, "breaker_max_interval": "100ms"},
+        "retry": {"initial_delay": "10ms", "max_delay": "20ms", "max_attempts": 1000}})
+    for name, what, hours in (("failing", "failing_since", 48), ("unused", "failing_since", 48),
+                              ("failing-lately", "failing_since", 1), ("disabled", "disabled_at", 48)):
+        migrated_database.insert_endpoint(
+            server.url("/" + name), **{what: "yesterday"},
+            noted_at=datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours))
+    before = migrated_database.query("SELECT * FROM webhook_endpoints ORDER BY url")
+    for name in ("failing", "failing-lately", "disabled"):
+        migrated_database.insert_delivery(server.url("/" + name))
+    server.wait_for_requests(3, "/failing-lately")
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT count(*) FROM webhook_endpoints WHERE noted_at > now() - interval '1 minute'") == 2)
+    started.stop()
+    for was, now in zip(before, migrated_database.query(
+            "SELECT * FROM webhook_endpoints ORDER BY url")):
+        is_renewed = now["url"].endswith(("/failing", "/disabled"))
+        assert (now.pop("noted_at") > was.pop("noted_at")) == is_renewed, now["url"]
+        assert now == was
 
 
 def test_many_hanging_endpoints_beside_live_ones(service, migrated_database, receiver):

@@ -1,4 +1,7 @@
 """Old rows are deleted: what is finished and past its time, and nothing else."""
+import datetime
+
+import pytest
 
 
 def insert_old(database, name, status, days, **columns):
@@ -58,3 +61,70 @@ def test_many_old_rows_are_deleted_in_batches_beside_the_work(service, migrated_
         delivery = migrated_database.insert_delivery(server.url())
         migrated_database.wait_for_status(delivery, "delivered")
     migrated_database.wait_for(lambda db: db.counts() == {"delivered": 5})
+
+
+def insert_noted(database, name, days, **columns):
+    """As a worker made it, and noted it last so many days ago."""
+    noted_at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
+    database.insert_endpoint(f"http://127.0.0.1:9/{name}", noted_at=noted_at, **columns)
+
+
+def endpoints(database):
+    return {row["url"].rpartition("/")[2] for row in
+            database.query("SELECT url FROM webhook_endpoints")}
+
+
+@pytest.mark.parametrize("retention", [{}, {"delivered": "0", "failed": "0"}], ids=["on", "off"])
+def test_rows_of_endpoints_that_nothing_needs_are_deleted(service, migrated_database, retention):
+    """A customer may have another URL for each event, all of them failing, or gone."""
+    database = migrated_database
+    for name, days, columns in (("failing", 31, {"failing_since": "now"}),
+                                ("disabled", 31, {"disabled_at": "now"}),
+                                ("enabled", 31, {}),
+                                ("recent", 29, {"failing_since": "now"}),
+                                ("awaited", 31, {"failing_since": "now"}),
+                                ("own later", 31, {"failing_since": "now"})):
+        insert_noted(database, name, days, **columns)
+    database.insert_endpoint("http://127.0.0.1:9/own")
+    database.insert_endpoint("http://127.0.0.1:9/own disabled", disabled_at="2001-01-01")
+    database.insert_endpoint("http://127.0.0.1:9/own failing", failing_since="2001-01-01")
+    database.execute("UPDATE webhook_endpoints SET disabled_reason = 'bill'"
+                     " WHERE url LIKE '%%later'")
+    database.insert_delivery("http://127.0.0.1:9/awaited", next_retry_at="infinity")
+    for status in ("failed", "delivered"):
+        database.insert_delivery("http://127.0.0.1:9/failing", status=status)
+    service(database, {"retention": retention} if retention else {})
+    database.wait_for(lambda db: not endpoints(db) & {"failing", "disabled", "enabled"})
+    assert endpoints(database) == {"recent", "awaited", "own", "own disabled", "own failing",
+                                   "own later"}
+    # The one with a delivery is not looked at again for as long.
+    assert database.value("SELECT noted_at > now() - interval '1 hour' FROM webhook_endpoints"
+                          " WHERE url LIKE '%%awaited'")
+
+
+def test_row_that_is_taken_over_while_it_is_to_be_deleted(service, migrated_database):
+    """The application's transaction is open; what it commits is there afterwards."""
+    database = migrated_database
+    for name in ("taken over", "other"):
+        insert_noted(database, name, 31, failing_since="now")
+    connection = database.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE webhook_endpoints SET timeout = '7s' WHERE url LIKE '%%taken over'")
+        started = service(database)
+        database.wait_for(lambda db: endpoints(db) == {"taken over"})
+    connection.commit()
+    connection.close()
+    started.stop()
+    insert_noted(database, "later", 31)
+    started.start()  # which begins with another look
+    database.wait_for(lambda db: endpoints(db) == {"taken over"})
+    assert str(database.value("SELECT timeout FROM webhook_endpoints")) == "0:00:07"
+
+
+def test_many_rows_of_endpoints_are_deleted_in_batches(service, migrated_database):
+    migrated_database.execute(
+        "INSERT INTO webhook_endpoints (customer_id, url, failing_since, noted_at)"
+        " SELECT %s, 'http://127.0.0.1:9/' || n, now(), now() - interval '31 days'"
+        " FROM generate_series(1, 4000) n", migrated_database.customer)
+    service(migrated_database)
+    migrated_database.wait_for(lambda db: endpoints(db) == set())

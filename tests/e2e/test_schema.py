@@ -183,3 +183,34 @@ def test_reads_are_index_conditions_on_time(database, index, condition):
     scans = list(index_scans(plan[0]["Plan"]))
     assert [name for name, _ in scans] == [index], json.dumps(plan, indent=1)
     assert "ROW(" in scans[0][1] and "next_retry_at <= now()" in scans[0][1]
+
+
+@pytest.mark.parametrize("change, is_still_noted", [
+    ("timeout = '7s'", False),
+    ("disabled_at = now()", False),
+    ("disabled_at = NULL, disabled_reason = NULL", False),
+    ("failing_since = NULL", False),  # a worker of before there was noted_at
+    ("headers = headers", False),
+    ("timeout = '7s', noted_at = noted_at", False),  # an ORM that writes all columns
+    ("noted_at = NULL", False),
+    ("noted_at = now()", True),
+    ("failing_since = NULL, noted_at = now()", True),
+])
+def test_who_changes_a_workers_endpoint_takes_it_over(database, change, is_still_noted):
+    database.insert_endpoint(URL, failing_since="2001-01-01", noted_at="2001-01-01")
+    database.execute(f"UPDATE webhook_endpoints SET {change}")
+    assert database.value("SELECT noted_at IS NOT NULL FROM webhook_endpoints") == is_still_noted
+
+
+def test_upsert_takes_a_workers_endpoint_over(database):
+    database.insert_endpoint(URL, noted_at="2001-01-01")
+    database.execute("INSERT INTO webhook_endpoints (customer_id, url, timeout) VALUES (%s, %s, '7s')"
+                     " ON CONFLICT (customer_id, hashtextextended(url, 0)) DO UPDATE"
+                     " SET timeout = excluded.timeout", database.customer, URL)
+    assert database.value("SELECT noted_at FROM webhook_endpoints") is None
+
+
+def test_own_endpoint_stays_its_makers(database):
+    database.insert_endpoint(URL)
+    database.execute("UPDATE webhook_endpoints SET timeout = '7s', failing_since = now()")
+    assert database.value("SELECT noted_at FROM webhook_endpoints") is None

@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import threading
+import uuid
 
 import psycopg2
 import psycopg2.extras
 import pytest
 
 from harness import postrider
-from harness.catalog import run_sql, shape
+from harness.catalog import privileges, run_sql, shape
 from harness.process import die_with_parent
 from harness.wait import wait_for
 
@@ -160,6 +161,24 @@ def test_upgrade(database, postgres, config_file, run_postrider, version):
         assert shape(database) == shape(fresh)
     finally:
         fresh.drop()
+
+
+def test_role_that_was_granted_to_before_goes_on(database, postgres, config_file, run_postrider):
+    """Workers of the new version run as it at once: "migrate --grant" need not be given again."""
+    apply(database, 9)
+    names = [f'"worker \'{uuid.uuid4().hex}"', f"reader_{uuid.uuid4().hex}"]
+    for name in names:
+        postgres.execute(f"CREATE ROLE {name}")
+    database.execute(f"GRANT SELECT, INSERT, UPDATE (disabled_at, disabled_reason, failing_since)"
+                     f" ON webhook_endpoints TO {names[0]}; GRANT SELECT ON webhook_endpoints"
+                     f" TO {names[1]}")
+    assert run_postrider("migrate", "-c", config_file(database)).code == 0
+    worker, reader = (privileges(database, name) for name in names)
+    assert worker[("table", "webhook_endpoints")] == {"SELECT", "INSERT", "DELETE"}
+    assert worker[("column", "webhook_endpoints.noted_at")] == {"UPDATE"}
+    assert reader == {("table", "webhook_endpoints"): {"SELECT"}}
+    for name in names:
+        database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def test_no_constraint_is_left_unvalidated(migrated_database):

@@ -34,6 +34,7 @@ def test_granted_role_does_all_of_the_work(service, database, receiver, role, gr
     server = receiver()
     database.insert_secret(secret := new_secret())
     database.insert_endpoint(server.url("/settings"), headers='{"X-Own": "1"}')
+    database.insert_endpoint(server.url("/of-old"), noted_at="2001-01-01")
     database.execute(
         "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload, status,"
         " created_at) VALUES (gen_random_uuid(), %s, 'http://127.0.0.1:9/', '1', 'delivered',"
@@ -56,6 +57,8 @@ def test_granted_role_does_all_of_the_work(service, database, receiver, role, gr
                                           " WHERE url = %s", server.url("/gone")))
     assert database.value("SELECT count(*) FROM webhook_attempts") == 6
     database.wait_for(lambda db: sum(db.counts().values()) == len(expected), "retention")
+    database.wait_for(lambda db: db.value("SELECT count(*) FROM webhook_endpoints") == 2,
+                      "retention of endpoints")
     database.wait_for(lambda db: db.value("SELECT pg_sequence_last_value('webhook_wakeups')"),
                       "a worker that asks to be woken")
     started.reload()

@@ -87,6 +87,7 @@ static PGresult *make_row(struct input *input)
     set_number(result, ENDPOINT_FAILING, next_text(input), 0, INT64_C(1) << 50);
     set_text(result, ENDPOINT_ALLOW, next_text(input));
     set_text(result, ENDPOINT_CLIENT_CERTIFICATE, next_text(input));
+    set_number(result, ENDPOINT_NOTED, next_text(input), 0, INT64_C(1) << 50);
     return result;
 }
 
