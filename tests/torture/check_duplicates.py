@@ -57,11 +57,14 @@ def slack(view, row, request, delivered_at):
 
 def numbers_grow(evidence, view):
     """A request has the number of the row's attempts so far, and one: it never goes back, but for
-    what was under way when its worker fell asleep or lost its lane."""
+    what was under way when its worker fell asleep or lost its lane. The lane's new owner may have
+    read the row before the old one has written, and sent further attempts."""
     for row in evidence.rows.values():
         highest = 0
         for request in view.requests_of(row):
-            if request.attempt < highest and not view.is_stray(request, row):
+            if view.is_stray(request, row):
+                continue
+            if request.attempt < highest:
                 yield row.id, f"attempt {request.attempt} after attempt {highest}"
             highest = max(highest, request.attempt)
 

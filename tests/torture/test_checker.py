@@ -555,6 +555,19 @@ def test_sent_after_it_was_delivered(case):
     assert case.broken() >= {"nothing_is_sent_after_success"}
 
 
+def test_number_goes_back_after_one_of_a_worker_that_was_overtaken(case):
+    row = case.row()
+    case.sent(row, 11, 500)
+    case.taken(11.02)
+    case.written(row, 11.04, 500)
+    case.sent(row, 12, 500, attempt=2)
+    case.sent(row, 12.1, life="w2.1", attempt=1)
+    case.written(row, 12.14, 200)
+    assert case.broken() >= {"numbers_grow"}
+    case.fault("pg-clock", 10.9, 14, offset=5)
+    assert "numbers_grow" not in case.broken()
+
+
 def test_number_goes_back(case):
     row = case.row()
     case.sent(row, 11, 500)
