@@ -332,6 +332,13 @@ static void explain_delivered(struct explanation *e, const struct delivery_recor
     SAY(&e->summary, ".");
 }
 
+/* It failed without a request, and last_error says so. */
+static bool is_unsent(const struct delivery_record *record)
+{
+    return record->last_error != NULL &&
+           strncmp(record->last_error, OUTCOME_UNSENT_MARK, strlen(OUTCOME_UNSENT_MARK)) == 0;
+}
+
 /* Why there was no further attempt. */
 static void say_why_final(struct buffer *out, const struct delivery_record *record,
                           const struct retry_policy *policy)
@@ -347,7 +354,7 @@ static void say_why_final(struct buffer *out, const struct delivery_record *reco
     else if (record->attempts >= policy->max_attempts &&
              (record->last_error == NULL || strstr(record->last_error, "given up") == NULL))
         SAY(out, " All %d attempts were made.", policy->max_attempts);
-    else if (status == 0 && record->attempts == 0)
+    else if (status == 0 && record->attempts == 0 && !is_unsent(record))
         SAY(out, " No request was made.");
 }
 
@@ -360,7 +367,7 @@ static void explain_failed(struct explanation *e, const struct delivery_record *
         SAY(&e->summary, " at ");
         say_moment(&e->summary, record->last_attempt_at, record->last_attempt_ms_ago);
     }
-    SAY(&e->summary, ": %s.",
+    SAY(&e->summary, "%s %s.", is_unsent(record) ? "," : ":",
         record->last_error != NULL ? record->last_error : "no error was recorded");
     say_why_final(&e->summary, record, policy);
     advise_remedy(e, record, config);

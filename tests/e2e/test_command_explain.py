@@ -183,6 +183,10 @@ def test_delivered(explain, migrated_database):
       "last_error": "the receiver answered 503; given up after 20 attempts"},
      "given up after 20 attempts."),
     ({"attempts": 0, "last_error": "endpoint is disabled: 410"}, "No request was made."),
+    ({"attempts": 0, "last_error": "not sent: endpoint is disabled: 410"},
+     "Failed, not sent: endpoint is disabled: 410."),
+    ({"attempts": 2, "last_error": "not sent: endpoint is disabled: 410"},
+     "Failed, not sent: endpoint is disabled: 410."),
     ({"attempts": 0}, "no error was recorded."),
 ])
 def test_failed(explain, migrated_database, columns, expected):
@@ -190,6 +194,7 @@ def test_failed(explain, migrated_database, columns, expected):
     found = explain(delivery)
     assert found["state"] == "failed" and expected in found["summary"]
     assert found["summary"].count("20 attempts") <= 1
+    assert "not sent" not in found["summary"] or "No request" not in found["summary"]
     assert found["actions"][-1] == f"postrider dead replay {delivery}"
 
 
