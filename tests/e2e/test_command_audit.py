@@ -303,7 +303,7 @@ def test_what_retention_may_have_deleted_is_not_missed(audit, migrated_database)
 def test_retention_reaches_into_a_day_that_was_counted(audit, migrated_database):
     old = delivered(migrated_database)
     migrated_database.execute(
-        "UPDATE webhook_deliveries SET created_at = now() - interval '7 days' + interval '1 s',"
+        "UPDATE webhook_deliveries SET created_at = now() - interval '7 days' + interval '5 s',"
         " last_attempt_at = now() - interval '6 days' WHERE id = %s", old)
     assert audit()["total"]["inserted"] == 1
     migrated_database.wait_for(lambda db: db.value(
