@@ -331,6 +331,7 @@ static void fail_to_dial(struct transfer *transfer, CURLcode code)
         .peer = guarded->peer,
         .socket_errno = guarded->socket_errno,
         .has_proxy = transfer->engine->settings.guard.has_proxy,
+        .waited_us = clock_monotonic_us() - transfer->started_us,
     };
     char error[HTTP_ERROR_SIZE];
 

@@ -62,7 +62,7 @@ static void explain_timeout(CURL *easy, const struct verdict_facts *facts, char 
 {
     char about[UNITS_TEXT_SIZE];
 
-    units_format_about_ms(verdict_time_us(easy, CURLINFO_TOTAL_TIME_T) / 1000, about);
+    units_format_about_ms(facts->waited_us / 1000, about);
     if (verdict_time_us(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0)
         snprintf(text, size, "timed out after %s: the host name was not resolved", about);
     else

@@ -17,6 +17,7 @@ struct verdict_facts {
     const char *peer;       /* the address tried last, "" = none */
     int socket_errno;       /* of a socket that could not be opened, else 0 */
     bool has_proxy;
+    int64_t waited_us; /* since the attempt began; libcurl's own total can be 0 at a time-out */
 };
 
 /*
