@@ -63,6 +63,11 @@ size_t text_copy(char *to, size_t size, const char *from)
     return length;
 }
 
+bool text_begins_with(const char *text, const char *beginning)
+{
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
 const char *text_integer(int64_t number, char text[TEXT_INTEGER_SIZE])
 {
     char *at = text + TEXT_INTEGER_SIZE - 1;

@@ -23,6 +23,9 @@ void text_append_clean(struct buffer *out, const void *bytes, size_t length);
 /* Copies as much of from as fits into size bytes (at least 1) with the NUL; returns its length. */
 size_t text_copy(char *to, size_t size, const char *from);
 
+/* To the letter. */
+bool text_begins_with(const char *text, const char *beginning);
+
 /* The decimal digits of a number, in text, but not from its start. */
 const char *text_integer(int64_t number, char text[TEXT_INTEGER_SIZE]);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "command/delivery_report.h"
 #include "command/holding.h"
@@ -335,8 +336,7 @@ static void explain_delivered(struct explanation *e, const struct delivery_recor
 /* It failed without a request, and last_error says so. */
 static bool is_unsent(const struct delivery_record *record)
 {
-    return record->last_error != NULL &&
-           strncmp(record->last_error, OUTCOME_UNSENT_MARK, strlen(OUTCOME_UNSENT_MARK)) == 0;
+    return record->last_error != NULL && text_begins_with(record->last_error, OUTCOME_UNSENT_MARK);
 }
 
 /* Why there was no further attempt. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "command/terminal.h"
 
 #define SEPARATOR       "  "
@@ -172,7 +173,7 @@ static char *cut_cell(const char *text, size_t width, enum report_cut cut)
 
     if (cut != REPORT_CUT_URL || terminal_columns(text) <= width)
         return terminal_cut(text, width, false);
-    if (strncmp(text, scheme, strlen(scheme)) == 0)
+    if (text_begins_with(text, scheme))
         text += strlen(scheme);
     return terminal_cut(text, width, true);
 }

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 #include "config/options.h"
 
 static bool is_in_section(const struct config_option *option, const char *section)
 {
     return option_section_length(option) == strlen(section) &&
-           strncmp(option->key, section, strlen(section)) == 0;
+           text_begins_with(option->key, section);
 }
 
 /* The name by which an option is reached from a level: its own, or its section's from the top. */

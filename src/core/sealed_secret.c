@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "core/base64.h"
 
 #define TAG_BYTES      16
@@ -201,7 +202,7 @@ static const char *split(const char *text, char name[SEALING_KEY_NAME_MAX + 1])
     const char *start = text + strlen(form);
     size_t length;
 
-    if (strncmp(text, form, strlen(form)) != 0)
+    if (!text_begins_with(text, form))
         return NULL;
     length = strspn(start, name_characters);
     if (length == 0 || length > SEALING_KEY_NAME_MAX || start[length] != ':')

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "core/base64.h"
 
 #define HMAC_BYTES_MIN      24
@@ -70,23 +71,18 @@ static bool check_ed25519(const unsigned char *bytes, size_t length, struct erro
     return error_set(error, "the public half of the whsk_ key does not belong to its seed");
 }
 
-static bool has_prefix(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* The part after the prefix; NULL with an error when the prefix is none of a secret. */
 static const char *split_prefix(const char *text, enum secret_kind *ret_kind, struct error *error)
 {
-    if (has_prefix(text, prefix_hmac)) {
+    if (text_begins_with(text, prefix_hmac)) {
         *ret_kind = SECRET_HMAC;
         return text + strlen(prefix_hmac);
     }
-    if (has_prefix(text, prefix_private)) {
+    if (text_begins_with(text, prefix_private)) {
         *ret_kind = SECRET_ED25519;
         return text + strlen(prefix_private);
     }
-    if (has_prefix(text, prefix_public)) {
+    if (text_begins_with(text, prefix_public)) {
         error_set(error, "a whpk_ key is public, it can't sign");
         error_hint(error, "Give the whsk_ key that belongs to it.");
     } else {

@@ -187,6 +187,18 @@ static void test_copy_ends_where_the_room_does(void **state)
     assert_memory_equal(to, "\0b", 2);
 }
 
+static void test_beginnings(void **state)
+{
+    (void)state;
+    assert_true(text_begins_with("whsec_abc", "whsec_"));
+    assert_true(text_begins_with("whsec_", "whsec_"));
+    assert_true(text_begins_with("anything", ""));
+    assert_false(text_begins_with("whsec", "whsec_"));
+    assert_false(text_begins_with("", "whsec_"));
+    assert_false(text_begins_with("WHSEC_abc", "whsec_"));
+    assert_false(text_begins_with("a whsec_", "whsec_"));
+}
+
 static void test_integers(void **state)
 {
     static const int64_t numbers[] = {
@@ -209,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_random_bytes_become_clean),
         cmocka_unit_test(test_a_full_buffer_ends_at_a_character),
         cmocka_unit_test(test_copy_ends_where_the_room_does),
+        cmocka_unit_test(test_beginnings),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_uuids),
     };
