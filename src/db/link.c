@@ -13,6 +13,7 @@
 #define RECONNECT_FIRST_MS   100
 #define RECONNECT_LONGEST_MS 5000
 #define READ_ONLY_PAUSE_MS   500
+#define STEADY_MS            10000
 
 static void link_connect(struct db_link *link);
 
@@ -52,9 +53,7 @@ static void free_socket_events(struct db_link *link)
 
 static void link_to_down(struct db_link *link, const char *reason)
 {
-    if (link->state == LINK_UP)
-        link->pause_ms = RECONNECT_FIRST_MS;
-    else
+    if (link->state != LINK_UP)
         link->first_host++; /* it came to nothing with this one */
     link_copy_message(link->reason, reason);
     free_socket_events(link);
@@ -77,6 +76,14 @@ static void link_to_down(struct db_link *link, const char *reason)
 void link_lost(struct db_link *link)
 {
     link_to_down(link, PQerrorMessage(link->connection));
+}
+
+void link_leave_open_transaction(struct db_link *link)
+{
+    link_to_down(link, "the server, or a pooler in front of it, does not end a transaction where "
+                       "it is asked to, so that nothing would ever be committed; let database.url "
+                       "lead to PostgreSQL itself, or set up the pooler for single transactions "
+                       "(pgpool-II: backend_clustering_mode = 'streaming_replication', not 'raw')");
 }
 
 /* Where there is no other host, it is asked as often whether it takes writes now. */
@@ -164,10 +171,8 @@ static void on_greeting_answered(void *owner, const struct db_answer *answer)
         answer->result == DB_ANSWERED &&
         strtol(PQgetvalue(answer->results[0], 0, 0), NULL, 10) == PQbackendPID(link->connection);
     link->state = LINK_UP;
-    link->pause_ms = RECONNECT_FIRST_MS;
     link->tell_up = true;
-    if (evtimer_del(link->timer) != 0)
-        bug("link timer could not be removed");
+    set_timer(link, STEADY_MS);
     /* A request without statements: its settings are the session's. */
     if (link->is_direct && !link_send_request(link, NULL, 0, on_settings_answered, link))
         link->tell_up = false;
@@ -237,6 +242,8 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
         link_to_down(link, "the server did not answer within 10 s");
     else if (link->state == LINK_DOWN)
         link_connect(link);
+    else /* One that is lost sooner may be lost as soon as it is there, each time. */
+        link->pause_ms = RECONNECT_FIRST_MS;
 }
 
 /* What stands before dbname is a default that the URL may override; what stands after it is not. */

@@ -1,18 +1,18 @@
 /*
  * db/link.h: a non-blocking, pipelined connection for the worker.
  *
- * A link connects by itself, and again with growing pauses whenever the connection is lost. A
- * request is a few statements that run in one transaction: either all of them happen or none does.
- * Each request that was accepted is answered exactly once:
- *   DB_ANSWERED  the transaction has committed; the results are there
- *   DB_REFUSED   the server refused it and nothing has happened; message and SQLSTATE say why
- *   DB_LOST      the connection went away; it may have happened or not
+ * A link connects by itself, and again with pauses that grow until a connection has lasted for 10
+ * s. A request is a few statements that run in one transaction: either all of them happen or none
+ * does. Each request that was accepted is answered exactly once: DB_ANSWERED  the transaction has
+ * committed; the results are there DB_REFUSED   the server refused it and nothing has happened;
+ * message and SQLSTATE say why DB_LOST      the connection went away; it may have happened or not
  * What libpq says without the server (no memory for a result, garbage instead of it), and answers
- * that do not fit what was asked, end the connection: they tell nothing of what has happened.
- * Callbacks come only from db_link_collect() and db_link_free(), never from inside db_link_send().
- * A server that is a standby, or refuses a request since it is read-only, is left for the next host
- * of the URL (db/hosts.h). An event of the socket ends the loop turn; what it brought is for
- * db_link_collect() to find.
+ * that do not fit what was asked, end the connection: they tell nothing of what has happened. So
+ * does a transaction that is open when all requests are over: a pooler has not passed on their
+ * ends. Callbacks come only from db_link_collect() and db_link_free(), never from inside
+ * db_link_send(). A server that is a standby, or refuses a request since it is read-only, is left
+ * for the next host of the URL (db/hosts.h). An event of the socket ends the loop turn; what it
+ * brought is for db_link_collect() to find.
  *
  * Through a pooler every transaction sets its search_path and planner switches for itself
  * (set_config, local), so nothing depends on session state and PgBouncer in transaction mode is

@@ -27,6 +27,7 @@ struct request {
     int received; /* results of them */
     int failed;   /* those that were refused or skipped: they come last */
     bool is_refused;
+    bool is_over; /* its sync has come; whether its transaction has ended is not known yet */
     PGresult *results[DB_STATEMENTS_MAX + 1];
     char message[LINK_REASON_SIZE];
     char sqlstate[6];
@@ -49,11 +50,12 @@ struct db_link {
     PGconn *connection; /* NULL in LINK_DOWN */
     struct event *socket_event;
     struct event *write_event;
-    struct event *timer; /* reconnect, or time-out until it is up */
+    struct event *timer; /* reconnect; time-out until it is up; then, until it is steady */
     int socket;
     int64_t pause_ms;
     unsigned first_host; /* of the URL's: the next attempt begins with it */
     struct request_list requests;
+    struct request *awaited; /* the first that is not over; NULL = none */
     size_t outstanding;
     bool chooses_server; /* not libpq, which was told wrong */
     bool is_direct;
@@ -74,6 +76,9 @@ bool link_is_connected(const struct db_link *link);
 
 /* Closes the connection, for the reason that libpq gives. */
 void link_lost(struct db_link *link);
+
+/* Closes it: the other side has left a transaction open that was to end, or says so. */
+void link_leave_open_transaction(struct db_link *link);
 
 /* Closes it since its server takes no writes; the next attempt begins with another host. */
 void link_leave_read_only(struct db_link *link, const char *reason);

@@ -65,6 +65,8 @@ static bool end_request(struct db_link *link, const struct request *given)
     request = memory_new(1, sizeof(*request));
     *request = *given;
     STAILQ_INSERT_TAIL(&link->requests, request, entry);
+    if (link->awaited == NULL)
+        link->awaited = request;
     link->outstanding++;
     link_flush(link);
     return true;
@@ -193,15 +195,42 @@ static bool answered_by_standby(const struct request *request)
            row_is_true(request->results[0], 0, 0);
 }
 
-static void take_sync(struct db_link *link, struct request *request)
+/* Its callback may send the next request, which is not over. */
+static void finish_those_over(struct db_link *link)
 {
-    if (!request_has_all(request))
-        note_out_of_step(link);
-    else if (answered_by_standby(request))
-        link_leave_standby(link);
-    else
+    struct request *request;
+
+    while ((request = STAILQ_FIRST(&link->requests)) != NULL && request->is_over)
         request_finish(link, request, request->is_refused ? DB_REFUSED : DB_ANSWERED,
                        request->message);
+}
+
+/*
+ * A sync ends a transaction by the protocol, but not on every other side: pgpool in raw mode begins
+ * one of its own before the first write and never ends it. What the server says of that, libpq
+ * tells only when nothing more is awaited (PQtransactionStatus() is PQTRANS_ACTIVE before), so the
+ * requests that are over wait for those behind them. Each owner has one out at a time, so they end.
+ */
+static void take_sync(struct db_link *link, struct request *request)
+{
+    if (!request_has_all(request)) {
+        note_out_of_step(link);
+        return;
+    }
+    if (answered_by_standby(request)) {
+        link_leave_standby(link);
+        return;
+    }
+    request->is_over = true;
+    link->awaited = STAILQ_NEXT(request, entry);
+    if (link->awaited != NULL)
+        return;
+    if (PQtransactionStatus(link->connection) == PQTRANS_IDLE)
+        finish_those_over(link);
+    else if (PQstatus(link->connection) == CONNECTION_BAD)
+        link_lost(link);
+    else
+        link_leave_open_transaction(link);
 }
 
 /*
@@ -249,12 +278,11 @@ static void collect_results(struct db_link *link)
     bool was_null = false;
 
     link->has_input = false;
-    while (link_is_connected(link) && !STAILQ_EMPTY(&link->requests) &&
-           PQisBusy(link->connection) == 0) {
+    while (link_is_connected(link) && link->awaited != NULL && PQisBusy(link->connection) == 0) {
         PGresult *result = PQgetResult(link->connection);
 
         if (result != NULL)
-            request_take(link, STAILQ_FIRST(&link->requests), result);
+            request_take(link, link->awaited, result);
         else if (was_null)
             note_out_of_step(link);
         was_null = result == NULL;
@@ -279,6 +307,7 @@ void link_fail_requests(struct db_link *link)
 {
     size_t count = link->outstanding;
 
+    link->awaited = NULL;
     /* Counted: a callback can't send while the link is down, but it must not be trusted to. */
     while (count-- > 0)
         request_finish(link, STAILQ_FIRST(&link->requests), DB_LOST, link->reason);

@@ -86,7 +86,8 @@ static void every_answer(const struct exchange *exchange, bool is_eager,
         for (int kind = PQ_FIRST_AT_SENT; kind < PQ_FAULT_KINDS; kind++) {
             bool has_state = kind == PQ_REFUSES || kind == PQ_REFUSES_ENDS;
 
-            if (exchange->is_blocking && (kind == PQ_CUTS || kind == PQ_NOTIFY))
+            if (exchange->is_blocking &&
+                (kind == PQ_CUTS || kind == PQ_NOTIFY || kind == PQ_KEEPS_OPEN))
                 continue;
             for (size_t i = 0; i < (has_state ? ARRAY_LENGTH(sqlstates) : 1); i++) {
                 struct pq_fault fault = {(enum pq_fault_kind)kind, at,

@@ -37,6 +37,22 @@ static void execute_unheard(const struct pq_statement *given)
         PQclear(server_execute(given, &transaction));
 }
 
+/* What the server says with its answer, for PQtransactionStatus(). */
+static void note_status(PGconn *connection, const char *sql, const PGresult *result)
+{
+    bool is_end = strncmp(sql, "COMMIT", 6) == 0 || strncmp(sql, "ROLLBACK", 8) == 0;
+    bool is_error = PQresultStatus(result) == PGRES_FATAL_ERROR;
+
+    if (connection->stays_open)
+        return;
+    if (is_error && connection->status == PQTRANS_INTRANS)
+        connection->status = PQTRANS_INERROR;
+    else if (!is_error && is_end)
+        connection->status = PQTRANS_IDLE;
+    else if (!is_error && strncmp(sql, "BEGIN", 5) == 0)
+        connection->status = PQTRANS_INTRANS;
+}
+
 static PGresult *exec(PGconn *connection, enum pq_fault_kind kind, const struct pq_statement *given)
 {
     const struct pq_fault *fault;
@@ -57,7 +73,10 @@ static PGresult *exec(PGconn *connection, enum pq_fault_kind kind, const struct 
             execute_unheard(given);
         result = exec_fault(connection, fault);
     }
-    return result != NULL ? result : server_execute(given, &transaction);
+    if (result == NULL)
+        result = server_execute(given, &transaction);
+    note_status(connection, given->sql, result);
+    return result;
 }
 
 PGresult *PQexec(PGconn *connection, const char *sql)

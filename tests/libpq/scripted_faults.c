@@ -17,8 +17,11 @@ static const char *const fault_names[PQ_FAULT_KINDS] = {
     [PQ_STRANGE] = "a strange status",
     [PQ_SKIPS] = "a result is missing",
     [PQ_REPEATS] = "a result comes twice",
+    [PQ_STAYS_OPEN] = "a transaction stays open",
+    [PQ_STAYS_FAILED] = "a transaction has failed and stays",
     [PQ_REFUSES] = "the server refuses",
     [PQ_REFUSES_ENDS] = "the server refuses and ends the connection",
+    [PQ_KEEPS_OPEN] = "no transaction ends",
     [PQ_ENDS] = "the connection ends",
     [PQ_CUTS] = "a read ends",
     [PQ_NOTICE] = "a notice comes",
@@ -34,7 +37,7 @@ const char *pq_fault_name(enum pq_fault_kind kind)
 static bool is_reading(enum pq_function function)
 {
     return function == PQ_CONSUME || function == PQ_IS_BUSY || function == PQ_GET_RESULT ||
-           function == PQ_NOTIFIES;
+           function == PQ_NOTIFIES || function == PQ_TRANSACTION_STATUS;
 }
 
 static bool can_fail(enum pq_function function)
@@ -44,7 +47,8 @@ static bool can_fail(enum pq_function function)
 
 static bool can_fail_alive(enum pq_function function)
 {
-    return function >= PQ_SET_NONBLOCKING && can_fail(function) && function != PQ_GET_RESULT;
+    return function >= PQ_SET_NONBLOCKING && can_fail(function) && function != PQ_GET_RESULT &&
+           function != PQ_TRANSACTION_STATUS;
 }
 
 bool pq_can_strike(enum pq_fault_kind kind, enum pq_function function)
@@ -75,9 +79,13 @@ bool pq_can_strike(enum pq_fault_kind kind, enum pq_function function)
     case PQ_SKIPS:
     case PQ_REPEATS:
         return function == PQ_GET_RESULT;
+    case PQ_STAYS_OPEN:
+    case PQ_STAYS_FAILED:
+        return function == PQ_TRANSACTION_STATUS;
     case PQ_NOTHING:
     case PQ_REFUSES:
     case PQ_REFUSES_ENDS:
+    case PQ_KEEPS_OPEN:
     case PQ_ENDS:
     case PQ_CUTS:
     case PQ_NOTICE:

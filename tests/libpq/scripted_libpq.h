@@ -43,6 +43,7 @@ enum pq_function {
     PQ_IS_BUSY,
     PQ_GET_RESULT,
     PQ_NOTIFIES,
+    PQ_TRANSACTION_STATUS,
     PQ_FINISH,
     PQ_EXEC,
     PQ_EXEC_PARAMS,
@@ -52,24 +53,27 @@ enum pq_function {
 enum pq_fault_kind {
     PQ_NOTHING,
     /* At a call. */
-    PQ_FAILS,       /* what it returns when it fails; the connection is bad from then on */
-    PQ_FAILS_ALIVE, /* the same, but the connection is not: out of memory */
-    PQ_BREAKS,      /* it works, and PQstatus() says CONNECTION_BAD from then on */
-    PQ_DESYNCS,     /* the same, as after garbage: one error without SQLSTATE, then only NULL */
-    PQ_BLOCKS,      /* PQflush() stays at 1, PQconnectPoll() at what it was, three times */
-    PQ_HANGS,       /* nothing arrives from then on */
-    PQ_MOVES,       /* PQconnectPoll(): to another socket */
-    PQ_REUSES,      /* ... that has the same number */
-    PQ_NULLS,       /* PQgetResult(): NULL instead of the result: out of memory */
-    PQ_NULL_FIRST,  /* ... NULL before it */
-    PQ_OWN_ERROR,   /* ... an error of libpq's own instead of it, without SQLSTATE */
-    PQ_ABORTED,     /* ... aborted, where nothing has failed */
-    PQ_STRANGE,     /* ... a status that none of our statements has */
-    PQ_SKIPS,       /* ... the one after it instead */
-    PQ_REPEATS,     /* ... and the same once more afterwards */
+    PQ_FAILS,        /* what it returns when it fails; the connection is bad from then on */
+    PQ_FAILS_ALIVE,  /* the same, but the connection is not: out of memory */
+    PQ_BREAKS,       /* it works, and PQstatus() says CONNECTION_BAD from then on */
+    PQ_DESYNCS,      /* the same, as after garbage: one error without SQLSTATE, then only NULL */
+    PQ_BLOCKS,       /* PQflush() stays at 1, PQconnectPoll() at what it was, three times */
+    PQ_HANGS,        /* nothing arrives from then on */
+    PQ_MOVES,        /* PQconnectPoll(): to another socket */
+    PQ_REUSES,       /* ... that has the same number */
+    PQ_NULLS,        /* PQgetResult(): NULL instead of the result: out of memory */
+    PQ_NULL_FIRST,   /* ... NULL before it */
+    PQ_OWN_ERROR,    /* ... an error of libpq's own instead of it, without SQLSTATE */
+    PQ_ABORTED,      /* ... aborted, where nothing has failed */
+    PQ_STRANGE,      /* ... a status that none of our statements has */
+    PQ_SKIPS,        /* ... the one after it instead */
+    PQ_REPEATS,      /* ... and the same once more afterwards */
+    PQ_STAYS_OPEN,   /* PQtransactionStatus(): one is open, which will not end */
+    PQ_STAYS_FAILED, /* ... and has failed */
     /* At what the server sends. */
     PQ_REFUSES,      /* an error with sqlstate instead of it; what follows is aborted */
     PQ_REFUSES_ENDS, /* the same, and the connection ends */
+    PQ_KEEPS_OPEN,   /* this transaction does not end, nor does any from here on */
     PQ_ENDS,         /* the connection ends before it */
     PQ_CUTS,         /* a read ends before it */
     PQ_NOTICE,       /* before it */
@@ -102,8 +106,8 @@ struct pq_server {
     void (*on_begin)(void *owner);
     /* Its transaction has committed. May be NULL. */
     void (*on_commit)(void *owner, const struct pq_statement *statement);
-    /* The client was given all results of its transaction and the sync that ended it. May be NULL.
-     */
+    /* The client was given all results of its transaction, the sync behind it, and the answer that
+     * it has ended. May be NULL. */
     void (*on_answered)(void *owner, const struct pq_statement *statement, bool is_refused);
     void *owner;
     /* What it was sent is done at once, whatever becomes of the answer; else when it is answered.

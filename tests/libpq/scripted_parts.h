@@ -29,6 +29,7 @@ struct transaction {
     bool has_begun;  /* the server has seen its first statement */
     bool is_refused; /* by the server */
     bool is_spoilt;  /* the client was not given all of its results */
+    bool is_given;   /* ... but was, to the sync, and has not heard yet that it has ended */
 };
 
 enum command_kind { COMMAND_STATEMENT, COMMAND_PREPARE, COMMAND_SYNC };
@@ -78,8 +79,10 @@ struct pg_conn {
     const char *prepared_sql[PREPARED_NAMES];
     int prepared_count;
     struct parcel_list wire, received;
-    bool is_ended; /* the server sends nothing more */
-    bool is_deaf;  /* ... and does nothing more */
+    bool is_ended;                  /* the server sends nothing more */
+    bool is_deaf;                   /* ... and does nothing more */
+    PGTransactionStatusType status; /* when nothing is under way */
+    bool stays_open;                /* ... whatever happens */
     bool needs_null;
     int awaited; /* results and syncs that were asked for and not given to the client */
     PGresult *again;

@@ -173,16 +173,34 @@ static PGresult *bad_result(PGconn *connection, bool has_error)
     return server_new_own_error();
 }
 
-static void note_given(const struct parcel *parcel)
+static void note_ended(const struct transaction *transaction)
 {
-    const struct transaction *transaction = parcel->transaction;
-
-    if (!parcel->is_sync || transaction->is_spoilt || script.server.on_answered == NULL)
-        return;
-    for (int i = 0; i < transaction->count; i++)
+    for (int i = 0; i < transaction->count && script.server.on_answered != NULL; i++)
         if (!transaction->is_prepare[i])
             script.server.on_answered(script.server.owner, &transaction->statements[i],
                                       transaction->is_refused);
+}
+
+/* Like libpq's: what the server has said last is told when no answer is awaited. */
+PGTransactionStatusType PQtransactionStatus(const PGconn *given)
+{
+    PGconn *connection = (PGconn *)given;
+    enum pq_fault_kind fault = script_enter(connection, PQ_TRANSACTION_STATUS, "");
+    struct transaction *transaction;
+
+    if (connection->is_bad)
+        return PQTRANS_UNKNOWN;
+    if (connection->awaited > 0)
+        return PQTRANS_ACTIVE;
+    connection->stays_open |= fault == PQ_STAYS_OPEN || fault == PQ_STAYS_FAILED;
+    if (fault == PQ_STAYS_OPEN || fault == PQ_STAYS_FAILED)
+        connection->status = fault == PQ_STAYS_OPEN ? PQTRANS_INTRANS : PQTRANS_INERROR;
+    STAILQ_FOREACH(transaction, &connection->transactions, entry) {
+        if (transaction->is_given && connection->status == PQTRANS_IDLE)
+            note_ended(transaction);
+        transaction->is_given = false;
+    }
+    return connection->status;
 }
 
 static PGresult *take_received(PGconn *connection)
@@ -196,7 +214,7 @@ static PGresult *take_received(PGconn *connection)
     if (parcel->kind != PARCEL_ERROR_OF_SYNC)
         connection->awaited--;
     connection->needs_null = !parcel->is_sync;
-    note_given(parcel);
+    parcel->transaction->is_given |= parcel->is_sync && !parcel->transaction->is_spoilt;
     result = parcel->result;
     free(parcel);
     return result;

@@ -27,6 +27,7 @@ static const char *const function_names[] = {
     [PQ_IS_BUSY] = "PQisBusy",
     [PQ_GET_RESULT] = "PQgetResult",
     [PQ_NOTIFIES] = "PQnotifies",
+    [PQ_TRANSACTION_STATUS] = "PQtransactionStatus",
     [PQ_FINISH] = "PQfinish",
     [PQ_EXEC] = "PQexec",
     [PQ_EXEC_PARAMS] = "PQexecParams",

@@ -96,7 +96,7 @@ static void send_result(PGconn *connection, const struct command *command)
 
 static void send_sync(PGconn *connection, const struct command *command)
 {
-    if (!command->transaction->is_refused)
+    if (!command->transaction->is_refused && connection->status == PQTRANS_IDLE)
         commit(command->transaction);
     wire_add(connection, PARCEL_RESULT, pq_result_new(PGRES_PIPELINE_SYNC), command->transaction,
              true);
@@ -130,6 +130,9 @@ static bool strike_sent(PGconn *connection, const struct command *command)
         refuse(connection, command, fault->sqlstate);
         connection->is_ended = connection->is_deaf = true;
         return true;
+    case PQ_KEEPS_OPEN:
+        connection->status = PQTRANS_INTRANS;
+        break;
     case PQ_ENDS:
         connection->is_ended = true;
         connection->is_deaf = !script.server.is_eager;
