@@ -14,23 +14,25 @@ static void on_link_up(void *owner)
 
     if (!worker_is_connected(worker))
         return;
-    worker->is_outage_logged = false;
     worker->is_schema_checked = false;
-    log_event(LOG_LEVEL_INFO, "connected to the database");
+    if (outages_note_up(&worker->outages))
+        log_event(LOG_LEVEL_INFO, "connected to the database");
 }
 
 static void on_link_down(void *owner, const char *reason)
 {
     struct worker *worker = owner;
+    int untold;
 
     worker->is_checking_schema = false;
     waking_restart(worker);
     worker_drop_waiting(worker);
     finder_restart(&worker->finding.finder);
-    if (worker->is_outage_logged || worker->phase == WORKER_DONE)
+    if (worker->phase == WORKER_DONE ||
+        !outages_note_down(&worker->outages, reason, worker->now_us, &untold))
         return;
-    worker->is_outage_logged = true;
     log_event(LOG_LEVEL_ERROR, "the database is away; waiting for it", LOG_TEXT("error", reason),
+              LOG_NUMBER("outages_not_logged", untold),
               LOG_NUMBER("unwritten", (int64_t)(worker->deliveries.counts[DELIVERY_FINISHED] +
                                                 worker->deliveries.counts[DELIVERY_RECORDING])));
 }

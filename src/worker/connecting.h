@@ -2,7 +2,8 @@
  * worker/connecting.h: the worker's two connections to the database, and the check that its schema
  * is the one that this binary was made for.
  *
- * A database that is away is waited for, at the start and later, and said so once for each outage.
+ * A database that is away is waited for, at the start and later, and said so once for each outage
+ * that is news (core/outages.h).
  * While either connection is down nothing new is sent, and the rows that wait here are dropped:
  * they may have changed when it is back.
  */

@@ -19,6 +19,7 @@
 #include "core/gathering.h"
 #include "core/idleness.h"
 #include "core/leases.h"
+#include "core/outages.h"
 #include "db/due.h"
 #include "db/endpoint_health.h"
 #include "db/endpoints.h"
@@ -165,7 +166,7 @@ struct worker {
     struct db_link *writing; /* records outcomes, leases, cleans up */
     bool is_schema_checked;
     bool is_checking_schema;
-    bool is_outage_logged;
+    struct outages outages;
 
     struct deliveries deliveries;
     struct endpoints endpoints;
