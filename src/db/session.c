@@ -149,6 +149,27 @@ static char *session_begin_sql(struct db_session *session)
     return sql;
 }
 
+/*
+ * A pooler in front of the server can answer as the protocol wants and do something else: begin no
+ * transaction, so that each statement is committed by itself, or end none.
+ */
+static bool session_check(struct db_session *session, PGTransactionStatusType expected,
+                          struct error *error)
+{
+    PGTransactionStatusType status = PQtransactionStatus(session->connection);
+
+    if (status == expected)
+        return true;
+    if (status == PQTRANS_UNKNOWN) { /* the connection is gone */
+        session_set_result_error(session, NULL, error);
+        return false;
+    }
+    error_set(error, "the server, or a pooler in front of it, does not begin and end transactions "
+                     "where it is asked to");
+    return error_hint(error, "let database.url lead to PostgreSQL itself, or to a pooler that "
+                             "keeps transactions whole (PgBouncer: pool_mode = transaction)");
+}
+
 bool db_session_begin(struct db_session *session, struct error *error)
 {
     char *sql;
@@ -161,7 +182,8 @@ bool db_session_begin(struct db_session *session, struct error *error)
     if (sql == NULL)
         return error_set(error, "the schema's name \"%s\" is not valid UTF-8", session->schema);
     session->in_transaction = true;
-    if (!session_run(session, sql, error))
+    if (!session_check(session, PQTRANS_IDLE, error) || !session_run(session, sql, error) ||
+        !session_check(session, PQTRANS_INTRANS, error))
         db_session_rollback(session);
     free(sql);
     return session->in_transaction;
@@ -192,6 +214,8 @@ bool db_session_commit(struct db_session *session, struct error *error)
         session_note_commit_failed(session, result, error);
     else if (strcmp(PQcmdStatus(result), "COMMIT") != 0) /* the answer to a failed transaction */
         ok = error_set(error, "the transaction was rolled back");
+    else if (!session_check(session, PQTRANS_IDLE, error)) /* nor is it known: it may still end */
+        ok = error_prefix(error, "it is not known whether the change was made");
     PQclear(result);
     return ok;
 }
@@ -214,9 +238,10 @@ PGresult *db_session_query(struct db_session *session, const char *sql, int coun
         bug("a statement outside a transaction");
     result = PQexecParams(session->connection, sql, count, NULL, values, NULL, NULL, 0);
     status = PQresultStatus(result);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        session_set_result_error(session, result, error);
+    else if (session_check(session, PQTRANS_INTRANS, error))
         return result;
-    session_set_result_error(session, result, error);
     PQclear(result);
     return NULL;
 }
@@ -237,7 +262,7 @@ bool db_session_execute(struct db_session *session, const char *sql, struct erro
 {
     if (!session->in_transaction)
         bug("a statement outside a transaction");
-    return session_run(session, sql, error);
+    return session_run(session, sql, error) && session_check(session, PQTRANS_INTRANS, error);
 }
 
 const char *db_session_sqlstate(const struct db_session *session)
