@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, in front of a server."""
+"""PgBouncer in front of a server; in transaction mode unless it is told otherwise."""
 import os
 import shutil
 import subprocess
@@ -12,6 +12,16 @@ from harness.wait import wait_for
 def program():
     """The path of pgbouncer, None where it is not installed."""
     return shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+def wait_until_it_answers(url, name, on_timeout=None):
+    def answers():
+        try:
+            psycopg2.connect(url).close()
+            return True
+        except psycopg2.OperationalError:
+            return False
+    wait_for(answers, f"{name} to accept connections", on_timeout=on_timeout)
 
 
 class PgBouncer:
@@ -42,13 +52,7 @@ class PgBouncer:
             **self.server.account)
 
     def wait_until_it_answers(self, database="postgres"):
-        def answers():
-            try:
-                psycopg2.connect(self.url(database)).close()
-                return True
-            except psycopg2.OperationalError:
-                return False
-        wait_for(answers, "PgBouncer to accept connections")
+        wait_until_it_answers(self.url(database), "PgBouncer")
 
     def url(self, database, user="postgres"):
         return f"postgresql://{user}@/{database}?host={self.directory}&port={self.PORT}"
