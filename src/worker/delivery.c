@@ -14,7 +14,9 @@
 static const unsigned legal_moves[DELIVERY_STATES] = {
     [DELIVERY_WAITING] =
         MOVE(DELIVERY_IN_FLIGHT) | MOVE(DELIVERY_FINISHED) | MOVE(DELIVERY_FORGOTTEN),
-    [DELIVERY_IN_FLIGHT] = MOVE(DELIVERY_FINISHED) | MOVE(DELIVERY_FORGOTTEN),
+    [DELIVERY_IN_FLIGHT] = MOVE(DELIVERY_WAITING) | MOVE(DELIVERY_UNDECIDED) |
+                           MOVE(DELIVERY_FINISHED) | MOVE(DELIVERY_FORGOTTEN),
+    [DELIVERY_UNDECIDED] = MOVE(DELIVERY_FINISHED),
     [DELIVERY_FINISHED] = MOVE(DELIVERY_RECORDING),
     [DELIVERY_RECORDING] = MOVE(DELIVERY_FINISHED) | MOVE(DELIVERY_FORGOTTEN),
     [DELIVERY_FORGOTTEN] = 0,
@@ -27,6 +29,8 @@ const char *delivery_state_name(enum delivery_state state)
         return "waiting";
     case DELIVERY_IN_FLIGHT:
         return "in flight";
+    case DELIVERY_UNDECIDED:
+        return "undecided";
     case DELIVERY_FINISHED:
         return "finished";
     case DELIVERY_RECORDING:

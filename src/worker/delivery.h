@@ -2,7 +2,9 @@
  * worker/delivery.h: the deliveries that this worker knows, and the states that they go through.
  *
  *   waiting    → in flight, finished (it can't be sent), forgotten (dropped)
- *   in flight  → finished, forgotten (abandoned when the worker stops at once)
+ *   in flight  → finished, forgotten (abandoned when the worker stops at once), undecided,
+ *                waiting (the engine could not send it, by settings older than its row)
+ *   undecided  → finished
  *   finished   → recording
  *   recording  → forgotten, finished (the write was refused or lost, and is made again)
  *   forgotten  → freed
@@ -35,6 +37,7 @@ struct worker;
 enum delivery_state {
     DELIVERY_WAITING,   /* in its endpoint's queue */
     DELIVERY_IN_FLIGHT, /* the HTTP engine has it */
+    DELIVERY_UNDECIDED, /* it has failed for good by settings older than its row: asked again */
     DELIVERY_FINISHED,  /* its outcome is to be written */
     DELIVERY_RECORDING, /* its outcome is being written */
     DELIVERY_FORGOTTEN, /* about to be freed */
@@ -57,10 +60,12 @@ struct delivery {
     char *payload; /* NULL once it is no longer needed, or when it was too large to be fetched */
     size_t payload_length;
     int64_t payload_bytes; /* as the database measured it */
+    uint64_t read_at_load; /* its endpoint's settings must be of a later load to condemn it */
 
     struct scheduler_ticket ticket; /* in flight */
     int64_t started_us;
     int64_t finished_us;
+    struct attempt attempt; /* from undecided on */
     struct outcome outcome;
     int response_status; /* 0 = no answer */
     char *error;         /* NULL = none */

@@ -74,9 +74,9 @@ static void note_disabled(struct worker *worker, const char *customer_id, const 
               "endpoint is disabled: nothing but failures for endpoint.disable_after",
               LOG_TEXT("customer", customer_id), LOG_TEXT("url", url));
     if (endpoint != NULL)
-        endpoint_set_problem(&worker->endpoints, endpoint,
-                             "endpoint is disabled: nothing but failures for too long",
-                             worker->now_us);
+        endpoint_set_disabled(&worker->endpoints, endpoint,
+                              "endpoint is disabled: nothing but failures for too long",
+                              worker->now_us);
 }
 
 static void on_notes_answered(void *owner, const struct db_answer *answer)

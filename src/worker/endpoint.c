@@ -184,7 +184,17 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
     endpoint->lane = delivery->lane;
     endpoint->known++;
     endpoint->used_us = now_us;
+    delivery->read_at_load = endpoints->loads;
     TAILQ_INSERT_TAIL(&endpoint->waiting, delivery, in_endpoint);
+    backlog_note_queued(&endpoints->backlogs, &endpoint->backlog);
+    endpoint_settle(endpoints, endpoint, now_us);
+}
+
+void endpoint_push_back(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us)
+{
+    struct endpoint *endpoint = delivery->endpoint;
+
+    TAILQ_INSERT_HEAD(&endpoint->waiting, delivery, in_endpoint);
     backlog_note_queued(&endpoints->backlogs, &endpoint->backlog);
     endpoint_settle(endpoints, endpoint, now_us);
 }
@@ -208,6 +218,17 @@ static void endpoint_want_load(struct endpoints *endpoints, struct endpoint *end
 {
     endpoint->wants_load = endpoint->state != ENDPOINT_LOADING;
     endpoint_settle(endpoints, endpoint, now_us);
+}
+
+bool endpoint_may_condemn(const struct endpoint *endpoint, const struct delivery *delivery)
+{
+    return endpoint->gone > 0 || delivery->read_at_load < endpoint->loaded_by;
+}
+
+void endpoint_ask_again(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+{
+    endpoint->is_loaded = false;
+    endpoint_want_load(endpoints, endpoint, now_us);
 }
 
 struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us)
@@ -234,6 +255,7 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
 
     if (endpoint != NULL) {
         endpoint->wants_load = false;
+        endpoint->asked_by = ++endpoints->loads;
         endpoint_set_state(endpoints, endpoint, ENDPOINT_LOADING);
     }
     return endpoint;
@@ -267,16 +289,20 @@ void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, b
     if (is_loaded) {
         endpoint->is_loaded = true;
         endpoint->loaded_us = now_us;
+        endpoint->loaded_by = endpoint->asked_by;
         endpoint_apply_settings(endpoints, endpoint, now_us);
     }
     endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
     endpoint_settle(endpoints, endpoint, now_us);
 }
 
-void endpoint_set_problem(struct endpoints *endpoints, struct endpoint *endpoint,
-                          const char *problem, int64_t now_us)
+void endpoint_set_disabled(struct endpoints *endpoints, struct endpoint *endpoint,
+                           const char *problem, int64_t now_us)
 {
     endpoint_settings_set_problem(&endpoint->settings, problem);
+    /* So that the load that finds it enabled again revives it. */
+    endpoint->settings.is_disabled = true;
+    endpoint->loaded_by = ++endpoints->loads;
     endpoint_apply_settings(endpoints, endpoint, now_us);
 }
 

@@ -12,6 +12,10 @@
  *   ready     deliveries wait, its settings are there
  * Deliveries of one endpoint are sent in the order in which they became due. Who of those with
  * deliveries and settings may send is core/scheduler.h's decision: windows, rate limits, breakers.
+ * What condemns a delivery must be younger than its row: who enables an endpoint, gives it a secret
+ * or another policy and replays its rows at once means the new settings. So each load has a number,
+ * each delivery notes the last one that had been asked for when its row was read, and by settings
+ * that are not of a later load nothing fails (endpoint_may_condemn()).
  * One whose settings have a hold is held: it has at most a row waiting, for which its settings are
  * asked for again and again, and sends nothing until they have none.
  *
@@ -70,6 +74,9 @@ struct endpoint {
     bool is_loaded; /* it can be sent to by its settings */
     bool wants_load;
     int64_t loaded_us;
+    uint64_t asked_by;  /* the load that was last asked for */
+    uint64_t loaded_by; /* the one that its settings are of */
+    int gone;           /* answers of 410 that are not written yet: no load can know of them */
     int64_t used_us;
     int64_t logged_us;              /* when a failed attempt was last logged */
     int64_t unlogged;               /* such attempts since then */
@@ -93,6 +100,7 @@ struct endpoints {
     struct scheduler scheduler;
     struct endpoint_list noted;
     struct endpoint_list held; /* in the order of their beginning */
+    uint64_t loads;            /* that were asked for, or facts that are as good as one */
     int64_t refreshed_us;      /* the last look for old settings */
     int64_t full_us;           /* until then: a backlog was given up to make room */
     struct endpoint_list lists[ENDPOINT_STATES];
@@ -121,6 +129,15 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
 /* Takes a waiting delivery out of its endpoint's queue, before its state is changed. */
 void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us);
 
+/* Puts one back that was started, but by settings that are older than its row: the first again. */
+void endpoint_push_back(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us);
+
+/* False when its settings may be older than the row that they would fail for good. */
+bool endpoint_may_condemn(const struct endpoint *endpoint, const struct delivery *delivery);
+
+/* Nothing is sent until its settings have been loaded again; may be said again and again. */
+void endpoint_ask_again(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
+
 /* How many rows it could have waiting, at most (0: there is no use in any): none while its breaker
  * is open and no probe is due, one for a probe. */
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);
@@ -139,9 +156,9 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints);
 void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, bool is_loaded,
                        int64_t now_us);
 
-/* Its settings have got a problem. */
-void endpoint_set_problem(struct endpoints *endpoints, struct endpoint *endpoint,
-                          const char *problem, int64_t now_us);
+/* It was disabled, as was learnt just now: that is as good as settings that were loaded now. */
+void endpoint_set_disabled(struct endpoints *endpoints, struct endpoint *endpoint,
+                           const char *problem, int64_t now_us);
 
 /* The newest note counts. One with a note is not freed. */
 void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum endpoint_note note);

@@ -23,8 +23,9 @@ void recording_free(struct worker *worker)
 
 size_t recording_unwritten(const struct worker *worker)
 {
-    return worker->deliveries.counts[DELIVERY_FINISHED] +
-           worker->deliveries.counts[DELIVERY_RECORDING];
+    const size_t *counts = worker->deliveries.counts;
+
+    return counts[DELIVERY_UNDECIDED] + counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING];
 }
 
 static bool is_logged(const struct worker *worker, const struct delivery *delivery)
@@ -73,6 +74,7 @@ static void forget_recorded(struct worker *worker)
             report_unwritten(delivery);
             finding_look_again(worker, delivery);
         }
+        delivery->endpoint->gone -= delivery->outcome.disables_endpoint;
         delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
     }
 }

@@ -14,6 +14,7 @@
 #include "worker/descriptors.h"
 #include "worker/disabling.h"
 #include "worker/exchange.h"
+#include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/report.h"
 
@@ -139,22 +140,81 @@ static char *error_text(const struct delivery *delivery, const struct attempt *a
     return buffer_take(&text);
 }
 
+static void decide(struct delivery *delivery, const struct attempt *attempt)
+{
+    delivery->outcome = outcome_decide(&delivery->endpoint->settings.retry, delivery->attempts,
+                                       attempt, random01());
+}
+
+/* What was decided is to be written. */
 static void finish(struct worker *worker, struct delivery *delivery, const struct attempt *attempt,
                    const char *error)
 {
-    const struct retry_policy *policy = &delivery->endpoint->settings.retry;
-
-    delivery->finished_us = worker->now_us;
-    delivery->outcome = outcome_decide(policy, delivery->attempts, attempt, random01());
     delivery->response_status = attempt->result == ATTEMPT_ANSWERED ? attempt->status : 0;
     delivery->error = error_text(delivery, attempt, error);
     delivery_drop_payload(&worker->deliveries, delivery);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FINISHED);
-    if (delivery->outcome.disables_endpoint)
-        endpoint_set_problem(&worker->endpoints, delivery->endpoint,
-                             "endpoint is disabled: the receiver answered 410 Gone",
-                             worker->now_us);
+    if (delivery->outcome.disables_endpoint) {
+        endpoint_set_disabled(&worker->endpoints, delivery->endpoint,
+                              "endpoint is disabled: the receiver answered 410 Gone",
+                              worker->now_us);
+        delivery->endpoint->gone++;
+    }
     report_outcome(worker, delivery);
+}
+
+/*
+ * By settings that may be older than its row; newer ones are asked for first. A worker that stops,
+ * or has lost the lane, has no time for that.
+ */
+static bool is_condemned_early(const struct worker *worker, const struct delivery *delivery)
+{
+    const struct outcome *outcome = &delivery->outcome;
+
+    return (outcome->is_exhausted || !outcome->counts_attempt) &&
+           !endpoint_may_condemn(delivery->endpoint, delivery) && worker->phase == WORKER_RUNNING &&
+           finder_owns(&worker->finding.finder, delivery->lane);
+}
+
+/* The engine could not send it by the settings that there were. */
+static void put_back(struct worker *worker, struct delivery *delivery)
+{
+    delivery_set_state(&worker->deliveries, delivery, DELIVERY_WAITING);
+    endpoint_push_back(&worker->endpoints, delivery, worker->now_us);
+    endpoint_ask_again(&worker->endpoints, delivery->endpoint, worker->now_us);
+}
+
+/* It was the last attempt by the settings that there were: a newer policy may have more. */
+static void put_off(struct worker *worker, struct delivery *delivery, const struct attempt *attempt,
+                    const char *error)
+{
+    delivery->attempt = *attempt;
+    delivery->error = memory_copy_string(error);
+    delivery_drop_payload(&worker->deliveries, delivery);
+    delivery_set_state(&worker->deliveries, delivery, DELIVERY_UNDECIDED);
+    endpoint_ask_again(&worker->endpoints, delivery->endpoint, worker->now_us);
+}
+
+/* Decides what was put off and has newer settings by now. */
+static void decide_undecided(struct worker *worker)
+{
+    struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_UNDECIDED]);
+
+    while (delivery != NULL) {
+        struct delivery *next = TAILQ_NEXT(delivery, in_state);
+        char *error = delivery->error;
+
+        if (is_condemned_early(worker, delivery)) {
+            /* Again, in case that the last load had no answer. */
+            endpoint_ask_again(&worker->endpoints, delivery->endpoint, worker->now_us);
+        } else {
+            delivery->error = NULL;
+            decide(delivery, &delivery->attempt);
+            finish(worker, delivery, &delivery->attempt, error);
+            free(error);
+        }
+        delivery = next;
+    }
 }
 
 static char *response_text(const struct http_response *response)
@@ -195,8 +255,15 @@ static void on_transfer_finished(void *request_owner, const struct http_response
     struct worker *worker = delivery->worker;
     struct attempt attempt = exchange_attempt(response);
 
+    delivery->finished_us = worker->now_us;
     delivery->response_body = response_text(response);
-    finish(worker, delivery, &attempt, response->error);
+    decide(delivery, &attempt);
+    if (!is_condemned_early(worker, delivery))
+        finish(worker, delivery, &attempt, response->error);
+    else if (attempt.result == ATTEMPT_UNSENDABLE)
+        put_back(worker, delivery);
+    else
+        put_off(worker, delivery, &attempt, response->error);
     note_health(worker, delivery, &attempt,
                 exchange_was_connected(response, delivery->endpoint->url));
 }
@@ -270,6 +337,39 @@ static bool check_sendable(const struct worker *worker, const struct delivery *d
     return true;
 }
 
+/* Fails it for good, but not by settings that are older than its row: those are loaded first. */
+static void refuse(struct worker *worker, struct delivery *delivery, const char *reason)
+{
+    const struct attempt attempt = {.result = ATTEMPT_UNSENDABLE, .retry_after_ms = -1};
+    struct endpoint *endpoint = delivery->endpoint;
+
+    if (!endpoint_may_condemn(endpoint, delivery)) {
+        endpoint_ask_again(&worker->endpoints, endpoint, worker->now_us);
+        return;
+    }
+    disabling_note_unsent(worker, endpoint);
+    scheduler_pass(&worker->endpoints.scheduler, &endpoint->scheduled, worker->now_us);
+    endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+    delivery->finished_us = worker->now_us;
+    decide(delivery, &attempt);
+    finish(worker, delivery, &attempt, reason);
+}
+
+/* It was too large to be fetched when it was read, and the configuration allows more by now. */
+static bool is_missing_payload(const struct worker *worker, const struct delivery *delivery)
+{
+    return delivery->payload == NULL && delivery->payload_bytes > 0 &&
+           delivery->payload_bytes <= worker->config->delivery.max_payload_bytes;
+}
+
+static void read_again(struct worker *worker, struct delivery *delivery)
+{
+    scheduler_pass(&worker->endpoints.scheduler, &delivery->endpoint->scheduled, worker->now_us);
+    endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+    finding_look_again(worker, delivery);
+    delivery_drop(&worker->deliveries, delivery);
+}
+
 /* Starts the delivery's request, or finishes one that can't be sent. */
 static void start(struct worker *worker, struct delivery *delivery)
 {
@@ -286,14 +386,13 @@ static void start(struct worker *worker, struct delivery *delivery)
 
     delivery->worker = worker;
     delivery->started_us = worker->now_us;
+    if (is_missing_payload(worker, delivery)) {
+        read_again(worker, delivery);
+        return;
+    }
     if (!check_sendable(worker, delivery, &error) ||
         !build_headers(worker, delivery, &request, &error)) {
-        struct attempt attempt = {.result = ATTEMPT_UNSENDABLE, .retry_after_ms = -1};
-
-        disabling_note_unsent(worker, endpoint);
-        scheduler_pass(scheduler, &endpoint->scheduled, worker->now_us);
-        endpoint_remove(&worker->endpoints, delivery, worker->now_us);
-        finish(worker, delivery, &attempt, error.message);
+        refuse(worker, delivery, error.message);
         return;
     }
     delivery->ticket = scheduler_start(scheduler, &endpoint->scheduled, worker->now_us);
@@ -316,6 +415,7 @@ static bool may_start(const struct worker *worker)
 
 bool sending_step(struct worker *worker)
 {
+    decide_undecided(worker);
     for (int budget = START_BUDGET; may_start(worker); budget--) {
         struct endpoint *endpoint = endpoint_next_ready(&worker->endpoints, worker->now_us);
         struct delivery *delivery;

@@ -6,6 +6,8 @@ import psycopg2
 import pytest
 
 from harness.behaviours import answer, hang
+from harness.signing import new_secret
+from harness.statements import Statements
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -223,3 +225,62 @@ def test_maximum_below_the_initial_delay(service, migrated_database, receiver):
     delivery = migrated_database.insert_delivery(server.url("/hook"))
     row = migrated_database.wait_for_row(delivery, attempts=1)
     assert 599 <= (row["next_retry_at"] - row["last_attempt_at"]).total_seconds() <= 660
+
+
+def row_with(**columns):
+    """A row of the endpoint, and what mends it."""
+    names = ", ".join(f"{name} = DEFAULT" for name in columns)
+    return (lambda database, url: database.insert_endpoint(url, **columns),
+            lambda database, url: database.execute(f"UPDATE webhook_endpoints SET {names}"))
+
+
+MENDED = {  # what fails a delivery for good, and what takes that away
+    "disabled": row_with(disabled_at="now", disabled_reason="unpaid"),
+    "a header that is not valid": row_with(headers='{"X-Bad": "a\\nb"}'),
+    "headers that are too many": row_with(
+        headers=json.dumps({f"X-{number}": "x" for number in range(65)})),
+    "a client certificate that is not there": row_with(client_certificate="missing"),
+    "no attempt but the first": row_with(retry_max_attempts=1),
+    "an address that is forbidden": (
+        lambda database, url: None,
+        lambda database, url: database.insert_endpoint(url, allow=["127.0.0.0/8"])),
+    "no secret": (
+        lambda database, url: database.execute("DELETE FROM webhook_secrets"),
+        lambda database, url: database.insert_secret(new_secret())),
+    "a secret that is none": (
+        lambda database, url: database.execute("UPDATE webhook_secrets SET secret = 'whsec_x'"),
+        lambda database, url: database.execute("UPDATE webhook_secrets SET secret = %s",
+                                               new_secret())),
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_was_mended_before_a_replay_condemns_nothing(service, migrated_database, receiver,
+                                                          name):
+    """Replayed at once, by a worker that has loaded the settings of before a moment ago."""
+    spoil, mend = MENDED[name]
+    closed = name == "an address that is forbidden"
+    server = receiver()
+    url = server.on("/hook", *[answer(500)] * (40 if "attempt" in name else 0), answer(200))
+    migrated_database.insert_secret(new_secret())
+    spoil(migrated_database, url)
+    service(migrated_database, {"retry": {"initial_delay": "10ms"},
+                                "endpoint": {"breaker_failures": 0},
+                                **({"network": {"allow": []}} if closed else {})}, secret=None)
+    migrated_database.insert_deliveries([url] * 20)
+    assert migrated_database.wait_for_no_pending() == {"failed": 20}
+    mend(migrated_database, url)
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'pending', attempts = 0,"
+                              " next_retry_at = now()")
+    assert migrated_database.wait_for_no_pending() == {"delivered": 20}
+
+
+def test_a_disabled_endpoint_is_not_loaded_for_each_row(service, migrated_database, receiver):
+    """Rows that are read together wait for one load together."""
+    url = receiver().url("/off")
+    migrated_database.insert_endpoint(url, disabled_at="now", disabled_reason="unpaid")
+    statements = Statements(migrated_database)
+    migrated_database.insert_deliveries([url] * 20000)
+    service(migrated_database)
+    assert migrated_database.wait_for_no_pending() == {"failed": 20000}
+    assert 1 <= len(statements.names(r"execute [^:]*: SELECT c\.number")) <= 400

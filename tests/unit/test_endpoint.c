@@ -393,6 +393,93 @@ static void test_held_one_is_freed(void **state)
     assert_null(TAILQ_FIRST(&fixture.endpoints.held));
 }
 
+static bool may_condemn_first(const struct endpoint *endpoint)
+{
+    return endpoint_may_condemn(endpoint, TAILQ_FIRST(&endpoint->waiting));
+}
+
+/* Nothing fails by settings that were not asked for after its row was read. */
+static void test_what_condemns_is_younger_than_the_row(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+
+    (void)state;
+    begin(&fixture);
+    endpoint = push(&fixture, URL, 0);
+    assert_false(may_condemn_first(endpoint));
+    load_all(&fixture, 0);
+    assert_true(may_condemn_first(endpoint));
+    send_all(&fixture, 0);
+
+    push(&fixture, URL, 0);
+    assert_false(may_condemn_first(endpoint));
+    endpoint_ask_again(&fixture.endpoints, endpoint, 0);
+    assert_int_equal(send_all(&fixture, 0), 0);
+    /* Whoever comes while they are being loaded is of the next load. */
+    assert_ptr_equal(endpoint_begin_load(&fixture.endpoints), endpoint);
+    push(&fixture, URL, 0);
+    endpoint_end_load(&fixture.endpoints, endpoint, true, 0);
+    assert_true(may_condemn_first(endpoint));
+    endpoint_remove(&fixture.endpoints, TAILQ_FIRST(&endpoint->waiting), 0);
+    assert_false(may_condemn_first(endpoint));
+    /* One load is enough for all that wait, and a load without an answer is none. */
+    push(&fixture, URL, 0);
+    endpoint_ask_again(&fixture.endpoints, endpoint, 0);
+    assert_ptr_equal(endpoint_begin_load(&fixture.endpoints), endpoint);
+    endpoint_end_load(&fixture.endpoints, endpoint, false, 0);
+    assert_false(may_condemn_first(endpoint));
+    assert_int_equal(load_all(&fixture, 0), 1);
+    assert_true(endpoint_may_condemn(endpoint, TAILQ_LAST(&endpoint->waiting, delivery_list)));
+    end(&fixture);
+}
+
+/* A 410 is as good as settings that were loaded then; until it is written nothing is newer. */
+static void test_being_disabled_is_known_without_a_load(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+
+    (void)state;
+    begin(&fixture);
+    push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    send_all(&fixture, 0);
+    endpoint = push(&fixture, URL, 0);
+    endpoint_set_disabled(&fixture.endpoints, endpoint, "gone", 0);
+    assert_true(may_condemn_first(endpoint));
+    assert_true(endpoint->settings.is_disabled);
+    endpoint_remove(&fixture.endpoints, TAILQ_FIRST(&endpoint->waiting), 0);
+    push(&fixture, URL, 0);
+    assert_false(may_condemn_first(endpoint));
+    endpoint->gone = 1;
+    assert_true(may_condemn_first(endpoint));
+    end(&fixture);
+}
+
+/* Put back by the engine's refusal, it is the first again, and needs newer settings. */
+static void test_put_back_it_is_the_first(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+    struct delivery *first;
+
+    (void)state;
+    begin(&fixture);
+    endpoint = push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    push(&fixture, URL, 0);
+    first = TAILQ_FIRST(&endpoint->waiting);
+    endpoint_remove(&fixture.endpoints, first, 0);
+    endpoint_push_back(&fixture.endpoints, first, 0);
+    endpoint_ask_again(&fixture.endpoints, endpoint, 0);
+    assert_ptr_equal(TAILQ_FIRST(&endpoint->waiting), first);
+    assert_null(endpoint_next_ready(&fixture.endpoints, 0));
+    assert_int_equal(load_all(&fixture, 0), 1);
+    assert_int_equal(send_all(&fixture, 0), 2);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +495,9 @@ int main(void)
         cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),
         cmocka_unit_test(test_held_until_its_settings_are_good),
         cmocka_unit_test(test_held_one_is_freed),
+        cmocka_unit_test(test_what_condemns_is_younger_than_the_row),
+        cmocka_unit_test(test_being_disabled_is_known_without_a_load),
+        cmocka_unit_test(test_put_back_it_is_the_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
