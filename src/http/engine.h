@@ -38,7 +38,7 @@
 
 #define HTTP_SNIPPET_BYTES    1024 /* of the response's body are kept */
 #define HTTP_ERROR_SIZE       512
-#define HTTP_RETRY_AFTER_SIZE 64
+#define HTTP_RETRY_AFTER_SIZE 128
 
 struct event_base;
 struct http_engine;
@@ -85,7 +85,7 @@ struct http_response {
     enum attempt_result result;
     int status;                              /* with ATTEMPT_ANSWERED: 200 … 599 */
     char error[HTTP_ERROR_SIZE];             /* why there is no answer; "" with one */
-    char retry_after[HTTP_RETRY_AFTER_SIZE]; /* the header as received; "" without one */
+    char retry_after[HTTP_RETRY_AFTER_SIZE]; /* as received, several joined by ", "; "" */
     struct buffer snippet;                   /* the first bytes of the body, as received */
     bool is_truncated;                       /* there was, or should have been, more of a body */
     bool is_reused;                          /* sent on a kept connection */

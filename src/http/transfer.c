@@ -90,17 +90,17 @@ static void end_response(struct transfer *transfer, enum attempt_result result)
 static bool is_from_proxy(const struct transfer *transfer)
 {
     return transfer->target->is_through_proxy &&
-           (transfer->reader.status == 407 || transfer->reader.has_squid_error);
+           (transfer->reader.head.status == 407 || transfer->reader.head.has_squid_error);
 }
 
 void transfer_set_answer(struct transfer *transfer, bool is_truncated)
 {
     struct http_response *response = &transfer->response;
 
-    response->status = transfer->reader.status;
+    response->status = transfer->reader.head.status;
     response->is_truncated = is_truncated;
-    _Static_assert(sizeof(response->retry_after) == sizeof(transfer->reader.retry_after), "");
-    memcpy(response->retry_after, transfer->reader.retry_after, sizeof(response->retry_after));
+    _Static_assert(sizeof(response->retry_after) == sizeof(transfer->reader.head.retry_after), "");
+    memcpy(response->retry_after, transfer->reader.head.retry_after, sizeof(response->retry_after));
     if (is_from_proxy(transfer) && response->status == 407)
         transfer_set_failure(transfer, ATTEMPT_CONNECT,
                              "the proxy asks for credentials (407); see network.proxy");

@@ -33,8 +33,10 @@ NO_ANSWER = {  # pending with an error and without a status
     "interim and no more": raw(b"HTTP/1.1 100 Continue\r\n\r\n"),
     "switching protocols": raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                                b"Connection: Upgrade\r\n\r\n\x81\x02hi"),
-    "headers of nothing but NUL": raw(b"HTTP/1.1 200 OK\r\n" + b"\0" * 100 + b"\r\n\r\n"),
+    "two lengths and no end": cut(head(200, [("Content-Length", 2)] * 2)[:-2] + b"ok"),
 }
+
+TWICE = [("Content-Length", 2)] * 2
 
 DELIVERED = {  # the status line and the headers decide, whatever the body does
     "slow": slow(0.2),
@@ -61,6 +63,20 @@ DELIVERED = {  # the status line and the headers decide, whatever the body does
     "connection close": answer(200, close=True),
     "early answer": early(answer(200)),
     "odd bytes in headers": raw(head(200, [("X-Odd", "caf\xe9 \x01\x7f"), ("Content-Length", 0)])),
+    "headers of nothing but NUL": raw(b"HTTP/1.1 200 OK\r\n" + b"\0" * 100 + b"\r\n\r\n"),
+    "the same length twice": raw(head(200, TWICE) + b"ok", close=False),
+    "two lengths": raw(head(200, [("Content-Length", 2), ("Content-Length", 3)]) + b"ok",
+                       close=False),
+    "length and chunks": raw(head(200, [("Content-Length", 2), ("Transfer-Encoding", "chunked")]) +
+                             b"2\r\nok\r\n0\r\n\r\n", close=False),
+    "no length but words": raw(head(200, [("Content-Length", "two")]), close=False),
+    "a warning of PHP": raw(b"HTTP/1.1 200 OK\r\n<br />\n<b>Warning</b>: it\r\n\r\nok",
+                            close=False),
+    "a blank before the colon": raw(head(200, [("Content-Length ", 2)]) + b"ok", close=False),
+    "a doubtful interim answer": raw(b"HTTP/1.1 103 Hints\r\nno header\r\n\r\n" +
+                                     head(200, [("Content-Length", 0)])),
+    "another version": raw(b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", close=False),
+    "blank lines in front": raw(b"\r\n\r\n" + head(200, [("Content-Length", 0)])),
     "no space in headers": answer(200, [("X-Filler", "y" * 8000)]),
 }
 
@@ -120,10 +136,14 @@ def test_body_that_drips(service, migrated_database, receiver, status, state):
     (cut(head(404, [("Content-Length", 99)]) + b"x"), "failed"),
     (endless_body(status=503), "pending"),
     (interim(100, then=answer(422)), "failed"), (early(answer(413)), "failed"),
+    (raw(head(404, TWICE) + b"no", close=False), "failed"),
+    (raw(head(410, TWICE) + b"no", close=False), "failed"),
+    (raw(head(503, TWICE) + b"no", close=False), "pending"),
     (answer(417), "failed"), (redirect("file:///etc/passwd"), "failed"),
     (raw(b"HTTP/1.1 302 Found\r\nLocation: \r\nContent-Length: 0\r\n\r\n"), "failed"),
 ], ids=["404 100 MB", "404 gzip bomb", "404 cut", "503 endless", "422 after 100",
-        "413 early", "417", "302 to a file", "302 to nowhere"])
+        "413 early", "404 with two lengths", "410 with two lengths", "503 with two lengths",
+        "417", "302 to a file", "302 to nowhere"])
 def test_status_decides_whatever_the_body_does(service, migrated_database, receiver, behaviour,
                                                status):
     server = receiver()

@@ -5,7 +5,12 @@
  * an answer must mean the same; nothing is counted or kept beyond the limits; and what is left of
  * the input after an answer is never touched. Each piece lies in memory of its own, so that
  * AddressSanitizer sees every byte too many.
+ *
+ * A second, plain reading of the whole input says whether there is an answer, and of which status:
+ * wherever a status line is clear and an empty line comes behind it, whatever stands between them.
  */
+#include <regex.h>
+
 #include "fuzz.h"
 #include "http/answer_reader.h"
 
@@ -23,10 +28,12 @@ static void check_limits(const struct answer_reader *reader)
     demand(reader->body_bytes <= reader->max_bytes, "the body is over the limit");
     demand(reader->other_bytes <= reader->max_bytes + 1, "what is no body is over the limit");
     demand(reader->snippet->length <= SNIPPET_BYTES, "the snippet is over the limit");
-    demand(!reader->has_head || (reader->status >= 200 && reader->status <= 599), "no status");
+    demand(!reader->has_head || (reader->head.status >= 200 && reader->head.status <= 599),
+           "no status");
     demand(reader->progress != ANSWER_COMPLETE || reader->has_head, "complete without a head");
     demand(reader->progress == ANSWER_COMPLETE || !reader->is_reusable, "reusable too early");
-    demand(strlen(reader->retry_after) < sizeof(reader->retry_after), "Retry-After is not ended");
+    demand(strlen(reader->head.retry_after) < sizeof(reader->head.retry_after),
+           "Retry-After is not ended");
 }
 
 /* The pieces' lengths follow from seed: all in one with 0, else 1 to 16 bytes or a few hundred. */
@@ -73,6 +80,62 @@ static void read_all(struct reading *reading, const uint8_t *data, size_t size, 
     demand(reader->progress != ANSWER_UNFINISHED, "no end");
 }
 
+#define STATUS_LINE "^http/(1(\\.[0-9])?|[23](\\.0)?)[ \t]+([0-9][0-9][0-9])([ \t]|\r?$)"
+
+/* The status of a line of that length; 0 when it is no status line. What lies beyond the part that
+ * is kept of a line can't make it one. */
+static int status_of(const char *bytes, size_t length)
+{
+    char line[HEAD_LINE_SIZE + 1];
+    size_t kept = length < HEAD_LINE_SIZE - 1 ? length : HEAD_LINE_SIZE - 1;
+    regmatch_t parts[5];
+    regex_t form;
+    int status = 0;
+
+    for (size_t i = 0; i < kept; i++)
+        line[i] = bytes[i] != '\0' ? bytes[i] : 'x';
+    if (kept == HEAD_LINE_SIZE - 1)
+        line[kept++] = 'x';
+    line[kept] = '\0';
+    demand(regcomp(&form, STATUS_LINE, REG_EXTENDED | REG_ICASE) == 0, "the form is none");
+    if (regexec(&form, line, ARRAY_LENGTH(parts), parts, 0) == 0)
+        status = atoi(line + parts[4].rm_so);
+    regfree(&form);
+    return status;
+}
+
+/* The status of the answer that there is in the bytes; 0 without one. */
+static int find_status(const char *at, const char *end)
+{
+    int status = 0;
+    const char *newline;
+
+    for (; (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1) {
+        size_t length = (size_t)(newline - at);
+        bool is_empty = length == 0 || (length == 1 && at[0] == '\r');
+
+        if (is_empty && status >= 200)
+            return status;
+        if (is_empty)
+            status = 0;
+        else if (status == 0 && (status = status_of(at, length)) == 0)
+            return 0;
+        if (!is_empty && (status < 100 || status == 101 || status > 599))
+            return 0;
+    }
+    return 0;
+}
+
+static void check_status(const struct answer_reader *reader, const char *bytes, size_t size)
+{
+    int status = find_status(bytes, bytes + size);
+
+    if (strstr(reader->error, "larger") != NULL)
+        return;
+    demand(reader->has_head == (status != 0), "an answer was missed, or made up");
+    demand(!reader->has_head || reader->head.status == status, "the status is another one");
+}
+
 /* How much was used of something faulty depends on the pieces: nobody asks. */
 static void compare(const struct reading *a, const struct reading *b)
 {
@@ -84,13 +147,18 @@ static void compare(const struct reading *a, const struct reading *b)
     demand(strcmp(one->error, other->error) == 0, "the split decides what is wrong");
     if (!one->has_head)
         return;
-    demand(one->status == other->status, "the split decides the status");
+    demand(one->head.status == other->head.status, "the split decides the status");
     demand(one->is_reusable == other->is_reusable, "the split decides what is reusable");
-    demand(strcmp(one->retry_after, other->retry_after) == 0, "the split decides Retry-After");
+    demand(strcmp(one->head.retry_after, other->head.retry_after) == 0,
+           "the split decides Retry-After");
+    demand(memcmp(&one->head.keep_alive, &other->head.keep_alive, sizeof(one->head.keep_alive)) ==
+               0,
+           "the split decides Keep-Alive");
     demand(one->body_bytes == other->body_bytes, "the split decides the body");
-    demand(a->snippet.length == b->snippet.length &&
-               memcmp(buffer_string(&a->snippet), buffer_string(&b->snippet), a->snippet.length) ==
-                   0,
+    demand(one->is_refused == other->is_refused, "the split decides whether the head is good");
+    demand(one->is_refused || (a->snippet.length == b->snippet.length &&
+                               memcmp(buffer_string(&a->snippet), buffer_string(&b->snippet),
+                                      a->snippet.length) == 0),
            "the split decides the snippet");
     demand(one->progress != ANSWER_COMPLETE || (a->used == b->used && a->heads == b->heads),
            "the split decides where the answer ends");
@@ -108,6 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_all(&whole, data + 2, size - 2, limit, 0);
     read_all(&pieces, data + 2, size - 2, limit, data[1] + 1u);
     compare(&whole, &pieces);
+    check_status(&whole.reader, (const char *)data + 2, size - 2);
     buffer_free(&whole.snippet);
     buffer_free(&pieces.snippet);
     return 0;
