@@ -1,5 +1,6 @@
 #include "http/dialer.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,21 +11,51 @@
 
 #define SPARE_MAX 64
 
+static void forget_lost_socket(struct dial *dial)
+{
+    if (dial->is_socketless)
+        TAILQ_REMOVE(&dial->dialer->socketless, dial, entry);
+    dial->is_socketless = false;
+}
+
+static struct dial *dial_of(CURL *easy)
+{
+    char *private = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    return (struct dial *)(void *)private;
+}
+
+static void on_shard_lost(CURL *easy)
+{
+    struct dial *dial = dial_of(easy);
+
+    if (dial->guard == NULL || dial->is_socketless)
+        return; /* it has ended, or is noted */
+    if (TAILQ_EMPTY(&dial->dialer->socketless))
+        event_active(&dial->dialer->socketless_event, EV_TIMEOUT, 0);
+    dial->is_socketless = true;
+    TAILQ_INSERT_TAIL(&dial->dialer->socketless, dial, entry);
+}
+
 static void on_shard_ended(struct shard *shard, CURL *easy, CURLcode code)
 {
     struct dialer *dialer = shard->owner;
-    char *private = NULL;
-    struct dial *dial;
+    struct dial *dial = dial_of(easy);
 
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-    dial = (struct dial *)(void *)private;
+    forget_lost_socket(dial);
     handle_forget_request(dial);
     dialer->on_ended(dial->owner, code);
 }
 
+static const struct shard_callbacks callbacks = {
+    .on_lost = on_shard_lost,
+    .on_ended = on_shard_ended,
+};
+
 static struct shard *add_shard(struct dialer *dialer)
 {
-    struct shard *shard = shard_new(dialer->base, &dialer->watches, on_shard_ended, dialer);
+    struct shard *shard = shard_new(dialer->base, &dialer->watches, &callbacks, dialer);
 
     if (shard != NULL)
         TAILQ_INSERT_TAIL(&dialer->shards, shard, entry);
@@ -51,12 +82,30 @@ CURLSH *dialer_name_cache(const struct dialer *dialer, const char *url)
     return dialer->name_caches[hash % DIALER_NAME_CACHES];
 }
 
+/* No other call makes libcurl look at one handle that has neither a socket nor a timer: whose pause
+ * ends is looked at soon, also when nothing of it was paused. */
+static void on_socketless_event(evutil_socket_t fd, short events, void *argument)
+{
+    struct dialer *dialer = argument;
+    struct dial *dial;
+
+    (void)fd;
+    (void)events;
+    while ((dial = TAILQ_FIRST(&dialer->socketless)) != NULL) {
+        forget_lost_socket(dial);
+        curl_easy_pause(dial->easy, CURLPAUSE_SEND);
+        curl_easy_pause(dial->easy, CURLPAUSE_CONT);
+    }
+}
+
 void dialer_init(struct dialer *dialer, struct event_base *base, struct settings *settings,
                  dial_ended *on_ended)
 {
     *dialer = (struct dialer){.base = base, .settings = settings, .on_ended = on_ended};
     TAILQ_INIT(&dialer->shards);
     TAILQ_INIT(&dialer->spare);
+    TAILQ_INIT(&dialer->socketless);
+    event_assign(&dialer->socketless_event, base, -1, 0, on_socketless_event, dialer);
     watch_table_init(&dialer->watches, base, shard_on_ready);
     for (int i = 0; i < DIALER_NAME_CACHES; i++)
         dialer->name_caches[i] = new_name_cache();
@@ -76,6 +125,7 @@ void dialer_free(struct dialer *dialer)
         TAILQ_REMOVE(&dialer->shards, shard, entry);
         shard_free(shard);
     }
+    event_del(&dialer->socketless_event);
     watch_table_free(&dialer->watches);
     for (int i = 0; i < DIALER_NAME_CACHES; i++)
         curl_share_cleanup(dialer->name_caches[i]);
@@ -100,6 +150,7 @@ static void give_back(struct dial *dial)
 {
     struct dialer *dialer = dial->dialer;
 
+    forget_lost_socket(dial);
     dial->shard = NULL;
     dial->owner = NULL;
     handle_forget_request(dial);

@@ -9,6 +9,11 @@
  * whole cache of names for each connection that it begins or ends, so there are DIALER_NAME_CACHES,
  * and each host has its own of them.
  *
+ * When an address does not answer in its share of the time, or refuses, libcurl 7.88 takes up the
+ * next one without opening its socket: that waits until libcurl looks at the handle again, for
+ * which it sets no timer (curl's issue 11920). So a handle that loses a socket on its way is looked
+ * at once more, in the next turn of the loop.
+ *
  * A dial is a handle in use. Its end is told exactly once, from the event loop, unless dial_end()
  * comes first.
  */
@@ -16,6 +21,7 @@
 #define POSTRIDER_HTTP_DIALER_H
 
 #include <curl/curl.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -34,7 +40,7 @@ struct connection;
 struct dialer;
 
 struct dial {
-    TAILQ_ENTRY(dial) entry; /* in the dialer's spare ones */
+    TAILQ_ENTRY(dial) entry; /* in the dialer's spare ones, or those without a socket */
     struct dialer *dialer;
     CURL *easy;
     struct shard *shard;       /* NULL while spare */
@@ -42,6 +48,7 @@ struct dial {
     const struct guard *guard; /* borrowed while it is under way; NULL: nothing may be opened */
     const struct client_certificate *certificate; /* as the guard */
     int taken_fd;                                 /* not to be closed by libcurl; -1 = none */
+    bool is_socketless;                           /* in that list */
     struct guard_record guarded;
     char curl_error[CURL_ERROR_SIZE];
 };
@@ -60,6 +67,8 @@ struct dialer {
     struct shard_list shards; /* the first is for all that is without TLS */
     struct dial_list spare;
     size_t spare_count;
+    struct dial_list socketless; /* lost a socket on their way, and must be looked at once more */
+    struct event socketless_event;
 };
 
 /* What is to be reached; all of it borrowed for the call, but the guard and the transcript. */

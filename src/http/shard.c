@@ -20,7 +20,7 @@ static void tell_ended(struct shard *shard)
 
     while ((message = curl_multi_info_read(shard->multi, &left)) != NULL) {
         if (message->msg == CURLMSG_DONE)
-            shard->on_ended(shard, message->easy_handle, message->data.result);
+            shard->callbacks->on_ended(shard, message->easy_handle, message->data.result);
     }
 }
 
@@ -48,9 +48,10 @@ static int on_multi_socket(CURL *easy, curl_socket_t fd, int what, void *user, v
 {
     struct shard *shard = user;
 
-    (void)easy;
     (void)socket_user;
     watch_set(shard->watches, shard, fd, what);
+    if (what == CURL_POLL_REMOVE)
+        shard->callbacks->on_lost(easy);
     return 0;
 }
 
@@ -79,8 +80,8 @@ static void set_options(struct shard *shard)
     must(curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, (long)INT_MAX), "setopt");
 }
 
-struct shard *shard_new(struct event_base *base, struct watch_table *watches, shard_ended *on_ended,
-                        void *owner)
+struct shard *shard_new(struct event_base *base, struct watch_table *watches,
+                        const struct shard_callbacks *callbacks, void *owner)
 {
     CURLM *multi = curl_multi_init();
     struct shard *shard;
@@ -90,7 +91,7 @@ struct shard *shard_new(struct event_base *base, struct watch_table *watches, sh
     shard = memory_new(1, sizeof(*shard));
     shard->multi = multi;
     shard->watches = watches;
-    shard->on_ended = on_ended;
+    shard->callbacks = callbacks;
     shard->owner = owner;
     event_assign(&shard->timer, base, -1, 0, on_timer_event, shard);
     set_options(shard);

@@ -16,22 +16,26 @@
 
 struct shard;
 
-/* Called from inside the event loop, but not from inside libcurl. */
-typedef void shard_ended(struct shard *shard, CURL *easy, CURLcode code);
+struct shard_callbacks {
+    /* From inside libcurl: a socket of the handle is not waited for any more. */
+    void (*on_lost)(CURL *easy);
+    /* From inside the event loop, but not from inside libcurl. */
+    void (*on_ended)(struct shard *shard, CURL *easy, CURLcode code);
+};
 
 struct shard {
     TAILQ_ENTRY(shard) entry;
     CURLM *multi;
     struct watch_table *watches;
     struct event timer;
-    shard_ended *on_ended;
+    const struct shard_callbacks *callbacks; /* borrowed */
     void *owner;
     size_t handles; /* in multi */
 };
 
 /* NULL when libcurl can't make one: no file descriptors are left. */
-struct shard *shard_new(struct event_base *base, struct watch_table *watches, shard_ended *on_ended,
-                        void *owner);
+struct shard *shard_new(struct event_base *base, struct watch_table *watches,
+                        const struct shard_callbacks *callbacks, void *owner);
 
 /* The handles must have been removed. */
 void shard_free(struct shard *shard);

@@ -22,7 +22,7 @@ static atomic_int asked_family; /* AF_…, for loopback.test */
 
 static const struct {
     const char *name;
-    const char *addresses[3];
+    const char *addresses[4];
 } names[] = {
     {"private.test", {"10.0.0.1", "192.168.1.1"}},
     {"mixed.test", {"10.0.0.1", "127.0.0.1"}},
@@ -30,6 +30,13 @@ static const struct {
     {"hidden.test", {"::ffff:10.0.0.1"}},
     {"loopback.test", {"127.0.0.1"}},
     {"slow.test", {"127.0.0.1"}},
+    {"dropped.test", {"127.0.0.2", "127.0.0.1"}},
+    {"dropped-twice.test", {"127.0.0.2", "127.0.0.3", "127.0.0.1"}},
+    {"refused-dropped.test", {"127.0.0.9", "127.0.0.2", "127.0.0.1"}},
+    {"dropped-refused.test", {"127.0.0.2", "127.0.0.9", "127.0.0.1"}},
+    {"alive-dropped.test", {"127.0.0.1", "127.0.0.2", "127.0.0.3"}},
+    {"dropped6.test", {"::1", "127.0.0.2", "127.0.0.1"}},
+    {"all-dropped.test", {"127.0.0.2", "127.0.0.3"}},
     {"metadata.test", {"169.254.169.254"}},
 };
 
@@ -41,7 +48,7 @@ static int resolve_listed(resolve *real, const char *const *addresses, const cha
     int result = EAI_NONAME;
 
     *ret_list = NULL;
-    for (size_t i = 0; i < 3 && addresses[i] != NULL; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(names[0].addresses) && addresses[i] != NULL; i++) {
         struct addrinfo *one;
         struct addrinfo **end = ret_list;
 
@@ -355,6 +362,87 @@ static void test_https_only(void **state)
 }
 
 /* The resolver's thread can't be stopped, and must not be waited for. */
+#define FILLERS 4
+
+/* An address that answers no SYN: its queue of connections that nobody accepts is full. */
+struct dropping {
+    int fd;
+    int fillers[FILLERS];
+};
+
+static void connect_filler(int *filler, const struct sockaddr *address, socklen_t length)
+{
+    *filler = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (connect(*filler, address, length) != 0)
+        assert_int_equal(errno, EINPROGRESS);
+}
+
+static struct dropping drop_at(const char *ip, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct dropping dropping = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+
+    assert_int_equal(inet_pton(AF_INET, ip, &address.sin_addr), 1);
+    assert_int_equal(bind(dropping.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(dropping.fd, 0), 0);
+    for (int i = 0; i < FILLERS; i++)
+        connect_filler(&dropping.fillers[i], (struct sockaddr *)&address, sizeof(address));
+    return dropping;
+}
+
+static void stop_dropping(struct dropping *dropping)
+{
+    for (int i = 0; i < FILLERS; i++)
+        close(dropping->fillers[i]);
+    close(dropping->fd);
+}
+
+/* The proxy's addresses are tried in turn as well. */
+static void expect_way_through_proxy(int port)
+{
+    struct client *client = client_new();
+    struct result result;
+    char proxy[URL_SIZE];
+
+    snprintf(proxy, sizeof(proxy), "http://dropped-twice.test:%d", port);
+    client->options.proxy = proxy;
+    client->options.connect_timeout_ms = 2000;
+    result = post_to_format(client, "http://receiver.example/", port, LONG_MS);
+    if (result.result != ATTEMPT_ANSWERED)
+        fail_msg("the proxy: error \"%s\"\n%s", result.error, result.transcript);
+    free(result.transcript);
+}
+
+/* One address of several that does not answer leaves time for the others. */
+static void test_dropping_addresses(void **state)
+{
+    static const char *const urls[] = {
+        "http://dropped.test:%d/",         "http://dropped-twice.test:%d/",
+        "http://refused-dropped.test:%d/", "http://dropped-refused.test:%d/",
+        "http://alive-dropped.test:%d/",   "http://dropped6.test:%d/",
+    };
+    struct receiver *receiver = receiver_start(serve_ok);
+    struct dropping one = drop_at("127.0.0.2", receiver->port);
+    struct dropping other = drop_at("127.0.0.3", receiver->port);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(urls); i++) {
+        struct client *client = client_new();
+        struct result result;
+
+        client->options.connect_timeout_ms = 2000;
+        result = post_to_format(client, urls[i], receiver->port, LONG_MS);
+        if (result.result != ATTEMPT_ANSWERED)
+            fail_msg("%s: result %d, error \"%s\"\n%s", urls[i], (int)result.result, result.error,
+                     result.transcript);
+        free(result.transcript);
+    }
+    expect_way_through_proxy(receiver->port);
+    stop_dropping(&one);
+    stop_dropping(&other);
+    receiver_stop(receiver);
+}
+
 static void test_slow_name(void **state)
 {
     struct client *client = client_new();
@@ -942,6 +1030,7 @@ int main(void)
         cmocka_unit_test(test_no_connection),
         cmocka_unit_test(test_unsendable),
         cmocka_unit_test(test_https_only),
+        cmocka_unit_test(test_dropping_addresses),
         cmocka_unit_test(test_slow_name),
         cmocka_unit_test(test_permits_are_kept_apart_while_dialing),
         cmocka_unit_test(test_cancel_all),
