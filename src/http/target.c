@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "core/percent.h"
 #include "http/url.h"
 
 /* The URL can grow threefold by encoding; beside it stands only what is short. */
@@ -22,7 +23,6 @@ struct pieces {
     char *own_port;
     char *path;
     char *query; /* NULL = none */
-    char *whole; /* without a fragment and a default port */
 };
 
 void target_table_init(struct target_table *table, const struct settings *settings,
@@ -136,12 +136,10 @@ static bool read_pieces(const char *url, struct pieces *pieces)
         pieces->zone = get(parts, CURLUPART_ZONEID, 0);
         pieces->port = get(parts, CURLUPART_PORT, CURLU_DEFAULT_PORT);
         pieces->own_port = get(parts, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
-        pieces->path = get(parts, CURLUPART_PATH, CURLU_URLENCODE);
+        pieces->path = get(parts, CURLUPART_PATH, 0);
         pieces->query = get(parts, CURLUPART_QUERY, 0);
-        curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
-        pieces->whole = get(parts, CURLUPART_URL, CURLU_NO_DEFAULT_PORT);
         is_good = pieces->scheme != NULL && pieces->host != NULL && pieces->port != NULL &&
-                  pieces->path != NULL && pieces->whole != NULL;
+                  pieces->path != NULL;
     }
     curl_url_cleanup(parts);
     return is_good;
@@ -156,12 +154,32 @@ static void free_pieces(struct pieces *pieces)
     curl_free(pieces->own_port);
     curl_free(pieces->path);
     curl_free(pieces->query);
-    curl_free(pieces->whole);
 }
 
 static bool is_through_proxy(const struct target_table *table, const struct pieces *pieces)
 {
     return table->settings->is_http_proxy && strcmp(pieces->scheme, "http") == 0;
+}
+
+static void append_authority(struct buffer *head, const struct pieces *pieces)
+{
+    buffer_append_string(head, pieces->host);
+    if (pieces->own_port != NULL)
+        buffer_append_format(head, ":%s", pieces->own_port);
+}
+
+/* A proxy is told all of the URL but for the fragment, which nobody is. */
+static void append_target(struct buffer *head, const struct pieces *pieces, bool names_all)
+{
+    if (names_all) {
+        buffer_append_format(head, "%s://", pieces->scheme);
+        append_authority(head, pieces);
+    }
+    percent_append(head, pieces->path);
+    if (pieces->query == NULL)
+        return;
+    buffer_append_string(head, "?");
+    percent_append(head, pieces->query);
 }
 
 static char *make_head(const struct target_table *table, const struct pieces *pieces,
@@ -172,12 +190,9 @@ static char *make_head(const struct target_table *table, const struct pieces *pi
 
     buffer_init(&head, HEAD_MAX_BYTES);
     buffer_append_string(&head, "POST ");
-    buffer_append_string(&head, names_all ? pieces->whole : pieces->path);
-    if (!names_all && pieces->query != NULL)
-        buffer_append_format(&head, "?%s", pieces->query);
-    buffer_append_format(&head, " HTTP/1.1\r\nHost: %s", pieces->host);
-    if (pieces->own_port != NULL)
-        buffer_append_format(&head, ":%s", pieces->own_port);
+    append_target(&head, pieces, names_all);
+    buffer_append_string(&head, " HTTP/1.1\r\nHost: ");
+    append_authority(&head, pieces);
     buffer_append_string(&head, "\r\nAccept: */*\r\n");
     if (names_all && table->settings->proxy_authorization != NULL)
         buffer_append_format(&head, "Proxy-Authorization: %s\r\n",

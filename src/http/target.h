@@ -2,8 +2,9 @@
  * http/target.h: where requests go: a URL, checked and taken apart once.
  *
  * A table keeps what was found for the URLs used last, up to TARGETS_MAX_BYTES, so that a request
- * costs one look-up instead of parsing. libcurl's parser does the work, and the request line and
- * the Host header are what its own HTTP engine would send. A target that is in use is never
+ * costs one look-up instead of parsing. libcurl's parser does the work, and the Host header is what
+ * its own HTTP engine would send; the request line has %XX for what RFC 3986 allows in no path or
+ * query (core/percent.h). A target that is in use is never
  * dropped; a URL that can't be used is not remembered.
  *
  * A target is of one URL and one permit (core/permit.h): what one endpoint may reach, and the

@@ -97,13 +97,22 @@ def test_international_host_name_is_resolved_as_one(service, migrated_database):
     assert row["status"] == "pending" and "resolve" in row["last_error"].lower()
 
 
-def test_international_path_arrives_encoded_or_as_it_is(service, migrated_database, receiver):
+@pytest.mark.parametrize("written, sent", [
+    ("/käse?n=käse", "/k%C3%A4se?n=k%C3%A4se"),
+    ('/"<>{}^`|', "/%22%3C%3E%7B%7D%5E%60%7C"),
+    ("/hook?filter[a]=1&b={id}", "/hook?filter%5Ba%5D=1&b=%7Bid%7D"),
+    ("/100%?off=50%&x=%2F%c3%a4", "/100%25?off=50%25&x=%2F%c3%a4"),
+    ("/a?b=c/d?e#käse", "/a?b=c/d?e"), ("?ä", "/?%C3%A4"), ("/\N{CHEESE WEDGE}", "/%F0%9F%A7%80")])
+def test_request_target_is_what_rfc_3986_allows(service, migrated_database, receiver, written, sent):
+    """The row keeps what was written, which its endpoint's row is found by."""
     server = receiver()
+    url = server.url("") + written
+    migrated_database.insert_endpoint(url, headers='{"X-Found": "yes"}')
     service(migrated_database)
-    delivery = migrated_database.insert_delivery(server.url("/käse"))
+    delivery = migrated_database.insert_delivery(url)
     migrated_database.wait_for_status(delivery, "delivered")
-    target = server.requests[0].head.split(b" ")[1]
-    assert target in ("/käse".encode(), b"/k%C3%A4se", b"/k%c3%a4se")
+    assert server.requests[0].head.split(b" ")[1] == sent.encode()
+    assert server.requests[0].header("x-found") == "yes"
 
 
 def jsonb_string(length):

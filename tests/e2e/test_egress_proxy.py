@@ -52,6 +52,15 @@ def test_http_and_https(service, migrated_database, receiver, authority, proxy):
         assert request.values("proxy-authorization") == []
 
 
+def test_request_target_is_what_rfc_3986_allows(service, migrated_database, receiver, proxy):
+    used = proxy()
+    server = receiver()
+    service(migrated_database, through(used.url()))
+    row = migrated_database.row_after_attempt(server.url("/käse?a[]={b}#c", host=NAME))
+    assert row["status"] == "delivered", row
+    assert server.requests[0].target == "/k%C3%A4se?a%5B%5D=%7Bb%7D"
+
+
 def test_literals_are_checked_before_it_is_asked(service, migrated_database, receiver, proxy):
     used = proxy()
     server, other = receiver(), receiver()
