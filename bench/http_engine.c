@@ -152,6 +152,7 @@ static struct http_engine *new_engine(struct event_base *base, const struct choi
         .source_address = "",
         .ca_file = choices->ca_file,
         .connect_timeout_ms = 5000,
+        .connection_lifetime_ms = 120000,
         .max_response_bytes = (int64_t)64 * 1024,
         .max_connections = IDLE_CONNECTIONS,
         .max_tls_connections = IDLE_CONNECTIONS,

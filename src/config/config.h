@@ -74,6 +74,7 @@ struct config {
         bool https_only;
         char *proxy;          /* "" = none */
         char *source_address; /* "" = any */
+        int64_t connection_lifetime_ms;
         char *ca_file;        /* "" = the system's; ready to be opened */
         char *crl_file;       /* "" = none; as it is opened */
         struct revocation_lists revocations;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "http/context.h"
 #include "http/conversation.h"
 
@@ -42,6 +43,7 @@ struct connection *connection_new(struct http_engine *engine, struct pool_origin
     connection->origin = origin;
     connection->transfer = transfer;
     connection->stream.fd = -1;
+    connection->requests_left = INT64_MAX;
     origin->users++;
     return connection;
 }
@@ -61,7 +63,7 @@ bool connection_has_input(struct connection *connection)
 static void on_idle_input(struct connection *connection)
 {
     if (connection->stream.easy == NULL || connection_has_input(connection))
-        pool_drop(&connection->engine->pool, connection);
+        pool_drop_ended(&connection->engine->pool, connection);
 }
 
 static void on_readable_event(evutil_socket_t fd, short events, void *argument)
@@ -85,6 +87,13 @@ static void on_writable_event(evutil_socket_t fd, short events, void *argument)
     conversation_on_writable(connection->transfer);
 }
 
+static int64_t lifetime_us(const struct http_engine *engine)
+{
+    double longest_us = (double)engine->settings.options.connection_lifetime_ms * 1000;
+
+    return (int64_t)(longest_us * (1 - random01() / 4));
+}
+
 void connection_open(struct connection *connection, int64_t now_us)
 {
     struct event_base *base = connection->engine->base;
@@ -98,7 +107,7 @@ void connection_open(struct connection *connection, int64_t now_us)
         connection->stream = (struct stream){.fd = dial_take_socket(dial)};
         connection->dial = NULL;
     }
-    connection->opened_us = now_us;
+    connection->retire_us = now_us + lifetime_us(connection->engine);
     event_assign(&connection->readable, base, connection->stream.fd, EV_READ | EV_PERSIST,
                  on_readable_event, connection);
     event_assign(&connection->writable, base, connection->stream.fd, EV_WRITE | EV_PERSIST,

@@ -45,8 +45,10 @@ struct connection {
     struct stream stream;              /* fd is -1 while dialing */
     struct event readable;
     struct event writable;
-    int64_t opened_us;
+    int64_t retire_us; /* no request begins on it from then on */
     int64_t idle_since_us;
+    int64_t idle_max_us;   /* for how long it may be idle by what the receiver said */
+    int64_t requests_left; /* the same */
     char peer[GUARD_PEER_SIZE];
 };
 

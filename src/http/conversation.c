@@ -47,7 +47,8 @@ static void end_answered(struct transfer *transfer, bool has_more_input)
     } else {
         transfer->connection = NULL;
         connection->transfer = NULL;
-        pool_put(&transfer->engine->pool, connection, clock_monotonic_us());
+        pool_put(&transfer->engine->pool, connection, &transfer->reader.head.keep_alive,
+                 clock_monotonic_us());
     }
     transfer_set_answer(transfer, transfer->reader.progress != ANSWER_COMPLETE);
     end(transfer);
@@ -103,6 +104,7 @@ static void explain_end(struct transfer *transfer, const char *reason)
 static void on_end_of_input(struct transfer *transfer, const char *reason)
 {
     struct pool_origin *origin = transfer->connection->origin;
+    int64_t idle_us = transfer->started_us - transfer->connection->idle_since_us;
     char kept[HTTP_ERROR_SIZE]; /* the reason may be the connection's */
 
     if (reason != NULL)
@@ -115,7 +117,7 @@ static void on_end_of_input(struct transfer *transfer, const char *reason)
     }
     close_connection(transfer);
     if (transfer->response.is_reused && !transfer->has_input)
-        pool_distrust(origin, clock_monotonic_us());
+        pool_note_loss(origin, idle_us, clock_monotonic_us());
     if (should_resend(transfer)) {
         resend(transfer);
         return;

@@ -9,7 +9,7 @@
  * A request goes out twice in one attempt only when a kept connection ends under it before it was
  * written to its end and before a byte of an answer: then the receiver can't have had all of it.
  * Where it was written to its end, nobody can tell whether the receiver took it, and the attempt
- * has failed; the origin's connections are then not kept for a while (pool.h).
+ * has failed; what is learned of the origin says pool.h.
  *
  * Time: libcurl watches over both time-outs while it connects, the transfer's timer afterwards. The
  * timer is not stopped when an answer comes: it is left to fire, and set again for what is then on

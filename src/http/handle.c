@@ -6,6 +6,8 @@
 
 #include "http/transcript.h"
 
+#define NAME_LIFETIME_MAX_S 60L
+
 #define SET(easy, option, value) must(curl_easy_setopt((easy), (option), (value)), #option)
 
 static void must(CURLcode code, const char *option)
@@ -67,6 +69,14 @@ static void set_protocol(CURL *easy, const struct settings *settings)
     SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 }
 
+/* What is remembered of a name adds to the time after which a host that has moved is found. */
+static long name_lifetime_s(const struct settings *settings)
+{
+    int64_t seconds = settings->options.connection_lifetime_ms / 1000;
+
+    return seconds < NAME_LIFETIME_MAX_S ? (long)seconds : NAME_LIFETIME_MAX_S;
+}
+
 /*
  * Without CURLOPT_PROXY and CURLOPT_NOPROXY, libcurl asks the environment, and a proxy that it
  * finds there would bypass the address check. QUICK_EXIT: or a transfer that ends while its name
@@ -83,6 +93,7 @@ static void set_network(CURL *easy, const struct settings *settings)
     SET(easy, CURLOPT_TCP_NODELAY, 1L);
     SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     SET(easy, CURLOPT_IPRESOLVE, settings->ip_resolve);
+    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, name_lifetime_s(settings));
     if (settings->interface[0] != '\0')
         SET(easy, CURLOPT_INTERFACE, settings->interface);
 }

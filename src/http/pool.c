@@ -8,6 +8,10 @@
 #include "base/memory.h"
 #include "http/connection.h"
 
+#define MARGIN_US   ((int64_t)POOL_MARGIN_MS * 1000)
+#define REPEATED_US INT64_C(120000000) /* a loss so soon after the one before is of the same kind \
+                                        */
+
 static int64_t expires_us(const struct connection *connection)
 {
     return connection->idle_since_us + (int64_t)POOL_IDLE_MS * 1000;
@@ -52,8 +56,10 @@ static void on_pool_timer(evutil_socket_t fd, short events, void *argument)
 
     (void)fd;
     (void)events;
-    while ((oldest = oldest_of(pool)) != NULL && expires_us(oldest) <= now_us)
+    while ((oldest = oldest_of(pool)) != NULL && expires_us(oldest) <= now_us) {
+        oldest->origin->idle_max_us = 0; /* it keeps them for longer than we do */
         pool_drop(pool, oldest);
+    }
     set_timer(pool, now_us);
 }
 
@@ -121,29 +127,78 @@ void pool_drop(struct pool *pool, struct connection *connection)
     connection_close(connection);
 }
 
+static void learn_end(struct pool_origin *origin, int64_t idle_us)
+{
+    if (idle_us >= 2 * MARGIN_US)
+        origin->idle_max_us = idle_us - MARGIN_US;
+}
+
+void pool_drop_ended(struct pool *pool, struct connection *connection)
+{
+    learn_end(connection->origin, clock_monotonic_us() - connection->idle_since_us);
+    pool_drop(pool, connection);
+}
+
+/* Whether the one that was used last may be used, of which all others have been idle for longer. */
+static bool is_trusted(struct pool_origin *origin, const struct connection *latest, int64_t now_us)
+{
+    int64_t idle_us = now_us - latest->idle_since_us;
+
+    if (idle_us < origin->proof_us)
+        return false;
+    origin->proof_us = 0;
+    return idle_us < latest->idle_max_us &&
+           (origin->idle_max_us == 0 || idle_us < origin->idle_max_us);
+}
+
+/* Those that nobody may use any more stay where they are: when they end, that is learned. */
 struct connection *pool_take(struct pool *pool, struct pool_origin *origin)
 {
+    int64_t now_us = TAILQ_EMPTY(&origin->idle) ? 0 : clock_monotonic_us();
     struct connection *connection;
 
     while ((connection = TAILQ_FIRST(&origin->idle)) != NULL) {
-        unlink_idle(pool, connection);
+        if (now_us >= connection->retire_us) {
+            pool_drop(pool, connection);
+            continue;
+        }
+        if (!is_trusted(origin, connection, now_us))
+            return NULL;
         if (!connection_has_input(connection)) {
+            unlink_idle(pool, connection);
             connection_set_state(connection, CONNECTION_BUSY);
             return connection;
         }
-        connection_close(connection);
+        pool_drop_ended(pool, connection);
     }
     return NULL;
 }
 
-void pool_put(struct pool *pool, struct connection *connection, int64_t now_us)
+static bool may_be_kept(const struct pool *pool, struct connection *connection,
+                        const struct keep_alive *said, int64_t now_us)
+{
+    const struct pool_origin *origin = connection->origin;
+    bool is_witness = TAILQ_EMPTY(&origin->idle);
+
+    connection->idle_max_us = (int64_t)POOL_IDLE_MS * 1000;
+    if (said->timeout_s != KEEP_ALIVE_UNSAID && said->timeout_s * 1000 < POOL_IDLE_MS)
+        connection->idle_max_us = said->timeout_s * 1000000 - MARGIN_US;
+    connection->requests_left--;
+    if (said->max_requests != KEEP_ALIVE_UNSAID && said->max_requests < connection->requests_left)
+        connection->requests_left = said->max_requests;
+    return (origin->is_tls ? pool->tls : pool->plain).max_idle > 0 &&
+           now_us < connection->retire_us && connection->idle_max_us > 0 &&
+           connection->requests_left > 0 && (origin->proof_us == 0 || is_witness);
+}
+
+void pool_put(struct pool *pool, struct connection *connection, const struct keep_alive *said,
+              int64_t now_us)
 {
     struct pool_origin *origin = connection->origin;
     struct pool_shelf *shelf = shelf_of(pool, origin);
     bool was_empty = pool->plain.idle + pool->tls.idle == 0;
 
-    if (shelf->max_idle == 0 || now_us < origin->distrusted_until_us ||
-        now_us - connection->opened_us > (int64_t)POOL_LIFETIME_MS * 1000) {
+    if (!may_be_kept(pool, connection, said, now_us)) {
         connection_close(connection);
         return;
     }
@@ -157,7 +212,18 @@ void pool_put(struct pool *pool, struct connection *connection, int64_t now_us)
         set_timer(pool, now_us);
 }
 
-void pool_distrust(struct pool_origin *origin, int64_t now_us)
+void pool_note_loss(struct pool_origin *origin, int64_t idle_us, int64_t now_us)
 {
-    origin->distrusted_until_us = now_us + (int64_t)POOL_DISTRUST_MS * 1000;
+    bool is_repeated = origin->lost_us > 0 && now_us - origin->lost_us < REPEATED_US;
+    int64_t proof_us = is_repeated ? origin->last_proof_us * 4 : (int64_t)POOL_PROOF_MS * 1000;
+
+    if (idle_us >= 2 * MARGIN_US) {
+        learn_end(origin, idle_us);
+        return;
+    }
+    if (proof_us > (int64_t)POOL_PROOF_MAX_MS * 1000)
+        proof_us = (int64_t)POOL_PROOF_MAX_MS * 1000;
+    origin->proof_us = proof_us;
+    origin->last_proof_us = proof_us;
+    origin->lost_us = now_us;
 }

@@ -4,14 +4,24 @@
  * A pool_origin is what a connection is good for (worker/origin.h has what may be sent): scheme,
  * host and port (and a zone) with the permit under which it was made, or the proxy. It lives while
  * a target or a connection holds it. The connection used last is used first, so that a surplus
- * grows old and is closed: after POOL_IDLE_MS without use, POOL_LIFETIME_MS after it was opened
- * (its name may point elsewhere by then), or when more than the limit are idle, the oldest of all
- * origins first. Plain ones cost little but a file descriptor; those with TLS hold buffers and
- * certificates, and have a limit of their own.
+ * grows old and is closed: after POOL_IDLE_MS without use, or when more than the limit are idle,
+ * the oldest of all origins first. Plain ones cost little but a file descriptor; those with TLS
+ * hold buffers and certificates, and have a limit of their own. None is used after its lifetime
+ * (network.connection_lifetime, up to a quarter less, so that those made together don't all end
+ * together): its name may point elsewhere by then.
  *
- * An origin whose kept connection ended under a request is not trusted to keep them for
- * POOL_DISTRUST_MS: some servers close after every answer without saying so, and a request that
- * went out whole is never sent again (conversation.h).
+ * A request that went out whole is never sent again (conversation.h), so that the race between a
+ * request and a receiver that closes an idle connection is one to keep out of:
+ *
+ * - What the receiver says of itself is obeyed (core/keep_alive.h): no connection is used in the
+ * last second before the end that it has told, nor for more requests. Of a number that it repeats,
+ * both readings are kept to: so many in all, and so many still to come.
+ * - What is seen of it is learned: when it has ended a connection after two seconds or more without
+ *   use, no connection is used in the last second before that, until it is seen to keep one longer.
+ * - When it ends one under a request earlier than that, it may be one that closes after every
+ * answer without saying so, or may just have been restarted. Then one connection is kept as a
+ * witness, and none is used until it has stayed open for POOL_PROOF_MS; four times as long with
+ * every further loss that comes soon after, up to POOL_PROOF_MAX_MS.
  */
 #ifndef POSTRIDER_HTTP_POOL_H
 #define POSTRIDER_HTTP_POOL_H
@@ -23,9 +33,12 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
-#define POOL_IDLE_MS     60000
-#define POOL_LIFETIME_MS 600000
-#define POOL_DISTRUST_MS 60000
+#include "core/keep_alive.h"
+
+#define POOL_IDLE_MS      60000
+#define POOL_MARGIN_MS    1000
+#define POOL_PROOF_MS     1000
+#define POOL_PROOF_MAX_MS 30000
 
 struct connection;
 
@@ -37,7 +50,10 @@ struct pool_origin {
     size_t users;
     bool is_tls;                 /* bytes go through libcurl, not straight to the socket */
     struct connection_list idle; /* used last first */
-    int64_t distrusted_until_us;
+    int64_t idle_max_us;         /* no connection is used after so long without use; 0 = any is */
+    int64_t proof_us;      /* for how long one must stay open before any is used; 0 = trusted */
+    int64_t last_proof_us; /* what proof_us was after the last loss, … */
+    int64_t lost_us;       /* … and when that was; 0 = never */
 };
 
 /* The idle connections of one kind. */
@@ -67,12 +83,17 @@ void pool_release_origin(struct pool *pool, struct pool_origin *origin);
 /* Takes a connection out that seems to be good; NULL when there is none. */
 struct connection *pool_take(struct pool *pool, struct pool_origin *origin);
 
-/* Keeps connection, which has just carried an answer, or closes it. */
-void pool_put(struct pool *pool, struct connection *connection, int64_t now_us);
+/* Keeps connection, which has just carried an answer that said so of itself, or closes it. */
+void pool_put(struct pool *pool, struct connection *connection, const struct keep_alive *said,
+              int64_t now_us);
 
 /* Closes a connection that is idle. */
 void pool_drop(struct pool *pool, struct connection *connection);
 
-void pool_distrust(struct pool_origin *origin, int64_t now_us);
+/* The same, for the receiver has ended it. */
+void pool_drop_ended(struct pool *pool, struct connection *connection);
+
+/* The receiver has ended a connection under a request, before which it was idle for so long. */
+void pool_note_loss(struct pool_origin *origin, int64_t idle_us, int64_t now_us);
 
 #endif

@@ -17,6 +17,7 @@ struct http_options exchange_options(const struct config *config)
         .revocations = &config->network.revocations,
         .client_certificates = config->network.client_certificates,
         .certificates = &config->network.certificates,
+        .connection_lifetime_ms = config->network.connection_lifetime_ms,
         .connect_timeout_ms = config->delivery.connect_timeout_ms,
         .max_response_bytes = config->delivery.max_response_bytes,
     };

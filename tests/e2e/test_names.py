@@ -81,6 +81,29 @@ def test_rebinding(worker, migrated_database, network, pair):
     assert inside.connections == 0
 
 
+def test_name_that_moves_under_a_busy_connection(worker, migrated_database, network, receiver):
+    """A connection that is never idle ends too, and what was remembered of the name with it."""
+    before = receiver(host=PUBLIC, network=network.descriptor)
+    after = receiver(host=PUBLIC_TOO, network=network.descriptor, port=before.port)
+    network.resolve(NAME, PUBLIC)
+    started = worker(connection_lifetime="1h")
+    url = before.url("/hook", host=NAME)
+    assert attempt(migrated_database, url)["status"] == "delivered"
+    network.resolve(NAME, PUBLIC_TOO)
+    for _ in range(3):
+        assert attempt(migrated_database, url)["status"] == "delivered"
+    assert len(before.requests) == 4 and before.connections == 1
+    started.configure({"network": {"connection_lifetime": "1s"}})
+    network.resolve(NAME, PUBLIC)
+    started.reload()
+    started.wait_for_log("configuration reloaded")
+    assert attempt(migrated_database, url)["status"] == "delivered"
+    assert before.connections == 2 and len(before.requests) == 5
+    network.resolve(NAME, PUBLIC_TOO)
+    wait_for(lambda: attempt(migrated_database, url) and after.requests,
+             "a request at the new address")
+
+
 @pytest.mark.parametrize("addresses", [("127.0.0.1", PUBLIC), (PUBLIC, "127.0.0.1"),
                                        ("10.0.0.1", "127.0.0.1", "169.254.169.254", PUBLIC)],
                          ids=["private first", "public first", "one of four"])

@@ -276,6 +276,7 @@ static inline struct client *client_new(void)
         .ca_file = "",
         .client_certificates = "",
         .connect_timeout_ms = 20000,
+        .connection_lifetime_ms = 120000,
         .max_response_bytes = 64 * 1024,
         .max_connections = 64,
         .max_tls_connections = 64,

@@ -435,9 +435,10 @@ static void test_show_json(void **state)
                          "5s", "5m", "retry_statuses", 408, 425, 429);
     assert_true(json_equal(json_object_get(json_object_get(json, "config"), "retry"), expected));
     json_decref(expected);
-    expected = json_pack("{s:[s], s:b, s:s, s:s, s:s, s:s, s:s}", "allow", "10.0.0.0/8",
-                         "https_only", 0, "proxy", "http://u:***@p", "source_address", "",
-                         "ca_file", "", "crl_file", "", "client_certificates", "");
+    expected =
+        json_pack("{s:[s], s:b, s:s, s:s, s:s, s:s, s:s, s:s}", "allow", "10.0.0.0/8", "https_only",
+                  0, "proxy", "http://u:***@p", "source_address", "", "connection_lifetime", "2m",
+                  "ca_file", "", "crl_file", "", "client_certificates", "");
     assert_true(json_equal(json_object_get(json_object_get(json, "config"), "network"), expected));
     json_decref(expected);
     json_decref(json);
