@@ -81,20 +81,36 @@ static void resend(struct transfer *transfer)
     dial(transfer);
 }
 
+static bool has_proxy(const struct transfer *transfer)
+{
+    return transfer->engine->settings.guard.has_proxy;
+}
+
+/* Behind a proxy nobody knows which of the two has ended it, but where the proxy answers. */
+static const char *name_connection(const struct transfer *transfer)
+{
+    bool is_kept = transfer->response.is_reused && !transfer->has_input;
+
+    if (transfer->target->is_through_proxy)
+        return is_kept ? "the kept connection to the proxy" : "the connection to the proxy";
+    if (has_proxy(transfer))
+        return is_kept ? "the kept connection through the proxy"
+                       : "the connection through the proxy";
+    return is_kept ? "the kept connection" : "the connection";
+}
+
 /* reason is NULL when the peer has closed the connection in good order. */
 static void explain_end(struct transfer *transfer, const char *reason)
 {
-    const char *which = transfer->response.is_reused && !transfer->has_input ? "the kept connection"
-                                                                             : "the connection";
+    const char *which = name_connection(transfer);
     const char *when =
         transfer->has_input ? "before the answer's headers were complete" : "without an answer";
-
     const char *meaning = reason != NULL ? verdict_tls_meaning(reason) : NULL;
 
     if (meaning != NULL)
         transfer_set_failure(transfer, ATTEMPT_BROKEN, "%s ended %s: %s (%s)", which, when, reason,
                              meaning);
-    else if (reason != NULL)
+    else if (reason != NULL && !verdict_is_end(reason))
         transfer_set_failure(transfer, ATTEMPT_BROKEN, "%s ended %s: %s", which, when, reason);
     else
         transfer_set_failure(transfer, ATTEMPT_BROKEN, "%s was closed %s", which, when);
@@ -332,7 +348,9 @@ static void fail_to_dial(struct transfer *transfer, CURLcode code)
         .curl_error = dialed->curl_error,
         .peer = guarded->peer,
         .socket_errno = guarded->socket_errno,
-        .has_proxy = transfer->engine->settings.guard.has_proxy,
+        .has_proxy = has_proxy(transfer),
+        .is_tunnel = !transfer->target->is_through_proxy,
+        .has_reached_receiver = !has_proxy(transfer) || dial_has_reached_receiver(dialed),
         .waited_us = clock_monotonic_us() - transfer->started_us,
     };
     char error[HTTP_ERROR_SIZE];
@@ -342,7 +360,7 @@ static void fail_to_dial(struct transfer *transfer, CURLcode code)
         transfer_set_failure(transfer, ATTEMPT_UNSENDABLE, "%s", guarded->refusal);
     } else {
         verdict_explain(dialed->easy, code, &facts, error, sizeof(error));
-        transfer_set_failure(transfer, verdict_classify(code, facts.curl_error), "%s", error);
+        transfer_set_failure(transfer, verdict_classify(code, &facts), "%s", error);
     }
     close_connection(transfer);
     end(transfer);
@@ -385,7 +403,8 @@ static void time_out(struct transfer *transfer, int64_t now_us)
     }
     close_connection(transfer);
     units_format_about_ms((now_us - transfer->started_us) / 1000, about);
-    transfer_set_failure(transfer, ATTEMPT_TIMEOUT, "timed out after %s: %s %s", about, what,
+    transfer_set_failure(transfer, ATTEMPT_TIMEOUT, "timed out after %s: %s %s%s", about, what,
+                         has_proxy(transfer) ? "the receiver, through the proxy " : "",
                          transfer->response.peer);
     end(transfer);
 }

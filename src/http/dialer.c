@@ -193,11 +193,17 @@ struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
     dial->guard = request->guard;
     dial->certificate = request->certificate;
     dial->taken_fd = -1;
+    dial->tls_contexts = 0;
     dial->guarded = (struct guard_record){0};
     dial->curl_error[0] = '\0';
     handle_set_request(dial, request);
     shard_add(shard, dial->easy);
     return dial;
+}
+
+bool dial_has_reached_receiver(const struct dial *dial)
+{
+    return dial->is_https && dial->tls_contexts > (dial->dialer->settings->is_tls_proxy ? 1 : 0);
 }
 
 int dial_socket(const struct dial *dial)

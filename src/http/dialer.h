@@ -49,6 +49,8 @@ struct dial {
     const struct client_certificate *certificate; /* as the guard */
     int taken_fd;                                 /* not to be closed by libcurl; -1 = none */
     bool is_socketless;                           /* in that list */
+    bool is_https;                                /* what is asked for, a proxy or not */
+    unsigned tls_contexts; /* handshakes that were begun: with a proxy, and with the receiver */
     struct guard_record guarded;
     char curl_error[CURL_ERROR_SIZE];
 };
@@ -91,6 +93,10 @@ struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
 
 /* The cache that knows the host of a URL. */
 CURLSH *dialer_name_cache(const struct dialer *dialer, const char *url);
+
+/* True when a handshake with the receiver of an https URL was begun, so that whatever proxy there
+ * is had made its tunnel. */
+bool dial_has_reached_receiver(const struct dial *dial);
 
 /* Of a dial that has succeeded. */
 int dial_socket(const struct dial *dial);

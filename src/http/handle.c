@@ -100,10 +100,11 @@ static void set_network(CURL *easy, const struct settings *settings)
 
 static CURLcode on_tls_context(CURL *easy, void *context, void *user)
 {
-    struct settings *settings = user;
+    struct dial *dial = user;
 
     (void)easy;
-    trust_apply(&settings->trust, context);
+    dial->tls_contexts++;
+    trust_apply(&dial->dialer->settings->trust, context);
     return CURLE_OK;
 }
 
@@ -111,7 +112,7 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *user)
  * Reading Debian's CA bundle takes 21 ms, and libcurl's cache of it is one for each CURLM, so the
  * certificates are read here, once, and libcurl is told to read none.
  */
-static void set_tls(CURL *easy, struct settings *settings)
+static void set_tls(CURL *easy, struct dial *dial)
 {
     SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -121,12 +122,12 @@ static void set_tls(CURL *easy, struct settings *settings)
     SET(easy, CURLOPT_PROXY_CAINFO, NULL);
     SET(easy, CURLOPT_PROXY_CAPATH, NULL);
     SET(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
-    SET(easy, CURLOPT_SSL_CTX_DATA, settings);
+    SET(easy, CURLOPT_SSL_CTX_DATA, dial);
 }
 
 CURL *handle_new(struct dial *dial)
 {
-    struct settings *settings = dial->dialer->settings;
+    const struct settings *settings = dial->dialer->settings;
     CURL *easy = curl_easy_init();
 
     if (easy == NULL)
@@ -134,7 +135,7 @@ CURL *handle_new(struct dial *dial)
     set_callbacks(easy, dial);
     set_protocol(easy, settings);
     set_network(easy, settings);
-    set_tls(easy, settings);
+    set_tls(easy, dial);
     return easy;
 }
 
@@ -169,13 +170,13 @@ void handle_set_request(struct dial *dial, const struct dial_request *request)
 {
     CURL *easy = dial->easy;
     int64_t connect_ms = dial->dialer->settings->options.connect_timeout_ms;
-    bool is_https = strncasecmp(request->url, "https:", 6) == 0;
 
+    dial->is_https = strncasecmp(request->url, "https:", 6) == 0;
     if (request->timeout_ms < connect_ms)
         connect_ms = request->timeout_ms;
     SET(easy, CURLOPT_SHARE, dialer_name_cache(dial->dialer, request->url));
     SET(easy, CURLOPT_URL, request->url);
-    SET(easy, CURLOPT_HTTPPROXYTUNNEL, is_https ? 1L : 0L);
+    SET(easy, CURLOPT_HTTPPROXYTUNNEL, dial->is_https ? 1L : 0L);
     SET(easy, CURLOPT_TIMEOUT_MS, limit_ms(request->timeout_ms));
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, limit_ms(connect_ms));
     if (request->certificate != NULL)

@@ -1,5 +1,6 @@
 #include "http/verdict.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,12 @@ static const char *describe_wait(CURL *easy, const struct verdict_facts *facts)
     curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
     if (connects == 0)
         return facts->has_proxy ? "no connection to the proxy" : "no connection to";
-    return facts->has_proxy ? "no tunnel through the proxy" : "no end of the TLS handshake with";
+    if (!facts->has_proxy)
+        return "no end of the TLS handshake with";
+    if (facts->has_reached_receiver)
+        return "no end of the TLS handshake with the receiver, through the proxy";
+    return facts->is_tunnel ? "no tunnel through the proxy"
+                            : "no end of the TLS handshake with the proxy";
 }
 
 static void explain_timeout(CURL *easy, const struct verdict_facts *facts, char *text, size_t size)
@@ -82,23 +88,77 @@ static void explain_connect(CURL *easy, const struct verdict_facts *facts, char 
              number != 0 ? strerrordesc_np((int)number) : "no address could be used");
 }
 
-/* libcurl's own words, without what it puts at their end. */
-static void explain_generally(CURLcode code, const struct verdict_facts *facts, char *text,
-                              size_t size)
+bool verdict_is_end(const char *text)
 {
-    bool is_tunnel = facts->has_proxy && strstr(facts->curl_error, "CONNECT") != NULL;
-    const char *curl_error = facts->curl_error;
-    const char *prefix = code == CURLE_SSL_CONNECT_ERROR  ? "TLS handshake failed: "
-                         : code == CURLE_INTERFACE_FAILED ? "network.source_address: "
-                         : is_tunnel                      ? "the proxy made no tunnel: "
-                                                          : "";
+    return strstr(text, "SSL_ERROR_SYSCALL") != NULL ||
+           strstr(text, "SSL_ERROR_ZERO_RETURN") != NULL ||
+           strstr(text, "unexpected eof while reading") != NULL;
+}
+
+/* RFC 1928, section 6. */
+static const struct {
+    CURLproxycode code;
+    const char *meaning;
+} socks_replies[] = {
+    {CURLPX_REPLY_GENERAL_SERVER_FAILURE, "general failure"},
+    {CURLPX_REPLY_NOT_ALLOWED, "not allowed by its rules"},
+    {CURLPX_REPLY_NETWORK_UNREACHABLE, "network unreachable"},
+    {CURLPX_REPLY_HOST_UNREACHABLE, "host unreachable"},
+    {CURLPX_REPLY_CONNECTION_REFUSED, "connection refused"},
+    {CURLPX_REPLY_TTL_EXPIRED, "no way there in time"},
+    {CURLPX_REPLY_COMMAND_NOT_SUPPORTED, "it can make no connections"},
+    {CURLPX_REPLY_ADDRESS_TYPE_NOT_SUPPORTED, "it takes no names"},
+    {CURLPX_NO_AUTH, "it wants another way of authentication"},
+    {CURLPX_USER_REJECTED, "it refuses the credentials of network.proxy"},
+};
+
+static const char *find_socks_reply(CURL *easy)
+{
+    long code = CURLPX_OK;
+
+    curl_easy_getinfo(easy, CURLINFO_PROXY_ERROR, &code);
+    for (size_t i = 0; i < ARRAY_LENGTH(socks_replies); i++) {
+        if (code == (long)socks_replies[i].code)
+            return socks_replies[i].meaning;
+    }
+    return NULL;
+}
+
+/* What it was that did not come about. */
+static const char *describe_step(CURLcode code, const struct verdict_facts *facts)
+{
+    bool is_handshake = code == CURLE_SSL_CONNECT_ERROR;
+
+    if (code == CURLE_INTERFACE_FAILED)
+        return "network.source_address: ";
+    if (classify_code(code) == ATTEMPT_DNS)
+        return "";
+    if (facts->has_proxy && !facts->has_reached_receiver)
+        return facts->is_tunnel ? "the proxy made no tunnel: " : "no connection to the proxy: ";
+    if (facts->has_proxy)
+        return is_handshake ? "TLS handshake through the proxy failed: " : "through the proxy: ";
+    return is_handshake ? "TLS handshake failed: " : "";
+}
+
+/* libcurl's own words, without what it puts at their end; and plain ones where it has none. */
+static void explain_generally(CURL *easy, CURLcode code, const struct verdict_facts *facts,
+                              char *text, size_t size)
+{
+    const char *words = facts->curl_error[0] != '\0' ? facts->curl_error : curl_easy_strerror(code);
+    const char *reply = code == CURLE_PROXY ? find_socks_reply(easy) : NULL;
+    const char *step = describe_step(code, facts);
     size_t length;
 
-    snprintf(text, size, "%s%s", prefix,
-             curl_error[0] != '\0' ? curl_error : curl_easy_strerror(code));
+    if (verdict_is_end(words))
+        words = "the other side closed the connection";
+    else if (strstr(words, strerrordesc_np(ECONNRESET)) != NULL)
+        words = strerrordesc_np(ECONNRESET);
+    snprintf(text, size, "%s%s", step, words);
     length = strlen(text);
     while (length > 0 && strchr(" \r\n.:", text[length - 1]) != NULL)
         text[--length] = '\0';
+    if (reply != NULL)
+        snprintf(text + length, size - length, " (%s)", reply);
 }
 
 /* What OpenSSL's words mean for an operator. The first that is found counts. */
@@ -146,12 +206,15 @@ const char *verdict_tls_meaning(const char *text)
     return NULL;
 }
 
-enum attempt_result verdict_classify(CURLcode code, const char *curl_error)
+enum attempt_result verdict_classify(CURLcode code, const struct verdict_facts *facts)
 {
     enum attempt_result result = classify_code(code);
 
+    if (facts->has_proxy && !facts->has_reached_receiver &&
+        (result == ATTEMPT_TLS || result == ATTEMPT_BROKEN))
+        return ATTEMPT_CONNECT;
     for (size_t i = 0; result == ATTEMPT_TLS && i < ARRAY_LENGTH(tls_meanings); i++) {
-        if (strstr(curl_error, tls_meanings[i].words) != NULL)
+        if (strstr(facts->curl_error, tls_meanings[i].words) != NULL)
             return tls_meanings[i].is_about_us ? ATTEMPT_BROKEN : ATTEMPT_TLS;
     }
     return result;
@@ -174,7 +237,7 @@ void verdict_explain(CURL *easy, CURLcode code, const struct verdict_facts *fact
     else if (code == CURLE_COULDNT_CONNECT)
         explain_connect(easy, facts, text, size);
     else
-        explain_generally(code, facts, text, size);
+        explain_generally(easy, code, facts, text, size);
     if (classify_code(code) == ATTEMPT_TLS)
         add_tls_meaning(text, size);
 }
