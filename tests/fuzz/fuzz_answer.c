@@ -99,7 +99,7 @@ static int status_of(const char *bytes, size_t length)
     line[kept] = '\0';
     demand(regcomp(&form, STATUS_LINE, REG_EXTENDED | REG_ICASE) == 0, "the form is none");
     if (regexec(&form, line, ARRAY_LENGTH(parts), parts, 0) == 0)
-        status = atoi(line + parts[4].rm_so);
+        status = (int)strtol(line + parts[4].rm_so, NULL, 10);
     regfree(&form);
     return status;
 }
