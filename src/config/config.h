@@ -75,8 +75,8 @@ struct config {
         char *proxy;          /* "" = none */
         char *source_address; /* "" = any */
         int64_t connection_lifetime_ms;
-        char *ca_file;        /* "" = the system's; ready to be opened */
-        char *crl_file;       /* "" = none; as it is opened */
+        char *ca_file;  /* "" = the system's; ready to be opened */
+        char *crl_file; /* "" = none; as it is opened */
         struct revocation_lists revocations;
         char *client_certificates; /* the directory, "" = none; as it is opened */
         struct client_certificates certificates;

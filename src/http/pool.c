@@ -8,9 +8,10 @@
 #include "base/memory.h"
 #include "http/connection.h"
 
-#define MARGIN_US   ((int64_t)POOL_MARGIN_MS * 1000)
-#define REPEATED_US INT64_C(120000000) /* a loss so soon after the one before is of the same kind \
-                                        */
+#define MARGIN_US ((int64_t)POOL_MARGIN_MS * 1000)
+
+/* A loss so soon after the one before is of the same kind. */
+#define REPEATED_US INT64_C(120000000)
 
 static int64_t expires_us(const struct connection *connection)
 {
