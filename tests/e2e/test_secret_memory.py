@@ -39,6 +39,14 @@ def wait_until_gone(database, server, started, needles):
              on_timeout=lambda: memory.find(started.pid, needles))
 
 
+def wait_until_seen(database, server, started, needles):
+    """The settings of an endpoint that was idle for seconds have gone, and the search takes some."""
+    def is_seen():
+        deliver(database, server)
+        return memory.find(started.pid, needles)
+    wait_for(is_seen, "the secret that signs to be in the memory")
+
+
 @needs_root
 @pytest.mark.parametrize("kind", ["hmac", "ed25519"])
 @pytest.mark.parametrize("form", ["plain", "sealed"])
@@ -56,7 +64,7 @@ def test_replaced_secret_is_wiped(service, migrated_database, receiver, tmp_path
     migrated_database.insert_secret(stored(old))
     started = service(migrated_database, {"signing": {"key_file": str(tmp_path / "keys")}})
     assert is_signed_with(deliver(migrated_database, server), old_public)
-    assert memory.find(started.pid, forms(old))
+    wait_until_seen(migrated_database, server, started, forms(old))
     if form == "sealed":  # once its row has been read, as the key alone
         assert not memory.find(started.pid, forms(old)[:2])
     migrated_database.execute("UPDATE webhook_secrets SET secret = %s", stored(new))
