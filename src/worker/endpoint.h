@@ -65,30 +65,30 @@ enum endpoint_state {
 struct endpoint {
     UT_hash_handle by_key;
     TAILQ_ENTRY(endpoint) in_state;
-    enum endpoint_state state;
     struct scheduler_entry scheduled;
     struct origin *origin;
     struct delivery_list waiting;
-    int lane;       /* of its last delivery */
-    size_t known;   /* deliveries that point here, in any state */
-    bool is_loaded; /* it can be sent to by its settings */
-    bool wants_load;
+    size_t known; /* deliveries that point here, in any state */
     int64_t loaded_us;
     uint64_t asked_by;  /* the load that was last asked for */
     uint64_t loaded_by; /* the one that its settings are of */
-    int gone;           /* answers of 410 that are not written yet: no load can know of them */
     int64_t used_us;
     int64_t logged_us;              /* when a failed attempt was last logged */
     int64_t unlogged;               /* such attempts since then */
     struct backlog backlog;         /* core/backlog.h; worker/refilling.c reads it back */
-    enum endpoint_note note;        /* to be written down (worker/disabling.h) */
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
-    bool is_held;                   /* its settings have a hold */
     TAILQ_ENTRY(endpoint) in_held;
     struct endpoint_settings settings;
-    char *key; /* "customer url" */
-    char customer_id[37];
+    char *key;       /* "customer url" */
     const char *url; /* in key */
+    enum endpoint_state state;
+    enum endpoint_note note; /* to be written down (worker/disabling.h) */
+    int lane;                /* of its last delivery */
+    int gone;                /* answers of 410 that are not written yet: no load can know of them */
+    bool is_loaded;          /* it can be sent to by its settings */
+    bool wants_load;
+    bool is_held; /* its settings have a hold */
+    char customer_id[37];
 };
 
 TAILQ_HEAD(endpoint_list, endpoint);
