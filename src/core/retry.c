@@ -2,6 +2,44 @@
 
 #include <math.h>
 
+static void override_delays(struct retry_policy *policy, const struct retry_overrides *own)
+{
+    if (own->initial_delay_ms >= 0)
+        policy->initial_delay_ms = own->initial_delay_ms;
+    if (own->multiplier >= 0)
+        policy->multiplier = own->multiplier;
+    if (own->max_delay_ms >= 0)
+        policy->max_delay_ms = own->max_delay_ms;
+    else if (own->initial_delay_ms > policy->max_delay_ms)
+        policy->max_delay_ms = own->initial_delay_ms;
+}
+
+static void override_schedule(struct retry_policy *policy, const struct retry_overrides *own)
+{
+    if (own->schedule_length > 0) {
+        policy->schedule_length = own->schedule_length;
+        for (int i = 0; i < own->schedule_length; i++)
+            policy->schedule_ms[i] = own->schedule_ms[i];
+        return;
+    }
+    /* They mean a series, which a schedule would hide. */
+    if (own->initial_delay_ms >= 0 || own->multiplier >= 0)
+        policy->schedule_length = 0;
+    for (int i = 0; i < policy->schedule_length; i++)
+        if (own->max_delay_ms >= 0 && policy->schedule_ms[i] > own->max_delay_ms)
+            policy->schedule_ms[i] = own->max_delay_ms;
+}
+
+void retry_policy_override(struct retry_policy *policy, const struct retry_overrides *own)
+{
+    if (own->max_attempts >= 0)
+        policy->max_attempts = own->max_attempts;
+    if (own->jitter >= 0)
+        policy->jitter = own->jitter;
+    override_delays(policy, own);
+    override_schedule(policy, own);
+}
+
 /* The delay of the schedule or of the geometric series, before jitter. */
 static int64_t plain_delay_ms(const struct retry_policy *policy, int attempt)
 {

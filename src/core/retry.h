@@ -26,6 +26,25 @@ struct retry_policy {
     int statuses[RETRY_STATUSES_MAX]; /* HTTP statuses that are tried again, besides 5xx */
 };
 
+/* What an endpoint's row says of it; -1 and an empty schedule: nothing. */
+struct retry_overrides {
+    int max_attempts;
+    int64_t initial_delay_ms;
+    double multiplier;
+    int64_t max_delay_ms;
+    double jitter;
+    int schedule_length;
+    int64_t schedule_ms[RETRY_SCHEDULE_MAX];
+};
+
+/*
+ * Lays the row over the configuration's policy. The row wins, whatever form the policy has there: a
+ * first delay or a multiplier of its own put a schedule of the configuration out of force, a
+ * longest delay of its own is the longest one of that schedule too, and a first delay above the
+ * configuration's longest one raises that. A row with a schedule goes by it.
+ */
+void retry_policy_override(struct retry_policy *policy, const struct retry_overrides *own);
+
 /*
  * The delay after the attempt-th attempt (1 is the first), without overflow for any attempt.
  * random01 is in [0, 1). A schedule's entries get jitter too, and may exceed max_delay_ms.

@@ -132,27 +132,31 @@ void endpoint_rows_wipe(const PGresult *result)
     }
 }
 
-static void override_schedule(const char *text, struct retry_policy *policy)
+static int read_schedule(const char *text, int64_t *schedule_ms)
 {
-    policy->schedule_length = 0;
-    while (*text != '\0' && policy->schedule_length < RETRY_SCHEDULE_MAX) {
+    int length = 0;
+
+    while (*text != '\0' && length < RETRY_SCHEDULE_MAX) {
         char *end;
 
-        policy->schedule_ms[policy->schedule_length++] = strtoll(text, &end, 10);
+        schedule_ms[length++] = strtoll(text, &end, 10);
         text = *end == ',' ? end + 1 : end;
     }
+    return length;
 }
 
-void endpoint_row_override_retry(const PGresult *result, int row, struct retry_policy *policy)
+struct retry_overrides endpoint_row_retry(const PGresult *result, int row)
 {
     const char *schedule = text_at(result, row, ENDPOINT_SCHEDULE);
+    struct retry_overrides own = {
+        .max_attempts = (int)number_at(result, row, ENDPOINT_MAX_ATTEMPTS, -1),
+        .initial_delay_ms = number_at(result, row, ENDPOINT_INITIAL_DELAY, -1),
+        .multiplier = real_at(result, row, ENDPOINT_MULTIPLIER, -1),
+        .max_delay_ms = number_at(result, row, ENDPOINT_MAX_DELAY, -1),
+        .jitter = real_at(result, row, ENDPOINT_JITTER, -1),
+    };
 
-    policy->max_attempts = (int)number_at(result, row, ENDPOINT_MAX_ATTEMPTS, policy->max_attempts);
-    policy->initial_delay_ms =
-        number_at(result, row, ENDPOINT_INITIAL_DELAY, policy->initial_delay_ms);
-    policy->multiplier = real_at(result, row, ENDPOINT_MULTIPLIER, policy->multiplier);
-    policy->max_delay_ms = number_at(result, row, ENDPOINT_MAX_DELAY, policy->max_delay_ms);
-    policy->jitter = real_at(result, row, ENDPOINT_JITTER, policy->jitter);
     if (schedule != NULL)
-        override_schedule(schedule, policy);
+        own.schedule_length = read_schedule(schedule, own.schedule_ms);
+    return own;
 }

@@ -82,7 +82,7 @@ struct endpoint_row endpoint_row_at(const PGresult *result, int row);
  * input buffer, which they came through, is out of reach. */
 void endpoint_rows_wipe(const PGresult *result);
 
-/* Overwrites the fields of policy that the row sets. */
-void endpoint_row_override_retry(const PGresult *result, int row, struct retry_policy *policy);
+/* What the row says of retries. */
+struct retry_overrides endpoint_row_retry(const PGresult *result, int row);
 
 #endif

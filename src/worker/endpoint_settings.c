@@ -153,6 +153,7 @@ void endpoint_settings_load(struct endpoint_settings *settings, const struct con
                             int row)
 {
     struct endpoint_row found = endpoint_row_at(result, row);
+    struct retry_overrides own_retry = endpoint_row_retry(result, row);
     bool was_disabled = settings->is_disabled;
     struct error error;
 
@@ -160,7 +161,7 @@ void endpoint_settings_load(struct endpoint_settings *settings, const struct con
     load_limits(settings, config, &found);
     settings->was_enabled = was_disabled && !found.is_disabled;
     settings->retry = config->retry;
-    endpoint_row_override_retry(result, row, &settings->retry);
+    retry_policy_override(&settings->retry, &own_retry);
     settings->timeout_ms = found.timeout_ms >= 0 ? found.timeout_ms : config->delivery.timeout_ms;
     if (endpoint_settings_check_url(settings, config, url))
         return;

@@ -108,6 +108,24 @@ def test_retry_overrides(service, migrated_database, receiver):
             assert expected - 1 <= delay <= expected + 60, (name, delay)
 
 
+def test_delays_of_a_row_win_over_a_schedule_of_the_configuration(service, migrated_database,
+                                                                  receiver):
+    server = receiver(default=answer(500))
+    rows = {"/none": {}, "/initial": {"retry_initial_delay": "10 minutes"},
+            "/multiplier": {"retry_multiplier": 3}, "/max": {"retry_max_delay": "30 minutes"}}
+    expected = {"/none": 7200, "/initial": 600, "/multiplier": 5, "/max": 1800}
+    deliveries = {}
+    for path, columns in rows.items():
+        migrated_database.insert_endpoint(server.url(path), **columns)
+        deliveries[path] = migrated_database.insert_delivery(server.url(path))
+    service(migrated_database, {"retry": {"initial_delay": "5s", "schedule": ["2h", "3h"],
+                                          "jitter": 0}})
+    for path, delivery in deliveries.items():
+        row = migrated_database.wait_for_row(delivery, attempts=1)
+        delay = (row["next_retry_at"] - row["last_attempt_at"]).total_seconds()
+        assert expected[path] - 1 <= delay <= expected[path] + 60, (path, delay)
+
+
 def test_jitter_override(service, migrated_database, receiver):
     server = receiver(default=answer(500))
     url = server.url("/hook")

@@ -57,6 +57,55 @@ static void test_a_schedule_replaces_the_series(void **state)
     assert_int_equal(retry_delay_ms(&policy, 7, 0), 5000);
 }
 
+/* Each field of a row, over a configuration with a series and over one with a schedule. */
+static void test_an_endpoints_row_wins(void **state)
+{
+    static const struct {
+        const char *name;
+        struct retry_overrides own;
+        int64_t series_ms[2], schedule_ms[2]; /* after the first and the third attempt */
+    } cases[] = {
+        /* attempts, initial delay, multiplier, maximum, jitter, schedule */
+        {"nothing", {-1, -1, -1, -1, -1, 0, {0}}, {1000, 4000}, {5000, 86400000}},
+        {"initial delay", {-1, 7000, -1, -1, -1, 0, {0}}, {7000, 28000}, {7000, 28000}},
+        {"initial delay above the maximum",
+         {-1, 20000000, -1, -1, -1, 0, {0}},
+         {20000000, 20000000},
+         {20000000, 20000000}},
+        {"multiplier", {-1, -1, 3, -1, -1, 0, {0}}, {1000, 9000}, {1000, 9000}},
+        {"maximum", {-1, -1, -1, 3000, -1, 0, {0}}, {1000, 3000}, {3000, 3000}},
+        {"maximum below the initial delay",
+         {-1, 7000, -1, 6000, -1, 0, {0}},
+         {6000, 6000},
+         {6000, 6000}},
+        {"schedule", {-1, -1, -1, -1, -1, 2, {100, 200}}, {100, 200}, {100, 200}},
+        {"schedule and all others", {3, 7000, 3, 50, 0, 2, {100, 200}}, {100, 200}, {100, 200}},
+        {"attempts and jitter", {3, -1, -1, -1, 0, 0, {0}}, {1000, 4000}, {5000, 86400000}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct retry_policy series = defaults, schedule = defaults;
+
+        schedule.schedule_length = 3;
+        schedule.schedule_ms[0] = 5000;
+        schedule.schedule_ms[1] = 300000;
+        schedule.schedule_ms[2] = 86400000;
+        retry_policy_override(&series, &cases[i].own);
+        retry_policy_override(&schedule, &cases[i].own);
+        for (int j = 0; j < 2; j++) {
+            check_case(retry_delay_ms(&series, 1 + 2 * j, 0) == cases[i].series_ms[j],
+                       "%s, series: %lld", cases[i].name,
+                       (long long)retry_delay_ms(&series, 1 + 2 * j, 0));
+            check_case(retry_delay_ms(&schedule, 1 + 2 * j, 0) == cases[i].schedule_ms[j],
+                       "%s, schedule: %lld", cases[i].name,
+                       (long long)retry_delay_ms(&schedule, 1 + 2 * j, 0));
+        }
+        assert_int_equal(series.max_attempts, cases[i].own.max_attempts < 0 ? 20 : 3);
+        assert_true(series.jitter == (cases[i].own.jitter < 0 ? 0.1 : 0));
+    }
+}
+
 /* An endpoint's row is written by hand, so a policy can hold what no configuration would. */
 static void test_nonsense_gives_a_delay_within_the_bounds(void **state)
 {
@@ -170,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_delays_grow_up_to_the_maximum),
         cmocka_unit_test(test_a_schedule_replaces_the_series),
+        cmocka_unit_test(test_an_endpoints_row_wins),
         cmocka_unit_test(test_nonsense_gives_a_delay_within_the_bounds),
         cmocka_unit_test(test_random_policies_keep_the_bounds),
         cmocka_unit_test(test_the_defaults_span_about_a_day),
