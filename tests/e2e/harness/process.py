@@ -8,9 +8,10 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent():
-    """For preexec_fn: the kernel kills the child when the thread that started it ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(number=signal.SIGKILL):
+    """For preexec_fn: the kernel kills the child when the thread that started it ends; or sends it
+    that signal, which lets it end children of its own."""
+    _libc.prctl(PR_SET_PDEATHSIG, number)
 
 
 def enter_network(descriptor):
