@@ -106,6 +106,7 @@ static bool needs_quotes(const char *text)
     return false;
 }
 
+/* As in JSON strings, which is what readers of logfmt undo. */
 static void append_escaped(struct buffer *out, const char *text)
 {
     while (*text != '\0') {
@@ -116,7 +117,7 @@ static void append_escaped(struct buffer *out, const char *text)
         else if (*text == '\n')
             buffer_append_string(out, "\\n");
         else if (control > 0)
-            buffer_append_format(out, "\\x%02x", (unsigned)(unsigned char)text[control - 1]);
+            buffer_append_format(out, "\\u%04x", (unsigned)(unsigned char)text[control - 1]);
         else
             buffer_append(out, text, 1);
         text += control > 0 ? control : 1;
@@ -212,8 +213,9 @@ static void write_logfmt(enum log_level level, const char *message, const struct
     struct buffer line;
 
     buffer_init(&line, LINE_MAX_BYTES);
+    buffer_append_string(&line, "time=");
     append_timestamp(&line);
-    buffer_append_format(&line, " %s ", level_names[level]);
+    buffer_append_format(&line, " level=%s msg=", level_names[level]);
     append_logfmt_text(&line, message);
     append_fields(&line, fields, append_logfmt_field, " cut=yes");
     write_line(&line);
@@ -281,6 +283,28 @@ static void write_journal(enum log_level level, const char *message, const struc
         free(texts[i]);
 }
 
+static bool is_among(const struct log_field *fields, int count, const char *key)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(fields[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+/* A reader of any format finds each value under its own key, and what is ours under ours. */
+static void check_key(const char *key, const struct log_field *before, int count)
+{
+    static const char *const reserved[] = {"time", "level", "msg", "message", "priority", "cut"};
+
+    if (key[strspn(key, "abcdefghijklmnopqrstuvwxyz_")] != '\0' || key[0] == '_')
+        bug("a log field has a key that the journal refuses");
+    for (size_t i = 0; i < ARRAY_LENGTH(reserved); i++)
+        if (strcmp(key, reserved[i]) == 0)
+            bug("a log field has a key that each line has");
+    if (is_among(before, count, key))
+        bug("two log fields have the same key");
+}
+
 void log_fields(enum log_level level, const char *message, const struct log_field *fields)
 {
     struct log_field present[FIELDS_MAX + 1];
@@ -288,9 +312,12 @@ void log_fields(enum log_level level, const char *message, const struct log_fiel
 
     if (!log_is_enabled(level))
         return;
-    for (; fields->key != NULL && count < FIELDS_MAX; fields++)
-        if (fields->key[0] != '\0')
-            present[count++] = *fields;
+    for (; fields->key != NULL && count < FIELDS_MAX; fields++) {
+        if (fields->key[0] == '\0')
+            continue;
+        check_key(fields->key, present, count);
+        present[count++] = *fields;
+    }
     present[count] = (struct log_field){NULL, NULL, 0};
     fields = present;
     switch (active_format) {

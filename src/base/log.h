@@ -1,8 +1,10 @@
 /*
  * log.h: one line for each thing worth saying, with fields.
  *
- * A line has a level, a fixed message and key/value fields, and is written as logfmt, as one JSON
- * object, or to the systemd journal with the fields as journal fields (DELIVERY=…, ENDPOINT=…).
+ * A line has a level, a fixed message and key/value fields, and is written as logfmt (time=…
+ * level=… msg=… and the fields), as one JSON object (time, level, message and the fields), or to
+ * the systemd journal with the fields as journal fields (DELIVERY=…, ENDPOINT=…). A key stands once
+ * in a line and is none of those that each line has, which log_fields() checks.
  * Only worker/, command/ and main.c log; base, core, config, db and http return their errors.
  * Lines go to standard error (or the journal socket), are never buffered, and are valid UTF-8 with
  * control characters escaped. A text is cut after 1,024 bytes ("…"); fields that do not fit into a
@@ -24,7 +26,7 @@ enum log_format {
 };
 
 struct log_field {
-    const char *key;  /* lower case, a-z and _; NULL ends the list */
+    const char *key;  /* a-z and _, not _ first; NULL ends the list */
     const char *text; /* NULL: the value is number */
     int64_t number;
 };

@@ -31,7 +31,8 @@ static void log_file_warnings(const struct config *config)
 
     rules_file_warnings(config, &warnings);
     for (size_t i = 0; i < warnings.count; i++)
-        log_event(LOG_LEVEL_WARNING, warnings.lines[i], LOG_TEXT("config", config->file));
+        log_event(LOG_LEVEL_WARNING, "configuration", LOG_TEXT("warning", warnings.lines[i]),
+                  LOG_TEXT("config", config->file));
     config_mistakes_free(&warnings);
 }
 

@@ -195,8 +195,16 @@ static void add_signal(struct worker *worker, int slot, int number, event_callba
         bug("signal %d could not be caught", number);
 }
 
+/* Else libevent would write lines of its own form to standard error. */
+static void on_libevent_message(int severity, const char *message)
+{
+    log_event(severity >= EVENT_LOG_WARN ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+              "libevent has something to say", LOG_TEXT("error", message));
+}
+
 static void init_loop(struct worker *worker)
 {
+    event_set_log_callback(on_libevent_message);
     worker->base = event_base_new();
     if (worker->base == NULL)
         bug("the event loop could not be made");
@@ -272,7 +280,7 @@ int worker_run(struct config *config)
     int status = EXIT_FAILURE;
 
     if (init(worker, config, &error)) {
-        log_event(LOG_LEVEL_INFO, "postrider " POSTRIDER_VERSION " is running",
+        log_event(LOG_LEVEL_INFO, "postrider is running", LOG_STRING("version", POSTRIDER_VERSION),
                   LOG_TEXT("owner", worker->leasing.owner), LOG_TEXT("config", config->file));
         supervision_note_ready(worker);
         while (worker->phase != WORKER_DONE)
@@ -280,7 +288,8 @@ int worker_run(struct config *config)
         finish(worker);
         status = worker->exit_status;
     } else {
-        log_event(LOG_LEVEL_ERROR, error.message, LOG_TEXT("hint", error.hint));
+        log_event(LOG_LEVEL_ERROR, "the worker can't start", LOG_STRING("error", error.message),
+                  LOG_IF(error.hint[0] != '\0', LOG_STRING("hint", error.hint)));
     }
     sending_free(worker);
     free_loop(worker);

@@ -42,7 +42,7 @@ def test_missing_schema_is_reported(service, database):
     started = service(database, wait=False)
     started.expect_exit = 1
     assert started.wait_for_exit() == 1
-    assert started.log_lines("error.*postrider migrate")
+    assert started.log_lines("level=error .*postrider migrate")
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])
@@ -91,7 +91,7 @@ def test_nothing_new_is_sent_while_the_database_is_away(service, own_postgres, o
     gate.wait_for_waiting(2)
     own_database.close()
     own_postgres.stop("immediate")
-    started.wait_for_log(r"(?i)(warning|error).*(database|connection)")
+    started.wait_for_log(r"(?i)level=(warning|error) .*(database|connection)")
     gate.open()
     wait_for(lambda: all(connection.request is None for connection in
                          list(server.open_connections)), "the answers to go out")

@@ -268,7 +268,7 @@ def test_few_open_files_cost_no_attempts(service, migrated_database, receiver, l
     assert migrated_database.wait_for_no_pending() == {"delivered": 300}
     assert len(server.requests) == 300
     assert {row["attempts"] for row in migrated_database.rows()} == {1}
-    assert bool(started.log_lines("warning.*open files.*LimitNOFILE")) == (limits[1] < 3 * 1024)
+    assert bool(started.log_lines("level=warning .*open files.*LimitNOFILE")) == (limits[1] < 3 * 1024)
 
 
 def test_one_heap_write_for_a_delivery_and_none_while_it_waits(service, migrated_database,

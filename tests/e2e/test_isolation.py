@@ -254,7 +254,7 @@ def test_disabled_after_nothing_but_failures(service, migrated_database, receive
     assert "nothing but failures since" in endpoint["disabled_reason"]
     assert endpoint["disabled_at"] and endpoint["failing_since"] is None
     assert endpoint["noted_at"] == endpoint["disabled_at"]
-    assert started.log_lines("warning.*endpoint is disabled")
+    assert started.log_lines("level=warning .*endpoint is disabled")
 
     server.on("/hook", answer(200))
     migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = NULL")

@@ -106,7 +106,7 @@ def test_shares_are_even_while_workers_come_and_go(service, migrated_database, r
     for started in services[:5]:
         started.finish()
     assert migrated_database.value("SELECT count(*) FROM webhook_workers") == 3
-    assert not [line for started in services for line in started.log_lines(" error ")]
+    assert not [line for started in services for line in started.log_lines("level=error ")]
 
 
 def test_rolling_restart_under_load(service, migrated_database, receiver, load):
@@ -161,7 +161,7 @@ def test_lane_is_handed_over_when_nothing_of_it_is_in_flight(service, migrated_d
     wait_for_shares(migrated_database, 32, 32)
     assert migrated_database.wait_for_no_pending() == {"delivered": 100}
     assert len(server.requests) == 100
-    assert second.log_lines(" error ") == []
+    assert second.log_lines("level=error ") == []
 
 
 def test_others_take_over_after_a_crash(service, migrated_database, receiver):
@@ -189,7 +189,7 @@ def test_others_take_over_after_a_crash(service, migrated_database, receiver):
     assert len(server.requests_to("/held")) == 100 + lost and len(repeated(server)) == lost
     assert len(server.requests) == 250 + lost
     wait_for_shares(migrated_database, 32, 32)
-    assert not [line for started in others for line in started.log_lines(" error | warn")]
+    assert not [line for started in others for line in started.log_lines("level=(error|warning) ")]
 
 
 def test_crashed_worker_starts_again_by_itself(service, migrated_database, receiver):
@@ -268,7 +268,7 @@ def test_leases_of_different_length(service, migrated_database, receiver, load):
     wait_for_shares(migrated_database, 64)
     running.stop()
     assert migrated_database.wait_for_no_pending() == {"delivered": running.rows}
-    assert patient.log_lines(" error | warn") == []
+    assert patient.log_lines("level=(error|warning) ") == []
 
 
 def test_worker_whose_database_is_away(service, migrated_database, receiver, load):

@@ -227,4 +227,4 @@ def test_locked_row_delays_its_outcome_alone(flight, migrated_database):
     assert row["event_type"] == "held" and row["attempts"] == 1
     settle(migrated_database, flight)
     assert len(flight.server.requests_to("/hook")) == 1
-    assert all(delivery in line for line in flight.service.log_lines(" error "))
+    assert all(delivery in line for line in flight.service.log_lines("level=error "))

@@ -47,7 +47,7 @@ def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, co
     assert len(server.requests) == 50 + 100 + 50 + 1 + 20
     second.stop()
     for started in (first, second):
-        assert started.log_lines(" error ") == []
+        assert started.log_lines("level=error ") == []
         # LISTEN would stay behind on a connection that belongs to others.
         assert len(started.log_lines("behind a pooler")) == 1
     assert database.value("SELECT count(*) FROM pg_stat_activity"

@@ -46,7 +46,7 @@ def test_streaming_replication_mode(pooler, service, own_postgres, own_database,
     result = run_postrider("status", "-c", config_file(own_database), "--json")
     assert result.stderr == "" and json.loads(result.stdout), result
     started.stop()
-    assert started.log_lines(" error ") == []
+    assert started.log_lines("level=error ") == []
     own_database.url = direct
 
 
@@ -60,7 +60,7 @@ def test_raw_mode(pooler, service, own_postgres, own_database, receiver, run_pos
     own_database.insert_deliveries([server.url()] * 20)
     started = service(own_database)
     lines = wait_for(lambda: started.log_lines("does not end a transaction"), "it to be said")
-    assert "the database is away" in lines[0] and " error " in lines[0]
+    assert "the database is away" in lines[0] and "level=error " in lines[0]
     # pgpool does it once for each of its processes and each of our tables, and then no more.
     assert own_database.wait_for_no_pending(limit_s=120) == {"delivered": 20}
     assert set(requests_of(server).values()) == {1}

@@ -449,4 +449,4 @@ def test_rotation_while_deliveries_run(service, migrated_database, receiver, tmp
     assert sorted(request.event_id for request in server.requests) == sorted(rows)
     assert all(len(signatures(request)) == 1 and is_signed_with(request, secret)
                for request in server.requests)
-    assert not [line for worker in workers for line in worker.log_lines("held| error ")]
+    assert not [line for worker in workers for line in worker.log_lines("held|level=error ")]

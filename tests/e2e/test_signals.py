@@ -186,7 +186,7 @@ def test_bad_reload_is_refused_and_the_old_stays(service, migrated_database, rec
     started = service(migrated_database, {"retry": {"max_attempts": 1}})
     started.write_config_text(f'database:\n  url: "{migrated_database.url}"\n{text}')
     started.signal(signal.SIGHUP)
-    started.wait_for_log(r"error.*config\.yaml:\d+")
+    started.wait_for_log(r"level=error .*config\.yaml:\d+")
     started.notify.wait_for("READY=1", 2)  # reloading has ended, well or not
     delivery = migrated_database.insert_delivery(url)
     row = migrated_database.wait_for_row(delivery, attempts=1)
@@ -203,7 +203,7 @@ def test_missing_file_at_reload_is_refused(service, migrated_database, receiver)
     started = service(migrated_database)
     os.unlink(started.config_file)
     started.signal(signal.SIGHUP)
-    started.wait_for_log(r"(warning|error).*config\.yaml")
+    started.wait_for_log(r"level=(warning|error) .*config\.yaml")
     delivery = migrated_database.insert_delivery(server.url())
     migrated_database.wait_for_status(delivery, "delivered")
 

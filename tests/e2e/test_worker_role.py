@@ -63,7 +63,7 @@ def test_granted_role_does_all_of_the_work(service, database, receiver, role, gr
                       "a worker that asks to be woken")
     started.reload()
     started.stop()
-    assert started.log_lines(" error ") == []
+    assert started.log_lines("level=error ") == []
 
 
 def test_role_without_privileges_waits_for_them(service, database, receiver, role, grant):
@@ -71,7 +71,7 @@ def test_role_without_privileges_waits_for_them(service, database, receiver, rol
     delivery = database.insert_delivery(server.url())
     database.url = database.server.url(database.name, user=role)
     started = service(database)
-    started.wait_for_log("error.*permission denied")
+    started.wait_for_log("level=error .*permission denied")
     grant()
     database.wait_for_status(delivery, "delivered")
     assert len(server.requests) == 1
