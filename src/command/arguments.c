@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -177,6 +178,7 @@ static int parse_options(const struct command *self, int argc, char **argv,
 int arguments_parse(const struct command *self, int argc, char **argv, struct arguments *arguments)
 {
     struct getopt_tables tables;
+    bool is_default;
     int status;
 
     fill_tables(&tables, arguments->options);
@@ -184,6 +186,8 @@ int arguments_parse(const struct command *self, int argc, char **argv, struct ar
     status = parse_options(self, argc, argv, &tables, arguments);
     if (status != ARGUMENTS_OK)
         return status;
+    is_default = strcmp(arguments->config_file, COMMAND_DEFAULT_CONFIG) == 0;
+    hint_set_config(is_default ? NULL : arguments->config_file);
     arguments->count = argc - optind;
     arguments->values = argv + optind;
     return check_values(self, arguments);

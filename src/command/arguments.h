@@ -3,7 +3,8 @@
  *
  * Every command has -c/--config FILE and -h/--help besides its own options. Options and positional
  * values may be mixed, "--" ends the options, long names may be shortened while they are
- * unambiguous. A mistake is said in one line that names the option, with a hint.
+ * unambiguous. A mistake is said in one line that names the option, with a hint. The configuration
+ * goes into hint_options(), so commands that messages name from then on read the same one.
  *
  *     bool json = false;
  *     int64_t limit = 50;

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/units.h"
 #include "command/audit.h"
 #include "command/delivery_report.h"
@@ -239,7 +240,8 @@ void audit_report_print(const struct audit *audit, bool all, FILE *out)
             "webhook_deliveries_removed;\n",
             out);
     if (audit->balances.missing > 0 && !audit->balances.is_kept)
-        fputs("\nWhen you know where they have gone:\n→ postrider audit --accept\n", out);
+        fprintf(out, "\nWhen you know where they have gone:\n→ postrider audit --accept%s\n",
+                hint_options());
     fputs(audit_is_clean(audit) ? "\nIt adds up.\n" : "\nIt does not add up.\n", out);
 }
 

@@ -1,7 +1,9 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "command/arguments.h"
 #include "command/check_secrets.h"
 #include "command/command.h"
@@ -29,6 +31,7 @@ struct check {
     const struct config *config;
     struct db_session *session;
     struct server_facts facts;
+    char *role_word; /* the role's name, quoted for a shell */
     bool has_failed;
 };
 
@@ -99,6 +102,7 @@ static bool check_server(struct check *check)
         report_failed(check, "connection", &error);
         return false;
     }
+    check->role_word = hint_quoted(facts->role);
     report_ok("connection", "PostgreSQL %s, database \"%s\", role \"%s\"", facts->version,
               facts->database, facts->role);
     if (facts->is_read_only) {
@@ -119,8 +123,8 @@ static void explain_schema(const struct check *check, struct error *error)
     else
         error_set(error, "the schema \"%s\" is not there, or the role \"%s\" may not use it",
                   schema, check->facts.role);
-    error_hint(error, "create it, or let its owner run: postrider migrate --grant %s -c %s",
-               check->facts.role, check->config->file);
+    error_hint(error, "create it, or let its owner run: postrider migrate --grant %s%s",
+               check->role_word, hint_options());
 }
 
 static void explain_version(const struct check *check, int version, struct error *error)
@@ -137,8 +141,7 @@ static void explain_version(const struct check *check, int version, struct error
         error_set(error, "the tables of Postrider are not in schema \"%s\"", check->facts.schema);
     else
         error_set(error, "version %d is older than this program needs (%d)", version, wanted);
-    error_hint(error, "as the owner of the schema run: postrider migrate -c %s",
-               check->config->file);
+    error_hint(error, "as the owner of the schema run: postrider migrate%s", hint_options());
 }
 
 /* False when there is no use in looking at the tables. */
@@ -162,8 +165,8 @@ static bool check_schema(struct check *check)
     if (is_read)
         explain_version(check, schema.version, &error);
     else
-        error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s -c %s",
-                   check->facts.role, check->config->file);
+        error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s%s",
+                   check->role_word, hint_options());
     report_failed(check, "schema", &error);
     return false;
 }
@@ -182,8 +185,8 @@ static void report_privilege(struct check *check, const PGresult *result, int ro
     } else {
         error_set(&error, "%s: the role \"%s\" lacks %s", object, check->facts.role,
                   PQgetvalue(result, row, PRIVILEGES_MISSING));
-        error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s -c %s",
-                   check->facts.role, check->config->file);
+        error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s%s",
+                   check->role_word, hint_options());
     }
     report_failed(check, "privileges", &error);
 }
@@ -233,9 +236,11 @@ static void report_secrets(struct check *check, const struct secrets_found *foun
     else
         report_ok("secrets", "%lld, plain text", (long long)counts[SEALED_PLAIN]);
     if (has_key && counts[SEALED_PLAIN] + counts[SEALED_OLD] > 0)
-        printf("warning %-10s  %lld plain, %lld sealed with other keys: \"postrider secret rekey\" "
-               "seals them\n",
-               "secrets", (long long)counts[SEALED_PLAIN], (long long)counts[SEALED_OLD]);
+        printf(
+            "warning %-10s  %lld plain, %lld sealed with other keys: \"postrider secret rekey%s\" "
+            "seals them\n",
+            "secrets", (long long)counts[SEALED_PLAIN], (long long)counts[SEALED_OLD],
+            hint_options());
 }
 
 static void check_secrets(struct check *check)
@@ -273,6 +278,7 @@ static int check_database(const struct config *config)
     db_session_rollback(check.session);
     db_session_close(check.session);
     server_facts_free(&check.facts);
+    free(check.role_word);
     return check.has_failed ? COMMAND_FAILED : COMMAND_OK;
 }
 

@@ -73,22 +73,23 @@ int command_usage_error(const struct command *self, const char *format, ...)
 int command_unknown(const struct command *group, const char *word)
 {
     struct suggestion best = {NULL, 0};
-    const char *what = word[0] == '-' ? "option" : "command";
 
     for (const struct command *const *c = group != NULL ? group->nested : commands; *c; c++)
         suggest_consider(&best, word, command_last_word(*c));
     if (best.word != NULL)
-        return command_usage_error(group, "unknown %s \"%s\"; did you mean \"%s\"?", what, word,
+        return command_usage_error(group, "unknown command \"%s\"; did you mean \"%s\"?", word,
                                    best.word);
-    if (word[0] == '-')
-        return command_usage_error(group, "unknown option \"%s\"; options go after the command",
-                                   word);
     return command_usage_error(group, "unknown command \"%s\"", word);
 }
 
 static bool is_help(const char *word)
 {
     return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+}
+
+static bool is_version(const char *word)
+{
+    return strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0;
 }
 
 static int missing_nested(const struct command *group)
@@ -102,17 +103,69 @@ static int missing_nested(const struct command *group)
     return command_usage_error(group, "a command is missing: one of %s", names);
 }
 
+/* "-c" or "--config", also shortened, whose value is the next word. */
+static bool is_config_option(const char *word)
+{
+    return strcmp(word, "-c") == 0 ||
+           (strlen(word) > 2 && strncmp(word, "--config", strlen(word)) == 0);
+}
+
+/*
+ * Where the word stands that names a command of the table; argc: nowhere. Options may stand before
+ * it, and which of them take a value is not known before the command is. So a word behind an option
+ * is the command if the table has it, and else a value, unless no word is left that fits better.
+ */
+static int find_word(const struct command *const *table, int argc, char **argv)
+{
+    int fallback = argc;
+
+    for (int i = 1; i < argc; i++) {
+        if (is_config_option(argv[i]))
+            i++;
+        else if (argv[i][0] == '-')
+            continue;
+        else if (command_find(table, argv[i]) != NULL || i == 1 || argv[i - 1][0] != '-')
+            return i;
+        else if (fallback == argc)
+            fallback = i;
+    }
+    return fallback;
+}
+
+/* Puts the word that names a command of the table first and the options before it behind it; false:
+ * there is no such word. */
+static bool bring_word_forward(const struct command *const *table, int argc, char **argv)
+{
+    int found = find_word(table, argc, argv);
+    char *word = argv[found];
+
+    if (found == argc)
+        return false;
+    memmove(&argv[2], &argv[1], (size_t)(found - 1) * sizeof(*argv));
+    argv[1] = word;
+    return true;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (is_help(argv[i]))
+            return true;
+    return false;
+}
+
 /* Descends from a group to the command that argv names, and runs it. */
 static int dispatch(const struct command *command, int argc, char **argv)
 {
     while (command->nested != NULL) {
         const struct command *next;
+        bool has_word = bring_word_forward(command->nested, argc, argv);
 
-        if (argc > 1 && (is_help(argv[1]) || strcmp(argv[1], "help") == 0)) {
+        if (has_word ? strcmp(argv[1], "help") == 0 : asks_for_help(argc, argv)) {
             fputs(command->help, stdout);
             return COMMAND_OK;
         }
-        if (argc < 2)
+        if (!has_word)
             return missing_nested(command);
         next = command_find(command->nested, argv[1]);
         if (next == NULL)
@@ -153,14 +206,16 @@ int command_main(int argc, char **argv)
     if (!process_hide_memory(&error))
         return command_fail(COMMAND_FAILED, &error);
     choose_locale();
-    if (argc < 2)
-        return command_usage_error(NULL, "no command was given");
-    if (is_help(argv[1]))
+    if (argc > 1 && is_help(argv[1]))
         command = &command_help;
-    else if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)
+    else if (argc > 1 && is_version(argv[1]))
         command = &command_version;
-    else
+    else if (bring_word_forward(commands, argc, argv))
         command = command_find(commands, argv[1]);
+    else if (asks_for_help(argc, argv))
+        return finish_output(command_help.run(&command_help, 1, argv));
+    else
+        return command_usage_error(NULL, "no command was given");
     if (command == NULL)
         return command_unknown(NULL, argv[1]);
     return finish_output(dispatch(command, argc - 1, argv + 1));

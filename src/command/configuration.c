@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/hint.h"
 #include "command/command.h"
 #include "config/load.h"
 
@@ -13,9 +14,9 @@ struct config *command_load_config(const char *file)
         for (size_t i = 0; i < mistakes.count; i++)
             fprintf(stderr, "postrider: %s\n", mistakes.lines[i]);
         fprintf(stderr,
-                "hint: \"postrider check -c %s\" checks it again; "
+                "hint: \"postrider check%s\" checks it again; "
                 "\"postrider config reference\" lists every key\n",
-                file);
+                hint_options());
     }
     config_mistakes_free(&mistakes);
     return config;

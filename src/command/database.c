@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hint.h"
 #include "command/command.h"
 
 int database_open(const char *config_file, struct database *ret_database)
@@ -19,8 +20,8 @@ int database_open(const char *config_file, struct database *ret_database)
     if (error.hint[0] == '\0')
         error_hint(&error,
                    "is PostgreSQL running, and is database.url in %s right? \"postrider "
-                   "check --database -c %s\" tells more",
-                   config_file, config_file);
+                   "check --database%s\" tells more",
+                   config_file, hint_options());
     database_close(ret_database);
     return command_fail(COMMAND_FAILED, &error);
 }
@@ -48,13 +49,12 @@ int database_fail(const struct database *database, struct error *error)
 
     if (is_one_of(state, missing))
         error_hint(error,
-                   "the schema is missing or older than this program: run \"postrider migrate -c "
-                   "%s\"",
-                   database->config_file);
+                   "the schema is missing or older than this program: run \"postrider migrate%s\"",
+                   hint_options());
     else if (is_one_of(state, forbidden))
         error_hint(error,
                    "the role of database.url in %s lacks a privilege: use the owner of the "
-                   "tables, or \"postrider migrate --grant ROLE\" for the worker's own",
-                   database->config_file);
+                   "tables, or \"postrider migrate --grant ROLE%s\" for the worker's own",
+                   database->config_file, hint_options());
     return command_fail(COMMAND_FAILED, error);
 }

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/hint.h"
 #include "base/text.h"
 #include "command/moment_option.h"
 
-#define ID_LENGTH 36
+#define ID_LENGTH   36
+#define OPTIONS_MAX 1048576 /* more than a command line can hold */
 
 static const char help_text[] =
     "usage: postrider dead list|show|replay|discard [OPTION]...\n"
@@ -51,6 +53,34 @@ bool dead_selection_is_empty(const struct dead_selection *selection)
 
     return f->endpoint == NULL && f->customer == NULL && f->event_type == NULL &&
            f->since == NULL && f->until == NULL && f->error == NULL && f->ids == NULL;
+}
+
+static void add_option(struct buffer *out, const char *name, const char *value)
+{
+    char *word = value != NULL ? hint_quoted(value) : NULL;
+
+    if (word != NULL)
+        buffer_append_format(out, " --%s %s", name, word);
+    free(word);
+}
+
+char *dead_selection_options(const struct dead_selection *selection)
+{
+    const struct dead_letter_filter *f = &selection->filter;
+    const char *ids = f->ids != NULL ? f->ids : "";
+    struct buffer out;
+
+    buffer_init(&out, OPTIONS_MAX);
+    buffer_append_string(&out, "");
+    add_option(&out, "endpoint", f->endpoint);
+    add_option(&out, "customer", f->customer);
+    add_option(&out, "event-type", f->event_type);
+    add_option(&out, "since", f->since);
+    add_option(&out, "until", f->until);
+    add_option(&out, "error", f->error);
+    for (; *ids != '\0' && *ids != '}'; ids += 1 + ID_LENGTH)
+        buffer_append_format(&out, " %.*s", ID_LENGTH, ids + 1);
+    return buffer_take(&out);
 }
 
 int dead_selection_resolve(const struct command *self, const struct database *database,

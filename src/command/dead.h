@@ -50,6 +50,10 @@ int dead_selection_set_ids(const struct command *self, const struct arguments *a
 
 bool dead_selection_is_empty(const struct dead_selection *selection);
 
+/* The choice as options of the command line, quoted for a shell: "" or " --since 2h --error x". The
+ * caller frees it. */
+char *dead_selection_options(const struct dead_selection *selection) MUST_USE;
+
 /* Reads the times with the database's clock; COMMAND_OK or an exit status, with the message said.
  */
 int dead_selection_resolve(const struct command *self, const struct database *database,

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/hint.h"
 #include "command/dead.h"
 #include "command/progress.h"
 #include "command/report.h"
@@ -157,7 +158,7 @@ static void print_done(const struct change_options *options, int64_t total, int6
     if (changed < total)
         printf("%lld were changed by someone else meanwhile\n", (long long)(total - changed));
     if (options->change == DEAD_LETTER_REPLAY && changed > 0)
-        puts("They are due now; \"postrider status\" shows how they get on.");
+        printf("They are due now; \"postrider status%s\" shows how they get on.\n", hint_options());
 }
 
 static int change(const struct database *database, const struct dead_selection *selection,
@@ -184,7 +185,8 @@ static int change(const struct database *database, const struct dead_selection *
 static void print_no_match(const struct dead_selection *selection)
 {
     if (selection->filter.ids != NULL)
-        puts("No dead letter has this id; \"postrider explain ID\" says where a delivery is.");
+        printf("No dead letter has this id; \"postrider explain ID%s\" says where a delivery is.\n",
+               hint_options());
     else if (dead_selection_is_empty(selection))
         puts("No dead letters.");
     else

@@ -1,5 +1,7 @@
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/hint.h"
 #include "base/units.h"
 #include "command/dead.h"
 #include "command/report.h"
@@ -63,6 +65,19 @@ static void add_letter(struct report *report, const struct dead_letter *letter)
     report_set_text(report, LIST_ERROR, letter->last_error);
 }
 
+/* How to count all of them: the same choice, or all. */
+static void print_more(const struct dead_selection *selection)
+{
+    char *options = dead_selection_options(selection);
+
+    fprintf(
+        stderr,
+        "There are more: -n 1000 shows the last thousand, \"postrider dead replay --dry-run%s%s\" "
+        "counts them.\n",
+        options, hint_options());
+    free(options);
+}
+
 static void print_list(const struct dead_letter_list *list, bool is_more, bool is_filtered,
                        bool json)
 {
@@ -78,10 +93,6 @@ static void print_list(const struct dead_letter_list *list, bool is_more, bool i
         report_print_table(report, stdout);
     report_free(report);
     fflush(stdout);
-    if (is_more && !json)
-        fputs("There are more: -n 1000 shows the last thousand, \"postrider dead replay "
-              "--dry-run\" counts them.\n",
-              stderr);
 }
 
 static int list(const struct command *self, struct database *database,
@@ -89,13 +100,17 @@ static int list(const struct command *self, struct database *database,
 {
     struct dead_letter_list letters;
     struct error error = {0};
+    bool is_more;
     int status = dead_selection_resolve(self, database, selection);
 
     if (status != COMMAND_OK)
         return status;
     if (!dead_letters_list(database->session, &selection->filter, limit + 1, &letters, &error))
         return database_fail(database, &error);
-    print_list(&letters, letters.count > (size_t)limit, !dead_selection_is_empty(selection), json);
+    is_more = letters.count > (size_t)limit;
+    print_list(&letters, is_more, !dead_selection_is_empty(selection), json);
+    if (is_more && !json)
+        print_more(selection);
     dead_letters_list_free(&letters);
     return COMMAND_OK;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/text.h"
 #include "command/dead.h"
 #include "command/delivery_report.h"
@@ -31,12 +32,14 @@ static bool read_letter(struct db_session *session, const char *id, struct lette
         return false;
     if (!found) {
         error_set(error, "there is no delivery %s", id);
-        return error_hint(error, "it may have been deleted, by retention or by hand; "
-                                 "\"postrider dead list\" shows the dead letters");
+        return error_hint(error,
+                          "it may have been deleted, by retention or by hand; "
+                          "\"postrider dead list%s\" shows the dead letters",
+                          hint_options());
     }
     if (strcmp(letter->record.status, "failed") != 0) {
         error_set(error, "delivery %s is no dead letter: it is %s", id, letter->record.status);
-        return error_hint(error, "\"postrider explain %s\" says more", id);
+        return error_hint(error, "\"postrider explain %s%s\" says more", id, hint_options());
     }
     if (!delivery_attempts_read(session, id, &letter->attempts, error))
         return false;

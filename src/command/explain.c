@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/text.h"
 #include "command/arguments.h"
 #include "command/database.h"
@@ -58,8 +59,8 @@ static bool explain_absence(struct db_session *session, const char *id, struct e
         error_set(error, "there is no delivery %s", id);
         error_hint(error,
                    "it was never committed, or retention has deleted it; for the id of an event: "
-                   "postrider explain --event %s",
-                   id);
+                   "postrider explain --event %s%s",
+                   id, hint_options());
     }
     removal_free(&removal);
     return false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -150,7 +151,8 @@ static void advise_remedy(struct explanation *e, const struct delivery_record *r
                                 "= NULL WHERE id = '%s';",
                                 record->endpoint_id));
     else if (!has_secret(record, config))
-        advise(e, memory_format("postrider secret new --customer %s", record->customer_id));
+        advise(e, memory_format("postrider secret new --customer %s%s", record->customer_id,
+                                hint_options()));
 }
 
 static void explain_parked(struct explanation *e, const struct delivery_record *record)
@@ -247,7 +249,7 @@ static void explain_held(struct explanation *e, const struct delivery_record *re
             record->lane_owner);
         SAY(&e->next, "It is sent when that worker has the key (signing.key_file), or the secret "
                       "is replaced; nothing is lost meanwhile. What is wrong with it says:");
-        advise(e, memory_copy_string("postrider check --database"));
+        advise(e, memory_format("postrider check --database%s", hint_options()));
         return;
     }
     SAY(&e->summary, "Held: the breaker of its %s is open since ",
@@ -288,9 +290,10 @@ static void explain_due(struct explanation *e, const struct delivery_record *rec
         say_if_it_fails(&e->next, record, policy);
     else if (record->ahead > 0)
         SAY(&e->next, "They go first: the receiver is slower than what is enqueued for it.");
-    else
-        SAY(&e->next, "Nothing to the same URL is before it: look at the worker with \"postrider "
-                      "status\" and in its log.");
+    else {
+        SAY(&e->next, "Nothing to the same URL is before it: look at the worker, and in its log:");
+        advise(e, memory_format("postrider status%s", hint_options()));
+    }
 }
 
 static void explain_pending(struct explanation *e, const struct delivery_record *record,
@@ -374,7 +377,7 @@ static void explain_failed(struct explanation *e, const struct delivery_record *
     SAY(&e->next, "%s",
         e->actions_count > 0 ? "Do this first, then replay it:"
                              : "When the cause is gone, replay it:");
-    advise(e, memory_format("postrider dead replay %s", record->id));
+    advise(e, memory_format("postrider dead replay %s%s", record->id, hint_options()));
 }
 
 static void find_nonsense(struct explanation *e, const struct delivery_record *record,

@@ -16,7 +16,8 @@ static void list_commands(void)
         printf("  %-10s %s\n", (*c)->name, (*c)->summary);
     puts("\n"
          "Every command takes -c, --config FILE (default " COMMAND_DEFAULT_CONFIG ")\n"
-         "and --help. Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.");
+         "and --help. Options may stand before the command or behind it.\n"
+         "Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration.");
 }
 
 static int run_help(const struct command *self, int argc, char **argv)

@@ -6,19 +6,26 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/hint.h"
 #include "base/units.h"
 
 #define LANES 64
 
-static struct problem *add(struct problems *problems, const char *name, const char *action)
+static struct problem *add(struct problems *problems, const char *name, const char *action, ...)
+    PRINTF_LIKE(3, 4);
+
+static struct problem *add(struct problems *problems, const char *name, const char *action, ...)
 {
+    va_list args;
     struct problem *problem;
 
     if (problems->count == PROBLEMS_MAX)
         bug("more than %d problems", PROBLEMS_MAX);
     problem = &problems->list[problems->count++];
     problem->name = name;
-    snprintf(problem->action, sizeof(problem->action), "%s", action);
+    va_start(args, action);
+    vsnprintf(problem->action, sizeof(problem->action), action, args);
+    va_end(args);
     return problem;
 }
 
@@ -36,7 +43,7 @@ static void say(struct problem *problem, const char *format, ...)
 static void find_schema(int database_version, int binary_version, struct problems *problems)
 {
     if (database_version < binary_version)
-        say(add(problems, "schema_old", "postrider migrate"),
+        say(add(problems, "schema_old", "postrider migrate%s", hint_options()),
             "The schema is version %d, older than this program's %d.", database_version,
             binary_version);
     if (database_version > binary_version)
@@ -155,8 +162,10 @@ static void find_failing(const struct overview *o, struct problems *problems)
 {
     if (o->dead_without_secret > 0)
         say(add(problems, "no_secret",
-                "postrider secret new --customer UUID, then postrider dead "
-                "replay --error \"no signing secret\""),
+                "postrider secret new --customer UUID%s && postrider dead replay --error 'no "
+                "signing "
+                "secret'%s",
+                hint_options(), hint_options()),
             "%lld deliveries failed in the last hour for lack of a secret to sign with.",
             (long long)o->dead_without_secret);
     if (o->disabled_endpoints > 0)

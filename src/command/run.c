@@ -1,3 +1,7 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hint.h"
 #include "base/log.h"
 #include "command/arguments.h"
 #include "command/command.h"
@@ -15,6 +19,16 @@ static const char help_text[] =
     "once. SIGHUP reads the configuration again. The log goes to standard error or the journal.\n"
     "Several workers on one database share its endpoints, and take over from one that has gone.\n";
 
+/* The log is read elsewhere than in the directory that the worker was started in. */
+static void make_hints_absolute(const char *file)
+{
+    char *path = realpath(file, NULL);
+
+    if (path != NULL && strcmp(file, COMMAND_DEFAULT_CONFIG) != 0)
+        hint_set_config(path);
+    free(path);
+}
+
 static int run_run(const struct command *self, int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -23,6 +37,7 @@ static int run_run(const struct command *self, int argc, char **argv)
 
     if (status != ARGUMENTS_OK)
         return status;
+    make_hints_absolute(arguments.config_file);
     config = command_load_config(arguments.config_file);
     if (config == NULL)
         return COMMAND_CONFIG;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "command/arguments.h"
@@ -226,7 +227,7 @@ static int revoke(const struct database *database, const char *id)
         return database_fail(database, &error);
     if (!found) {
         error_set(&error, "there is no valid secret %s", id);
-        error_hint(&error, "\"postrider secret list\" shows their ids");
+        error_hint(&error, "\"postrider secret list%s\" shows their ids", hint_options());
         return command_fail(COMMAND_FAILED, &error);
     }
     if (left > 0)

@@ -1,8 +1,10 @@
 /* "secret new" and "secret rotate": both make a secret and hand it out. */
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/units.h"
 #include "command/arguments.h"
 #include "command/database.h"
@@ -118,11 +120,13 @@ static void print_handover(const struct made_secret *made)
 static void print_effect(const struct database *database, const struct make_options *options,
                          int64_t valid)
 {
+    char *scope = secrets_scope_options(&options->scope);
+
     if (valid > 1)
         fprintf(stderr,
-                "It signs beside %lld older secret%s; \"postrider secret rotate\" ends "
+                "It signs beside %lld older secret%s; \"postrider secret rotate %s%s\" ends "
                 "those.\n",
-                (long long)valid - 1, valid > 2 ? "s" : "");
+                (long long)valid - 1, valid > 2 ? "s" : "", scope, hint_options());
     else if (options->scope.url[0] != '\0')
         fputs("From now on it alone signs for this URL, whatever the customer has for all.\n",
               stderr);
@@ -130,6 +134,7 @@ static void print_effect(const struct database *database, const struct make_opti
         fputs("From now on it signs for this customer, instead of signing.secret_file.\n", stderr);
     else
         fputs("It signs from now on.\n", stderr);
+    free(scope);
 }
 
 static int store_new(const struct database *database, const struct make_options *options,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hint.h"
 #include "command/command.h"
 #include "command/database.h"
 #include "db/endpoints.h"
@@ -39,8 +40,8 @@ static int fail_hold(const struct send_request *request, const struct send_wish 
     error_set(&error, "%s", request->settings.hold);
     error_hint(&error,
                "deliveries for %s and customer %s are held until it can be; \"postrider "
-               "check --database\" lists all such secrets",
-               wish->url, wish->customer_id);
+               "check --database%s\" lists all such secrets",
+               wish->url, wish->customer_id, hint_options());
     return command_fail(COMMAND_FAILED, &error);
 }
 
@@ -80,8 +81,10 @@ static int use_secrets(struct send_request *request, const struct config *config
 
     if (set->count == 0) {
         error_set(&error, "there is no secret to sign with; nothing is sent unsigned");
-        error_hint(&error, "give --secret-file FILE or --customer UUID, or set "
-                           "signing.secret_file; \"postrider secret new\" makes a secret");
+        error_hint(&error,
+                   "give --secret-file FILE or --customer UUID, or set "
+                   "signing.secret_file; \"postrider secret new%s\" makes a secret",
+                   hint_options());
         return command_fail(COMMAND_FAILED, &error);
     }
     signer_free(request->settings.signer);

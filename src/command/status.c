@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/hint.h"
 #include "command/arguments.h"
 #include "command/database.h"
 #include "command/status_report.h"
@@ -34,7 +35,7 @@ static bool read_versions(struct db_session *session, struct status *status, str
     status->database_version = schema.version;
     if (status->database_version == 0) {
         error_set(error, "the database has no Postrider schema");
-        error_hint(error, "run \"postrider migrate\"; is database.schema right?");
+        error_hint(error, "run \"postrider migrate%s\"; is database.schema right?", hint_options());
     }
     return status->database_version > 0;
 }

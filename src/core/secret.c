@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/text.h"
 #include "core/base64.h"
 
@@ -87,7 +88,7 @@ static const char *split_prefix(const char *text, enum secret_kind *ret_kind, st
         error_hint(error, "Give the whsk_ key that belongs to it.");
     } else {
         error_set(error, "a secret begins with whsec_ or whsk_");
-        error_hint(error, "Make one with: postrider secret new");
+        error_hint(error, "Make one with: postrider secret new%s", hint_options());
     }
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "db/adopt.h"
 #include "db/grant.h"
 #include "db/migrate_lock.h"
@@ -183,8 +184,10 @@ static enum migrate_result adopt(struct db_session *session, const struct migrat
     adopt_plan_print(plan, options->out);
     if (!options->adopt) {
         error_set(error, "webhook_deliveries has to be adopted first; nothing was changed");
-        error_hint(error, "\"postrider migrate --adopt\" does it, in one transaction during which "
-                          "inserts wait; --dry-run prints the SQL, --timezone names another zone");
+        error_hint(error,
+                   "\"postrider migrate --adopt%s\" does it, in one transaction during which "
+                   "inserts wait; --dry-run prints the SQL, --timezone names another zone",
+                   hint_options());
         return MIGRATE_NEEDS_ADOPTION;
     }
     if (adopt_plan_execute(session, plan, error))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/memory.h"
 #include "core/secret.h"
 #include "db/fragments.h"
@@ -145,8 +146,21 @@ static bool check_room(int64_t valid, struct error *error)
     if (valid <= SECRET_SET_MAX)
         return true;
     error_set(error, "at most %d secrets can be valid at one time", SECRET_SET_MAX);
-    return error_hint(error, "\"postrider secret list\" shows them, \"postrider secret revoke ID\" "
-                             "ends one");
+    return error_hint(error,
+                      "\"postrider secret list%s\" shows them, \"postrider secret revoke ID%s\" "
+                      "ends one",
+                      hint_options(), hint_options());
+}
+
+char *secrets_scope_options(const struct secret_scope *scope)
+{
+    char *url = hint_quoted(scope->url);
+    char *options = scope->url[0] == '\0'
+                        ? memory_format("--customer %s", scope->customer)
+                        : memory_format("--customer %s --url %s", scope->customer, url);
+
+    free(url);
+    return options;
 }
 
 /* The end of a transaction whose statements succeeded or not. */
@@ -202,6 +216,7 @@ static bool retire(struct db_session *session, const struct secret_scope *scope,
     char overlap[32];
     const char *values[] = {scope->customer, scope->url, overlap};
     PGresult *result;
+    char *options;
 
     snprintf(overlap, sizeof(overlap), "%lld", (long long)overlap_ms);
     result = db_session_query(session, sql_retire, 3, values, error);
@@ -214,8 +229,13 @@ static bool retire(struct db_session *session, const struct secret_scope *scope,
         return true;
     error_set(error, "customer %s has no valid secret %s%s to rotate", scope->customer,
               scope->url[0] != '\0' ? "for " : "of its own", scope->url);
-    return error_hint(error, "\"postrider secret new\" makes the first one, \"postrider secret "
-                             "list\" shows them");
+    options = secrets_scope_options(scope);
+    error_hint(error,
+               "\"postrider secret new %s%s\" makes the first one, \"postrider secret list%s\" "
+               "shows them",
+               options, hint_options(), hint_options());
+    free(options);
+    return false;
 }
 
 bool secrets_rotate(struct db_session *session, const struct secret_scope *scope,

@@ -41,6 +41,10 @@ struct secret_list {
     struct secret_row *rows;
 };
 
+/* "--customer UUID --url URL" as a command of Postrider takes it, quoted for a shell. The caller
+ * frees it. */
+char *secrets_scope_options(const struct secret_scope *scope) MUST_USE;
+
 /* NULL for a customer or url: of any. Without expired ones unless is_all. The newest first. */
 bool secrets_list(struct db_session *session, const char *customer, const char *url, bool is_all,
                   struct secret_list *ret_list, struct error *error) MUST_USE;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/hint.h"
 #include "base/log.h"
 #include "db/migrate.h"
 #include "db/schema_version.h"
@@ -71,14 +72,16 @@ void connecting_collect(struct worker *worker)
 static void give_up_on_version(struct worker *worker, enum schema_fit fit, int version)
 {
     char message[160];
+    struct error advice;
 
     snprintf(message, sizeof(message),
              "the database's schema has version %d, this binary needs version %d", version,
              migrate_binary_version());
-    worker_give_up(worker, message,
-                   fit == SCHEMA_IS_OLD
-                       ? "run \"postrider migrate\" with this binary"
-                       : "install the version of postrider that migrated the database");
+    if (fit == SCHEMA_IS_OLD)
+        error_hint(&advice, "run \"postrider migrate%s\" with this binary", hint_options());
+    else
+        error_hint(&advice, "install the version of postrider that migrated the database");
+    worker_give_up(worker, message, advice.hint);
 }
 
 static void note_version(struct worker *worker, struct schema_version schema)
@@ -98,13 +101,15 @@ static void note_version(struct worker *worker, struct schema_version schema)
 static void on_version_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
+    struct error advice;
 
     worker->is_checking_schema = false;
     if (answer->result == DB_ANSWERED) {
         note_version(worker, schema_version_of(answer));
     } else if (answer->result == DB_REFUSED && schema_version_is_missing(answer)) {
-        worker_give_up(worker, "the database has no Postrider tables in this schema",
-                       "run \"postrider migrate\", and look at database.schema");
+        error_hint(&advice, "run \"postrider migrate%s\", and look at database.schema",
+                   hint_options());
+        worker_give_up(worker, "the database has no Postrider tables in this schema", advice.hint);
     } else if (answer->result == DB_REFUSED) {
         report_refusal("the schema's version can't be read", answer);
         db_link_reset(worker->reading, "the schema's version can't be read");

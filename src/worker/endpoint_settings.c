@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/memory.h"
 #include "core/header.h"
 #include "core/sealed_secret.h"
@@ -123,9 +124,9 @@ static void load_signer(struct endpoint_settings *settings, const struct config 
     else if (config->signing.secrets.count == 0) {
         result = SEALED_SET_INVALID;
         error_set(&error,
-                  "no signing secret: add one with \"postrider secret new --customer %s\", "
+                  "no signing secret: add one with \"postrider secret new --customer %s%s\", "
                   "or set signing.secret_file",
-                  customer_id);
+                  customer_id, hint_options());
     }
     if (result == SEALED_SET_OK)
         settings->signer = signer_new(is_stored ? &set : &config->signing.secrets, &error);

@@ -131,7 +131,8 @@ def test_no_secret(run_postrider, config_file, migrated_database):
     delivery = migrated_database.insert_delivery(URL)
     found = run_postrider("explain", delivery, "--json", "-c", config).json()
     assert found["state"] == "no_secret" and "there is no secret" in found["summary"]
-    assert found["actions"] == [f"postrider secret new --customer {migrated_database.customer}"]
+    assert found["actions"] == [
+        f"postrider secret new --customer {migrated_database.customer} -c {config}"]
     run_postrider("secret", "new", "--customer", migrated_database.customer, "-c", config)
     assert run_postrider("explain", delivery, "--json", "-c", config).json()["state"] == "no_worker"
 
@@ -195,7 +196,7 @@ def test_failed(explain, migrated_database, columns, expected):
     assert found["state"] == "failed" and expected in found["summary"]
     assert found["summary"].count("20 attempts") <= 1
     assert "not sent" not in found["summary"] or "No request" not in found["summary"]
-    assert found["actions"][-1] == f"postrider dead replay {delivery}"
+    assert found["actions"][-1] == f"postrider dead replay {delivery} -c {explain.config}"
 
 
 @pytest.mark.parametrize("columns, expected", [

@@ -53,7 +53,13 @@ def test_version(run_postrider):
     ([], "no command was given"),
     (["stauts"], 'did you mean "status"?'),
     (["deliver-everything"], 'unknown command "deliver-everything"'),
-    (["-c", "file", "status"], "options go after the command"),
+    (["-c", "file", "stauts"], 'did you mean "status"?'),
+    (["--json", "stauts"], 'did you mean "status"?'),
+    (["-c", "file"], "no command was given"),
+    (["--json"], "no command was given"),
+    (["--jsn", "status"], "did you mean --json?"),
+    (["dead", "--json", "lsit"], 'did you mean "list"?'),
+    (["-c", "file", "dead"], "one of list, show, replay, discard"),
     (["dead"], "one of list, show, replay, discard"),
     (["dead", "lsit"], 'did you mean "list"?'),
     (["help", "stat", "x"], 'unknown command "stat"'),
@@ -89,6 +95,38 @@ def test_wrong_usage(run_postrider, arguments, expected):
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("arguments", [
+    ["-c", "FILE", "status", "--json"],
+    ["-cFILE", "--json", "status"],
+    ["--config=FILE", "--json", "status"],
+    ["--config", "FILE", "dead", "--json", "list"],
+    ["--conf", "FILE", "--since", "2h", "dead", "list", "--json"],
+    ["dead", "-c", "FILE", "--since=2h", "--json", "list"],
+    ["--json", "--error", "x", "dead", "-c", "FILE", "list"],
+    ["--json", "-c", "FILE", "secret", "list"],
+    ["--json", "version", "-c", "FILE"],
+], ids=" ".join)
+def test_options_may_stand_before_the_command(run_postrider, config_file, migrated_database,
+                                              arguments):
+    config = config_file(migrated_database)
+    result = run_postrider(*(word.replace("FILE", config) for word in arguments))
+    assert result.code == 0, result.stderr
+    assert isinstance(result.json(), (dict, list))
+
+
+@pytest.mark.parametrize("arguments", [
+    ["-c", "FILE", "--help"], ["--help"], ["--json", "-h"]], ids=" ".join)
+def test_help_after_options_lists_the_commands(run_postrider, arguments):
+    assert run_postrider(*arguments).stdout == run_postrider("help").stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--help", "status"], ["-c", "FILE", "status", "-h"], ["-c", "FILE", "--help", "status"]],
+    ids=" ".join)
+def test_help_of_a_command_after_options(run_postrider, arguments):
+    assert run_postrider(*arguments).stdout == run_postrider("help", "status").stdout
+
+
 @pytest.mark.parametrize("arguments", ON_DATABASE, ids=" ".join)
 def test_wrong_configuration(run_postrider, tmp_path, arguments):
     missing = run_postrider(*arguments, "-c", tmp_path / "missing.yaml")
@@ -97,6 +135,7 @@ def test_wrong_configuration(run_postrider, tmp_path, arguments):
     wrong.write_text("database:\n  uri: x\nretry: 5\n")
     result = run_postrider(*arguments, "-c", wrong)
     assert result.code == 78
+    assert f'"postrider check -c {wrong}" checks it again' in result.stderr
     assert "wrong.yaml:2" in result.stderr and "wrong.yaml:3" in result.stderr
 
 

@@ -82,7 +82,7 @@ def test_without_adopt_it_only_says_what_it_would_do(database, migrate):
                      "forbid NULL in status, attempts, next_retry_at and created_at"]:
         assert sentence in result.stdout, result.stdout
     assert "nothing was changed" in result.stderr
-    assert "hint: \"postrider migrate --adopt\"" in result.stderr
+    assert "hint: \"postrider migrate --adopt -c " in result.stderr
     assert dump(database) == before
 
 

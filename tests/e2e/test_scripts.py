@@ -25,7 +25,7 @@ def tree(tmp_path):
     """tree({"src/core/x.c": text}) -> a checkout with these files and the scripts"""
     def make(files):
         (tmp_path / "scripts").mkdir()
-        for name in ("check-layers", "check-banned"):
+        for name in ("check-layers", "check-banned", "check-hints"):
             shutil.copy(os.path.join(SCRIPTS, name), tmp_path / "scripts")
         (tmp_path / "src").mkdir()
         for name, text in files.items():
@@ -74,6 +74,21 @@ def test_what_only_looks_banned_passes(tree):
                                    "int x = 0; /* strcat()\n strcpy() */\n"
                                    "int y(void) { return o->system(1) + snprintf(0, 0, s); }\n"})
     assert run_check(checkout, "check-banned") == (0, [])
+
+
+def test_commands_without_their_options_are_found(tree):
+    checkout = tree({"src/db/a.c": 'int f(void)\n{\n    int a;\n    g("run postrider "\n'
+                                   '      "migrate; else not", a);\n}\n'})
+    assert run_check(checkout, "check-hints") == (
+        1, ["src/db/a.c:4: a command is named without hint_options() (base/hint.h)"])
+
+
+def test_commands_with_their_options_pass(tree):
+    checkout = tree({"src/db/a.c": 'static const char help_text[] =\n    "usage: postrider run\\n";\n'
+                                   '/* postrider run */ char *s = "postrider status --help";\n'
+                                   'void f(void)\n{\n    g("; postrider status%s", '
+                                   'hint_options());\n}\n'})
+    assert run_check(checkout, "check-hints") == (0, [])
 
 
 # --- the receiver ---
