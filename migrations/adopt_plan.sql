@@ -81,6 +81,19 @@ CREATE FUNCTION postrider_adopt_count(number bigint) RETURNS text LANGUAGE sql A
     SELECT CASE number WHEN 1 THEN '1 row' ELSE number || ' rows' END
 $$;
 
+-- What retention would delete at once, and how old that is.
+CREATE FUNCTION postrider_adopt_would_go(delivered bigint, failed bigint, delivered_age text,
+                                         failed_age text) RETURNS text LANGUAGE sql AS $$
+    SELECT CASE WHEN delivered_age = '0' AND failed_age = '0'
+        THEN 'Retention is off: retention.delivered and retention.failed are 0.'
+        ELSE format('Retention would delete %s at once (%s), and others when they are as old.',
+                    postrider_adopt_count(delivered + failed), concat_ws(', ',
+                        format('%s delivered and older than ' || NULLIF(delivered_age, '0'),
+                               delivered),
+                        format('%s failed and older than ' || NULLIF(failed_age, '0'), failed)))
+        END
+$$;
+
 -- Tables of our names that are not ours.
 CREATE FUNCTION postrider_adopt_names() RETURNS SETOF postrider_adopt_line LANGUAGE sql AS $$
     SELECT 'obstacle', format('there is a %s already, which is not Postrider''s', oid::regclass),
@@ -361,6 +374,46 @@ BEGIN
 END
 $$;
 
+-- A time of the rows as it will be: what has no zone is read in this one, and what is missing is
+-- now() where a row needs it.
+CREATE FUNCTION postrider_adopt_time(deliveries regclass, column_name text, zone text)
+RETURNS text LANGUAGE sql AS $$
+    SELECT format(CASE WHEN c.given IS NULL THEN 'NULL::timestamptz'
+                       WHEN c.given = 'timestamp without time zone' THEN '%I AT TIME ZONE %L'
+                       ELSE '%I' END, c.name, zone)
+    FROM postrider_adopt_compare(deliveries) c WHERE c.name = column_name
+$$;
+
+-- What retention would do to the rows of before, and that it will not, or that it may (agreed). The
+-- ages are the configuration's, in milliseconds and as it writes them; 0 = never.
+CREATE FUNCTION postrider_adopt_retention(deliveries regclass, zone text, agreed boolean,
+                                          delivered_ms bigint, delivered_age text,
+                                          failed_ms bigint, failed_age text)
+RETURNS SETOF postrider_adopt_line LANGUAGE plpgsql AS $$
+DECLARE
+    created CONSTANT text := format('COALESCE(%s, now())',
+                                    postrider_adopt_time(deliveries, 'created_at', zone));
+    attempted CONSTANT text := postrider_adopt_time(deliveries, 'last_attempt_at', zone);
+    counts bigint[];
+BEGIN
+    EXECUTE format(
+        'SELECT ARRAY[count(*) FILTER (WHERE status = ''delivered'' AND $1 > 0'
+        ' AND GREATEST(%1$s, %2$s) < now() - $1 * interval ''1 millisecond''),'
+        ' count(*) FILTER (WHERE status = ''failed'' AND $2 > 0'
+        ' AND GREATEST(%1$s, %2$s) < now() - $2 * interval ''1 millisecond'')] FROM %3$s',
+        created, attempted, deliveries)
+    INTO counts USING delivered_ms, failed_ms;
+    RETURN NEXT postrider_adopt_say('note', postrider_adopt_would_go(
+        counts[1], counts[2], delivered_age, failed_age), NULL);
+    RETURN NEXT postrider_adopt_say('step', CASE WHEN agreed
+        THEN 'remember that these rows are of before, and let retention delete them (--retention)'
+        ELSE 'remember that these rows are of before, and keep retention from deleting them, until'
+             ' "postrider migrate --retention" agrees to it' END,
+        format('CREATE TABLE webhook_adopted AS SELECT id AS delivery_id FROM %s'
+               ' WHERE created_at > now() OR last_attempt_at > now()', deliveries));
+END
+$$;
+
 CREATE FUNCTION postrider_adopt_has_obstacle(lines postrider_adopt_line[]) RETURNS boolean
 LANGUAGE sql AS $$
     SELECT EXISTS (SELECT FROM unnest(lines) l WHERE l.kind = 'obstacle')
@@ -392,8 +445,11 @@ BEGIN
 END
 $$;
 
--- timezone: as the operator wrote it, NULL = the session's.
-CREATE FUNCTION postrider_adopt_plan(timezone text) RETURNS SETOF postrider_adopt_line
+-- timezone: as the operator wrote it, NULL = the session's. The ages of retention are the
+-- configuration's, in milliseconds and as it writes them, 0 = never; agreed: --retention was given.
+CREATE FUNCTION postrider_adopt_plan(timezone text, agreed boolean, delivered_ms bigint,
+                                     delivered_age text, failed_ms bigint, failed_age text)
+RETURNS SETOF postrider_adopt_line
 LANGUAGE plpgsql AS $$
 DECLARE
     zone CONSTANT text := COALESCE((SELECT name FROM pg_timezone_names
@@ -413,7 +469,10 @@ BEGIN
             lines := lines || ARRAY(SELECT l FROM postrider_adopt_types(deliveries) l);
         END IF;
         IF NOT postrider_adopt_has_obstacle(lines) THEN
-            lines := lines || ARRAY(SELECT l FROM postrider_adopt_deliveries(deliveries, zone) l);
+            lines := lines || ARRAY(SELECT l FROM postrider_adopt_deliveries(deliveries, zone) l)
+                || ARRAY(SELECT l FROM postrider_adopt_retention(
+                             deliveries, zone, agreed, delivered_ms, delivered_age, failed_ms,
+                             failed_age) l);
         END IF;
     END IF;
     RETURN QUERY SELECT * FROM unnest(lines);

@@ -16,4 +16,6 @@ VALUES
     (8, 'SELECT', 'postrider_migrations'),
     (9, 'UPDATE', 'webhook_wakeups'),
     (10, 'SELECT', 'webhook_removals'),
-    (11, 'SELECT, INSERT, DELETE', 'webhook_balances')
+    (11, 'SELECT, INSERT, DELETE', 'webhook_balances'),
+    (12, 'SELECT', 'postrider_adoptions'),
+    (13, 'SELECT', 'webhook_adopted')

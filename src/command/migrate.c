@@ -6,7 +6,8 @@
 #include "db/session.h"
 
 static const char help_text[] =
-    "usage: postrider migrate [--adopt] [--timezone ZONE] [--dry-run] [--grant ROLE]\n"
+    "usage: postrider migrate [--adopt] [--timezone ZONE] [--retention] [--grant ROLE]\n"
+    "                         [--dry-run]\n"
     "\n"
     "Brings the database's schema to the version that this postrider knows. Connects as\n"
     "database.url says, so as a role that may create tables; the worker's own role needs less.\n"
@@ -15,11 +16,13 @@ static const char help_text[] =
     "\n"
     "A webhook_deliveries table that was there before is adopted in place, no row is lost. "
     "Without\n"
-    "--adopt the steps are only listed, nothing is changed, and the exit status is 1.\n"
+    "--adopt the steps are only listed, nothing is changed, and the exit status is 1. Retention\n"
+    "leaves the rows alone that were there before, until --retention is given, then or later.\n"
     "\n"
     "      --adopt           take over the webhook_deliveries table that is there\n"
     "      --timezone ZONE   of its times without a zone, as Europe/Berlin\n"
     "                        (default: the database's TimeZone)\n"
+    "      --retention       let retention.* delete rows of before; says how many it would be\n"
     "      --dry-run         print the SQL, change nothing\n"
     "      --grant ROLE      give a role exactly the privileges that the worker needs\n"
     "  -c, --config FILE     default " COMMAND_DEFAULT_CONFIG "\n";
@@ -51,6 +54,7 @@ static int run_migrate(const struct command *self, int argc, char **argv)
     const struct argument options[] = {
         {.name = "adopt", .flag = &migrate_options.adopt},
         {.name = "timezone", .text = &migrate_options.timezone},
+        {.name = "retention", .flag = &migrate_options.retention},
         {.name = "dry-run", .flag = &migrate_options.dry_run},
         {.name = "grant", .text = &migrate_options.grant_to},
         {0},
@@ -64,6 +68,8 @@ static int run_migrate(const struct command *self, int argc, char **argv)
     config = command_load_config(arguments.config_file);
     if (config == NULL)
         return COMMAND_CONFIG;
+    migrate_options.delivered_ms = config->retention.delivered_ms;
+    migrate_options.failed_ms = config->retention.failed_ms;
     status = migrate(config, &migrate_options);
     config_free(config);
     return status;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
+#include "base/units.h"
 #include "db/migrations.h"
 
 enum plan_column { PLAN_KIND, PLAN_DESCRIPTION, PLAN_STATEMENT };
@@ -27,17 +29,27 @@ bool adopt_lock(struct db_session *session, struct error *error)
 }
 
 /* The plan's functions last as long as the savepoint, so that they leave nothing behind. */
-static PGresult *query_plan(struct db_session *session, const char *timezone, struct error *error)
+static PGresult *query_plan(struct db_session *session, const struct adopt_terms *terms,
+                            struct error *error)
 {
+    char delivered_ms[32], failed_ms[32];
+    char delivered[UNITS_TEXT_SIZE], failed[UNITS_TEXT_SIZE];
+    const char *values[] = {
+        terms->timezone, terms->retention ? "true" : "false",
+        delivered_ms,    units_format_duration_ms(terms->delivered_ms, delivered),
+        failed_ms,       units_format_duration_ms(terms->failed_ms, failed)};
     PGresult *rows;
+
+    snprintf(delivered_ms, sizeof(delivered_ms), "%lld", (long long)terms->delivered_ms);
+    snprintf(failed_ms, sizeof(failed_ms), "%lld", (long long)terms->failed_ms);
 
     if (!db_session_execute(session, "SAVEPOINT adopt_plan", error) ||
         !db_session_execute(session, embedded_sql_find("adopt_plan"), error))
         return NULL;
     rows = db_session_query(session,
                             "SELECT kind, description, statement"
-                            " FROM postrider_adopt_plan($1)",
-                            1, &timezone, error);
+                            " FROM postrider_adopt_plan($1, $2, $3, $4, $5, $6)",
+                            ARRAY_LENGTH(values), values, error);
     if (rows == NULL)
         return NULL;
     if (!db_session_execute(session, "ROLLBACK TO SAVEPOINT adopt_plan", error)) {
@@ -47,10 +59,10 @@ static PGresult *query_plan(struct db_session *session, const char *timezone, st
     return rows;
 }
 
-bool adopt_plan_load(struct db_session *session, const char *timezone, struct adopt_plan *ret_plan,
-                     struct error *error)
+bool adopt_plan_load(struct db_session *session, const struct adopt_terms *terms,
+                     struct adopt_plan *ret_plan, struct error *error)
 {
-    PGresult *rows = query_plan(session, timezone, error);
+    PGresult *rows = query_plan(session, terms, error);
 
     if (rows == NULL)
         return error_prefix(error, "looking at the tables that are there");
@@ -118,6 +130,9 @@ static void print_comment(const char *text, FILE *out)
 
 void adopt_plan_print_sql(const struct adopt_plan *plan, FILE *out)
 {
+    for (int row = 0; row < PQntuples(plan->rows); row++)
+        if (plan_is(plan, row, "note"))
+            print_comment(plan_value(plan, row, PLAN_DESCRIPTION), out);
     for (int row = 0; row < PQntuples(plan->rows); row++) {
         if (!plan_is(plan, row, "step"))
             continue;

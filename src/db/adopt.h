@@ -10,6 +10,7 @@
 #define POSTRIDER_DB_ADOPT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -26,9 +27,15 @@ struct adopt_plan {
  * is then what is converted. */
 bool adopt_lock(struct db_session *session, struct error *error) MUST_USE;
 
-/* timezone: of times without a zone, NULL = the session's. */
-bool adopt_plan_load(struct db_session *session, const char *timezone, struct adopt_plan *ret_plan,
-                     struct error *error) MUST_USE;
+struct adopt_terms {
+    const char *timezone; /* of times without a zone, NULL = the session's */
+    bool retention;       /* it may delete the rows that are there */
+    int64_t delivered_ms; /* retention's ages, 0 = never */
+    int64_t failed_ms;
+};
+
+bool adopt_plan_load(struct db_session *session, const struct adopt_terms *terms,
+                     struct adopt_plan *ret_plan, struct error *error) MUST_USE;
 void adopt_plan_free(struct adopt_plan *plan);
 
 /* What is in the way, in the error and in full on out; false when something is. */

@@ -7,8 +7,10 @@
 
 #include "base/hint.h"
 #include "db/adopt.h"
+#include "db/adoption.h"
 #include "db/grant.h"
 #include "db/migrate_lock.h"
+#include "db/migrate_retention.h"
 #include "db/migrations.h"
 #include "db/schema_version.h"
 
@@ -149,13 +151,16 @@ static bool load_plan(struct db_session *session, const struct migrate_options *
                       const struct embedded_sql *file, struct adopt_plan *ret_plan,
                       struct error *error)
 {
+    const struct adopt_terms terms = {options->timezone, options->retention, options->delivered_ms,
+                                      options->failed_ms};
+
     if (file_version(file) != ADOPTING_VERSION)
         return true;
     if (options->adopt && !options->dry_run && !adopt_lock(session, error)) {
         migrate_lock_explain(session, error);
         return false;
     }
-    return adopt_plan_load(session, options->timezone, ret_plan, error) &&
+    return adopt_plan_load(session, &terms, ret_plan, error) &&
            adopt_plan_check(ret_plan, options->out, error);
 }
 
@@ -267,9 +272,10 @@ static enum migrate_result migrate_file(struct db_session *session,
 }
 
 static enum migrate_result migrate_files(struct db_session *session,
-                                         const struct migrate_options *options, struct error *error)
+                                         const struct migrate_options *options,
+                                         bool *ret_any_applied, struct error *error)
 {
-    bool nothing_to_do = true;
+    *ret_any_applied = false;
 
     for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++) {
         bool applied = false;
@@ -280,9 +286,9 @@ static enum migrate_result migrate_files(struct db_session *session,
         result = migrate_file(session, options, file, &applied, error);
         if (result != MIGRATE_DONE)
             return result;
-        nothing_to_do = nothing_to_do && !applied;
+        *ret_any_applied = *ret_any_applied || applied;
     }
-    if (nothing_to_do)
+    if (!*ret_any_applied)
         fprintf(options->out, "%sNothing to do: the schema has version %d.\n",
                 options->dry_run ? "-- " : "", migrate_binary_version());
     return MIGRATE_DONE;
@@ -328,6 +334,30 @@ static bool migrate_grant(struct db_session *session, const struct migrate_optio
     return true;
 }
 
+/* What the dry run has said before would be there by now, but isn't: there is nothing to count. */
+static bool print_agreement(struct db_session *session, const struct migrate_options *options,
+                            bool is_counted, struct error *error)
+{
+    bool ok = (!is_counted || migrate_retention_agree(session, options, error)) &&
+              db_session_begin(session, error) && print_begin(session, options->out, error);
+
+    db_session_rollback(session);
+    if (ok)
+        fprintf(options->out, "%s;\nCOMMIT;\n", adoption_agree_sql());
+    return ok;
+}
+
+/* Whether retention deletes rows of before. */
+static bool settle_retention(struct db_session *session, const struct migrate_options *options,
+                             bool any_applied, struct error *error)
+{
+    if (options->retention && options->dry_run)
+        return print_agreement(session, options, !any_applied, error);
+    if (options->retention)
+        return migrate_retention_agree(session, options, error);
+    return options->dry_run || !any_applied || migrate_retention_tell(session, options, error);
+}
+
 /* What would make a later step fail is found before the first one. */
 static bool check_options(struct db_session *session, const struct migrate_options *options,
                           struct error *error)
@@ -346,11 +376,16 @@ enum migrate_result migrate_run(struct db_session *session, const struct migrate
                                 struct error *error)
 {
     enum migrate_result result;
+    bool any_applied;
 
     if (!check_options(session, options, error))
         return MIGRATE_FAILED;
-    result = migrate_files(session, options, error);
-    if (result != MIGRATE_DONE || options->grant_to == NULL)
+    result = migrate_files(session, options, &any_applied, error);
+    if (result != MIGRATE_DONE)
         return result;
+    if (!settle_retention(session, options, any_applied, error))
+        return MIGRATE_FAILED;
+    if (options->grant_to == NULL)
+        return MIGRATE_DONE;
     return migrate_grant(session, options, error) ? MIGRATE_DONE : MIGRATE_FAILED;
 }

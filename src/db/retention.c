@@ -3,25 +3,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/compiler.h"
 #include "db/endpoint_health.h"
+#include "db/row.h"
 
 /*
  * created_at first: its BRIN index is what keeps this off the recent part of the table (bitmap
- * scans are what BRIN gives). A row that was delivered or has failed recently stays, however old it
- * is. The trigger webhook_deliveries_removed leaves out what says that it is retention.
+ * scans are what BRIN gives), and off the rows of before an adoption, which nobody has agreed to
+ * lose. A row that was delivered or has failed recently stays, however old it is. The trigger
+ * webhook_deliveries_removed leaves out what says that it is retention, and webhook_deliveries_kept
+ * refuses it what is of before.
  */
 static const char settings_sql[] = "SELECT set_config('enable_bitmapscan', 'on', true), "
                                    "set_config('postrider.removal', 'retention', true)";
 
 static const char deliveries_sql[] =
-    "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries "
-    "WHERE status = $1 AND created_at < now() - make_interval(secs => $2::float8) "
+    "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries d "
+    "WHERE $2::float8 > 0 AND status = $1 "
+    "AND created_at < now() - make_interval(secs => $2::float8) "
+    "AND created_at >= (SELECT coalesce(max(adopted_at) + interval '1 microsecond', '-infinity') "
+    "FROM postrider_adoptions WHERE retention_agreed_at IS NULL) "
     "AND coalesce(last_attempt_at, created_at) < now() - make_interval(secs => $2::float8) "
+    "AND NOT EXISTS (SELECT FROM webhook_adopted o, postrider_adoptions a "
+    "WHERE o.delivery_id = d.id AND a.retention_agreed_at IS NULL) "
     "LIMIT $3::int FOR UPDATE SKIP LOCKED) AND status = $1";
 
 static const char attempts_sql[] =
     "DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM webhook_attempts "
-    "WHERE started_at < now() - make_interval(secs => $1::float8) LIMIT $2::int)";
+    "WHERE $1::float8 > 0 AND started_at < now() - make_interval(secs => $1::float8) "
+    "LIMIT $2::int)";
+
+/* The statements of retention_send(). */
+enum { RESULT_SETTINGS, RESULT_DELIVERED, RESULT_FAILED, RESULT_ATTEMPTS };
 
 /*
  * LIMIT 1: a look into the index for each row of the batch, whatever the planner would rather do. A
@@ -41,27 +54,27 @@ static const char endpoints_sql[] =
     "WHERE e.id = seen.id AND seen.is_needed), "
     "gone AS (DELETE FROM webhook_endpoints e USING seen "
     "WHERE e.id = seen.id AND NOT seen.is_needed) "
-    "SELECT FROM seen";
+    "SELECT is_needed FROM seen";
 
 bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
                     db_link_answered *on_answer, void *owner)
 {
-    char delivered[32], failed[32], longer[32], rows[16];
-    struct db_statement statements[DB_STATEMENTS_MAX] = {{settings_sql, 0, {NULL}}};
-    int count = 1;
+    char delivered[32], failed[32], rows[16];
+    const char *longer = delivered_ms > failed_ms ? delivered : failed;
+    bool keeps_attempts = delivered_ms == 0 || failed_ms == 0;
+    const struct db_statement statements[] = {
+        [RESULT_SETTINGS] = {settings_sql, 0, {NULL}},
+        [RESULT_DELIVERED] = {deliveries_sql, 3, {"delivered", delivered, rows}},
+        [RESULT_FAILED] = {deliveries_sql, 3, {"failed", failed, rows}},
+        [RESULT_ATTEMPTS] = {attempts_sql, 2, {keeps_attempts ? "0" : longer, rows}},
+    };
 
-    snprintf(delivered, sizeof(delivered), "%lld", (long long)(delivered_ms / 1000));
-    snprintf(failed, sizeof(failed), "%lld", (long long)(failed_ms / 1000));
-    snprintf(longer, sizeof(longer), "%s", delivered_ms > failed_ms ? delivered : failed);
+    snprintf(delivered, sizeof(delivered), "%lld.%03d", (long long)(delivered_ms / 1000),
+             (int)(delivered_ms % 1000));
+    snprintf(failed, sizeof(failed), "%lld.%03d", (long long)(failed_ms / 1000),
+             (int)(failed_ms % 1000));
     snprintf(rows, sizeof(rows), "%d", RETENTION_BATCH_ROWS);
-    if (delivered_ms > 0)
-        statements[count++] =
-            (struct db_statement){deliveries_sql, 3, {"delivered", delivered, rows}};
-    if (failed_ms > 0)
-        statements[count++] = (struct db_statement){deliveries_sql, 3, {"failed", failed, rows}};
-    if (delivered_ms > 0 && failed_ms > 0)
-        statements[count++] = (struct db_statement){attempts_sql, 2, {longer, rows}};
-    return db_link_send(link, statements, count, on_answer, owner);
+    return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
 
 bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer, void *owner)
@@ -74,10 +87,28 @@ bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer,
     return db_link_send(link, &statement, 1, on_answer, owner);
 }
 
+static int64_t rows_of(PGresult *result)
+{
+    return strtol(PQcmdTuples(result), NULL, 10);
+}
+
+void retention_count_deliveries(const struct db_answer *answer, struct retention_counts *counts)
+{
+    counts->delivered += rows_of(answer->results[RESULT_DELIVERED]);
+    counts->failed += rows_of(answer->results[RESULT_FAILED]);
+    counts->attempts += rows_of(answer->results[RESULT_ATTEMPTS]);
+}
+
+void retention_count_endpoints(const struct db_answer *answer, struct retention_counts *counts)
+{
+    for (int row = 0; row < PQntuples(answer->results[0]); row++)
+        counts->endpoints += !row_is_true(answer->results[0], row, 0);
+}
+
 bool retention_has_more(const struct db_answer *answer)
 {
     for (int i = 0; i < answer->count; i++)
-        if (strtol(PQcmdTuples(answer->results[i]), NULL, 10) >= RETENTION_BATCH_ROWS)
+        if (rows_of(answer->results[i]) >= RETENTION_BATCH_ROWS)
             return true;
     return false;
 }

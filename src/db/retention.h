@@ -15,7 +15,7 @@
 /*
  * Deletes at most RETENTION_BATCH_ROWS delivered rows, failed rows and attempts each that are older
  * than the given ages; 0 keeps them for ever. The attempt log is kept as long as the longer of the
- * two. The answer's results tell how many rows went (PQcmdTuples).
+ * two. Rows that were here before Postrider stay, until somebody has agreed (db/adoption.h).
  */
 bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
                     db_link_answered *on_answer, void *owner) MUST_USE;
@@ -27,6 +27,15 @@ bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_m
  */
 bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer,
                               void *owner) MUST_USE;
+
+/* Rows that were deleted. */
+struct retention_counts {
+    int64_t delivered, failed, attempts, endpoints;
+};
+
+/* These add what a DB_ANSWERED answer says. */
+void retention_count_deliveries(const struct db_answer *answer, struct retention_counts *counts);
+void retention_count_endpoints(const struct db_answer *answer, struct retention_counts *counts);
 
 /* True when one of the batches was full, so that there is probably more. */
 bool retention_has_more(const struct db_answer *answer);

@@ -17,12 +17,15 @@ static void finish(struct worker *worker, struct cleaning *cleaning, const struc
     cleaning->due_us = worker->now_us + (has_more ? CLEANING_PAUSE_US : CLEANING_REST_US);
     if (answer->result == DB_REFUSED)
         report_refusal(refusal, answer);
+    report_removals(worker, false);
 }
 
 static void on_deliveries_cleaned(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
+    if (answer->result == DB_ANSWERED)
+        retention_count_deliveries(answer, &worker->reporting.removals_unlogged);
     finish(worker, &worker->cleaning_deliveries, answer, "deleting old deliveries was refused");
 }
 
@@ -30,6 +33,8 @@ static void on_endpoints_cleaned(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
+    if (answer->result == DB_ANSWERED)
+        retention_count_endpoints(answer, &worker->reporting.removals_unlogged);
     finish(worker, &worker->cleaning_endpoints, answer,
            "deleting rows of endpoints that nothing needs was refused");
 }
@@ -48,8 +53,10 @@ void cleaning_step(struct worker *worker)
 {
     const struct config *config = worker->config;
 
-    if (!is_mine(worker))
+    if (!is_mine(worker)) {
+        report_removals(worker, true);
         return;
+    }
     if (wants_deliveries(worker) && is_due(worker, &worker->cleaning_deliveries))
         worker->cleaning_deliveries.is_running =
             retention_send(worker->writing, config->retention.delivered_ms,

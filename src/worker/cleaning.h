@@ -5,7 +5,7 @@
  * Only the worker that owns lane 0 does it. The endpoints' rows go in any case, deliveries where
  * retention is on; neither waits for the other, whatever it is refused for. Between batches the
  * database has CLEANING_PAUSE_US for outcomes; when nothing was left to delete, the next look is
- * CLEANING_REST_US later.
+ * CLEANING_REST_US later. What has gone is logged with counts, once a minute at most.
  */
 #ifndef POSTRIDER_WORKER_CLEANING_H
 #define POSTRIDER_WORKER_CLEANING_H

@@ -25,6 +25,7 @@
 #include "db/endpoints.h"
 #include "db/link.h"
 #include "db/outcomes.h"
+#include "db/retention.h"
 #include "http/engine.h"
 #include "worker/delivery.h"
 #include "worker/endpoint.h"
@@ -136,6 +137,8 @@ struct leasing {
 struct reporting {
     int64_t hold_us; /* when the last one was written; 0 = never */
     int64_t holds_unlogged;
+    int64_t removal_us; /* the same of what retention deletes */
+    struct retention_counts removals_unlogged;
 };
 
 /* Since the start; for the status line. */

@@ -2,8 +2,9 @@
 
 #include "base/log.h"
 
-#define RETRY_LINE_US 1000000
-#define HOLD_LINE_US  1000000
+#define RETRY_LINE_US    1000000
+#define HOLD_LINE_US     1000000
+#define REMOVALS_LINE_US 60000000
 
 static int attempt_number(const struct delivery *delivery)
 {
@@ -141,6 +142,23 @@ void report_unwritten(const struct delivery *delivery)
     log_event(LOG_LEVEL_INFO, "row was changed or deleted while in flight; left as it is",
               IDENTITY(delivery), LOG_TEXT("result", answer), STATUS(delivery),
               LOG_IF(delivery->error != NULL, LOG_TEXT("error", delivery->error)));
+}
+
+void report_removals(struct worker *worker, bool is_last)
+{
+    struct reporting *reporting = &worker->reporting;
+    const struct retention_counts counts = reporting->removals_unlogged;
+
+    if (counts.delivered + counts.failed + counts.attempts + counts.endpoints == 0)
+        return;
+    if (!is_last && reporting->removal_us != 0 &&
+        worker->now_us - reporting->removal_us < REMOVALS_LINE_US)
+        return;
+    log_event(LOG_LEVEL_INFO, "retention has deleted old rows",
+              LOG_NUMBER("delivered", counts.delivered), LOG_NUMBER("failed", counts.failed),
+              LOG_NUMBER("attempts", counts.attempts), LOG_NUMBER("endpoints", counts.endpoints));
+    reporting->removal_us = worker->now_us;
+    reporting->removals_unlogged = (struct retention_counts){0};
 }
 
 void report_refusal(const char *message, const struct db_answer *answer)

@@ -24,6 +24,12 @@ void report_hold(struct worker *worker, const struct endpoint *endpoint);
 /* The row was changed meanwhile, so its outcome was not written. */
 void report_unwritten(const struct delivery *delivery);
 
+/*
+ * What retention has deleted: at most a line a minute, with all since the line before. is_last: who
+ * deletes has nothing to add for now, so that the line may not wait for more.
+ */
+void report_removals(struct worker *worker, bool is_last);
+
 /* The server refused a statement of ours. */
 void report_refusal(const char *message, const struct db_answer *answer);
 

@@ -243,6 +243,8 @@ GRANTED = {
     ("table", "webhook_wakeups"): {"UPDATE"},
     ("table", "webhook_removals"): {"SELECT"},
     ("table", "webhook_balances"): {"SELECT", "INSERT", "DELETE"},
+    ("table", "postrider_adoptions"): {"SELECT"},
+    ("table", "webhook_adopted"): {"SELECT"},
 }
 
 
@@ -324,7 +326,7 @@ def test_database_that_cannot_be_reached(migrate):
 def test_command_line(run_postrider, config_file, database):
     result = run_postrider("migrate", "--help")
     assert result.code == 0
-    for option in ["--adopt", "--timezone", "--dry-run", "--grant", "--config"]:
+    for option in ["--adopt", "--timezone", "--retention", "--dry-run", "--grant", "--config"]:
         assert re.search(rf"{option}\b", result.stdout)
     assert run_postrider("migrate", "--adpot").code == 2
     assert run_postrider("migrate", "now", "-c", config_file(database)).code == 2
