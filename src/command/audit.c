@@ -69,6 +69,7 @@ static bool read_all(const struct database *database, const struct audit_options
     bool is_logged = database->config->attempt_log != ATTEMPT_LOG_NONE;
 
     return audit_sheet_read(session, audit->since, &audit->sheet, error) &&
+           adoption_read(session, &audit->adoption, error) &&
            balances_compare(session, audit->certain, how_to_keep(options), &audit->balances,
                             error) &&
            audit_waiting_read(session, audit->grace_ms, &audit->waiting, error) &&

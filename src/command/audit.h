@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "command/database.h"
+#include "db/adoption.h"
 #include "db/audit.h"
 #include "db/balances.h"
 #include "db/moment.h"
@@ -26,6 +27,7 @@ struct audit {
     bool is_older;             /* since is before that: retention may have taken some */
     int64_t grace_ms;
     struct audit_sheet sheet;
+    struct adoption adoption;
     struct balances balances;
     struct audit_waiting_list waiting;
     struct audit_reason *reasons; /* one for each of waiting */

@@ -171,6 +171,22 @@ static void print_sheet(const struct audit *audit, bool all, FILE *out)
             (long long)total->pending, (long long)total->discarded, (long long)total->deleted);
 }
 
+static void print_adoption(const struct adoption *adoption, FILE *out)
+{
+    char time[DELIVERY_TIME_SIZE];
+
+    if (!adoption->is_known)
+        return;
+    fprintf(out,
+            "\nThe table was adopted at %s with %lld rows of before, of which %lld are left.\n"
+            "What has not been sent since then is not judged by Postrider's rules.\n",
+            delivery_time(adoption->adopted_at, time), (long long)adoption->deliveries,
+            (long long)adoption->left);
+    if (!adoption->is_agreed)
+        fprintf(out, "Retention leaves them alone, until: postrider migrate --retention%s\n",
+                hint_options());
+}
+
 static void print_balances(const struct balances *balances, FILE *out)
 {
     char time[DELIVERY_TIME_SIZE];
@@ -229,6 +245,7 @@ static void print_contradictions(const struct audit_contradictions *contradictio
 void audit_report_print(const struct audit *audit, bool all, FILE *out)
 {
     print_sheet(audit, all, out);
+    print_adoption(&audit->adoption, out);
     print_balances(&audit->balances, out);
     print_waiting(audit, false, all, "Overdue, and held back for a reason:", out);
     print_waiting(audit, true, all, "Overdue, although nothing is meant to hold them back:", out);
@@ -261,6 +278,15 @@ static json_t *line_json(const struct audit_line *line)
                      "deleted", (json_int_t)line->deleted);
 }
 
+static json_t *adoption_json(const struct adoption *adoption)
+{
+    if (!adoption->is_known)
+        return json_null();
+    return json_pack("{s:s, s:I, s:I, s:b}", "adopted_at", adoption->adopted_at, "deliveries",
+                     (json_int_t)adoption->deliveries, "left", (json_int_t)adoption->left,
+                     "retention_agreed", adoption->is_agreed);
+}
+
 static json_t *balances_json(const struct balances *balances)
 {
     return json_pack("{s:s?, s:I, s:I, s:b, s:o}", "audited_at", balances->audited_at, "deliveries",
@@ -271,12 +297,12 @@ static json_t *balances_json(const struct balances *balances)
 void audit_report_print_json(const struct audit *audit, FILE *out)
 {
     report_print_json(
-        json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:b}", "adds_up",
+        json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b}", "adds_up",
                   audit_is_clean(audit), "since", audit->since, "certain_since", audit->certain,
                   "total", line_json(&audit->sheet.total), "endpoints",
-                  take_json(sheet_report(&audit->sheet, audit->sheet.count)), "last_audit",
-                  balances_json(&audit->balances), "overdue",
-                  take_json(waiting_report(audit, true, true, audit->waiting.count)),
+                  take_json(sheet_report(&audit->sheet, audit->sheet.count)), "adopted",
+                  adoption_json(&audit->adoption), "last_audit", balances_json(&audit->balances),
+                  "overdue", take_json(waiting_report(audit, true, true, audit->waiting.count)),
                   "contradictions", take_json(contradiction_report(&audit->contradictions)),
                   "contradictions_total", (json_int_t)audit->contradictions.total, "ledger_is_on",
                   audit->is_ledger_on),

@@ -320,6 +320,9 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
     buffer_free(&obstacle);
 }
 
+static const char of_before[] =
+    " It was here like this when the table was adopted: Postrider has not sent it.";
+
 static void explain_delivered(struct explanation *e, const struct delivery_record *record)
 {
     e->state = "delivered";
@@ -333,7 +336,7 @@ static void explain_delivered(struct explanation *e, const struct delivery_recor
     }
     if (record->response_status != 0)
         SAY(&e->summary, ": the receiver answered %lld", (long long)record->response_status);
-    SAY(&e->summary, ".");
+    SAY(&e->summary, ".%s", record->is_of_before ? of_before : "");
 }
 
 /* It failed without a request, and last_error says so. */
@@ -372,7 +375,10 @@ static void explain_failed(struct explanation *e, const struct delivery_record *
     }
     SAY(&e->summary, "%s %s.", is_unsent(record) ? "," : ":",
         record->last_error != NULL ? record->last_error : "no error was recorded");
-    say_why_final(&e->summary, record, policy);
+    if (record->is_of_before)
+        SAY(&e->summary, "%s", of_before);
+    else
+        say_why_final(&e->summary, record, policy);
     advise_remedy(e, record, config);
     SAY(&e->next, "%s",
         e->actions_count > 0 ? "Do this first, then replay it:"
@@ -391,11 +397,12 @@ static void find_nonsense(struct explanation *e, const struct delivery_record *r
         warn(e, memory_format("attempts is %lld, but at most %d are made: one more is, and when "
                               "that fails this is a dead letter",
                               (long long)record->attempts, policy->max_attempts));
-    if (strcmp(record->status, "delivered") == 0 && record->attempts < 1)
+    if (strcmp(record->status, "delivered") == 0 && record->attempts < 1 && !record->is_of_before)
         warn(e, memory_format("it is marked delivered with %lld attempts: somebody set that by "
                               "hand",
                               (long long)record->attempts));
-    if (record->last_attempt_at != NULL && record->last_attempt_ms_ago < -1000)
+    if (record->last_attempt_at != NULL && record->last_attempt_ms_ago < -1000 &&
+        !record->is_of_before)
         warn(e, memory_format("last_attempt_at is in the future: %s", record->last_attempt_at));
     if (record->due_in_ms <= -DB_FOREVER_MS && is_pending)
         warn(e, memory_copy_string("next_retry_at is -infinity; it counts as due"));

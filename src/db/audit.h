@@ -82,7 +82,8 @@ struct audit_contradictions {
 
 /*
  * Rows that were created since then, and all that are pending. is_logged: failed attempts are
- * written into webhook_attempts, so that those which began after its first row must be there.
+ * written into webhook_attempts, so that those which began after its first row must be there. Rows
+ * that were there before the table was adopted, and not sent since, are left out (db/adoption.h).
  */
 bool audit_contradictions_read(struct db_session *session, const char *since, bool is_logged,
                                int64_t limit, struct audit_contradictions *ret_contradictions,

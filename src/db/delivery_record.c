@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "db/adoption.h"
 #include "db/fragments.h"
 #include "db/row.h"
 
@@ -44,6 +45,7 @@ enum record_column {
     RECORD_PROBLEMS,
     RECORD_ALLOW,
     RECORD_CLIENT_CERTIFICATE,
+    RECORD_UNTOUCHED,
 };
 
 /* SQL reads better by its clauses. */
@@ -77,7 +79,7 @@ static const char sql_record[] =
     "e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, "
     SQL_MS("e.retry_max_delay") ", e.retry_jitter, " SQL_SCHEDULE ", "
     SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems, "
-    "array_to_string(e.allow, E'\\n'), e.client_certificate"
+    "array_to_string(e.allow, E'\\n'), e.client_certificate, " SQL_UNTOUCHED
     " FROM webhook_deliveries d"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url")
@@ -132,6 +134,7 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->worker_problems = row_text(r, 0, RECORD_PROBLEMS);
     record->allow = row_text(r, 0, RECORD_ALLOW);
     record->client_certificate = row_text(r, 0, RECORD_CLIENT_CERTIFICATE);
+    record->is_of_before = row_is_true(r, 0, RECORD_UNTOUCHED);
 }
 
 bool delivery_record_read(struct db_session *session, const char *id,

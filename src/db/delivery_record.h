@@ -52,6 +52,7 @@ struct delivery_record {
     const char *worker_problems;    /* of the lane's owner: JSON as in worker/problems.h, or NULL */
     const char *allow;              /* its endpoint's ranges, one a line; NULL: none */
     const char *client_certificate; /* its endpoint's; NULL: none */
+    bool is_of_before;              /* adopted with the table, and not sent since (db/adoption.h) */
     int64_t ahead;                  /* pending rows of the same URL that are due earlier */
 };
 

@@ -98,7 +98,8 @@ def test_times_that_are_ahead_are_of_before_too(article, migrate, service, run_p
     migrate("--adopt")
     run_retention(service, article)
     assert article.value("SELECT count(*) FROM webhook_adopted") == 2
-    assert article.counts() == {"delivered": 1, "failed": 1}
+    found = run_postrider("audit", "--json", "-c", migrate.config)
+    assert found.code == 0 and found.json()["adopted"]["left"] == 2, found.stdout
 
 
 def test_times_that_are_missing(database, config_file, run_postrider, service):
@@ -116,6 +117,43 @@ def test_times_that_are_missing(database, config_file, run_postrider, service):
     assert result.code == 0 and "would delete 0 rows at once" in result.stdout, result
     run_retention(service, database)
     assert database.counts() == {"delivered": 1, "failed": 1}
+    assert run_postrider("audit", "-c", config).code == 0
+
+
+def test_audit_judges_new_rows_and_not_those_of_before(article, migrate, run_postrider, service,
+                                                        receiver):
+    server = receiver()
+    fill(article, ("delivered", "failed", "pending"), range(1, 11))
+    article.execute("UPDATE webhook_deliveries SET next_retry_at = '2099-01-01'")
+    migrate("--adopt")
+
+    def audit(code=0):
+        result = run_postrider("audit", "--json", "-c", migrate.config)
+        assert result.code == code, result.stdout + result.stderr
+        return result.json()
+    found = audit()
+    assert found["adopted"]["deliveries"] == found["adopted"]["left"] == 30
+    assert not found["adopted"]["retention_agreed"] and found["total"]["inserted"] == 21
+    for row in article.rows()[:3]:
+        told = run_postrider("explain", row["id"], "-c", migrate.config).stdout
+        assert ("was here like this" in told) == (row["status"] != "pending"), told
+    text = run_postrider("audit", "-c", migrate.config).stdout
+    assert "with 30 rows of before, of which 30 are left." in text
+    assert f"until: postrider migrate --retention -c {migrate.config}\n" in text
+
+    # One of before that is sent now, and one of after: both are judged from then on.
+    article.execute("UPDATE webhook_deliveries SET webhook_url = %s, next_retry_at = now()"
+                    " WHERE id = (SELECT id FROM webhook_deliveries WHERE status = 'pending'"
+                    " LIMIT 1)", server.on("/before", answer(200)))
+    after = article.insert_delivery(server.url("/after"))
+    started = service(article)
+    article.wait_for_status(after, "delivered")
+    article.wait_for(lambda db: db.counts()["pending"] == 9)
+    started.stop()
+    assert audit()["contradictions"] == []
+    article.execute("UPDATE webhook_deliveries SET response_status = NULL")
+    assert {row["endpoint"] for row in audit(code=1)["contradictions"]} == {
+        server.url("/before"), server.url("/after")}
 
 
 def test_table_that_an_earlier_version_adopted(database, config_file, run_postrider, service):
@@ -130,6 +168,7 @@ def test_table_that_an_earlier_version_adopted(database, config_file, run_postri
     assert "2 delivered (retention.delivered is 7d), 1 failed" in told.stdout
     run_retention(service, database).stop()
     assert {row["id"] for row in database.rows()} == set(old)
+    assert run_postrider("audit", "--since", "10000d", "-c", config).code == 0
     assert run_postrider("migrate", "--retention", "-c", config).code == 0
     run_retention(service, database)
     assert database.rows() == []
