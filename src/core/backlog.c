@@ -33,14 +33,20 @@ void backlogs_set_rows_ahead(struct backlogs *set, int rows_ahead)
     set->crowds.rows_ahead = rows_ahead;
 }
 
-bool backlog_is_held(const struct backlog *backlog)
-{
-    return backlog->state != BACKLOG_NONE || backlog->is_awaited || backlog->queued > 0;
-}
-
-static bool has_backlog(const struct backlog *backlog)
+bool backlog_is_open(const struct backlog *backlog)
 {
     return backlog->state != BACKLOG_NONE;
+}
+
+bool backlog_is_held(const struct backlog *backlog)
+{
+    return backlog_is_open(backlog) || backlog->is_awaited || backlog->queued > 0;
+}
+
+/* It is left alone, until something happens. */
+static bool is_quiet(const struct backlog *backlog)
+{
+    return backlog->state == BACKLOG_RESTING || backlog->state == BACKLOG_BLOCKED;
 }
 
 /* The one setter of the state; lists follow it. */
@@ -67,7 +73,7 @@ static int share_of(const struct backlogs *set)
 /* How many rows its queue may hold now. */
 static int limit_of(const struct backlogs *set, const struct backlog *backlog)
 {
-    int limit = has_backlog(backlog) ? backlog->limit : share_of(set);
+    int limit = backlog_is_open(backlog) ? backlog->limit : share_of(set);
     int room = crowds_room(&set->crowds, backlog->standing, backlog->queued, set->now_us);
 
     if (backlog->wanted < limit)
@@ -107,8 +113,14 @@ void backlog_note_taken(struct backlogs *set, struct backlog *backlog)
     if (backlog->is_emptied)
         return;
     backlog->rest_us = 0;
-    if (backlog->state == BACKLOG_FED)
+    if (backlog->state == BACKLOG_FED || is_quiet(backlog))
         settle(set, backlog);
+}
+
+void backlog_wake(struct backlogs *set, struct backlog *backlog)
+{
+    if (is_quiet(backlog))
+        set_state(set, backlog, BACKLOG_HUNGRY);
 }
 
 /* Its rows count as moved: one was sent, or it has become another one's turn. */
@@ -194,7 +206,7 @@ bool backlog_admits(struct backlogs *set, struct backlog *backlog, const char *c
 {
     struct backlog *other;
 
-    if (has_backlog(backlog)) {
+    if (backlog_is_open(backlog)) {
         backlog_pass(set, backlog, position);
         return false;
     }
@@ -222,7 +234,7 @@ static void close_backlog(struct backlogs *set, struct backlog *backlog)
 
 void backlog_forget(struct backlogs *set, struct backlog *backlog)
 {
-    if (has_backlog(backlog))
+    if (backlog_is_open(backlog))
         close_backlog(set, backlog);
 }
 
@@ -304,6 +316,10 @@ int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows
     if (backlog->state != BACKLOG_HUNGRY || backlog->is_awaited)
         bug("a refill of a backlog in state %d", (int)backlog->state);
     backlog->wanted = rows_wanted;
+    if (rows_wanted == 0) {
+        set_state(set, backlog, BACKLOG_BLOCKED);
+        return 0;
+    }
     if (!backlog->is_emptied)
         adapt_limit(set, backlog);
     rows = limit_of(set, backlog) - backlog->queued;

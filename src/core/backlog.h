@@ -10,7 +10,9 @@
  *   none       what is due of it is in its queue, or not found yet
  *   fed        it has a backlog, and its queue is not below half
  *   hungry     it wants rows
- *   resting    it wanted none when it was its turn, or lost its rows: until a time
+ *   resting    there was no room for more of it when it was its turn, or it lost its rows: until a
+ *              time, or until it is woken
+ *   blocked    nothing of it may be sent for now: until it is woken, or a row of it was sent
  *   refilling  rows have been asked for
  *
  * An endpoint without a backlog may have its share of the read-ahead in its queue (all of it while
@@ -25,6 +27,9 @@
  * falter two and the dead one; and refills that are not of the proven alone have an eighth of the
  * time, or the others' rows would wait for them to be answered. Where a limited crowd is full of
  * rows that don't move, queues are emptied as well.
+ *
+ * A backlog has no clock of its own for what its endpoint may not send: core/scheduler.h knows when
+ * that ends, by time, by a result or by an operator, and the caller passes it on (backlog_wake()).
  *
  * Rows of a backlog that turn up before its position (late commits, operators' changes) set it
  * back. A backlog is found by customer and hash of the URL: two URLs of one customer with equal
@@ -62,6 +67,7 @@ enum backlog_state {
     BACKLOG_FED,
     BACKLOG_HUNGRY,
     BACKLOG_RESTING,
+    BACKLOG_BLOCKED,
     BACKLOG_REFILLING
 };
 
@@ -116,6 +122,8 @@ void backlogs_set_rows_ahead(struct backlogs *set, int rows_ahead);
 /* An entry starts zeroed, as one of a proven endpoint. One that holds something must stay where it
  * is. */
 bool backlog_is_held(const struct backlog *backlog);
+/* Rows of it are in the database only. */
+bool backlog_is_open(const struct backlog *backlog);
 void backlog_remove(struct backlogs *set, struct backlog *backlog);
 
 /* A row was put into its queue, or taken from it, whatever for. */
@@ -143,11 +151,14 @@ void backlog_pass(struct backlogs *set, struct backlog *backlog, const struct po
 /*
  * The next one that is hungry; NULL: none. The caller either asks for rows with
  * backlog_begin_refill() or, where it is of another standing by now, says so and asks again.
- * rows_wanted: as above; room: how many may be asked for. Returns how many to ask for, behind its
- * cursor; 0: it rests, there is no use in more rows.
+ * rows_wanted: as above, 0: nothing may be sent until the caller wakes it; room: how many may be
+ * asked for. Returns how many to ask for, behind its cursor; 0: there is no use in more rows now.
  */
 struct backlog *backlogs_next_hungry(struct backlogs *set);
 int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows_wanted, int room);
+
+/* What stopped its endpoint is over. */
+void backlog_wake(struct backlogs *set, struct backlog *backlog);
 
 /*
  * The answer: rows came, of which the last that was kept or known is at *last (NULL: none). They

@@ -12,6 +12,7 @@ void scheduler_init(struct scheduler *scheduler)
         TAILQ_INIT(&scheduler->ready[i][0]);
         TAILQ_INIT(&scheduler->ready[i][1]);
     }
+    TAILQ_INIT(&scheduler->woken);
     heap_init(&scheduler->entry_timers);
     heap_init(&scheduler->origin_timers);
     TAILQ_INIT(&scheduler->troubled);
@@ -37,6 +38,7 @@ void scheduler_origin_init(struct scheduler *scheduler, struct scheduler_origin 
     window_init(&origin->window, scheduler->limits.origin_max, scheduler->limits.origin_max);
     for (int i = 0; i < STANDINGS; i++)
         TAILQ_INIT(&origin->waiting[i]);
+    TAILQ_INIT(&origin->awaiting);
 }
 
 void scheduler_origin_remove(struct scheduler *scheduler, struct scheduler_origin *origin)
@@ -64,7 +66,7 @@ void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry 
 {
     if (entry->in_flight > 0)
         bug("an endpoint with requests in flight is removed");
-    scheduler_set_work(scheduler, entry, false, now_us);
+    scheduler_set_work(scheduler, entry, SCHEDULER_NO_WORK, now_us);
     if (entry->is_troubled)
         TAILQ_REMOVE(&scheduler->troubled, entry, in_troubled);
 }
@@ -106,29 +108,38 @@ void scheduler_entry_restart_rate(struct scheduler *scheduler, struct scheduler_
     scheduler_settle(scheduler, entry, now_us, false);
 }
 
-void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *entry, bool has_work,
-                        int64_t now_us)
+void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *entry,
+                        enum scheduler_work work, int64_t now_us)
 {
-    if (entry->has_work == has_work)
+    if (entry->work == work)
         return;
-    entry->has_work = has_work;
+    entry->work = work;
+    scheduler_settle(scheduler, entry, now_us, false);
+}
+
+/* An origin's breaker opens for all of its entries, and is looked at when they need it. */
+void scheduler_await(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us)
+{
     scheduler_settle(scheduler, entry, now_us, false);
 }
 
 int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us)
 {
     const struct breaker *origins = &entry->origin->breaker;
+    int64_t by_us = now_us + SCHEDULER_AHEAD_US;
 
     if (entry->is_stopped)
         return 1;
     if (entry->is_unsendable)
         return INT32_MAX;
-    if (entry->held_until_us > now_us)
+    if (entry->held_until_us > by_us)
         return 0;
-    if (entry->breaker.state != BREAKER_CLOSED)
-        return breaker_is_probe_due(&entry->breaker, now_us) ? 1 : 0;
+    if (entry->breaker.state != BREAKER_CLOSED && !breaker_is_probe_due(&entry->breaker, by_us))
+        return 0;
     if (origins->state != BREAKER_CLOSED)
         return breaker_is_probe_due(origins, now_us) ? 1 : 0;
+    if (entry->breaker.state != BREAKER_CLOSED)
+        return 1;
     if (entry->rate.per_s <= 0 || entry->rate.per_s >= INT32_MAX)
         return INT32_MAX;
     return entry->rate.per_s > ROWS_MIN ? (int)entry->rate.per_s : ROWS_MIN;
@@ -183,6 +194,24 @@ struct scheduler_entry *scheduler_next(struct scheduler *scheduler, int64_t now_
             scheduler_set_origin_timer(scheduler, entry->origin, now_us);
     }
     return NULL;
+}
+
+struct scheduler_entry *scheduler_next_woken(struct scheduler *scheduler, int64_t now_us)
+{
+    struct scheduler_entry *entry;
+
+    expire_timers(scheduler, now_us);
+    entry = TAILQ_FIRST(&scheduler->woken);
+    if (entry != NULL) {
+        entry->is_woken = false;
+        TAILQ_REMOVE(&scheduler->woken, entry, in_list);
+    }
+    return entry;
+}
+
+bool scheduler_has_woken(const struct scheduler *scheduler)
+{
+    return !TAILQ_EMPTY(&scheduler->woken);
 }
 
 int64_t scheduler_next_us(const struct scheduler *scheduler)

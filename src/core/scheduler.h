@@ -11,6 +11,7 @@
  *            they are others
  *   timed    until a time: rate limit, Retry-After, the next probe of its breaker
  *   origin   its origin is full, or the origin's breaker is open: until the origin lets it
+ *   awaiting it could send, if its rows were here: they are in the database alone
  *
  * so every decision costs O(1), or O(log n) in the number of those that wait for a time, however
  * many endpoints are blocked. Slots go to ready entries in the order in which they became ready,
@@ -24,6 +25,12 @@
  *   reserve  the last 1/32 of the slots is for entries that have nothing in flight, so that a few
  *            that begin to hang with their windows full can't take all of them.
  *   windows, rate limits and breakers of their own, and a window and a breaker for each origin.
+ *
+ * One whose rows are in the database alone (SCHEDULER_WORK_AWAITED) waits for the same things as
+ * one that has them here, in the same lists. When what stopped it is over, by time, by a result or
+ * by other terms, scheduler_next_woken() tells of it once, so that whoever reads its rows needs no
+ * time of their own. Of what is known beforehand that is SCHEDULER_AHEAD_US before its time: the
+ * rows are here when it comes.
  *
  * Pure: time and random numbers are arguments. Time must not go backwards.
  */
@@ -44,6 +51,7 @@
 #include "core/window.h"
 
 #define FALTERING_FAILURES 3
+#define SCHEDULER_AHEAD_US 50000 /* so long before its time rows may be read */
 
 enum scheduler_state {
     SCHEDULER_IDLE,
@@ -51,7 +59,14 @@ enum scheduler_state {
     SCHEDULER_BUSY,
     SCHEDULER_TIMED,
     SCHEDULER_ORIGIN,
+    SCHEDULER_AWAITING,
     SCHEDULER_STATES
+};
+
+enum scheduler_work {
+    SCHEDULER_NO_WORK,
+    SCHEDULER_WORK_AWAITED, /* there is some, but not here yet */
+    SCHEDULER_WORK_HERE
 };
 
 struct scheduler_limits {
@@ -77,7 +92,8 @@ struct scheduler_origin {
     struct window window;
     struct breaker breaker;
     struct scheduler_list waiting[STANDINGS];
-    size_t waiting_count;
+    struct scheduler_list awaiting; /* for its breaker; their work is not here */
+    size_t waiting_count;           /* of both */
     struct heap_node timer;
     TAILQ_ENTRY(scheduler_origin) in_troubled;
     bool is_troubled;
@@ -89,7 +105,9 @@ struct scheduler_entry {
     enum standing standing; /* while it is ready or waits for its origin: of its list */
     bool is_second;         /* its ready list: it has something in flight */
     bool is_released;       /* its origin has let it become ready */
-    bool has_work;
+    bool is_aside;          /* while it waits for its origin: in the list of those without rows */
+    bool is_woken;          /* in the list of those that scheduler_next_woken() tells of */
+    enum scheduler_work work;
     bool is_unsendable;
     bool is_stopped;
     bool was_alive; /* it has answered since it was added */
@@ -113,6 +131,7 @@ struct scheduler {
     int standing_in_flight[STANDINGS];
     uint64_t turn;
     struct scheduler_list ready[STANDINGS][2]; /* nothing in flight, something */
+    struct scheduler_list woken;
     struct heap entry_timers;
     struct heap origin_timers;
     struct scheduler_list troubled; /* open breakers and holds, in the order of their beginning */
@@ -164,8 +183,8 @@ void scheduler_entry_revive(struct scheduler *scheduler, struct scheduler_entry 
 void scheduler_entry_restart_rate(struct scheduler *scheduler, struct scheduler_entry *entry,
                                   int64_t now_us);
 
-void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *entry, bool has_work,
-                        int64_t now_us);
+void scheduler_set_work(struct scheduler *scheduler, struct scheduler_entry *entry,
+                        enum scheduler_work work, int64_t now_us);
 
 /* Whose turn it is; it stays so until one of the next two. NULL: nobody may send now. */
 struct scheduler_entry *scheduler_next(struct scheduler *scheduler, int64_t now_us);
@@ -176,7 +195,14 @@ struct scheduler_ticket scheduler_start(struct scheduler *scheduler, struct sche
 /* It has used its turn without one. */
 void scheduler_pass(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us);
 
-/* When scheduler_next() may have an answer without a result or new work; INT64_MAX: never. */
+/*
+ * One whose work is awaited and was stopped until now: its rows are to be read. NULL: there is
+ * none.
+ */
+struct scheduler_entry *scheduler_next_woken(struct scheduler *scheduler, int64_t now_us);
+bool scheduler_has_woken(const struct scheduler *scheduler);
+
+/* When one of these may have an answer without a result or new work; INT64_MAX: never. */
 int64_t scheduler_next_us(const struct scheduler *scheduler);
 
 /* hold_us > 0: the server wants to be left alone for so long. */
@@ -190,6 +216,12 @@ struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct sch
  * in a second where its rate is limited. INT32_MAX: no limit of ours.
  */
 int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us);
+
+/*
+ * Nobody asks again how many rows it wants, which were none, until scheduler_next_woken() tells of
+ * it or its work is here and has been sent.
+ */
+void scheduler_await(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us);
 
 /* As it is now; its origin's breaker can change it too. */
 enum standing scheduler_standing(const struct scheduler_entry *entry);

@@ -11,14 +11,18 @@
 
 /* legal_moves[from] has the bit of each state that may follow. */
 static const unsigned legal_moves[SCHEDULER_STATES] = {
-    [SCHEDULER_IDLE] = MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) | MOVE(SCHEDULER_TIMED),
+    [SCHEDULER_IDLE] = MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) | MOVE(SCHEDULER_TIMED) |
+                       MOVE(SCHEDULER_ORIGIN) | MOVE(SCHEDULER_AWAITING),
     [SCHEDULER_READY] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) |
-                        MOVE(SCHEDULER_TIMED) | MOVE(SCHEDULER_ORIGIN),
-    [SCHEDULER_BUSY] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_TIMED),
-    [SCHEDULER_TIMED] =
-        MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) | MOVE(SCHEDULER_TIMED),
-    [SCHEDULER_ORIGIN] =
-        MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) | MOVE(SCHEDULER_TIMED),
+                        MOVE(SCHEDULER_TIMED) | MOVE(SCHEDULER_ORIGIN) | MOVE(SCHEDULER_AWAITING),
+    [SCHEDULER_BUSY] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_TIMED) |
+                       MOVE(SCHEDULER_ORIGIN) | MOVE(SCHEDULER_AWAITING),
+    [SCHEDULER_TIMED] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) |
+                        MOVE(SCHEDULER_TIMED) | MOVE(SCHEDULER_ORIGIN) | MOVE(SCHEDULER_AWAITING),
+    [SCHEDULER_ORIGIN] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) |
+                         MOVE(SCHEDULER_TIMED) | MOVE(SCHEDULER_ORIGIN) | MOVE(SCHEDULER_AWAITING),
+    [SCHEDULER_AWAITING] = MOVE(SCHEDULER_IDLE) | MOVE(SCHEDULER_READY) | MOVE(SCHEDULER_BUSY) |
+                           MOVE(SCHEDULER_TIMED) | MOVE(SCHEDULER_ORIGIN),
 };
 
 const char *scheduler_state_name(enum scheduler_state state)
@@ -34,6 +38,8 @@ const char *scheduler_state_name(enum scheduler_state state)
         return "timed";
     case SCHEDULER_ORIGIN:
         return "origin";
+    case SCHEDULER_AWAITING:
+        return "awaiting";
     case SCHEDULER_STATES:
         break;
     }
@@ -74,8 +80,17 @@ static void leave_list(struct scheduler *scheduler, struct scheduler_entry *entr
         heap_remove(&scheduler->entry_timers, &entry->timer);
         break;
     case SCHEDULER_ORIGIN:
-        TAILQ_REMOVE(&entry->origin->waiting[entry->standing], entry, in_list);
+        if (entry->is_aside)
+            TAILQ_REMOVE(&entry->origin->awaiting, entry, in_list);
+        else
+            TAILQ_REMOVE(&entry->origin->waiting[entry->standing], entry, in_list);
         entry->origin->waiting_count--;
+        entry->is_aside = false;
+        break;
+    case SCHEDULER_AWAITING:
+        if (entry->is_woken)
+            TAILQ_REMOVE(&scheduler->woken, entry, in_list);
+        entry->is_woken = false;
         break;
     case SCHEDULER_IDLE:
     case SCHEDULER_BUSY:
@@ -98,7 +113,8 @@ static void enter_origin(struct scheduler_entry *entry)
     struct scheduler_list *list;
 
     entry->standing = scheduler_standing(entry);
-    list = &entry->origin->waiting[entry->standing];
+    entry->is_aside = entry->work == SCHEDULER_WORK_AWAITED;
+    list = entry->is_aside ? &entry->origin->awaiting : &entry->origin->waiting[entry->standing];
     if (entry->is_released)
         TAILQ_INSERT_HEAD(list, entry, in_list);
     else
@@ -106,12 +122,24 @@ static void enter_origin(struct scheduler_entry *entry)
     entry->origin->waiting_count++;
 }
 
+/* One that was stopped is told of; who only lacks its rows is being read anyhow. */
+static void enter_awaiting(struct scheduler *scheduler, struct scheduler_entry *entry,
+                           enum scheduler_state before)
+{
+    entry->is_woken =
+        before == SCHEDULER_BUSY || before == SCHEDULER_TIMED || before == SCHEDULER_ORIGIN;
+    if (entry->is_woken)
+        TAILQ_INSERT_TAIL(&scheduler->woken, entry, in_list);
+}
+
 /* The one setter. at_us: with SCHEDULER_TIMED. */
 void scheduler_set_state(struct scheduler *scheduler, struct scheduler_entry *entry,
                          enum scheduler_state state, int64_t at_us)
 {
-    if ((legal_moves[entry->state] & MOVE(state)) == 0)
-        bug("endpoint: %s to %s", scheduler_state_name(entry->state), scheduler_state_name(state));
+    enum scheduler_state before = entry->state;
+
+    if ((legal_moves[before] & MOVE(state)) == 0)
+        bug("endpoint: %s to %s", scheduler_state_name(before), scheduler_state_name(state));
     leave_list(scheduler, entry);
     entry->state = state;
     switch (state) {
@@ -124,6 +152,9 @@ void scheduler_set_state(struct scheduler *scheduler, struct scheduler_entry *en
     case SCHEDULER_ORIGIN:
         enter_origin(entry);
         entry->is_released = false;
+        break;
+    case SCHEDULER_AWAITING:
+        enter_awaiting(scheduler, entry, before);
         break;
     case SCHEDULER_IDLE:
     case SCHEDULER_BUSY:
@@ -146,6 +177,13 @@ static int64_t possible_from_us(const struct scheduler_entry *entry)
     return from_us;
 }
 
+/* When it may go on, as far as that is known: to read rows a while before they may be sent. */
+static int64_t stopped_until_us(const struct scheduler_entry *entry)
+{
+    return possible_from_us(entry) -
+           (entry->work == SCHEDULER_WORK_AWAITED ? SCHEDULER_AHEAD_US : 0);
+}
+
 /* One that has never answered is not given more slots to hang in once others of its kind have half
  * of theirs. */
 static bool may_grow(const struct scheduler *scheduler, const struct scheduler_entry *entry)
@@ -165,18 +203,32 @@ static bool is_busy(const struct scheduler *scheduler, const struct scheduler_en
     return entry->in_flight >= window_size(&entry->window);
 }
 
+/* Nothing may go to it until its breaker lets a probe through, or closes. */
+static bool is_shut(const struct scheduler_origin *origin, int64_t now_us)
+{
+    return origin->breaker.state != BREAKER_CLOSED &&
+           !breaker_is_probe_due(&origin->breaker, now_us);
+}
+
 static enum scheduler_state wanted_state(const struct scheduler *scheduler,
                                          const struct scheduler_entry *entry, int64_t now_us)
 {
-    if (!entry->has_work)
+    bool is_awaited = entry->work == SCHEDULER_WORK_AWAITED;
+
+    if (entry->work == SCHEDULER_NO_WORK)
         return SCHEDULER_IDLE;
+    /* Its rows are wanted all the same: one of them, so that somebody asks for other terms. */
     if (entry->is_stopped)
-        return SCHEDULER_BUSY;
+        return is_awaited ? SCHEDULER_AWAITING : SCHEDULER_BUSY;
     if (entry->is_unsendable)
-        return SCHEDULER_READY;
+        return is_awaited ? SCHEDULER_AWAITING : SCHEDULER_READY;
     if (is_busy(scheduler, entry))
         return SCHEDULER_BUSY;
-    return possible_from_us(entry) > now_us ? SCHEDULER_TIMED : SCHEDULER_READY;
+    if (stopped_until_us(entry) > now_us)
+        return SCHEDULER_TIMED;
+    if (!is_awaited)
+        return SCHEDULER_READY;
+    return is_shut(entry->origin, now_us) ? SCHEDULER_ORIGIN : SCHEDULER_AWAITING;
 }
 
 static void note_trouble(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us)
@@ -193,12 +245,16 @@ static void note_trouble(struct scheduler *scheduler, struct scheduler_entry *en
 }
 
 /* Its place in a list is kept where nothing has changed that decides on the list. */
-static bool may_stay(const struct scheduler_entry *entry)
+static bool may_stay(const struct scheduler_entry *entry, enum scheduler_state state)
 {
-    if (entry->standing != scheduler_standing(entry))
+    if (state == SCHEDULER_IDLE || state == SCHEDULER_BUSY || state == SCHEDULER_AWAITING)
+        return state == entry->state;
+    if (state == SCHEDULER_ORIGIN)
+        return state == entry->state && entry->is_aside;
+    if (state != SCHEDULER_READY || entry->standing != scheduler_standing(entry))
         return false;
     if (entry->state == SCHEDULER_ORIGIN)
-        return !entry->is_unsendable;
+        return !entry->is_unsendable && !entry->is_aside;
     return entry->state == SCHEDULER_READY && entry->is_second == (entry->in_flight > 0);
 }
 
@@ -217,16 +273,16 @@ void scheduler_settle(struct scheduler *scheduler, struct scheduler_entry *entry
     bool was_released = entry->is_released;
     enum scheduler_state state;
 
-    reach_note(&entry->reach, entry->has_work, entry->in_flight, reach_limit(scheduler, entry),
-               now_us);
+    reach_note(&entry->reach, entry->work == SCHEDULER_WORK_HERE, entry->in_flight,
+               reach_limit(scheduler, entry), now_us);
     state = wanted_state(scheduler, entry, now_us);
     note_trouble(scheduler, entry, now_us);
-    if (state == SCHEDULER_READY && !has_had_turn && may_stay(entry))
-        return;
-    if (state == entry->state && (state == SCHEDULER_IDLE || state == SCHEDULER_BUSY))
+    if (may_stay(entry, state) && !(state == SCHEDULER_READY && has_had_turn))
         return;
     entry->is_released = false;
-    scheduler_set_state(scheduler, entry, state, possible_from_us(entry));
+    scheduler_set_state(scheduler, entry, state, stopped_until_us(entry));
+    if (state == SCHEDULER_ORIGIN && !heap_has(&entry->origin->timer))
+        scheduler_set_origin_timer(scheduler, entry->origin, now_us);
     /* It was let through and doesn't need it: the next one. */
     if (was_released && !has_had_turn)
         scheduler_serve_origin(scheduler, entry->origin, now_us);
@@ -256,6 +312,19 @@ void scheduler_set_origin_timer(struct scheduler *scheduler, struct scheduler_or
                     at_us > now_us ? at_us : now_us + ORIGIN_AGAIN_US);
 }
 
+/* Of those whose rows are not here: all when its breaker has closed, one when it wants a probe. */
+static void wake_awaiting(struct scheduler *scheduler, struct scheduler_origin *origin,
+                          bool wants_probe)
+{
+    bool is_closed = origin->breaker.state == BREAKER_CLOSED;
+    struct scheduler_entry *entry;
+
+    while ((is_closed || wants_probe) && (entry = TAILQ_FIRST(&origin->awaiting)) != NULL) {
+        wants_probe = false;
+        scheduler_set_state(scheduler, entry, SCHEDULER_AWAITING, 0);
+    }
+}
+
 /*
  * Lets through as many as there is room for, of each standing, since those of one may have to
  * wait for its share. Who comes too late waits again.
@@ -264,15 +333,17 @@ void scheduler_serve_origin(struct scheduler *scheduler, struct scheduler_origin
                             int64_t now_us)
 {
     int room = scheduler_origin_room(scheduler, origin, now_us);
+    bool has_released = false;
 
     for (int i = 0; i < STANDINGS && origin->waiting_count > 0; i++) {
         struct scheduler_entry *entry;
 
         for (int n = 0; n < room && (entry = TAILQ_FIRST(&origin->waiting[i])) != NULL; n++) {
-            entry->is_released = true;
+            has_released = entry->is_released = true;
             scheduler_set_state(scheduler, entry, SCHEDULER_READY, 0);
         }
     }
+    wake_awaiting(scheduler, origin, room > 0 && !has_released);
     scheduler_set_origin_timer(scheduler, origin, now_us);
 }
 

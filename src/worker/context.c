@@ -32,5 +32,5 @@ void worker_drop_waiting(struct worker *worker)
     }
     for (struct endpoint *at = worker->endpoints.by_key; at != NULL; at = at->by_key.next)
         if (!keeps_owned || !finder_owns(&worker->finding.finder, at->backlog.lane))
-            backlog_forget(&worker->endpoints.backlogs, &at->backlog);
+            endpoint_forget_backlog(&worker->endpoints, at, worker->now_us);
 }

@@ -58,6 +58,13 @@ void endpoint_note_standing(struct endpoints *endpoints, struct endpoint *endpoi
                          scheduler_standing(&endpoint->scheduled));
 }
 
+static enum scheduler_work work_of(const struct endpoint *endpoint)
+{
+    if (!TAILQ_EMPTY(&endpoint->waiting) && endpoint->is_loaded)
+        return SCHEDULER_WORK_HERE;
+    return backlog_is_open(&endpoint->backlog) ? SCHEDULER_WORK_AWAITED : SCHEDULER_NO_WORK;
+}
+
 /* Where an endpoint belongs after something has changed. */
 static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
@@ -65,8 +72,7 @@ static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoi
     enum endpoint_state state = ENDPOINT_IDLE;
 
     endpoint_note_standing(endpoints, endpoint);
-    scheduler_set_work(&endpoints->scheduler, &endpoint->scheduled,
-                       has_waiting && endpoint->is_loaded, now_us);
+    scheduler_set_work(&endpoints->scheduler, &endpoint->scheduled, work_of(endpoint), now_us);
     if (endpoint->state == ENDPOINT_LOADING)
         return;
     /* One whose last row went by old settings too: the next row finds new ones. */
@@ -206,6 +212,28 @@ void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery, int
     TAILQ_REMOVE(&endpoint->waiting, delivery, in_endpoint);
     backlog_note_taken(&endpoints->backlogs, &endpoint->backlog);
     endpoint_settle(endpoints, endpoint, now_us);
+}
+
+void endpoint_note_backlog(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+{
+    endpoint_settle(endpoints, endpoint, now_us);
+}
+
+void endpoint_forget_backlog(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+{
+    if (!backlog_is_open(&endpoint->backlog))
+        return;
+    backlog_forget(&endpoints->backlogs, &endpoint->backlog);
+    endpoint_settle(endpoints, endpoint, now_us);
+}
+
+void endpoints_wake(struct endpoints *endpoints, int64_t now_us)
+{
+    struct scheduler_entry *entry;
+
+    while ((entry = scheduler_next_woken(&endpoints->scheduler, now_us)) != NULL)
+        backlog_wake(&endpoints->backlogs,
+                     &CONTAINER_OF(entry, struct endpoint, scheduled)->backlog);
 }
 
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us)

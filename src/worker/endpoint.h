@@ -138,6 +138,16 @@ bool endpoint_may_condemn(const struct endpoint *endpoint, const struct delivery
 /* Nothing is sent until its settings have been loaded again; may be said again and again. */
 void endpoint_ask_again(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
 
+/* It has got a backlog, or has none any more. */
+void endpoint_note_backlog(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
+
+/* Its lane was given up. */
+void endpoint_forget_backlog(struct endpoints *endpoints, struct endpoint *endpoint,
+                             int64_t now_us);
+
+/* Backlogs of those that may send again, or soon, are read again: once a turn. */
+void endpoints_wake(struct endpoints *endpoints, int64_t now_us);
+
 /* How many rows it could have waiting, at most (0: there is no use in any): none while its breaker
  * is open and no probe is due, one for a probe. */
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);

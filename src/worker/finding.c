@@ -111,6 +111,8 @@ static void note_row(struct worker *worker, const struct due_row *row)
                        row->url_hash, row->lane, &position,
                        endpoint_rows_wanted(endpoint, worker->now_us)))
         finding_admit(worker, endpoint, row);
+    else
+        endpoint_note_backlog(&worker->endpoints, endpoint, worker->now_us);
 }
 
 void finding_look_again(struct worker *worker, const struct delivery *delivery)
@@ -294,6 +296,7 @@ void finding_step(struct worker *worker)
 
     backlogs_set_time(&worker->endpoints.backlogs, worker->now_us);
     backlogs_set_rows_ahead(&worker->endpoints.backlogs, finding_rows_ahead(worker));
+    endpoints_wake(&worker->endpoints, worker->now_us);
     if (finding->is_reading || !worker->may_send)
         return;
     refilling_make_room(worker);

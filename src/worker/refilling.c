@@ -73,6 +73,7 @@ static void end_refills(struct worker *worker)
 
         backlog_end_refill(&worker->endpoints.backlogs, refill->backlog, refill->rows,
                            refill->has_last ? &refill->last : NULL);
+        endpoint_note_backlog(&worker->endpoints, endpoint_of(refill->backlog), worker->now_us);
     }
 }
 
@@ -95,6 +96,17 @@ static void on_refill_answered(void *owner, const struct db_answer *answer)
     forget_refills(worker);
 }
 
+/* How many rows to ask for; 0: none, until something changes that it is woken by. */
+static int begin_refill(struct worker *worker, struct backlog *backlog, int room)
+{
+    struct endpoint *endpoint = endpoint_of(backlog);
+    int wanted = endpoint_rows_wanted(endpoint, worker->now_us);
+
+    if (wanted == 0)
+        scheduler_await(&worker->endpoints.scheduler, &endpoint->scheduled, worker->now_us);
+    return backlog_begin_refill(&worker->endpoints.backlogs, backlog, wanted, room);
+}
+
 /* Those whose turn it is, until there are as many rows as there is room for. */
 static void plan_refills(struct worker *worker, int room)
 {
@@ -105,15 +117,13 @@ static void plan_refills(struct worker *worker, int room)
     finding->refills_count = 0;
     while (finding->refills_count < DUE_REFILL_MAX && room > 0 &&
            (backlog = backlogs_next_hungry(backlogs)) != NULL) {
-        struct endpoint *endpoint = endpoint_of(backlog);
         enum standing standing = backlog->standing;
         int rows;
 
-        endpoint_note_standing(&worker->endpoints, endpoint);
+        endpoint_note_standing(&worker->endpoints, endpoint_of(backlog));
         if (backlog->standing != standing)
             continue; /* another one's turn */
-        rows = backlog_begin_refill(backlogs, backlog,
-                                    endpoint_rows_wanted(endpoint, worker->now_us), room);
+        rows = begin_refill(worker, backlog, room);
         if (rows == 0)
             continue;
         due_refill_add(&finding->reader, backlog);
@@ -174,6 +184,7 @@ static void empty_queue(struct worker *worker, struct endpoint *endpoint)
         delivery_drop(&worker->deliveries, delivery);
     }
     backlog_end_empty(backlogs, &endpoint->backlog, endpoint->customer_id, url_hash, lane, &first);
+    endpoint_note_backlog(&worker->endpoints, endpoint, worker->now_us);
 }
 
 void refilling_make_room(struct worker *worker)
@@ -193,6 +204,8 @@ int64_t refilling_next_us(const struct worker *worker)
     int64_t next_us = WORKER_NEVER;
     int64_t stall_us;
 
+    if (scheduler_has_woken(&worker->endpoints.scheduler))
+        return worker->now_us;
     if (room_for_refills(worker) > 0)
         next_us = backlogs_next_us(&worker->endpoints.backlogs);
     stall_us = backlogs_stall_us(&worker->endpoints.backlogs, is_starved(worker));

@@ -234,6 +234,23 @@ def test_retry_after_holds_the_endpoint(service, migrated_database, receiver, st
     assert {row["attempts"] for row in migrated_database.rows()} == {1, 2}
 
 
+def test_waiting_rows_are_sent_when_the_hold_ends(service, migrated_database, receiver):
+    """Not when somebody happens to look: rows that are in the database alone when it ends."""
+    server = receiver()
+    holds = {f"/{seconds}": seconds for seconds in (2, 7, 14)}
+    for path, seconds in holds.items():
+        server.on(path, answer(503, [("Retry-After", str(seconds))]), answer(200))
+    started = service(migrated_database)
+    migrated_database.insert_deliveries([server.url(path) for path in holds])
+    wait_for(lambda: len(started.log_lines("left alone")) == 3, "the endpoints to be held")
+    migrated_database.insert_deliveries([server.url(path) for path in holds] * 50)
+    assert migrated_database.wait_for_no_pending() == {"delivered": 153}
+    for path, seconds in holds.items():
+        busy, after, *_ = server.requests_to(path)
+        waited = after.started_at - busy.received_at
+        assert 0.95 * seconds < waited < 1.5 * seconds + 1, path
+
+
 def test_disabled_after_nothing_but_failures(service, migrated_database, receiver):
     """The time counts over a restart. Who enables it again starts anew."""
     server = receiver()

@@ -133,7 +133,8 @@ static struct host *sim_add(struct sim *sim, enum behaviour behaviour, int64_t l
         host->arrived_us = memory_new(ARRIVALS, sizeof(*host->arrived_us));
         plan_arrival(sim, host);
     }
-    scheduler_set_work(&sim->scheduler, &host->entry, rows > 0, sim->now_us);
+    scheduler_set_work(&sim->scheduler, &host->entry,
+                       rows > 0 ? SCHEDULER_WORK_HERE : SCHEDULER_NO_WORK, sim->now_us);
     return host;
 }
 
@@ -210,7 +211,7 @@ static void start(struct sim *sim, struct host *host)
     heap_insert(&sim->requests, &request->timer, sim->now_us + duration_us);
     note_start(sim, host);
     if (host->rows != ENDLESS && --host->rows == 0)
-        scheduler_set_work(&sim->scheduler, &host->entry, false, sim->now_us);
+        scheduler_set_work(&sim->scheduler, &host->entry, SCHEDULER_NO_WORK, sim->now_us);
 }
 
 static void finish(struct sim *sim, struct request *request)
@@ -232,7 +233,7 @@ static void arrive(struct sim *sim, struct host *host)
         return; /* a dead one's: they are in the database */
     host->arrived_us[host->last++ % ARRIVALS] = sim->now_us;
     if (host->rows++ == 0)
-        scheduler_set_work(&sim->scheduler, &host->entry, true, sim->now_us);
+        scheduler_set_work(&sim->scheduler, &host->entry, SCHEDULER_WORK_HERE, sim->now_us);
 }
 
 static int64_t next_us(const struct sim *sim)

@@ -191,19 +191,69 @@ static void test_no_more_than_the_endpoint_wants(void **state)
     assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
 }
 
-static void test_one_that_wants_none_rests_longer_each_time(void **state)
+static void test_one_that_has_enough_rests_longer_each_time(void **state)
 {
     int64_t rest_us = BACKLOG_REST_US;
 
     (void)state;
-    open_with(0, 0);
+    open_with(0, 4);
     for (int i = 0; i < 20; i++) {
         assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
-        assert_int_equal(backlog_begin_refill(&set, &entries[0], 0, AHEAD), 0);
+        assert_int_equal(backlog_begin_refill(&set, &entries[0], 4, AHEAD), 0);
         assert_null(backlogs_next_hungry(&set));
         assert_int_equal(backlogs_next_us(&set), set.now_us + rest_us);
         pass_time(rest_us);
         rest_us = rest_us * 2 > BACKLOG_REST_LONG_US ? BACKLOG_REST_LONG_US : rest_us * 2;
+    }
+}
+
+/* There is no time at which anybody would look in vain. */
+static void test_one_that_may_not_send_is_left_alone_until_it_is_woken(void **state)
+{
+    (void)state;
+    open_with(0, 0);
+    assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
+    assert_int_equal(backlog_begin_refill(&set, &entries[0], 0, AHEAD), 0);
+    assert_int_equal(entries[0].state, BACKLOG_BLOCKED);
+    assert_int_equal(backlogs_next_us(&set), INT64_MAX);
+    pass_time(INT64_C(14400) * 1000000);
+    assert_null(backlogs_next_hungry(&set));
+    backlog_wake(&set, &entries[0]);
+    assert_int_equal(backlogs_next_us(&set), set.now_us);
+    assert_true(refill(0, "t3") > 0);
+    backlog_wake(&set, &entries[0]);
+    assert_int_equal(entries[0].state, BACKLOG_FED);
+}
+
+static void test_woken_while_it_rests(void **state)
+{
+    (void)state;
+    open_with(0, 0);
+    assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
+    assert_int_equal(backlog_begin_refill(&set, &entries[0], 8, AHEAD), 8);
+    backlog_fail_refill(&set, &entries[0]);
+    assert_null(backlogs_next_hungry(&set));
+    backlog_wake(&set, &entries[0]);
+    assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
+}
+
+/* What was in its queue is sent when it may: what comes behind is read meanwhile. */
+static void test_a_row_that_was_sent_ends_every_rest(void **state)
+{
+    static const struct {
+        int wanted;
+        enum backlog_state state;
+    } cases[] = {{0, BACKLOG_BLOCKED}, {2, BACKLOG_RESTING}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        open_with(0, 2);
+        assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
+        assert_int_equal(backlog_begin_refill(&set, &entries[0], cases[i].wanted, AHEAD), 0);
+        assert_int_equal(entries[0].state, cases[i].state);
+        take_rows(0, 2);
+        assert_ptr_equal(backlogs_next_hungry(&set), &entries[0]);
+        backlog_forget(&set, &entries[0]);
     }
 }
 
@@ -354,7 +404,7 @@ static void test_unwanted_rows_are_passed(void **state)
     assert_false(backlog_admits(&set, &entries[0], customers[0], HASH, 3, &position, 0));
     assert_int_equal(entries[0].state, BACKLOG_HUNGRY);
     assert_int_equal(backlog_begin_refill(&set, &entries[0], 0, AHEAD), 0);
-    assert_int_equal(entries[0].state, BACKLOG_RESTING);
+    assert_int_equal(entries[0].state, BACKLOG_BLOCKED);
 }
 
 static void test_refills_go_round(void **state)
@@ -458,7 +508,10 @@ int main(void)
         TEST(test_backlog_ends_with_a_short_refill),
         TEST(test_limit_grows_and_shrinks_with_what_is_taken),
         TEST(test_no_more_than_the_endpoint_wants),
-        TEST(test_one_that_wants_none_rests_longer_each_time),
+        TEST(test_one_that_has_enough_rests_longer_each_time),
+        TEST(test_one_that_may_not_send_is_left_alone_until_it_is_woken),
+        TEST(test_woken_while_it_rests),
+        TEST(test_a_row_that_was_sent_ends_every_rest),
         TEST(test_rows_before_the_position_set_it_back),
         TEST(test_stalled_queue_is_found_and_emptied),
         TEST(test_emptied_again_it_rests_longer),

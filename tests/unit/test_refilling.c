@@ -94,12 +94,43 @@ static void test_unsent_refill_leaves_no_mark(void **state)
     assert_false(worker.endpoints.backlogs.has_others);
 }
 
+/* Its endpoint asked to be left alone for two hours: nobody asks for its rows before, then at once.
+ */
+static void test_a_hold_ends_with_a_refill(void **state)
+{
+    struct backlog *backlog = add_hungry("https://a.example/", "1");
+    struct endpoint *endpoint = CONTAINER_OF(backlog, struct endpoint, backlog);
+    struct scheduler *scheduler = &worker.endpoints.scheduler;
+    int64_t hold_us = INT64_C(7200) * 1000000;
+    struct scheduler_ticket ticket;
+
+    (void)state;
+    endpoint_note_backlog(&worker.endpoints, endpoint, worker.now_us);
+    ticket = scheduler_start(scheduler, &endpoint->scheduled, worker.now_us);
+    scheduler_finish(scheduler, &endpoint->scheduled, &ticket, HEALTH_BUSY, hold_us, worker.now_us,
+                     0);
+    pass_time(BACKLOG_REST_LONG_US);
+    assert_false(refilling_send(&worker));
+    assert_int_equal(backlog->state, BACKLOG_BLOCKED);
+    assert_true(refilling_next_us(&worker) == WORKER_NEVER);
+    pass_time(hold_us - BACKLOG_REST_LONG_US - SCHEDULER_AHEAD_US - 1);
+    endpoints_wake(&worker.endpoints, worker.now_us);
+    assert_true(refilling_next_us(&worker) == WORKER_NEVER);
+    assert_int_equal(scheduler_next_us(scheduler), worker.now_us + 1);
+    pass_time(1);
+    endpoints_wake(&worker.endpoints, worker.now_us);
+    assert_int_equal(refilling_next_us(&worker), worker.now_us);
+    assert_false(refilling_send(&worker));
+    assert_int_equal(backlog->state, BACKLOG_RESTING); /* it was asked for */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_unsent_refill_rests_and_is_asked_for_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_unsent_refill_leaves_no_mark, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_hold_ends_with_a_refill, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

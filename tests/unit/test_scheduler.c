@@ -11,6 +11,7 @@ struct bench {
     struct scheduler_origin origins[ENTRIES];
     struct scheduler_entry entries[ENTRIES];
     struct scheduler_ticket tickets[ENTRIES][64];
+    bool is_blocked[ENTRIES]; /* nobody asks for its rows until it is woken */
     int64_t now_us;
 };
 
@@ -40,7 +41,8 @@ static void bench_init(struct bench *bench, int slots, int entries_count, int on
         scheduler_entry_init(&bench->scheduler, &bench->entries[i], origin);
         scheduler_entry_set_terms(&bench->scheduler, &bench->entries[i], &usual, bench->now_us, 0);
         bench->entries[i].reach.size = FULL_REACH;
-        scheduler_set_work(&bench->scheduler, &bench->entries[i], true, bench->now_us);
+        scheduler_set_work(&bench->scheduler, &bench->entries[i], SCHEDULER_WORK_HERE,
+                           bench->now_us);
     }
 }
 
@@ -54,7 +56,7 @@ static int start(struct bench *bench)
         return -1;
     if (entry->is_unsendable) {
         scheduler_pass(&bench->scheduler, entry, bench->now_us);
-        scheduler_set_work(&bench->scheduler, entry, false, bench->now_us);
+        scheduler_set_work(&bench->scheduler, entry, SCHEDULER_NO_WORK, bench->now_us);
         return start(bench);
     }
     number = (int)(entry - bench->entries);
@@ -101,7 +103,7 @@ static void prove(struct bench *bench, int from, int until, int times)
 static void stop_work(struct bench *bench, int from, int until)
 {
     for (int i = from; i < until; i++)
-        scheduler_set_work(&bench->scheduler, &bench->entries[i], false, bench->now_us);
+        scheduler_set_work(&bench->scheduler, &bench->entries[i], SCHEDULER_NO_WORK, bench->now_us);
 }
 
 static void break_down(struct bench *bench, int number, enum health health, int times)
@@ -191,7 +193,7 @@ static void test_few_slots_until_the_first_answer(void **state)
     bench.now_us += REACH_PATIENCE_MAX_US;
     assert_int_equal(start_all(&bench), 0);
     for (int i = 8; i < 24; i++)
-        scheduler_set_work(&bench.scheduler, &bench.entries[i], true, bench.now_us);
+        scheduler_set_work(&bench.scheduler, &bench.entries[i], SCHEDULER_WORK_HERE, bench.now_us);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(start_all(&bench), i == 0 ? 16 : 0);
         bench.now_us += SECOND;
@@ -211,7 +213,7 @@ static void test_slow_answers_are_waited_for(void **state)
     bench.now_us += SECOND / 10;
     finish(&bench, 0, HEALTH_GOOD);
     stop_work(&bench, 0, 1);
-    scheduler_set_work(&bench.scheduler, &bench.entries[0], true, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[0], SCHEDULER_WORK_HERE, bench.now_us);
     assert_int_equal(start_all(&bench), 1);
     assert_int_equal(scheduler_next_us(&bench.scheduler), bench.now_us + SECOND / 5);
 }
@@ -416,7 +418,7 @@ static void test_endpoints_breaker_is_its_own(void **state)
     stop_work(&bench, 1, 2);
     break_down(&bench, 0, HEALTH_DOWN, 10);
     assert_int_equal(start(&bench), -1);
-    scheduler_set_work(&bench.scheduler, &bench.entries[1], true, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[1], SCHEDULER_WORK_HERE, bench.now_us);
     assert_int_equal(start(&bench), 1);
     assert_int_equal(bench.origins[0].breaker.state, BREAKER_CLOSED);
 }
@@ -520,7 +522,7 @@ static void test_retry_after_holds_the_endpoint(void **state)
     assert_true(change.is_held && !change.has_opened);
     assert_int_equal(start(&bench), -1);
     assert_int_equal(scheduler_next_us(&bench.scheduler), bench.now_us + 30 * SECOND);
-    scheduler_set_work(&bench.scheduler, &bench.entries[1], true, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[1], SCHEDULER_WORK_HERE, bench.now_us);
     assert_int_equal(start(&bench), 1);
     stop_work(&bench, 1, 2);
     bench.now_us += 30 * SECOND;
@@ -628,7 +630,7 @@ static void test_shares(void **state)
     scheduler_entry_init(&bench.scheduler, &bench.entries[250], &bench.origins[250]);
     bench.entries[250].reach.size = FULL_REACH;
     scheduler_entry_set_terms(&bench.scheduler, &bench.entries[250], &usual, bench.now_us, 0);
-    scheduler_set_work(&bench.scheduler, &bench.entries[250], true, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[250], SCHEDULER_WORK_HERE, bench.now_us);
     assert_int_equal(start(&bench), 250);
     prove(&bench, 250, 251, 6);
     assert_int_equal(start_all(&bench), 8);
@@ -665,9 +667,9 @@ static void test_reserve_for_who_has_nothing_in_flight(void **state)
     prove(&bench, 0, 30, 6);
     stop_work(&bench, 20, 30);
     assert_int_equal(start_all(&bench), 62);
-    scheduler_set_work(&bench.scheduler, &bench.entries[25], true, bench.now_us);
-    scheduler_set_work(&bench.scheduler, &bench.entries[26], true, bench.now_us);
-    scheduler_set_work(&bench.scheduler, &bench.entries[27], true, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[25], SCHEDULER_WORK_HERE, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[26], SCHEDULER_WORK_HERE, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[27], SCHEDULER_WORK_HERE, bench.now_us);
     assert_int_equal(start(&bench), 25);
     assert_int_equal(start(&bench), 26);
     assert_int_equal(start(&bench), -1);
@@ -699,6 +701,178 @@ static void test_rows_wanted(void **state)
     assert_int_equal(scheduler_rows_wanted(entry, bench.now_us), INT32_MAX);
 }
 
+/* Its rows are in the database alone. */
+static void set_awaited(struct bench *bench, int from, int until)
+{
+    for (int i = from; i < until; i++)
+        scheduler_set_work(&bench->scheduler, &bench->entries[i], SCHEDULER_WORK_AWAITED,
+                           bench->now_us);
+}
+
+/* The number of the one that is woken, -1: none. */
+static int woken(struct bench *bench)
+{
+    struct scheduler_entry *entry = scheduler_next_woken(&bench->scheduler, bench->now_us);
+
+    return entry != NULL ? (int)(entry - bench->entries) : -1;
+}
+
+/* Whose rows are here alone has turns; it goes on in the same order as if they had been here. */
+static void test_awaited_work_gets_no_turn(void **state)
+{
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 10, 1, 1);
+    set_awaited(&bench, 0, 1);
+    assert_int_equal(start(&bench), -1);
+    assert_int_equal(woken(&bench), -1);
+    assert_int_equal(scheduler_next_us(&bench.scheduler), INT64_MAX);
+    scheduler_set_work(&bench.scheduler, &bench.entries[0], SCHEDULER_WORK_HERE, bench.now_us);
+    assert_int_equal(start(&bench), 0);
+}
+
+/* A little before its time, once, and again when it is held again. */
+static void test_woken_when_a_hold_ends(void **state)
+{
+    static const int64_t holds_us[] = {2 * SECOND, 7 * SECOND, 14400 * SECOND};
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 10, 1, 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(holds_us); i++) {
+        int64_t until_us = bench.now_us + holds_us[i];
+
+        scheduler_set_work(&bench.scheduler, &bench.entries[0], SCHEDULER_WORK_HERE, bench.now_us);
+        assert_int_equal(start(&bench), 0);
+        set_awaited(&bench, 0, 1);
+        finish_held(&bench, 0, HEALTH_BUSY, holds_us[i]);
+        assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 0);
+        assert_int_equal(scheduler_next_us(&bench.scheduler), until_us - SCHEDULER_AHEAD_US);
+        bench.now_us = until_us - SCHEDULER_AHEAD_US - 1;
+        assert_int_equal(woken(&bench), -1);
+        bench.now_us++;
+        assert_int_equal(woken(&bench), 0);
+        assert_int_equal(woken(&bench), -1);
+        assert_true(scheduler_rows_wanted(&bench.entries[0], bench.now_us) > 0);
+        scheduler_set_work(&bench.scheduler, &bench.entries[0], SCHEDULER_WORK_HERE, bench.now_us);
+        assert_int_equal(start(&bench), -1);
+        assert_int_equal(scheduler_next_us(&bench.scheduler), until_us);
+        bench.now_us = until_us;
+    }
+}
+
+static void test_woken_for_probes(void **state)
+{
+    static struct bench bench;
+    int64_t pause_us = SECOND;
+
+    (void)state;
+    bench_init(&bench, 10, 1, 1);
+    break_down(&bench, 0, HEALTH_DOWN, 10);
+    for (int i = 0; i < 5; i++, pause_us *= 2) {
+        set_awaited(&bench, 0, 1);
+        assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 0);
+        bench.now_us += pause_us - SCHEDULER_AHEAD_US - 1;
+        assert_int_equal(woken(&bench), -1);
+        bench.now_us++;
+        assert_int_equal(woken(&bench), 0);
+        assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 1);
+        scheduler_set_work(&bench.scheduler, &bench.entries[0], SCHEDULER_WORK_HERE, bench.now_us);
+        assert_int_equal(start(&bench), -1);
+        bench.now_us += SCHEDULER_AHEAD_US;
+        assert_int_equal(start(&bench), 0);
+        finish(&bench, 0, HEALTH_DOWN);
+    }
+}
+
+/* By a result, by other terms, by an operator. */
+static void test_woken_by_what_is_no_time(void **state)
+{
+    static struct bench bench;
+    struct scheduler_terms stopped = {.max_in_flight = 32, .is_stopped = true};
+    struct scheduler_terms narrow = {.max_in_flight = 1};
+    struct scheduler_entry *entry = &bench.entries[0];
+
+    (void)state;
+    bench_init(&bench, 10, 1, 1);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &narrow, bench.now_us, 0);
+    assert_int_equal(start(&bench), 0);
+    set_awaited(&bench, 0, 1);
+    assert_int_equal(entry->state, SCHEDULER_BUSY);
+    assert_int_equal(woken(&bench), -1);
+    finish(&bench, 0, HEALTH_GOOD);
+    assert_int_equal(woken(&bench), 0);
+    for (int i = 0; i < 2; i++) {
+        entry->held_until_us = bench.now_us + 7200 * SECOND;
+        scheduler_await(&bench.scheduler, entry, bench.now_us);
+        assert_int_equal(woken(&bench), -1);
+        if (i == 0)
+            scheduler_entry_revive(&bench.scheduler, entry, bench.now_us);
+        else
+            scheduler_entry_set_terms(&bench.scheduler, entry, &stopped, bench.now_us, 0);
+        assert_int_equal(woken(&bench), 0);
+        assert_true(scheduler_rows_wanted(entry, bench.now_us) > 0);
+    }
+}
+
+static void test_woken_when_its_rate_allows_more(void **state)
+{
+    static struct bench bench;
+    struct scheduler_terms slow = {.max_in_flight = 32, .rate_per_s = 0.02};
+    struct scheduler_entry *entry = &bench.entries[0];
+
+    (void)state;
+    bench_init(&bench, 10, 1, 1);
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us, 0);
+    set_awaited(&bench, 0, 1);
+    assert_int_equal(woken(&bench), -1);
+    bench.now_us = scheduler_next_us(&bench.scheduler);
+    assert_int_equal(woken(&bench), 0);
+    scheduler_set_work(&bench.scheduler, entry, SCHEDULER_WORK_HERE, bench.now_us);
+    bench.now_us += SCHEDULER_AHEAD_US;
+    assert_int_equal(start(&bench), 0);
+    set_awaited(&bench, 0, 1);
+    /* The operator allows more. */
+    slow.rate_per_s = 0;
+    scheduler_entry_set_terms(&bench.scheduler, entry, &slow, bench.now_us, 0);
+    assert_int_equal(woken(&bench), 0);
+}
+
+/* One of them makes the origin's probe; the others are told when it has answered. */
+static void test_woken_by_the_origin(void **state)
+{
+    static struct bench bench;
+
+    (void)state;
+    bench_init(&bench, 100, 4, 4);
+    for (int i = 0; i < 10; i++)
+        finish(&bench, start(&bench), HEALTH_UNREACHABLE);
+    set_awaited(&bench, 0, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(scheduler_rows_wanted(&bench.entries[i], bench.now_us), 0);
+        scheduler_await(&bench.scheduler, &bench.entries[i], bench.now_us);
+        assert_int_equal(bench.entries[i].state, SCHEDULER_ORIGIN);
+    }
+    bench.now_us += SECOND - 1;
+    assert_int_equal(woken(&bench), -1);
+    bench.now_us++;
+    assert_int_equal(woken(&bench), 0);
+    assert_int_equal(woken(&bench), -1);
+    /* It makes none: the next one, after a while. */
+    bench.now_us = scheduler_next_us(&bench.scheduler);
+    assert_int_equal(woken(&bench), 1);
+    scheduler_set_work(&bench.scheduler, &bench.entries[1], SCHEDULER_WORK_HERE, bench.now_us);
+    assert_int_equal(start(&bench), 1);
+    assert_int_equal(scheduler_rows_wanted(&bench.entries[0], bench.now_us), 0);
+    scheduler_await(&bench.scheduler, &bench.entries[0], bench.now_us);
+    finish(&bench, 1, HEALTH_GOOD);
+    assert_int_equal(woken(&bench), 2);
+    assert_int_equal(woken(&bench), 3);
+    assert_int_equal(woken(&bench), 0);
+    assert_int_equal(woken(&bench), -1);
+}
+
 static void test_troubled_are_listed(void **state)
 {
     static struct bench bench;
@@ -709,7 +883,7 @@ static void test_troubled_are_listed(void **state)
     assert_null(TAILQ_FIRST(&bench.scheduler.troubled));
     break_down(&bench, 0, HEALTH_DOWN, 10);
     assert_ptr_equal(TAILQ_FIRST(&bench.scheduler.troubled), &bench.entries[0]);
-    scheduler_set_work(&bench.scheduler, &bench.entries[1], true, bench.now_us);
+    scheduler_set_work(&bench.scheduler, &bench.entries[1], SCHEDULER_WORK_HERE, bench.now_us);
     break_down(&bench, 1, HEALTH_UNREACHABLE, 10);
     assert_ptr_equal(TAILQ_FIRST(&bench.scheduler.troubled_origins), &bench.origins[1]);
     scheduler_entry_remove(&bench.scheduler, &bench.entries[0], bench.now_us);
@@ -775,6 +949,31 @@ static void check_nobody_is_forgotten(struct bench *bench, int entries_count)
     }
 }
 
+/*
+ * Whoever reads the rows of those that have them elsewhere, and asks nobody again who wanted none:
+ * one that may send is known to.
+ */
+static void check_awaited_are_woken(struct bench *bench, int entries_count)
+{
+    int number;
+
+    while ((number = woken(bench)) >= 0)
+        bench->is_blocked[number] = false;
+    for (int i = 0; i < entries_count; i++) {
+        struct scheduler_entry *entry = &bench->entries[i];
+        int wanted = scheduler_rows_wanted(entry, bench->now_us);
+
+        if (entry->work != SCHEDULER_WORK_AWAITED)
+            bench->is_blocked[i] = false;
+        else if (wanted == 0) {
+            bench->is_blocked[i] = true;
+            scheduler_await(&bench->scheduler, entry, bench->now_us);
+        } else if (entry->state == SCHEDULER_AWAITING &&
+                   entry->origin->breaker.state == BREAKER_CLOSED)
+            check_case(!bench->is_blocked[i], "endpoint %d was not woken", i);
+    }
+}
+
 static void random_step(struct bench *bench, struct random_source *source, int entries_count)
 {
     static const enum health healths[] = {HEALTH_GOOD, HEALTH_GOOD,        HEALTH_ALIVE,
@@ -788,8 +987,9 @@ static void random_step(struct bench *bench, struct random_source *source, int e
 
     switch (random_below(source, 8)) {
     case 0:
-        scheduler_set_work(&bench->scheduler, &bench->entries[number], random_below(source, 3) > 0,
-                           bench->now_us);
+        bench->is_blocked[number] = false; /* rows of it have moved */
+        scheduler_set_work(&bench->scheduler, &bench->entries[number],
+                           (enum scheduler_work)random_below(source, 3), bench->now_us);
         break;
     case 1:
         if (random_below(source, 20) == 0)
@@ -802,6 +1002,7 @@ static void random_step(struct bench *bench, struct random_source *source, int e
     case 3:
         start_all(bench);
         check_nobody_is_forgotten(bench, entries_count);
+        check_awaited_are_woken(bench, entries_count);
         break;
     default:
         if (bench->entries[number].in_flight > 0)
@@ -871,6 +1072,12 @@ int main(void)
         cmocka_unit_test(test_faltering_is_not_dead),
         cmocka_unit_test(test_reserve_for_who_has_nothing_in_flight),
         cmocka_unit_test(test_rows_wanted),
+        cmocka_unit_test(test_awaited_work_gets_no_turn),
+        cmocka_unit_test(test_woken_when_a_hold_ends),
+        cmocka_unit_test(test_woken_for_probes),
+        cmocka_unit_test(test_woken_by_what_is_no_time),
+        cmocka_unit_test(test_woken_when_its_rate_allows_more),
+        cmocka_unit_test(test_woken_by_the_origin),
         cmocka_unit_test(test_troubled_are_listed),
         cmocka_unit_test(test_random_steps_keep_the_books),
     };
