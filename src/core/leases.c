@@ -79,10 +79,43 @@ bool leases_is_due(const struct leases *leases, int64_t now_us)
            (is_handing_over(leases) && now_us >= leases->pace_us);
 }
 
+/* The lanes among those that wait to go which have done so for that long. */
+static uint64_t waiting_for(const struct leases *leases, int64_t long_us, int64_t now_us)
+{
+    uint64_t lanes = 0;
+
+    for (uint64_t left = leases->waiting; left != 0; left &= left - 1)
+        if (now_us - leases->since_us[__builtin_ctzll(left)] >= long_us)
+            lanes |= left & -left;
+    return lanes;
+}
+
+uint64_t leases_waiting(const struct leases *leases, int64_t now_us)
+{
+    return waiting_for(leases, LEASES_TELL_US, now_us);
+}
+
+/* Those that are given, and those that are ours in the database alone. */
+static void note_waiting(struct leases *leases, int64_t now_us, uint64_t busy)
+{
+    uint64_t waiting = (leases->giving | (leases->view.mine & ~leases->owned)) & busy;
+
+    for (uint64_t left = waiting & ~leases->waiting; left != 0; left &= left - 1)
+        leases->since_us[__builtin_ctzll(left)] = now_us;
+    leases->waiting = waiting;
+    if (leases_waiting(leases, now_us) == 0)
+        leases->is_told = waiting != 0 && leases->is_told;
+    else if (!leases->is_told) {
+        leases->is_told = true;
+        leases->renew_us = now_us;
+    }
+}
+
 /* Gives and takes back what the picture demands; what the database has to be told is the rest. */
 static struct leases_request plan(struct leases *leases, int64_t now_us, uint64_t busy)
 {
-    struct shares_local local = {leases->owned, leases->giving, busy};
+    uint64_t overdue = waiting_for(leases, leases->patience_us, now_us);
+    struct shares_local local = {leases->owned, leases->giving, busy & ~overdue};
     bool gives_all = leases->is_leaving && now_us >= leases->give_us;
     struct shares_plan shares = shares_plan(&leases->view, &local, gives_all);
 
@@ -93,12 +126,14 @@ static struct leases_request plan(struct leases *leases, int64_t now_us, uint64_
 }
 
 struct leases_request leases_next(struct leases *leases, int64_t now_us, int64_t lease_us,
-                                  uint64_t busy)
+                                  uint64_t busy, int64_t patience_us)
 {
     struct leases_request request = {.ask = LEASES_NOTHING};
 
     if (leases->asked.ask != LEASES_NOTHING)
         bug("a second request about lanes");
+    leases->patience_us = patience_us;
+    note_waiting(leases, now_us, busy);
     if (leases->has_view)
         request = plan(leases, now_us, busy);
     leases->is_view_new = false;

@@ -10,7 +10,9 @@
  *
  * A lane that is to go to another worker is given first: nothing more is started for it. When
  * nothing of it is under way any more it is released, so nothing is sent twice. It is renewed
- * meanwhile. Requests:
+ * meanwhile, but not for ever: a request may hang for as long as its row allows, and an outcome may
+ * be refused again and again. After the caller's patience the lane is released all the same; what
+ * is under way goes on, and another worker may send it a second time. Requests:
  *   renew  every third of the lease, and whenever lanes are to be taken or released
  *   look   the picture alone, once a second; more often for a while when lanes are missing
  * One request is outstanding at a time. Pure: worker/leasing.c sends and tells what came back.
@@ -24,6 +26,7 @@
 #include "core/shares.h"
 
 #define LEASES_NOTICE_US 1300000 /* more than the pause between two looks */
+#define LEASES_TELL_US   1000000 /* a lane that has waited for so long is worth a word */
 
 enum leases_ask { LEASES_NOTHING, LEASES_LOOK, LEASES_RENEW };
 
@@ -40,6 +43,10 @@ struct leases {
     uint64_t owned;
     uint64_t giving;
     int64_t until_us[SHARES_LANES]; /* of owned and giving lanes */
+    uint64_t waiting;               /* to go, but something of them is under way */
+    int64_t since_us[SHARES_LANES]; /* of waiting lanes */
+    int64_t patience_us;            /* as last said */
+    bool is_told;                   /* that lanes wait: the worker's row says so */
     struct shares_view view;
     bool has_view;
     bool is_view_new; /* nothing was planned on it yet */
@@ -76,12 +83,16 @@ bool leases_may_start(const struct leases *leases, int lane, int64_t now_us);
 bool leases_is_due(const struct leases *leases, int64_t now_us);
 
 /*
- * What to ask now; busy are the lanes with something in flight or unwritten. The lanes that it
- * gives or releases have left leases->owned when it returns. The caller sends the request in this
- * moment, and answers it with one of the notes.
+ * What to ask now; busy are the lanes with something in flight or unwritten, for which a lane that
+ * is to go waits no longer than patience_us: busy lanes may be among those that are released. The
+ * lanes that it gives or releases have left leases->owned when it returns. The caller sends the
+ * request in this moment, and answers it with one of the notes.
  */
 struct leases_request leases_next(struct leases *leases, int64_t now_us, int64_t lease_us,
-                                  uint64_t busy);
+                                  uint64_t busy, int64_t patience_us);
+
+/* The lanes that have waited for LEASES_TELL_US to go to another worker. */
+uint64_t leases_waiting(const struct leases *leases, int64_t now_us);
 
 /* held: the lanes that the renewal has renewed or taken (0 for a look). */
 void leases_note_answer(struct leases *leases, uint64_t held, const struct shares_view *view,

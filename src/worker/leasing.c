@@ -14,6 +14,7 @@
 #include "worker/sending.h"
 
 #define RATE_SAMPLE_US 900000
+#define WRITE_US       5000000 /* of the patience: for what came of a request to be written */
 
 _Static_assert(SHARES_LANES == FINDER_LANES, "lanes are counted twice");
 
@@ -138,6 +139,48 @@ static uint64_t busy_lanes(const struct worker *worker)
     return busy;
 }
 
+const struct delivery *leasing_first_busy(const struct worker *worker, uint64_t lanes)
+{
+    const struct delivery *first = NULL;
+
+    for (int state = 0; state < DELIVERY_STATES; state++) {
+        const struct delivery *delivery;
+
+        if (state == DELIVERY_WAITING || state == DELIVERY_FORGOTTEN)
+            continue;
+        TAILQ_FOREACH(delivery, &worker->deliveries.lists[state], in_state)
+            if ((lanes & SHARES_LANE(delivery->lane)) != 0 &&
+                (first == NULL || delivery->started_us < first->started_us))
+                first = delivery;
+    }
+    return first;
+}
+
+/* A request may be as long as its time-out, and a stop waits for longer where it is told to. */
+static int64_t patience_us(const struct worker *worker)
+{
+    int64_t timeout_us = worker->config->delivery.timeout_ms * 1000 + WRITE_US;
+    int64_t drain_us = worker->config->worker.drain_timeout_ms * 1000;
+
+    return timeout_us > drain_us ? timeout_us : drain_us;
+}
+
+/* Once for each lane: by the oldest of what is still under way of it. */
+static void warn_of_busy(const struct worker *worker, uint64_t lanes)
+{
+    for (uint64_t left = lanes; left != 0; left &= left - 1) {
+        const struct delivery *delivery = leasing_first_busy(worker, left & -left);
+
+        log_event(LOG_LEVEL_WARNING,
+                  "a lane goes to another worker although something of it is under way: it has "
+                  "waited long enough, and the other one may send this delivery again",
+                  LOG_NUMBER("lane", delivery->lane), LOG_TEXT("delivery", delivery->id),
+                  LOG_TEXT("url", delivery->endpoint->url),
+                  LOG_TEXT("state", delivery_state_name(delivery->state)),
+                  LOG_NUMBER("since_ms", (worker->now_us - delivery->started_us) / 1000));
+    }
+}
+
 static void sample_rate(struct worker *worker)
 {
     struct leasing *leasing = &worker->leasing;
@@ -183,10 +226,13 @@ static void ask(struct worker *worker)
 {
     struct leases *leases = &worker->leasing.leases;
     struct leases_request request;
+    uint64_t busy;
 
     if (!leases_is_due(leases, worker->now_us))
         return;
-    request = leases_next(leases, worker->now_us, lease_us(worker), busy_lanes(worker));
+    busy = busy_lanes(worker);
+    request = leases_next(leases, worker->now_us, lease_us(worker), busy, patience_us(worker));
+    warn_of_busy(worker, request.release & busy);
     if (request.ask == LEASES_RENEW)
         sample_rate(worker);
     if (request.ask != LEASES_NOTHING && !send_request(worker, &request))

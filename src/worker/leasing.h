@@ -23,6 +23,10 @@ bool leasing_is_valid(const struct worker *worker);
  * machine may freeze between the two. */
 bool leasing_may_start(const struct worker *worker, int lane);
 
+/* What is under way of these lanes (a bit each) for the longest, in flight or unwritten; NULL:
+ * nothing is. Looks at all of it. */
+const struct delivery *leasing_first_busy(const struct worker *worker, uint64_t lanes);
+
 /* Hands everything back and removes the worker's row; true when that is done, or can't be. Called
  * every turn at the end of a drain. */
 bool leasing_release(struct worker *worker);

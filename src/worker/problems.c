@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "worker/leasing.h"
 
 #define TEXT_SIZE        256
 #define UNWRITTEN_US     5000000 /* an outcome that waits for longer is a problem */
@@ -51,6 +52,26 @@ static void add_cut_off(json_t *list, const struct worker *worker)
     if (since_us != 0 && worker->now_us - since_us > CUT_OFF_SHOWN_US)
         add(list, "cut_off", "it can write to the database but not read from it, for %lld s",
             (long long)((worker->now_us - since_us) / 1000000));
+}
+
+/* Until when a lane that has waited longest is held, and for what. */
+static void add_hand_over(json_t *list, const struct worker *worker)
+{
+    const struct leases *leases = &worker->leasing.leases;
+    uint64_t lanes = leases_waiting(leases, worker->now_us);
+    const struct delivery *first = leasing_first_busy(worker, lanes);
+    int64_t since_us;
+
+    if (first == NULL)
+        return;
+    since_us = leases->since_us[first->lane];
+    add(list, "hand_over",
+        "%d lanes are to go to other workers and wait for what is under way: lane %d since %lld s, "
+        "for at most %lld s more, for delivery %s, %s for %lld s",
+        shares_count(lanes), first->lane, (long long)((worker->now_us - since_us) / 1000000),
+        (long long)((since_us + leases->patience_us - worker->now_us) / 1000000), first->id,
+        delivery_state_name(first->state),
+        (long long)((worker->now_us - first->started_us) / 1000000));
 }
 
 static int64_t ms_until(const struct worker *worker, int64_t at_us)
@@ -167,6 +188,7 @@ char *problems_describe(const struct worker *worker)
 
     add_cut_off(list, worker);
     add_unwritten(list, worker);
+    add_hand_over(list, worker);
     add_open_files(list, worker);
     add_held(list, worker);
     add_breakers(list, worker);

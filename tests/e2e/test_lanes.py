@@ -164,6 +164,64 @@ def test_lane_is_handed_over_when_nothing_of_it_is_in_flight(service, migrated_d
     assert second.log_lines("level=error ") == []
 
 
+# A lane that is to go waits for so long, and five seconds more for what came of it to be written.
+IMPATIENT = {"worker": {"lease": "1m", "drain_timeout": "1s"},
+             "delivery": {"timeout": "1s", "connect_timeout": "1s"}}
+
+
+def many_hosts(server, path):
+    """Of more lanes than one of two workers may have."""
+    return [server.url(path, host=f"127.0.0.{n}") for n in range(1, 101)]
+
+
+def test_hanging_requests_hold_their_lanes_back_for_a_while_only(
+        service, migrated_database, receiver, run_postrider, config_file):
+    """They go on: who answers late has delivered, and the other worker has sent the row again."""
+    server = receiver(host="0.0.0.0")
+    gate = server.hold("/held")
+    urls = many_hosts(server, "/held")
+    migrated_database.execute(
+        "INSERT INTO webhook_endpoints (customer_id, url, timeout)"
+        " SELECT %s, url, '1 hour' FROM unnest(%s::text[]) url", migrated_database.customer, urls)
+    first = service(migrated_database, IMPATIENT)
+    migrated_database.insert_deliveries(urls)
+    gate.wait_for_waiting(100, limit_s=60)
+    service(migrated_database, IMPATIENT)
+    config = config_file(migrated_database)
+    status = wait_for(lambda: (text := " ".join(run_postrider("status", "-c", config)
+                                                .stdout.split()))
+                      and "are to go to other workers" in text and text,
+                      "status to say what the lanes wait for")
+    assert "in flight for" in status
+    wait_for_shares(migrated_database, 32, 32)
+    warning = first.log_lines("although something of it is under way")[0]
+    assert "warning" in warning and 'state="in flight"' in warning and "/held" in warning
+    twice = wait_for(lambda: repeated(server), "the other worker to send them again")
+    assert len(server.requests) == 100 + len(twice)
+    gate.open()
+    assert migrated_database.wait_for_no_pending() == {"delivered": 100}
+    assert {row["attempts"] for row in migrated_database.rows()} == {1}
+
+
+def test_refused_outcomes_hold_their_lanes_back_for_a_while_only(
+        service, migrated_database, receiver):
+    """They are kept, and written by whoever may first."""
+    server = receiver(host="0.0.0.0")
+    migrated_database.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE check_violation USING MESSAGE = 'not today'; END $$")
+    migrated_database.execute("CREATE TRIGGER refuse BEFORE UPDATE OF status ON webhook_deliveries"
+                              " FOR EACH ROW EXECUTE FUNCTION refuse()")
+    first = service(migrated_database, IMPATIENT)
+    migrated_database.insert_deliveries(many_hosts(server, "/"))
+    server.wait_for_requests(100, limit_s=60)
+    service(migrated_database, IMPATIENT)
+    wait_for_shares(migrated_database, 32, 32)
+    assert "state=finished" in first.log_lines("although something of it is under way")[0]
+    migrated_database.execute("DROP TRIGGER refuse ON webhook_deliveries")
+    assert migrated_database.wait_for_no_pending() == {"delivered": 100}
+
+
 def test_others_take_over_after_a_crash(service, migrated_database, receiver):
     """When the lease has ended. What was in flight is sent again, and nothing else."""
     server = receiver(host="0.0.0.0")

@@ -7,7 +7,7 @@
  *   gentle   when nobody crashes, freezes or is cut off, no lane is started by one worker while
  *            something of it is under way at another
  *   bound    in the calm every lane is owned and the shares are even within a lease and a little,
- *            and then nothing moves any more
+ *            and then nothing moves any more; also when some of what is under way never ends
  * Each rule is also broken on purpose, and must be missed.
  */
 #include "unit.h"
@@ -22,7 +22,8 @@
 #define CHAOS_US  (40 * SECOND)
 #define LEASE_MAX (6 * SECOND)
 #define WORK_MAX  (4 * SECOND)
-#define SETTLE_US (LEASE_MAX + WORK_MAX + 4 * SECOND)
+#define PATIENCE  (WORK_MAX + 1 * SECOND)
+#define SETTLE_US (LEASE_MAX + PATIENCE + 4 * SECOND)
 #define CALM_US   (SETTLE_US + 10 * SECOND)
 #define WORKERS   10  /* at one time */
 #define OWNERS    400 /* in one run */
@@ -35,6 +36,7 @@ enum rule {
     NO_TURN,               /* a late request is executed after a later one */
     BUSY_IS_RELEASED,      /* a lane goes while something of it is under way */
     GIVEN_IS_NOT_RENEWED,
+    NO_PATIENCE_ENDS, /* a lane waits for as long as something of it is under way */
 };
 
 enum life { ABSENT, RUNNING, FROZEN, STOPPING };
@@ -60,6 +62,7 @@ struct worker {
     int owner;
     int64_t lease_us;
     int64_t wakes_us;
+    int64_t stops_us; /* STOPPING: what is under way then is abandoned */
     int64_t work_until_us[SHARES_LANES];
     struct leases leases;
     struct message message;
@@ -280,7 +283,8 @@ static void ask(struct world *world, struct worker *worker)
 
     if (!leases_is_due(&worker->leases, world->now_us))
         return;
-    request = leases_next(&worker->leases, world->now_us, worker->lease_us, busy);
+    request = leases_next(&worker->leases, world->now_us, worker->lease_us, busy,
+                          world->broken == NO_PATIENCE_ENDS ? INT64_MAX : PATIENCE);
     if (request.ask == LEASES_NOTHING)
         return;
     if (world->broken == GIVEN_IS_NOT_RENEWED)
@@ -324,6 +328,8 @@ static void work(struct world *world, struct worker *worker)
         worker->work_until_us[lane] =
             world->now_us + (chance(world, 0.9) ? dice_between(&world->dice, 0, 100000)
                                                 : dice_between(&world->dice, 0, WORK_MAX));
+        if (!world->is_gentle && chance(world, 0.01))
+            worker->work_until_us[lane] = INT64_MAX;
         for (int i = 0; i < WORKERS; i++)
             world->duplicates += &world->workers[i] != worker &&
                                  world->workers[i].work_until_us[lane] > world->now_us;
@@ -342,7 +348,8 @@ static void worker_step(struct world *world, struct worker *worker)
     leases_leave(&worker->leases, worker->life == STOPPING, false, world->now_us);
     ask(world, worker);
     work(world, worker);
-    if (worker->life == STOPPING && worker->leases.owned == 0 && busy_lanes(world, worker) == 0)
+    if (worker->life == STOPPING && worker->leases.owned == 0 &&
+        (busy_lanes(world, worker) == 0 || world->now_us >= worker->stops_us))
         leave(world, worker);
 }
 
@@ -358,6 +365,7 @@ static void disturb(struct world *world)
         join(world, worker);
     } else if (worker->life == RUNNING && kind < 0.35) {
         worker->life = STOPPING;
+        worker->stops_us = world->now_us + 2 * PATIENCE;
     } else if (worker->life == RUNNING && kind < 0.5 && !world->is_gentle) {
         abandon(world, &worker->message);
         *worker = (struct worker){.life = ABSENT};
@@ -525,6 +533,24 @@ static int seeds_until(enum rule broken, bool is_gentle)
     return -1;
 }
 
+/* Judged by the calm, not by what happens before. */
+static void test_patience_is_needed(void **state)
+{
+    bool is_missed = false;
+
+    (void)state;
+    for (int seed = 1; seed <= seeds && !is_missed; seed++) {
+        struct world *world = chaos((uint64_t)seed, NO_PATIENCE_ENDS, false);
+
+        world->is_calm = true;
+        while (world->now_us < CHAOS_US + CALM_US)
+            step(world);
+        is_missed = !is_settled(world);
+        free(world);
+    }
+    assert_true(is_missed);
+}
+
 static void test_each_rule_is_needed(void **state)
 {
     static const struct {
@@ -551,10 +577,9 @@ static void test_each_rule_is_needed(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_history),
-        cmocka_unit_test(test_gentle_history),
-        cmocka_unit_test(test_crash_at_rest),
-        cmocka_unit_test(test_each_rule_is_needed),
+        cmocka_unit_test(test_any_history),        cmocka_unit_test(test_gentle_history),
+        cmocka_unit_test(test_crash_at_rest),      cmocka_unit_test(test_each_rule_is_needed),
+        cmocka_unit_test(test_patience_is_needed),
     };
 
     if (argc > 1)

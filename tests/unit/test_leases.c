@@ -7,9 +7,11 @@
 #define LEASE_US 15000000
 #define SECOND   INT64_C(1000000)
 
+#define PATIENCE_US (20 * SECOND)
+
 static struct leases_request next(struct leases *leases, int64_t now_us, uint64_t busy)
 {
-    return leases_is_due(leases, now_us) ? leases_next(leases, now_us, LEASE_US, busy)
+    return leases_is_due(leases, now_us) ? leases_next(leases, now_us, LEASE_US, busy, PATIENCE_US)
                                          : (struct leases_request){.ask = LEASES_NOTHING};
 }
 
@@ -131,6 +133,109 @@ static void test_hands_lanes_over(void **state)
     assert_int_equal(next(&leases, LEASE_US / 3 + SECOND / 2, 0).ask, LEASES_NOTHING);
 }
 
+/* Renewed as before, and asked every 20 ms whether it may go. */
+static struct leases_request hold_on(struct leases *leases, int64_t until_us, uint64_t busy,
+                                     struct shares_view view)
+{
+    struct leases_request request = {.ask = LEASES_NOTHING};
+
+    for (int64_t now_us = SECOND; now_us <= until_us && request.release == 0; now_us += 20000) {
+        request = next(leases, now_us, busy);
+        if (request.ask != LEASES_NOTHING)
+            answer(leases, now_us, request.keep, view);
+    }
+    return request;
+}
+
+/* What hangs, or can't be written, holds its lane back for so long and no longer. */
+static void test_busy_lanes_go_after_a_while(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct shares_view view = {.live = 2, .rank = 0, .mine = ALL};
+    struct leases_request request;
+    uint64_t given;
+
+    (void)state;
+    assert_int_equal(hold_on(&leases, SECOND + PATIENCE_US - 40000, ALL, view).release, 0);
+    given = leases.giving;
+    assert_int_equal(shares_count(given), 32);
+    assert_true(leases_waiting(&leases, SECOND + PATIENCE_US) == given);
+    request = next(&leases, SECOND + PATIENCE_US + 40000, ALL);
+    assert_true(request.ask == LEASES_RENEW && request.release == given);
+    assert_true(leases.giving == 0 && request.keep == leases.owned);
+    view.mine = leases.owned;
+    answer(&leases, SECOND + PATIENCE_US + 40000, leases.owned, view);
+    assert_int_equal(next(&leases, SECOND + PATIENCE_US + 80000, ALL).ask, LEASES_NOTHING);
+    assert_int_equal(leases_waiting(&leases, SECOND + PATIENCE_US + 80000), 0);
+}
+
+/* Also lanes that are ours in the database alone: the answer to their release was lost. */
+static void test_busy_lanes_of_a_lost_release_go_again(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct shares_view view = {.live = 2, .rank = 0, .mine = ALL};
+    uint64_t given;
+    int64_t now_us = SECOND;
+
+    (void)state;
+    hold_on(&leases, now_us + PATIENCE_US - 40000, ALL, view);
+    given = leases.giving;
+    now_us += PATIENCE_US + 40000;
+    assert_true(next(&leases, now_us, ALL).release == given);
+    leases_note_failure(&leases, now_us);
+    for (int64_t end_us = now_us + PATIENCE_US + 2 * SECOND; now_us < end_us; now_us += 20000) {
+        struct leases_request request = next(&leases, now_us, ALL);
+
+        if (request.release == given)
+            return;
+        assert_int_equal(request.release, 0);
+        if (request.ask != LEASES_NOTHING)
+            answer(&leases, now_us, request.keep, view);
+    }
+    fail_msg("lanes that are busy stay");
+}
+
+/* One that is wanted again meanwhile begins to wait anew when it is given again. */
+static void test_patience_begins_with_each_giving(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct shares_view two = {.live = 2, .rank = 0, .mine = ALL};
+    struct shares_view one = {.live = 1, .rank = 0, .mine = ALL};
+    int64_t now_us = SECOND;
+
+    (void)state;
+    for (int i = 0; i < 40; i++, now_us += SECOND) {
+        struct leases_request request;
+
+        for (int n = 0; n < 3; n++) {
+            request = next(&leases, now_us + n * 20000, ALL);
+            assert_int_equal(request.release, 0);
+            if (request.ask != LEASES_NOTHING)
+                answer(&leases, now_us + n * 20000, request.keep, i % 10 == 9 ? one : two);
+        }
+    }
+}
+
+/* So that "status" says it while it lasts, and not at the next renewal. */
+static void test_tells_at_once_that_lanes_wait(void **state)
+{
+    struct leases leases = owner_of_all();
+    struct shares_view view = {.live = 2, .rank = 0, .mine = ALL};
+    int renewals = 0;
+
+    (void)state;
+    for (int64_t now_us = SECOND; now_us < 4 * SECOND; now_us += 20000) {
+        struct leases_request request = next(&leases, now_us, ALL);
+
+        renewals += request.ask == LEASES_RENEW;
+        if (request.ask != LEASES_NOTHING)
+            answer(&leases, now_us, request.keep, view);
+        if (now_us < SECOND + LEASES_TELL_US)
+            assert_int_equal(renewals, 0);
+    }
+    assert_int_equal(renewals, 1);
+}
+
 /* While lanes are missing it looks often, then less often, and never when nothing is missing. */
 static void test_looks_often_while_lanes_are_missing(void **state)
 {
@@ -230,6 +335,10 @@ int main(void)
         cmocka_unit_test(test_lane_that_was_not_renewed),
         cmocka_unit_test(test_lane_that_another_has),
         cmocka_unit_test(test_hands_lanes_over),
+        cmocka_unit_test(test_busy_lanes_go_after_a_while),
+        cmocka_unit_test(test_busy_lanes_of_a_lost_release_go_again),
+        cmocka_unit_test(test_patience_begins_with_each_giving),
+        cmocka_unit_test(test_tells_at_once_that_lanes_wait),
         cmocka_unit_test(test_looks_often_while_lanes_are_missing),
         cmocka_unit_test(test_leaves),
         cmocka_unit_test(test_leaves_to_others),
