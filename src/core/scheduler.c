@@ -145,6 +145,22 @@ int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us)
     return entry->rate.per_s > ROWS_MIN ? (int)entry->rate.per_s : ROWS_MIN;
 }
 
+static int64_t pause_until_us(const struct breaker *breaker)
+{
+    return breaker->state == BREAKER_OPEN ? breaker->next_probe_us : 0;
+}
+
+int64_t scheduler_promised_until_us(const struct scheduler_entry *entry)
+{
+    int64_t until_us = entry->held_until_us;
+
+    if (pause_until_us(&entry->breaker) > until_us)
+        until_us = pause_until_us(&entry->breaker);
+    if (pause_until_us(&entry->origin->breaker) > until_us)
+        until_us = pause_until_us(&entry->origin->breaker);
+    return until_us;
+}
+
 /* --- turns --- */
 
 static void expire_timers(struct scheduler *scheduler, int64_t now_us)

@@ -223,6 +223,12 @@ int scheduler_rows_wanted(const struct scheduler_entry *entry, int64_t now_us);
  */
 void scheduler_await(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us);
 
+/*
+ * Until then it is not to be forgotten: it, or its origin, is not asked before, and nobody else
+ * knows of that. May be in the past.
+ */
+int64_t scheduler_promised_until_us(const struct scheduler_entry *entry);
+
 /* As it is now; its origin's breaker can change it too. */
 enum standing scheduler_standing(const struct scheduler_entry *entry);
 

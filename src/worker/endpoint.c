@@ -24,6 +24,7 @@ void endpoints_init(struct endpoints *endpoints)
     buffer_init(&endpoints->key, KEY_MAX_BYTES);
     for (int i = 0; i < ENDPOINT_STATES; i++)
         TAILQ_INIT(&endpoints->lists[i]);
+    heap_init(&endpoints->promises);
     backlogs_init(&endpoints->backlogs);
     TAILQ_INIT(&endpoints->noted);
     TAILQ_INIT(&endpoints->held);
@@ -47,9 +48,20 @@ static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *end
 {
     TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
     endpoints->counts[endpoint->state]--;
+    heap_remove(&endpoints->promises, &endpoint->promise);
     endpoint->state = state;
     TAILQ_INSERT_TAIL(&endpoints->lists[state], endpoint, in_state);
     endpoints->counts[state]++;
+    if (state == ENDPOINT_PROMISED)
+        heap_insert(&endpoints->promises, &endpoint->promise,
+                    scheduler_promised_until_us(&endpoint->scheduled));
+}
+
+/* Of one without rows and without anything to ask. */
+static enum endpoint_state idle_state(const struct endpoint *endpoint, int64_t now_us)
+{
+    return scheduler_promised_until_us(&endpoint->scheduled) > now_us ? ENDPOINT_PROMISED
+                                                                      : ENDPOINT_IDLE;
 }
 
 void endpoint_note_standing(struct endpoints *endpoints, struct endpoint *endpoint)
@@ -69,7 +81,7 @@ static enum scheduler_work work_of(const struct endpoint *endpoint)
 static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
     bool has_waiting = !TAILQ_EMPTY(&endpoint->waiting);
-    enum endpoint_state state = ENDPOINT_IDLE;
+    enum endpoint_state state = idle_state(endpoint, now_us);
 
     endpoint_note_standing(endpoints, endpoint);
     scheduler_set_work(&endpoints->scheduler, &endpoint->scheduled, work_of(endpoint), now_us);
@@ -80,8 +92,15 @@ static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoi
         state = ENDPOINT_UNLOADED;
     else if (has_waiting)
         state = ENDPOINT_READY;
-    if (endpoint->state != state)
+    if (endpoint->state != state ||
+        (state == ENDPOINT_PROMISED &&
+         endpoint->promise.at_us != scheduler_promised_until_us(&endpoint->scheduled)))
         endpoint_set_state(endpoints, endpoint, state);
+}
+
+void endpoint_note_result(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+{
+    endpoint_settle(endpoints, endpoint, now_us);
 }
 
 /* Leaves its key in endpoints->key. */
@@ -118,6 +137,7 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
         bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->known);
     TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
     endpoints->counts[endpoint->state]--;
+    heap_remove(&endpoints->promises, &endpoint->promise);
     /* As in delivery_free(): uthash frees its table with the last entry alone. */
     HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
     backlog_remove(&endpoints->backlogs, &endpoint->backlog);
@@ -134,28 +154,55 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
 /* Nothing refers to it but lists that it can be taken from. */
 static bool is_free(const struct endpoint *endpoint)
 {
-    return endpoint->state == ENDPOINT_IDLE && endpoint->known == 0 &&
-           endpoint->note == ENDPOINT_NOTE_NOTHING && !endpoint->backlog.is_awaited;
+    return (endpoint->state == ENDPOINT_IDLE || endpoint->state == ENDPOINT_PROMISED) &&
+           endpoint->known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
+           !endpoint->backlog.is_awaited;
 }
 
-/*
- * Room for one more. A proven one is spared as long as its settings could be of use: without it,
- * its next delivery would be one of a stranger.
- */
+/* A proven one is spared as long as its settings could be of use: without it, its next delivery
+ * would be one of a stranger. */
+static bool may_go(const struct endpoint *endpoint, int64_t now_us)
+{
+    return is_free(endpoint) && (endpoint->backlog.standing != STANDING_PROVEN ||
+                                 now_us - endpoint->used_us >= ENDPOINT_FRESH_US);
+}
+
+static bool is_full(const struct endpoints *endpoints)
+{
+    return HASH_CNT(by_key, endpoints->by_key) >= ENDPOINTS_MAX;
+}
+
+static void evict(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+{
+    if (backlog_is_held(&endpoint->backlog))
+        endpoints->full_us = now_us + ENDPOINTS_FULL_US;
+    endpoint_free(endpoints, endpoint, now_us);
+}
+
+/* Room for one more: of who has been idle for longest, else of those whose promise ends first. */
 static void make_room(struct endpoints *endpoints, int64_t now_us)
 {
-    for (int i = 0; i < EVICT_TRIES && HASH_CNT(by_key, endpoints->by_key) >= ENDPOINTS_MAX; i++) {
-        struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_IDLE]);
+    struct endpoint *endpoint;
+    struct heap_node *node;
 
-        if (endpoint == NULL)
-            return;
-        if (is_free(endpoint) && (endpoint->backlog.standing != STANDING_PROVEN ||
-                                  now_us - endpoint->used_us >= ENDPOINT_FRESH_US)) {
-            if (backlog_is_held(&endpoint->backlog))
-                endpoints->full_us = now_us + ENDPOINTS_FULL_US;
-            endpoint_free(endpoints, endpoint, now_us);
-        } else
-            endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
+    for (int i = 0; i < EVICT_TRIES && is_full(endpoints) &&
+                    (endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_IDLE])) != NULL;
+         i++) {
+        enum endpoint_state state = idle_state(endpoint, now_us);
+
+        if (state == ENDPOINT_IDLE && may_go(endpoint, now_us))
+            evict(endpoints, endpoint, now_us);
+        else
+            endpoint_set_state(endpoints, endpoint, state);
+    }
+    for (int i = 0;
+         i < EVICT_TRIES && is_full(endpoints) && (node = heap_first(&endpoints->promises)) != NULL;
+         i++) {
+        endpoint = CONTAINER_OF(node, struct endpoint, promise);
+        if (may_go(endpoint, now_us))
+            evict(endpoints, endpoint, now_us);
+        else
+            endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE); /* out of the way */
     }
 }
 
@@ -353,22 +400,28 @@ struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_n
     return endpoint;
 }
 
-void endpoints_refresh(struct endpoints *endpoints, int64_t now_us)
+static void refresh(struct endpoints *endpoints, enum endpoint_state state, int64_t now_us)
 {
-    struct endpoint_list *list = &endpoints->lists[ENDPOINT_READY];
-    size_t count = endpoints->counts[ENDPOINT_READY];
+    size_t count = endpoints->counts[state];
 
-    if (now_us - endpoints->refreshed_us < REFRESH_PAUSE_US)
-        return;
-    endpoints->refreshed_us = now_us;
     for (size_t i = 0; i < count && i < REFRESH_BUDGET; i++) {
-        struct endpoint *endpoint = TAILQ_FIRST(list);
+        struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[state]);
+        bool has_rows = state == ENDPOINT_READY || backlog_is_open(&endpoint->backlog);
 
-        if (now_us - endpoint->loaded_us < ENDPOINT_REFRESH_US)
-            endpoint_set_state(endpoints, endpoint, ENDPOINT_READY);
+        if (!has_rows || now_us - endpoint->loaded_us < ENDPOINT_REFRESH_US)
+            endpoint_set_state(endpoints, endpoint, state);
         else
             endpoint_want_load(endpoints, endpoint, now_us);
     }
+}
+
+void endpoints_refresh(struct endpoints *endpoints, int64_t now_us)
+{
+    if (now_us - endpoints->refreshed_us < REFRESH_PAUSE_US)
+        return;
+    endpoints->refreshed_us = now_us;
+    refresh(endpoints, ENDPOINT_READY, now_us);
+    refresh(endpoints, ENDPOINT_PROMISED, now_us);
 }
 
 void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_t now_us)
@@ -398,22 +451,51 @@ static int64_t keep_us(const struct endpoint *endpoint)
                : ENDPOINT_KEEP_US;
 }
 
+static void end_promises(struct endpoints *endpoints, int64_t now_us)
+{
+    struct heap_node *node;
+
+    while ((node = heap_first(&endpoints->promises)) != NULL && node->at_us <= now_us) {
+        struct endpoint *endpoint = CONTAINER_OF(node, struct endpoint, promise);
+
+        endpoint_set_state(endpoints, endpoint, idle_state(endpoint, now_us));
+    }
+}
+
+/* Those that are kept for long are kept small. */
+static void unload_promised(struct endpoints *endpoints, int64_t now_us)
+{
+    size_t count = endpoints->counts[ENDPOINT_PROMISED];
+
+    for (size_t i = 0; i < count && i < REAP_BUDGET; i++) {
+        struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_PROMISED]);
+
+        if (is_free(endpoint) && now_us - endpoint->loaded_us >= ENDPOINT_FRESH_US)
+            endpoint_unload(endpoint);
+        endpoint_set_state(endpoints, endpoint, ENDPOINT_PROMISED);
+    }
+}
+
 void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
 {
     struct endpoint_list *idle = &endpoints->lists[ENDPOINT_IDLE];
-    size_t count = endpoints->counts[ENDPOINT_IDLE];
+    size_t count;
 
+    end_promises(endpoints, now_us);
+    unload_promised(endpoints, now_us);
+    count = endpoints->counts[ENDPOINT_IDLE];
     for (size_t i = 0; i < count && i < REAP_BUDGET; i++) {
         struct endpoint *endpoint = TAILQ_FIRST(idle);
+        enum endpoint_state state = idle_state(endpoint, now_us);
 
-        if (is_free(endpoint) && !backlog_is_held(&endpoint->backlog) &&
+        if (state == ENDPOINT_IDLE && is_free(endpoint) && !backlog_is_held(&endpoint->backlog) &&
             now_us - endpoint->used_us >= keep_us(endpoint)) {
             endpoint_free(endpoints, endpoint, now_us);
             continue;
         }
         if (is_free(endpoint) && now_us - endpoint->loaded_us >= ENDPOINT_FRESH_US)
             endpoint_unload(endpoint);
-        endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
+        endpoint_set_state(endpoints, endpoint, state);
     }
 }
 
@@ -424,6 +506,7 @@ void endpoints_free(struct endpoints *endpoints)
     HASH_ITER(by_key, endpoints->by_key, endpoint, next)
         endpoint_free(endpoints, endpoint, endpoint->used_us);
     buffer_free(&endpoints->key);
+    heap_free(&endpoints->promises);
     backlogs_free(&endpoints->backlogs);
     scheduler_free(&endpoints->scheduler);
 }

@@ -7,6 +7,7 @@
  * ENDPOINT_FRESH_US nothing is sent. So a change by SQL takes effect within seconds. Which list it
  * is in is its state:
  *   idle      nothing waits for it; freed some time after its last delivery
+ *   promised  likewise, but it is not to be asked before a time: not freed until then
  *   unloaded  its settings are to be asked for again, or are missing while deliveries wait
  *   loading   deliveries may wait, its settings have been asked for
  *   ready     deliveries wait, its settings are there
@@ -21,8 +22,9 @@
  *
  * Customers choose how many there are: a URL may be another one for each delivery. Beyond
  * ENDPOINTS_MAX a new one takes the place of one that has nothing here but what it is remembered
- * for. Rows of the backlog of such a one are found again by a sweep. Memory: 2 KB for each, and as
- * much again for those whose settings are loaded.
+ * for: an idle one, else of those that are promised to be left alone (Retry-After, the pause of a
+ * breaker) the one for which that ends first. Rows of the backlog of such a one are found again by
+ * a sweep. Memory: 2 KB for each, and as much again for those whose settings are loaded.
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_H
 #define POSTRIDER_WORKER_ENDPOINT_H
@@ -51,11 +53,12 @@
 /* For so long after a backlog has been given up, sweeps bring rows that were here before. */
 #define ENDPOINTS_FULL_US 10000000
 
-/* One that is in trouble is remembered longer: its breaker must not be forgotten. */
+/* One that was in trouble is remembered longer than what it was promised: its failures in a row. */
 #define ENDPOINT_KEEP_TROUBLED_US 3600000000
 
 enum endpoint_state {
     ENDPOINT_IDLE,
+    ENDPOINT_PROMISED,
     ENDPOINT_UNLOADED,
     ENDPOINT_LOADING,
     ENDPOINT_READY,
@@ -65,6 +68,7 @@ enum endpoint_state {
 struct endpoint {
     UT_hash_handle by_key;
     TAILQ_ENTRY(endpoint) in_state;
+    struct heap_node promise; /* while it is promised: until when */
     struct scheduler_entry scheduled;
     struct origin *origin;
     struct delivery_list waiting;
@@ -105,6 +109,7 @@ struct endpoints {
     int64_t full_us;           /* until then: a backlog was given up to make room */
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
+    struct heap promises;
     struct backlogs backlogs;
 };
 
@@ -152,7 +157,10 @@ void endpoints_wake(struct endpoints *endpoints, int64_t now_us);
  * is open and no probe is due, one for a probe. */
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);
 
-/* After a result of it, or of another one of its origin: it may be of another standing now. */
+/* After a result of it: what it is promised, and its standing, may be others now. */
+void endpoint_note_result(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
+
+/* Before its standing matters: a result of another one of its origin may have changed it. */
 void endpoint_note_standing(struct endpoints *endpoints, struct endpoint *endpoint);
 
 /* The endpoint whose turn it is, after setting aside those with old settings; NULL: nobody may send
@@ -175,7 +183,8 @@ void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum 
 /* The first one that has a note, which it loses; NULL when there is none. */
 struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_note *ret_note);
 
-/* Asks for the settings of some that can't send and whose settings are old. */
+/* Asks for the settings of some that can't send and whose settings are old, also of those whose
+ * rows are in the database alone: what holds them may be over by their row. */
 void endpoints_refresh(struct endpoints *endpoints, int64_t now_us);
 
 /* These lanes (a bit each) were taken from another worker: rate limits of their endpoints begin
@@ -185,7 +194,7 @@ void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_
 /* All settings are old: the configuration was replaced. */
 void endpoints_expire(struct endpoints *endpoints);
 
-/* Frees idle endpoints that were not used for ENDPOINT_KEEP_US. */
+/* Frees idle endpoints that were not used for ENDPOINT_KEEP_US, and are promised nothing. */
 void endpoints_reap(struct endpoints *endpoints, int64_t now_us);
 
 #endif

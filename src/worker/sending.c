@@ -242,7 +242,7 @@ static void note_health(struct worker *worker, struct delivery *delivery,
         scheduler_finish(&worker->endpoints.scheduler, &endpoint->scheduled, &delivery->ticket,
                          health, hold_ms * 1000, worker->now_us, random01());
 
-    endpoint_note_standing(&worker->endpoints, endpoint);
+    endpoint_note_result(&worker->endpoints, endpoint, worker->now_us);
     if (change.is_down)
         disabling_note_failing(worker, endpoint);
     else if (health != HEALTH_UNKNOWN && !health_is_failure(health))

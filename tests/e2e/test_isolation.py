@@ -251,6 +251,25 @@ def test_waiting_rows_are_sent_when_the_hold_ends(service, migrated_database, re
         assert 0.95 * seconds < waited < 1.5 * seconds + 1, path
 
 
+def test_hold_is_ended_by_the_operator(service, migrated_database, receiver):
+    """Also for rows that are in the database alone: its settings are asked for meanwhile."""
+    server = receiver()
+    url = server.on("/busy", answer(503, [("Retry-After", "3600")]), answer(200))
+    started = service(migrated_database)
+    migrated_database.insert_delivery(url)
+    wait_for(lambda: started.log_lines("left alone"), "the endpoint to be held")
+    migrated_database.insert_deliveries([url] * 20)
+    migrated_database.execute(
+        "INSERT INTO webhook_endpoints (customer_id, url, disabled_at, disabled_reason)"
+        " VALUES (%s, %s, now(), 'a break')", migrated_database.customer, url)
+    migrated_database.wait_for(lambda db: db.counts() == {"pending": 1, "failed": 20},
+                               "the waiting rows to fail")
+    migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = NULL,"
+                              " disabled_reason = NULL")
+    after = migrated_database.insert_delivery(url)
+    migrated_database.wait_for_status(after, "delivered")
+
+
 def test_disabled_after_nothing_but_failures(service, migrated_database, receiver):
     """The time counts over a restart. Who enables it again starts anew."""
     server = receiver()

@@ -480,6 +480,177 @@ static void test_put_back_it_is_the_first(void **state)
     end(&fixture);
 }
 
+/* A row of it was sent, and this came of it; nothing of it is here afterwards. */
+static struct endpoint *answer(struct fixture *fixture, const char *url, enum health health,
+                               int64_t hold_us, int64_t now_us)
+{
+    struct endpoints *endpoints = &fixture->endpoints;
+    struct endpoint *endpoint = push(fixture, url, now_us);
+    struct delivery *delivery = TAILQ_FIRST(&endpoint->waiting);
+    struct scheduler_ticket ticket;
+
+    load_all(fixture, now_us);
+    endpoint_next_ready(endpoints, now_us); /* its settings may be old */
+    load_all(fixture, now_us);
+    assert_ptr_equal(endpoint_next_ready(endpoints, now_us), endpoint);
+    ticket = scheduler_start(&endpoints->scheduler, &endpoint->scheduled, now_us);
+    endpoint_remove(endpoints, delivery, now_us);
+    scheduler_finish(&endpoints->scheduler, &endpoint->scheduled, &ticket, health, hold_us, now_us,
+                     0);
+    endpoint_note_result(endpoints, endpoint, now_us);
+    delivery_drop(&fixture->deliveries, delivery);
+    deliveries_reap(&fixture->deliveries, 0);
+    return endpoint;
+}
+
+static void reap_until(struct fixture *fixture, int64_t from_us, int64_t until_us)
+{
+    for (int64_t now_us = from_us; now_us < until_us; now_us += 10 * S)
+        endpoints_reap(&fixture->endpoints, now_us);
+}
+
+/* Whatever keeps it from being asked outlasts the time for which idle ones are remembered. */
+static void test_a_promise_is_kept_until_it_ends(void **state)
+{
+    static const struct {
+        const char *name;
+        enum health health;
+        int failures;
+        int64_t hold_us;
+    } cases[] = {
+        {"Retry-After", HEALTH_BUSY, 1, 7200 * S},
+        {"the longest Retry-After", HEALTH_BUSY, 1, 14400 * S},
+        {"the pause of its breaker", HEALTH_DOWN, 3, 0},
+        {"the pause of its origin's breaker", HEALTH_UNREACHABLE, 3, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct fixture fixture;
+        struct endpoint *endpoint = NULL;
+        int64_t until_us, now_us = S;
+
+        begin(&fixture);
+        fixture.endpoints.scheduler.limits.breaker =
+            (struct breaker_policy){.failures = 3, .max_interval_us = 86400 * S};
+        for (int n = 0; n < cases[i].failures; n++)
+            endpoint = answer(&fixture, URL, cases[i].health, cases[i].hold_us, now_us);
+        /* Probes that fail, until the pause is longer than anything is remembered for. */
+        while (cases[i].hold_us == 0 &&
+               scheduler_promised_until_us(&endpoint->scheduled) < now_us + 4000 * S) {
+            now_us = scheduler_promised_until_us(&endpoint->scheduled);
+            endpoint = answer(&fixture, URL, cases[i].health, 0, now_us);
+        }
+        until_us = scheduler_promised_until_us(&endpoint->scheduled);
+        assert_int_equal(endpoint->state, ENDPOINT_PROMISED);
+        reap_until(&fixture, now_us, until_us - 20 * S);
+        check_case(endpoint_find(&fixture.endpoints, CUSTOMER, URL) == endpoint, "%s",
+                   cases[i].name);
+        push(&fixture, URL, until_us - 20 * S);
+        load_all(&fixture, until_us - 20 * S);
+        check_case(endpoint_next_ready(&fixture.endpoints, until_us - 20 * S) == NULL, "%s",
+                   cases[i].name);
+        endpoint_next_ready(&fixture.endpoints, until_us); /* its settings are old */
+        load_all(&fixture, until_us);
+        check_case(endpoint_next_ready(&fixture.endpoints, until_us) == endpoint, "%s",
+                   cases[i].name);
+        end(&fixture);
+    }
+}
+
+/* One that is asked no more is remembered for as long as any other after that. */
+static void test_a_promise_that_has_ended_keeps_nobody(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    answer(&fixture, URL, HEALTH_BUSY, 7200 * S, 0);
+    reap_until(&fixture, 0, 7200 * S);
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    reap_until(&fixture, 7200 * S, 7230 * S);
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    end(&fixture);
+}
+
+/* An origin's pause is that of endpoints that were idle when another one of it failed. */
+static void test_an_origins_pause_keeps_all_of_its_endpoints(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+
+    (void)state;
+    begin(&fixture);
+    answer(&fixture, URL, HEALTH_GOOD, 0, 0);
+    for (int n = 0; n < 3; n++)
+        endpoint = answer(&fixture, URL "/other", HEALTH_UNREACHABLE, 0, S);
+    endpoint->origin->scheduled.breaker.state = BREAKER_OPEN;
+    endpoint->origin->scheduled.breaker.next_probe_us = 7200 * S;
+    reap_until(&fixture, S, 7200 * S);
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL));
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, URL "/other"));
+    end(&fixture);
+}
+
+/* Beyond what can be remembered: who was promised nothing, then the shortest promise. */
+static void test_who_makes_room(void **state)
+{
+    struct fixture fixture;
+    char url[64];
+
+    (void)state;
+    begin(&fixture);
+    for (int i = 0; i < 100; i++) {
+        snprintf(url, sizeof(url), "https://promised.example/%d", i);
+        answer(&fixture, url, HEALTH_BUSY, (7200 - i) * S, 0);
+    }
+    for (int i = 0; i < ENDPOINTS_MAX + 100; i++)
+        get_numbered(&fixture, i, S);
+    assert_int_equal(HASH_CNT(by_key, fixture.endpoints.by_key), ENDPOINTS_MAX);
+    assert_int_equal(fixture.endpoints.counts[ENDPOINT_PROMISED], 100);
+    /* As if all of the others were needed. */
+    for (int i = 0; i < 40; i++) {
+        struct endpoint *endpoint;
+
+        TAILQ_FOREACH(endpoint, &fixture.endpoints.lists[ENDPOINT_IDLE], in_state)
+            endpoint->known = 1;
+        get_numbered(&fixture, -1 - i, 6 * S);
+    }
+    assert_int_equal(HASH_CNT(by_key, fixture.endpoints.by_key), ENDPOINTS_MAX);
+    assert_int_equal(fixture.endpoints.counts[ENDPOINT_PROMISED], 60);
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, "https://promised.example/0"));
+    assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, "https://promised.example/59"));
+    assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, "https://promised.example/60"));
+    for (struct endpoint *at = fixture.endpoints.by_key; at != NULL; at = at->by_key.next)
+        at->known = 0;
+    end(&fixture);
+}
+
+/* Whose rows are in the database alone: who ends the hold by the row does not have to wait. */
+static void test_settings_of_promised_ones_are_asked_for_again(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+    struct position position;
+
+    (void)state;
+    begin(&fixture);
+    endpoint = answer(&fixture, URL, HEALTH_BUSY, 7200 * S, 0);
+    endpoints_refresh(&fixture.endpoints, 10 * S);
+    assert_int_equal(load_all(&fixture, 10 * S), 0); /* nothing waits for it */
+    position_set(&position, "2026-01-01", "1");
+    assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, "7", 0,
+                                &position, endpoint_rows_wanted(endpoint, 10 * S)));
+    endpoint_note_backlog(&fixture.endpoints, endpoint, 10 * S);
+    endpoints_refresh(&fixture.endpoints, 20 * S);
+    endpoint->settings.was_enabled = true; /* as the load will find */
+    assert_int_equal(load_all(&fixture, 20 * S), 1);
+    assert_ptr_equal(scheduler_next_woken(&fixture.endpoints.scheduler, 20 * S),
+                     &endpoint->scheduled);
+    assert_int_equal(endpoint_rows_wanted(endpoint, 20 * S), INT32_MAX);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +669,11 @@ int main(void)
         cmocka_unit_test(test_what_condemns_is_younger_than_the_row),
         cmocka_unit_test(test_being_disabled_is_known_without_a_load),
         cmocka_unit_test(test_put_back_it_is_the_first),
+        cmocka_unit_test(test_a_promise_is_kept_until_it_ends),
+        cmocka_unit_test(test_a_promise_that_has_ended_keeps_nobody),
+        cmocka_unit_test(test_an_origins_pause_keeps_all_of_its_endpoints),
+        cmocka_unit_test(test_who_makes_room),
+        cmocka_unit_test(test_settings_of_promised_ones_are_asked_for_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
