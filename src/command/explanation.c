@@ -255,9 +255,12 @@ static void explain_held(struct explanation *e, const struct delivery_record *re
     SAY(&e->summary, "Held: the breaker of its %s is open since ",
         holding->reason == HOLDING_ORIGIN ? "host" : "endpoint");
     say_about(&e->summary, holding->since_ms);
-    SAY(&e->summary, ", after %lld failures in a row; the next probe is in ",
-        (long long)holding->failures);
-    say_about(&e->summary, holding->next_ms);
+    SAY(&e->summary, ", after %lld failures in a row; ", (long long)holding->failures);
+    if (holding->next_ms > 0) {
+        SAY(&e->summary, "the next probe is in ");
+        say_about(&e->summary, holding->next_ms);
+    } else
+        SAY(&e->summary, "a probe is out, or goes out with the next row");
     SAY(&e->summary, ".");
     SAY(&e->next, "One delivery at a time is tried until it answers; the others wait without using "
                   "up attempts.");
@@ -299,8 +302,8 @@ static void explain_due(struct explanation *e, const struct delivery_record *rec
 static void explain_pending(struct explanation *e, const struct delivery_record *record,
                             const struct config *config, const struct retry_policy *policy)
 {
-    struct holding holding =
-        holding_find(record->worker_problems, record->customer_id, record->url);
+    struct holding holding = holding_find(record->worker_problems, record->worker_problems_ms_ago,
+                                          record->customer_id, record->url);
     struct buffer obstacle;
 
     buffer_init(&obstacle, SENTENCE_MAX);

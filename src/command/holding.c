@@ -44,7 +44,22 @@ static struct holding find_in(const json_t *list, const char *customer_id, const
     return (struct holding){.reason = HOLDING_NONE};
 }
 
-struct holding holding_find(const char *problems, const char *customer_id, const char *url)
+/* What was said was true a while ago. A Retry-After that has ended since holds nothing back. */
+static void bring_forward(struct holding *holding, int64_t age_ms)
+{
+    if (holding->reason == HOLDING_NONE || holding->reason == HOLDING_SECRET)
+        return;
+    holding->since_ms += age_ms > 0 ? age_ms : 0;
+    holding->next_ms -= age_ms > 0 ? age_ms : 0;
+    if (holding->next_ms > 0)
+        return;
+    holding->next_ms = 0;
+    if (holding->reason == HOLDING_RETRY_AFTER)
+        holding->reason = HOLDING_NONE;
+}
+
+struct holding holding_find(const char *problems, int64_t age_ms, const char *customer_id,
+                            const char *url)
 {
     json_t *list = problems != NULL ? json_loads(problems, 0, NULL) : NULL;
     struct holding holding = {.reason = HOLDING_NONE};
@@ -59,5 +74,6 @@ struct holding holding_find(const char *problems, const char *customer_id, const
     }
     free(origin);
     json_decref(list);
+    bring_forward(&holding, age_ms);
     return holding;
 }

@@ -1,6 +1,7 @@
 /*
  * holding.h: whether a worker holds back the endpoint of a delivery, by what the worker says in its
- * row of webhook_workers (worker/problems.h). As old as the worker's last renewal of its lease.
+ * row of webhook_workers (worker/problems.h), brought forward by the age of that word: the worker's
+ * last renewal of its lease.
  */
 #ifndef POSTRIDER_COMMAND_HOLDING_H
 #define POSTRIDER_COMMAND_HOLDING_H
@@ -20,10 +21,11 @@ struct holding {
     enum holding_reason reason;
     int64_t failures; /* in a row, with a breaker */
     int64_t since_ms;
-    int64_t next_ms; /* until it's asked again */
+    int64_t next_ms; /* until it's asked again; 0: that is due, or under way */
 };
 
-/* problems: the row's JSON, may be NULL or anything else. */
-struct holding holding_find(const char *problems, const char *customer_id, const char *url);
+/* problems: the row's JSON, may be NULL or anything else; age_ms: how old it is. */
+struct holding holding_find(const char *problems, int64_t age_ms, const char *customer_id,
+                            const char *url);
 
 #endif

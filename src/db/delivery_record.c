@@ -28,6 +28,7 @@ enum record_column {
     RECORD_LANE,
     RECORD_OWNER,
     RECORD_LEASE_MS,
+    RECORD_SEEN_MS,
     RECORD_ENDPOINT,
     RECORD_DISABLED,
     RECORD_DISABLED_MS,
@@ -73,7 +74,8 @@ static const char sql_record[] =
     SQL_UTC("d.next_retry_at") ", " SQL_MS_UNTIL("d.next_retry_at") ", "
     SQL_UTC("d.created_at") ", " SQL_MS_SINCE("d.created_at") ", "
     "d.response_status, d.last_error, octet_length(d.payload::text), "
-    SQL_LANE("d.webhook_url") ", l.owner, " SQL_MS_UNTIL("l.lease_expires_at") ", e.id, "
+    SQL_LANE("d.webhook_url") ", l.owner, " SQL_MS_UNTIL("l.lease_expires_at") ", "
+    SQL_MS_SINCE("w.seen_at") ", e.id, "
     SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", e.disabled_reason, "
     SQL_SECRETS ", " SQL_AHEAD ", "
     "e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, "
@@ -123,6 +125,7 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->lane = row_integer(r, 0, RECORD_LANE, 0);
     record->lane_owner = row_text(r, 0, RECORD_OWNER);
     record->lease_ms = row_integer(r, 0, RECORD_LEASE_MS, 0);
+    record->worker_problems_ms_ago = row_integer(r, 0, RECORD_SEEN_MS, 0);
     record->endpoint_id = row_text(r, 0, RECORD_ENDPOINT);
     record->disabled_at = row_text(r, 0, RECORD_DISABLED);
     record->disabled_ms_ago = row_integer(r, 0, RECORD_DISABLED_MS, 0);

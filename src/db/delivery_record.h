@@ -50,6 +50,7 @@ struct delivery_record {
     const char *failing_since; /* NULL: the endpoint answers, or has no row */
     int64_t failing_ms_ago;
     const char *worker_problems;    /* of the lane's owner: JSON as in worker/problems.h, or NULL */
+    int64_t worker_problems_ms_ago; /* so old is that */
     const char *allow;              /* its endpoint's ranges, one a line; NULL: none */
     const char *client_certificate; /* its endpoint's; NULL: none */
     bool is_of_before;              /* adopted with the table, and not sent since (db/adoption.h) */

@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
            "a secret is left");
     endpoint_settings_free(&settings);
     PQclear(result);
-    holding = holding_find(input.at, CUSTOMER, url);
+    holding = holding_find(input.at, 5000, CUSTOMER, url);
     demand(holding.reason >= HOLDING_NONE && holding.reason <= HOLDING_SECRET, "an unknown reason");
     free(input.text);
     return 0;
