@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import resource
+import signal
 import subprocess
 
 import pytest
@@ -40,10 +41,15 @@ def wait_until_gone(database, server, started, needles):
 
 
 def wait_until_seen(database, server, started, needles):
-    """The settings of an endpoint that was idle for seconds have gone, and the search takes some."""
+    """The settings of an endpoint that was idle for seconds have gone, and the search takes some:
+    the worker stands still meanwhile."""
     def is_seen():
         deliver(database, server)
-        return memory.find(started.pid, needles)
+        os.kill(started.pid, signal.SIGSTOP)
+        try:
+            return memory.find(started.pid, needles)
+        finally:
+            os.kill(started.pid, signal.SIGCONT)
     wait_for(is_seen, "the secret that signs to be in the memory")
 
 
