@@ -9,6 +9,7 @@
 #include "command/command.h"
 #include "config/options.h"
 #include "config/rules.h"
+#include "db/bystanders.h"
 #include "db/migrate.h"
 #include "db/privileges.h"
 #include "db/schema_version.h"
@@ -261,6 +262,22 @@ static void check_secrets(struct check *check)
     buffer_free(&found.names);
 }
 
+/* What may be the reason when outcomes do not stay: no fault as long as they do. */
+static void check_bystanders(struct check *check)
+{
+    struct error error = {0};
+    PGresult *result = bystanders_list(check->session, &error);
+
+    if (result == NULL) {
+        report_failed(check, "triggers", &error);
+        return;
+    }
+    for (int i = 0; i < PQntuples(result); i++)
+        printf("note    %-10s  %s, in the same statements as the worker's writes\n", "triggers",
+               PQgetvalue(result, i, 0));
+    PQclear(result);
+}
+
 static int check_database(const struct config *config)
 {
     struct check check = {.config = config};
@@ -272,6 +289,7 @@ static int check_database(const struct config *config)
         report_failed(&check, "connection", &error);
     else if (check_server(&check) && check_schema(&check)) {
         check_privileges(&check);
+        check_bystanders(&check);
         db_session_rollback(check.session);
         check_secrets(&check);
     }
