@@ -252,6 +252,17 @@ static void explain_held(struct explanation *e, const struct delivery_record *re
         advise(e, memory_format("postrider check --database%s", hint_options()));
         return;
     }
+    if (holding->reason == HOLDING_OUTCOME) {
+        e->state = "outcome_refused";
+        SAY(&e->summary,
+            "Held: the database does not take what became of %lld deliver%s of its endpoint: %s.",
+            (long long)holding->outcomes, holding->outcomes == 1 ? "y" : "ies", holding->what);
+        SAY(&e->next,
+            "The outcome is written again and again with growing pauses, and nothing that "
+            "was answered is sent again meanwhile. What stands in between says:");
+        advise(e, memory_copy_string("postrider check --database"));
+        return;
+    }
     SAY(&e->summary, "Held: the breaker of its %s is open since ",
         holding->reason == HOLDING_ORIGIN ? "host" : "endpoint");
     say_about(&e->summary, holding->since_ms);

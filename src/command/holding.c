@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "http/url.h"
 
 static bool is_text(const json_t *object, const char *name, const char *expected)
@@ -22,6 +23,8 @@ static enum holding_reason reason_of(const json_t *held, const char *customer_id
         return HOLDING_NONE;
     if (is_text(held, "state", "secret"))
         return HOLDING_SECRET;
+    if (is_text(held, "state", "outcome"))
+        return HOLDING_OUTCOME;
     return is_text(held, "state", "held") ? HOLDING_RETRY_AFTER : HOLDING_ENDPOINT;
 }
 
@@ -29,6 +32,7 @@ static struct holding find_in(const json_t *list, const char *customer_id, const
                               const char *origin)
 {
     struct holding holding = {.reason = HOLDING_NONE};
+    const char *text;
     size_t index;
     json_t *held;
 
@@ -38,6 +42,9 @@ static struct holding find_in(const json_t *list, const char *customer_id, const
         holding.failures = json_integer_value(json_object_get(held, "failures"));
         holding.since_ms = json_integer_value(json_object_get(held, "since_ms"));
         holding.next_ms = json_integer_value(json_object_get(held, "next_ms"));
+        holding.outcomes = json_integer_value(json_object_get(held, "outcomes"));
+        text = json_string_value(json_object_get(held, "reason"));
+        text_copy(holding.what, sizeof(holding.what), text != NULL ? text : "");
         if (holding.reason != HOLDING_NONE)
             return holding;
     }

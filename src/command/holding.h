@@ -9,19 +9,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define HOLDING_WHAT_SIZE 200
+
 enum holding_reason {
     HOLDING_NONE,
     HOLDING_ENDPOINT,    /* the breaker of the endpoint is open */
     HOLDING_ORIGIN,      /* that of its scheme, host and port */
     HOLDING_RETRY_AFTER, /* it asked to be left alone */
     HOLDING_SECRET,      /* a secret of it can't be opened */
+    HOLDING_OUTCOME,     /* the database does not take what became of its deliveries */
 };
 
 struct holding {
     enum holding_reason reason;
     int64_t failures; /* in a row, with a breaker */
     int64_t since_ms;
-    int64_t next_ms; /* until it's asked again; 0: that is due, or under way */
+    int64_t next_ms;              /* until it's asked again; 0: that is due, or under way */
+    int64_t outcomes;             /* with HOLDING_OUTCOME */
+    char what[HOLDING_WHAT_SIZE]; /* the worker's words, with HOLDING_OUTCOME */
 };
 
 /* problems: the row's JSON, may be NULL or anything else; age_ms: how old it is. */

@@ -92,6 +92,15 @@ void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_ent
     scheduler_settle(scheduler, entry, now_us, false);
 }
 
+void scheduler_entry_set_stopped(struct scheduler *scheduler, struct scheduler_entry *entry,
+                                 bool is_stopped, int64_t now_us)
+{
+    if (entry->is_stopped == is_stopped)
+        return;
+    entry->is_stopped = is_stopped;
+    scheduler_settle(scheduler, entry, now_us, false);
+}
+
 void scheduler_entry_revive(struct scheduler *scheduler, struct scheduler_entry *entry,
                             int64_t now_us)
 {

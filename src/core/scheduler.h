@@ -175,6 +175,10 @@ void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_ent
                                const struct scheduler_terms *terms, int64_t now_us,
                                double random01);
 
+/* The same for is_stopped alone. */
+void scheduler_entry_set_stopped(struct scheduler *scheduler, struct scheduler_entry *entry,
+                                 bool is_stopped, int64_t now_us);
+
 /* An operator wants it to be tried: breaker closed, nothing held. */
 void scheduler_entry_revive(struct scheduler *scheduler, struct scheduler_entry *entry,
                             int64_t now_us);

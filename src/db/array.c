@@ -8,6 +8,7 @@
 void array_init(struct array *array, size_t maximum)
 {
     buffer_init(&array->text, maximum);
+    array->is_ended = false;
 }
 
 void array_free(struct array *array)
@@ -19,6 +20,7 @@ void array_begin(struct array *array)
 {
     buffer_clear(&array->text);
     buffer_append(&array->text, "{", 1);
+    array->is_ended = false;
 }
 
 static void separate(struct array *array)
@@ -82,7 +84,9 @@ void array_add_text(struct array *array, const char *value)
 
 const char *array_end(struct array *array)
 {
-    buffer_append(&array->text, "}", 1);
+    if (!array->is_ended)
+        buffer_append(&array->text, "}", 1);
+    array->is_ended = true;
     if (array->text.overflowed)
         bug("an array of more than %zu bytes", array->text.maximum);
     return buffer_string(&array->text);

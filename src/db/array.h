@@ -2,7 +2,8 @@
  * db/array.h: a PostgreSQL array as text, for unnest().
  *
  * array_begin(), any number of appends, array_end() gives the text, which lives until the next
- * array_begin() or array_free(). Owned by the caller; reused from statement to statement.
+ * array_begin() or array_free(), and the same when it is asked for again. Owned by the caller;
+ * reused from statement to statement.
  */
 #ifndef POSTRIDER_DB_ARRAY_H
 #define POSTRIDER_DB_ARRAY_H
@@ -14,6 +15,7 @@
 
 struct array {
     struct buffer text;
+    bool is_ended;
 };
 
 /* maximum bytes: more is a bug of the caller, who limits what goes into one statement. */

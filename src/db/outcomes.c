@@ -1,5 +1,8 @@
 #include "db/outcomes.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/compiler.h"
 #include "core/outcome.h"
 
@@ -13,53 +16,100 @@
     "(d.status = 'pending' OR (d.status = 'failed' AND (d.attempts > o.attempts " \
     "OR starts_with(d.last_error, '" OUTCOME_UNSENT_MARK "'))))"
 
+/* The row is the one that was read, and the outcome is still its next. */
+#define IS_ITS_ROW                                                     \
+    "d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash " \
+    "AND CASE WHEN o.status = 'delivered' THEN " SUCCESS_WINS " "      \
+    "ELSE d.status = 'pending' AND d.attempts = o.attempts END"
+
+/* attempts is repaired when somebody wrote nonsense into it. */
+#define NEXT_ATTEMPT(attempts) "least(greatest(" attempts ", 0), 2147483646) + 1"
+
+#define BATCH                                                                                      \
+    "WITH o AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[], " \
+    "$5::bool[], $6::float8[], $7::int[], $8::text[], $9::float8[], $10::int[], $11::bool[], "     \
+    "$12::text[]) AS o (id, url_hash, attempts, status, is_counted, delay, response_status, "      \
+    "error, age, duration_ms, is_logged, response_body))"
+
+/* greatest(): a row that an operator put off stays put off. */
+#define UPDATE                                                                                    \
+    "UPDATE webhook_deliveries d SET status = o.status, "                                         \
+    "attempts = CASE WHEN o.is_counted THEN " NEXT_ATTEMPT(                                       \
+        "d.attempts") " "                                                                         \
+                      "ELSE d.attempts END, "                                                     \
+                      "last_attempt_at = CASE WHEN o.is_counted THEN now() - make_interval(secs " \
+                      "=> o.age) "                                                                \
+                      "ELSE d.last_attempt_at END, "                                              \
+                      "next_retry_at = CASE WHEN o.status = 'pending' "                           \
+                      "THEN greatest(d.next_retry_at, now() + make_interval(secs => o.delay)) "   \
+                      "ELSE d.next_retry_at END, "                                                \
+                      "response_status = o.response_status, last_error = o.error "                \
+                      "FROM o WHERE " IS_ITS_ROW
+
+/* How the row is now, after the triggers that come before an update. Its time is told by the clock,
+ * since webhook_deliveries_reschedule makes a time of before the present one. */
+#define ROW_NOW                                                            \
+    "d.id AS row_id, d.status AS row_status, d.attempts AS row_attempts, " \
+    "d.next_retry_at < now() + make_interval(secs => o.delay) "            \
+    "AND d.next_retry_at <= clock_timestamp() AS row_is_due"
+
+#define LOG                         \
+    "INSERT INTO webhook_attempts " \
+    "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body) "
+
+#define LOGGED(table)                                                                              \
+    "SELECT " table ".id, " NEXT_ATTEMPT(table ".attempts") ", "                                   \
+                                                            "now() - make_interval(secs => " table \
+                                                            ".age), " table ".duration_ms, " table \
+                                                            ".response_status, " table             \
+                                                            ".error, " table ".response_body "
+
 /*
- * greatest(): a row that an operator put off stays put off. attempts is repaired when somebody
- * wrote nonsense into it. The attempt log has only what was updated, so a repeated batch logs
- * nothing; it comes from RETURNING, since a join of the two would be 1,000 by 1,000 without a hash.
+ * The attempt log has only what was updated, so a repeated batch logs nothing; it comes from
+ * RETURNING, since a join of the two would be 1,000 by 1,000 without a hash.
  */
 static const char record_sql[] =
-    "WITH o AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[], "
-    "$5::bool[], $6::float8[], $7::int[], $8::text[], $9::float8[], $10::int[], $11::bool[], "
-    "$12::text[]) AS o (id, url_hash, attempts, status, is_counted, delay, response_status, error, "
-    "age, duration_ms, is_logged, response_body)), "
-    "u AS (UPDATE webhook_deliveries d SET status = o.status, "
-    "attempts = CASE WHEN o.is_counted THEN least(greatest(d.attempts, 0), 2147483646) + 1 "
-    "ELSE d.attempts END, "
-    "last_attempt_at = CASE WHEN o.is_counted THEN now() - make_interval(secs => o.age) "
-    "ELSE d.last_attempt_at END, "
-    "next_retry_at = CASE WHEN o.status = 'pending' "
-    "THEN greatest(d.next_retry_at, now() + make_interval(secs => o.delay)) "
-    "ELSE d.next_retry_at END, "
-    "response_status = o.response_status, last_error = o.error "
-    "FROM o WHERE d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash "
-    "AND CASE WHEN o.status = 'delivered' THEN " SUCCESS_WINS " "
-    "ELSE d.status = 'pending' AND d.attempts = o.attempts END RETURNING o.*), "
-    "l AS (INSERT INTO webhook_attempts "
-    "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body) "
-    "SELECT id, least(greatest(attempts, 0), 2147483646) + 1, "
-    "now() - make_interval(secs => age), duration_ms, response_status, error, response_body "
-    "FROM u WHERE is_logged) "
-    "SELECT id FROM u";
+    BATCH ", u AS (" UPDATE " RETURNING o.*, " ROW_NOW "), "
+          "l AS (" LOG LOGGED("u") "FROM u WHERE u.is_logged) "
+                                   "SELECT row_id, row_status, row_attempts, row_is_due FROM u";
+
+static const char record_alone_sql[] = BATCH " " UPDATE " RETURNING " ROW_NOW;
+
+/* What record_alone_sql has written, if it is still so. */
+static const char log_sql[] =
+    BATCH " " LOG LOGGED("o") "FROM o JOIN webhook_deliveries d ON d.id = o.id "
+                              "AND d.status = o.status AND d.attempts = " NEXT_ATTEMPT(
+                                  "o.attempts") " WHERE o.is_logged "
+                                                "AND NOT EXISTS (SELECT FROM webhook_attempts a "
+                                                "WHERE a.delivery_id = o.id "
+                                                "AND a.attempt = d.attempts)";
 
 /* The same for what was delivered and isn't logged. */
 static const char success_sql[] =
     "UPDATE webhook_deliveries d SET status = 'delivered', "
-    "attempts = least(greatest(d.attempts, 0), 2147483646) + 1, "
-    "last_attempt_at = now() - make_interval(secs => o.age), "
-    "response_status = o.response_status, last_error = NULL "
-    "FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::int[], $5::float8[]) "
-    "AS o (id, url_hash, attempts, response_status, age) "
-    "WHERE d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash "
-    "AND " SUCCESS_WINS " "
-    "RETURNING d.id";
+    "attempts = " NEXT_ATTEMPT(
+        "d.attempts") ", "
+                      "last_attempt_at = now() - make_interval(secs => o.age), "
+                      "response_status = o.response_status, last_error = NULL "
+                      "FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::int[], $5::float8[]) "
+                      "AS o (id, url_hash, attempts, response_status, age) "
+                      "WHERE d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash "
+                      "AND " SUCCESS_WINS " "
+                      "RETURNING d.id, d.status";
+
+/* After an outcome that nothing came back of: by the same rule, as the row is now. */
+static const char look_sql[] =
+    "SELECT d.id FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[]) "
+    "AS o (id, url_hash, attempts, status) JOIN webhook_deliveries d ON " IS_ITS_ROW;
 
 /* The receiver said 410 Gone. An endpoint without a row gets one (noted_at: db/endpoint_health.h).
+ * Where the delivery has gone meanwhile, its customer may have, too, and there is nothing to write.
  */
 static const char disable_sql[] =
     "INSERT INTO webhook_endpoints AS e (customer_id, url, disabled_at, disabled_reason, noted_at) "
     "SELECT DISTINCT customer_id, url, now(), 'the receiver answered 410 Gone', now() "
-    "FROM unnest($1::uuid[], $2::text[]) AS o (customer_id, url) "
+    "FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS o (customer_id, url, delivery) "
+    "WHERE EXISTS (SELECT FROM webhook_deliveries d WHERE d.id = o.delivery) "
     "ON CONFLICT (customer_id, hashtextextended(url, 0)) DO UPDATE "
     "SET disabled_at = excluded.disabled_at, disabled_reason = excluded.disabled_reason, "
     "noted_at = CASE WHEN e.noted_at IS NOT NULL THEN now() END "
@@ -73,6 +123,9 @@ void outcome_writer_init(struct outcome_writer *writer)
         array_init(&writer->columns[i], COLUMN_MAX_BYTES);
     array_init(&writer->disabled_customers, COLUMN_MAX_BYTES);
     array_init(&writer->disabled_urls, COLUMN_MAX_BYTES * 4);
+    array_init(&writer->disabled_by, COLUMN_MAX_BYTES);
+    for (int i = 0; i < LOOK_COLUMNS; i++)
+        array_init(&writer->looked_at[i], COLUMN_MAX_BYTES);
 }
 
 void outcome_writer_free(struct outcome_writer *writer)
@@ -83,31 +136,29 @@ void outcome_writer_free(struct outcome_writer *writer)
         array_free(&writer->columns[i]);
     array_free(&writer->disabled_customers);
     array_free(&writer->disabled_urls);
+    array_free(&writer->disabled_by);
+    for (int i = 0; i < LOOK_COLUMNS; i++)
+        array_free(&writer->looked_at[i]);
 }
 
 void outcome_writer_begin(struct outcome_writer *writer)
 {
     writer->successes = writer->others = 0;
+    writer->logged = writer->disabled = 0;
     for (int i = 0; i < SUCCESS_COLUMNS; i++)
         array_begin(&writer->success_columns[i]);
     for (int i = 0; i < OUTCOME_COLUMNS; i++)
         array_begin(&writer->columns[i]);
     array_begin(&writer->disabled_customers);
     array_begin(&writer->disabled_urls);
+    array_begin(&writer->disabled_by);
 }
 
-static const char *status_text(enum outcome_kind kind)
-{
-    switch (kind) {
-    case OUTCOME_DELIVERED:
-        return "delivered";
-    case OUTCOME_RETRY:
-        return "pending";
-    case OUTCOME_FAILED:
-        return "failed";
-    }
-    bug("outcome %d", (int)kind);
-}
+static const char *const status_texts[] = {
+    [OUTCOME_DELIVERED] = "delivered",
+    [OUTCOME_RETRY] = "pending",
+    [OUTCOME_FAILED] = "failed",
+};
 
 static bool is_plain_success(const struct outcome_record *record)
 {
@@ -132,10 +183,11 @@ static void add_other(struct outcome_writer *writer, const struct outcome_record
     struct array *columns = writer->columns;
 
     writer->others++;
+    writer->logged += record->is_logged;
     array_add_plain(&columns[COLUMN_ID], record->id);
     array_add_plain(&columns[COLUMN_URL_HASH], record->url_hash);
     array_add_int(&columns[COLUMN_ATTEMPTS], record->attempts);
-    array_add_plain(&columns[COLUMN_STATUS], status_text(record->outcome.kind));
+    array_add_plain(&columns[COLUMN_STATUS], status_texts[record->outcome.kind]);
     array_add_bool(&columns[COLUMN_IS_COUNTED], record->outcome.counts_attempt);
     array_add_seconds(&columns[COLUMN_DELAY], record->outcome.delay_ms);
     if (record->response_status > 0)
@@ -148,8 +200,10 @@ static void add_other(struct outcome_writer *writer, const struct outcome_record
     array_add_bool(&columns[COLUMN_IS_LOGGED], record->is_logged);
     array_add_text(&columns[COLUMN_RESPONSE_BODY], record->response_body);
     if (record->outcome.disables_endpoint) {
+        writer->disabled++;
         array_add_plain(&writer->disabled_customers, record->customer_id);
         array_add_text(&writer->disabled_urls, record->url);
+        array_add_plain(&writer->disabled_by, record->id);
     }
 }
 
@@ -168,20 +222,96 @@ static void put(struct db_statement *statement, const char *sql, struct array *c
         statement->values[i] = array_end(&columns[i]);
 }
 
-bool outcome_writer_send(struct outcome_writer *writer, struct db_link *link,
-                         db_link_answered *on_answer, void *owner)
+bool outcome_writer_has(const struct outcome_writer *writer, enum outcome_part part)
 {
-    struct db_statement statements[3];
+    return part == OUTCOMES_LOG ? writer->logged > 0 : writer->disabled > 0;
+}
+
+static void put_endpoints(struct db_statement *statement, struct outcome_writer *writer)
+{
+    *statement =
+        (struct db_statement){disable_sql,
+                              3,
+                              {array_end(&writer->disabled_customers),
+                               array_end(&writer->disabled_urls), array_end(&writer->disabled_by)}};
+}
+
+static int put_rows(struct db_statement *statements, struct outcome_writer *writer, const char *sql)
+{
     int count = 0;
 
     if (writer->successes > 0)
         put(&statements[count++], success_sql, writer->success_columns, SUCCESS_COLUMNS);
     if (writer->others > 0)
-        put(&statements[count++], record_sql, writer->columns, OUTCOME_COLUMNS);
-    if (writer->disabled_customers.text.length > 1)
-        statements[count++] = (struct db_statement){
-            disable_sql,
-            2,
-            {array_end(&writer->disabled_customers), array_end(&writer->disabled_urls)}};
+        put(&statements[count++], sql, writer->columns, OUTCOME_COLUMNS);
+    return count;
+}
+
+bool outcome_writer_send(struct outcome_writer *writer, enum outcome_part part,
+                         struct db_link *link, db_link_answered *on_answer, void *owner)
+{
+    struct db_statement statements[3];
+    int count = 0;
+
+    switch (part) {
+    case OUTCOMES_WHOLE:
+        count = put_rows(statements, writer, record_sql);
+        if (writer->disabled > 0)
+            put_endpoints(&statements[count++], writer);
+        break;
+    case OUTCOMES_ALONE:
+        count = put_rows(statements, writer, record_alone_sql);
+        break;
+    case OUTCOMES_LOG:
+        put(&statements[count++], log_sql, writer->columns, OUTCOME_COLUMNS);
+        break;
+    case OUTCOMES_ENDPOINTS:
+        put_endpoints(&statements[count++], writer);
+        break;
+    }
     return db_link_send_often(link, statements, count, on_answer, owner);
+}
+
+static enum outcome_kind kind_of(const char *status)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(status_texts); i++)
+        if (strcmp(status, status_texts[i]) == 0)
+            return (enum outcome_kind)i;
+    /* A status of the application's: whatever it means, no worker will send the row. */
+    return OUTCOME_FAILED;
+}
+
+const char *outcome_row_at(const PGresult *result, int n, struct settlement_row *ret_row)
+{
+    *ret_row = (struct settlement_row){.kind = kind_of(PQgetvalue(result, n, 1)), .is_due = true};
+    if (PQnfields(result) > 2) {
+        ret_row->attempts = (int)strtol(PQgetvalue(result, n, 2), NULL, 10);
+        ret_row->is_due = *PQgetvalue(result, n, 3) == 't';
+    }
+    return PQgetvalue(result, n, 0);
+}
+
+void outcome_writer_begin_look(struct outcome_writer *writer)
+{
+    for (int i = 0; i < LOOK_COLUMNS; i++)
+        array_begin(&writer->looked_at[i]);
+}
+
+void outcome_writer_look_at(struct outcome_writer *writer, const struct outcome_record *record)
+{
+    struct array *columns = writer->looked_at;
+
+    array_add_plain(&columns[COLUMN_ID], record->id);
+    array_add_plain(&columns[COLUMN_URL_HASH], record->url_hash);
+    array_add_int(&columns[COLUMN_ATTEMPTS], record->attempts);
+    array_add_plain(&columns[COLUMN_STATUS], status_texts[record->outcome.kind]);
+}
+
+bool outcome_writer_send_look(struct outcome_writer *writer, struct db_link *link,
+                              db_link_answered *on_answer, void *owner)
+{
+    struct db_statement statement;
+
+    put(&statement, look_sql, writer->looked_at, LOOK_COLUMNS);
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
 }

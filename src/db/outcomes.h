@@ -10,6 +10,10 @@
  *   neither    when its URL was changed, it was deleted, or an operator marked it failed
  *
  * so a batch may be sent twice: the second time changes nothing. Times are the database's.
+ *
+ * What goes with an outcome (the attempt log, the endpoint's row) must not keep it from being
+ * written: when a batch is refused it can be sent as the outcomes alone, and the rest after it,
+ * each part in a transaction of its own.
  */
 #ifndef POSTRIDER_DB_OUTCOMES_H
 #define POSTRIDER_DB_OUTCOMES_H
@@ -19,6 +23,7 @@
 #include <stdint.h>
 
 #include "core/outcome.h"
+#include "core/settlement.h"
 #include "db/array.h"
 #include "db/link.h"
 
@@ -65,13 +70,27 @@ enum outcome_column {
     OUTCOME_COLUMNS,
 };
 
+/* Those of the look at what was not written. */
+#define LOOK_COLUMNS (COLUMN_STATUS + 1)
+
+/* What of a batch is sent. */
+enum outcome_part {
+    OUTCOMES_WHOLE,     /* all of it, in one transaction */
+    OUTCOMES_ALONE,     /* the rows of deliveries */
+    OUTCOMES_LOG,       /* the attempt log, of the rows that say what the outcomes say */
+    OUTCOMES_ENDPOINTS, /* the endpoints that are disabled */
+};
+
 /* The parameters of the statements, one array a column. */
 struct outcome_writer {
     int successes, others; /* in the batch */
+    int logged, disabled;  /* of the others */
     struct array success_columns[SUCCESS_COLUMNS];
     struct array columns[OUTCOME_COLUMNS];
     struct array disabled_customers;
     struct array disabled_urls;
+    struct array disabled_by; /* the deliveries that were answered so */
+    struct array looked_at[LOOK_COLUMNS];
 };
 
 void outcome_writer_init(struct outcome_writer *writer);
@@ -81,8 +100,26 @@ void outcome_writer_free(struct outcome_writer *writer);
 void outcome_writer_begin(struct outcome_writer *writer);
 void outcome_writer_add(struct outcome_writer *writer, const struct outcome_record *record);
 
-/* The answer's results have a row, the id, for each record that was written. */
-bool outcome_writer_send(struct outcome_writer *writer, struct db_link *link,
-                         db_link_answered *on_answer, void *owner) MUST_USE;
+/* True when the batch has such a part; OUTCOMES_LOG or OUTCOMES_ENDPOINTS. */
+bool outcome_writer_has(const struct outcome_writer *writer, enum outcome_part part);
+
+/*
+ * Sends that part of the batch, which stays as it is. The results of OUTCOMES_WHOLE and
+ * OUTCOMES_ALONE have a row for each record that was written, which outcome_row_at() reads.
+ */
+bool outcome_writer_send(struct outcome_writer *writer, enum outcome_part part,
+                         struct db_link *link, db_link_answered *on_answer, void *owner) MUST_USE;
+
+/* The id of a row that came back, and the row. */
+const char *outcome_row_at(const PGresult *result, int n, struct settlement_row *ret_row);
+
+/*
+ * A look at rows that did not come back, whose records are added one by one. Its result has the id
+ * of each that would have to be written, as the rows are now.
+ */
+void outcome_writer_begin_look(struct outcome_writer *writer);
+void outcome_writer_look_at(struct outcome_writer *writer, const struct outcome_record *record);
+bool outcome_writer_send_look(struct outcome_writer *writer, struct db_link *link,
+                              db_link_answered *on_answer, void *owner) MUST_USE;
 
 #endif

@@ -20,6 +20,8 @@
 #include "core/idleness.h"
 #include "core/leases.h"
 #include "core/outages.h"
+#include "core/returns.h"
+#include "core/standstill.h"
 #include "db/due.h"
 #include "db/endpoint_health.h"
 #include "db/endpoints.h"
@@ -98,9 +100,21 @@ struct sending {
 struct recording {
     struct outcome_writer writer;
     struct gathering gathering;
+    struct standstill standstill;
+    struct returns returns;
     bool is_writing;
-    int64_t not_before_us; /* after a refusal that was no record's fault */
-    size_t batch_limit;    /* halved when a batch is refused, to find the record that is to blame */
+    enum outcome_part part; /* that is being written */
+    int64_t not_before_us;  /* after a refusal that was no record's fault */
+    int refused_alike;      /* such refusals in a row */
+    int64_t alone_until_us; /* outcomes are written alone: what goes with them was refused */
+    size_t batch_limit;   /* halved when a batch is refused, to find the record that is to blame */
+    size_t held;          /* outcomes that were refused or undone, and are written again */
+    char reason[160];     /* why the last one of them was not taken */
+    bool is_owed_refused; /* the part that is owed was refused once */
+    bool has_alone;       /* a batch was written so since the start */
+    unsigned owed;        /* parts of the last batch that are not written yet, a bit each */
+    int64_t returned_us;  /* when a row last came back again and again; 0 = never */
+    char returned[37];    /* ... its id */
 };
 
 /* Deleting what was kept for long enough (cleaning.c). */
@@ -139,6 +153,8 @@ struct reporting {
     int64_t holds_unlogged;
     int64_t removal_us; /* the same of what retention deletes */
     struct retention_counts removals_unlogged;
+    int64_t unsettled_us; /* the same of outcomes that do not stay */
+    int64_t unsettled_unlogged;
 };
 
 /* Since the start; for the status line. */

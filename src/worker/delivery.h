@@ -6,7 +6,7 @@
  *                waiting (the engine could not send it, by settings older than its row)
  *   undecided  → finished
  *   finished   → recording
- *   recording  → forgotten, finished (the write was refused or lost, and is made again)
+ *   recording  → forgotten, finished (the write was refused, undone or lost, and is made again)
  *   forgotten  → freed
  * Dropped and abandoned rows are as they were in the database, and will be read again.
  *
@@ -29,6 +29,7 @@
 #include "core/outcome.h"
 #include "core/position.h"
 #include "core/scheduler.h"
+#include "core/settlement.h"
 #include "db/due.h"
 
 struct endpoint;
@@ -67,14 +68,17 @@ struct delivery {
     int64_t finished_us;
     struct attempt attempt; /* from undecided on */
     struct outcome outcome;
-    int response_status; /* 0 = no answer */
-    char *error;         /* NULL = none */
-    char *response_body; /* valid UTF-8; NULL = none */
-    int64_t hold_us;     /* finished: not to be written before */
-    int refusals;        /* of the database to write it */
-    bool was_sent_twice; /* the first answer of the database was lost */
-    bool is_written;     /* the answer of the database names it */
-    bool is_dropped;     /* forgotten without having been sent: its row may be read again at once */
+    int response_status;        /* 0 = no answer */
+    char *error;                /* NULL = none */
+    char *response_body;        /* valid UTF-8; NULL = none */
+    int64_t hold_us;            /* finished: not to be written before */
+    int refusals;               /* how often the database refused its outcome, or it did not stay */
+    bool was_sent_twice;        /* the first answer of the database was lost */
+    enum settlement settlement; /* recording: of its outcome */
+    bool came_back;             /* ... the answer of the database has its row */
+    bool was_alone;             /* its outcome was sent without what goes with it */
+    bool is_in_log;             /* its attempt is in the attempt log, though the row came back */
+    bool is_dropped; /* forgotten without having been sent: its row may be read again at once */
     uint64_t forgotten_at_read;
 };
 

@@ -28,6 +28,7 @@ void endpoints_init(struct endpoints *endpoints)
     backlogs_init(&endpoints->backlogs);
     TAILQ_INIT(&endpoints->noted);
     TAILQ_INIT(&endpoints->held);
+    TAILQ_INIT(&endpoints->unsettled);
     scheduler_init(&endpoints->scheduler);
 }
 
@@ -336,6 +337,23 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
     return endpoint;
 }
 
+static bool is_stopped(const struct endpoint *endpoint)
+{
+    return endpoint->settings.hold != NULL || endpoint->unsettled >= ENDPOINT_UNSETTLED_MAX;
+}
+
+void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change,
+                             int64_t now_us)
+{
+    if (endpoint->unsettled == 0)
+        TAILQ_INSERT_TAIL(&endpoints->unsettled, endpoint, in_unsettled);
+    endpoint->unsettled += change;
+    if (endpoint->unsettled == 0)
+        TAILQ_REMOVE(&endpoints->unsettled, endpoint, in_unsettled);
+    scheduler_entry_set_stopped(&endpoints->scheduler, &endpoint->scheduled, is_stopped(endpoint),
+                                now_us);
+}
+
 static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint *endpoint,
                                     int64_t now_us)
 {
@@ -345,7 +363,7 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
         .max_in_flight = settings->max_in_flight,
         .rate_per_s = settings->rate_limit,
         .is_unsendable = settings->problem != NULL,
-        .is_stopped = settings->hold != NULL,
+        .is_stopped = is_stopped(endpoint),
         .failing_us = settings->is_failing ? settings->failing_ms * 1000 + 1 : 0,
     };
 

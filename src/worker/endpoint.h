@@ -43,6 +43,9 @@
 #include "worker/endpoint_settings.h"
 #include "worker/origin.h"
 
+/* With so many outcomes that are held it is stopped. */
+#define ENDPOINT_UNSETTLED_MAX 10
+
 #define ENDPOINT_REFRESH_US 2000000
 #define ENDPOINT_FRESH_US   5000000
 #define ENDPOINT_KEEP_US    60000000
@@ -82,6 +85,7 @@ struct endpoint {
     struct backlog backlog;         /* core/backlog.h; worker/refilling.c reads it back */
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
     TAILQ_ENTRY(endpoint) in_held;
+    TAILQ_ENTRY(endpoint) in_unsettled;
     struct endpoint_settings settings;
     char *key;       /* "customer url" */
     const char *url; /* in key */
@@ -89,6 +93,7 @@ struct endpoint {
     enum endpoint_note note; /* to be written down (worker/disabling.h) */
     int lane;                /* of its last delivery */
     int gone;                /* answers of 410 that are not written yet: no load can know of them */
+    int unsettled;           /* outcomes that are held: they were refused, or do not stay */
     bool is_loaded;          /* it can be sent to by its settings */
     bool wants_load;
     bool is_held; /* its settings have a hold */
@@ -103,10 +108,11 @@ struct endpoints {
     struct origin *origins;
     struct scheduler scheduler;
     struct endpoint_list noted;
-    struct endpoint_list held; /* in the order of their beginning */
-    uint64_t loads;            /* that were asked for, or facts that are as good as one */
-    int64_t refreshed_us;      /* the last look for old settings */
-    int64_t full_us;           /* until then: a backlog was given up to make room */
+    struct endpoint_list held;      /* in the order of their beginning */
+    struct endpoint_list unsettled; /* the same, of those with such outcomes */
+    uint64_t loads;                 /* that were asked for, or facts that are as good as one */
+    int64_t refreshed_us;           /* the last look for old settings */
+    int64_t full_us;                /* until then: a backlog was given up to make room */
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
     struct heap promises;
@@ -177,6 +183,10 @@ void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, b
 /* It was disabled, as was learnt just now: that is as good as settings that were loaded now. */
 void endpoint_set_disabled(struct endpoints *endpoints, struct endpoint *endpoint,
                            const char *problem, int64_t now_us);
+
+/* One more of its outcomes is held (1), or one less (-1): with many, nothing more is sent to it. */
+void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change,
+                             int64_t now_us);
 
 /* The newest note counts. One with a note is not freed. */
 void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum endpoint_note note);

@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "worker/recording.h"
 #include "worker/refilling.h"
 #include "worker/report.h"
 
@@ -80,7 +81,7 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
     if (!finder_owns(&worker->finding.finder, row->lane))
         return false;
     if (known == NULL)
-        return true;
+        return recording_may_send(worker, row);
     if (known->state != DELIVERY_FORGOTTEN)
         return false;
     if (known->is_dropped) {

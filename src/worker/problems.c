@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/compiler.h"
+#include "base/text.h"
 #include "worker/leasing.h"
 
 #define TEXT_SIZE        256
@@ -17,6 +19,7 @@ static void add(json_t *list, const char *name, const char *format, ...) PRINTF_
 static void add(json_t *list, const char *name, const char *format, ...)
 {
     char what[TEXT_SIZE];
+    struct buffer clean;
     va_list args;
 
     if (json_array_size(list) == PROBLEMS_LIST_MAX)
@@ -24,7 +27,12 @@ static void add(json_t *list, const char *name, const char *format, ...)
     va_start(args, format);
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
-    json_array_append_new(list, json_pack("{s:s, s:s}", "name", name, "what", what));
+    /* What was cut may end within a character. */
+    buffer_init(&clean, TEXT_SIZE * 4);
+    text_append_clean(&clean, what, strlen(what));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s}", "name", name, "what", buffer_string(&clean)));
+    buffer_free(&clean);
 }
 
 static void add_open_files(json_t *list, const struct worker *worker)
@@ -40,9 +48,49 @@ static void add_unwritten(json_t *list, const struct worker *worker)
     const struct delivery *oldest = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_FINISHED]);
     size_t count = worker->deliveries.counts[DELIVERY_FINISHED];
 
+    /* Those are told by themselves. */
+    if (count <= worker->recording.held)
+        return;
     if (oldest != NULL && worker->now_us - oldest->finished_us > UNWRITTEN_US)
         add(list, "unwritten", "%zu outcomes are not written yet, the oldest for %lld s", count,
             (long long)((worker->now_us - oldest->finished_us) / 1000000));
+}
+
+/* Outcomes that are refused or do not stay, by their endpoints. */
+static void add_unsettled(json_t *list, const struct worker *worker)
+{
+    const char *reason = worker->recording.reason;
+    const struct endpoint *endpoint;
+    size_t before = json_array_size(list);
+    json_t *held = json_array();
+
+    TAILQ_FOREACH(endpoint, &worker->endpoints.unsettled, in_unsettled) {
+        if (json_array_size(held) == PROBLEMS_HELD_MAX)
+            break;
+        if (strlen(endpoint->url) <= PROBLEMS_HELD_URL_MAX)
+            json_array_append_new(held,
+                                  json_pack("{s:s, s:s, s:s, s:i, s:s}", "state", "outcome",
+                                            "customer", endpoint->customer_id, "url", endpoint->url,
+                                            "outcomes", endpoint->unsettled, "reason", reason));
+    }
+    if (worker->recording.held > 0)
+        add(list, "unsettled", "the database does not take %zu outcome%s, of %.80s: %.100s",
+            worker->recording.held, worker->recording.held == 1 ? "" : "s",
+            TAILQ_FIRST(&worker->endpoints.unsettled)->url, worker->recording.reason);
+    if (json_array_size(list) > before)
+        json_object_set(json_array_get(list, before), "held", held);
+    json_decref(held);
+}
+
+static void add_returned(json_t *list, const struct worker *worker)
+{
+    const struct recording *recording = &worker->recording;
+
+    if (recording->returned_us != 0 && worker->now_us - recording->returned_us < RETURNS_FORGET_US)
+        add(list, "returned",
+            "deliveries are due again as they were, although their outcomes were written, "
+            "the last one %s",
+            recording->returned);
 }
 
 static void add_cut_off(json_t *list, const struct worker *worker)
@@ -188,6 +236,8 @@ char *problems_describe(const struct worker *worker)
 
     add_cut_off(list, worker);
     add_unwritten(list, worker);
+    add_unsettled(list, worker);
+    add_returned(list, worker);
     add_hand_over(list, worker);
     add_open_files(list, worker);
     add_held(list, worker);

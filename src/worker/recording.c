@@ -3,22 +3,28 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "worker/finding.h"
 #include "worker/report.h"
 
-#define HOLD_FIRST_US    500000
-#define HOLD_LONGEST_US  30000000
-#define REFUSAL_PAUSE_US 1000000
+#define HOLD_FIRST_US     500000
+#define HOLD_LONGEST_US   30000000
+#define REFUSAL_PAUSE_US  1000000
+#define ALONE_US          5000000
+#define PART(part)        (1u << (part))
+#define REFUSED_ALIKE_MAX 3
 
 void recording_init(struct worker *worker)
 {
     outcome_writer_init(&worker->recording.writer);
     worker->recording.batch_limit = OUTCOMES_BATCH_MAX;
+    returns_init(&worker->recording.returns);
 }
 
 void recording_free(struct worker *worker)
 {
     outcome_writer_free(&worker->recording.writer);
+    returns_free(&worker->recording.returns);
 }
 
 size_t recording_unwritten(const struct worker *worker)
@@ -30,8 +36,8 @@ size_t recording_unwritten(const struct worker *worker)
 
 static bool is_logged(const struct worker *worker, const struct delivery *delivery)
 {
-    /* What was not sent was no attempt. A record that is refused over and over goes without. */
-    if (!delivery->outcome.counts_attempt || delivery->refusals > 3)
+    /* What was not sent was no attempt. */
+    if (!delivery->outcome.counts_attempt || delivery->is_in_log)
         return false;
     switch (worker->config->attempt_log) {
     case ATTEMPT_LOG_ALL:
@@ -44,9 +50,9 @@ static bool is_logged(const struct worker *worker, const struct delivery *delive
     return delivery->outcome.kind != OUTCOME_DELIVERED;
 }
 
-static void add_record(struct worker *worker, const struct delivery *delivery)
+static struct outcome_record record_of(const struct worker *worker, const struct delivery *delivery)
 {
-    struct outcome_record record = {
+    return (struct outcome_record){
         .id = delivery->id,
         .url_hash = delivery->url_hash,
         .attempts = delivery->attempts,
@@ -60,40 +66,104 @@ static void add_record(struct worker *worker, const struct delivery *delivery)
         .customer_id = delivery->endpoint->customer_id,
         .url = delivery->endpoint->url,
     };
-
-    outcome_writer_add(&worker->recording.writer, &record);
 }
 
-static void forget_recorded(struct worker *worker)
+static void forget(struct worker *worker, struct delivery *delivery)
+{
+    struct recording *recording = &worker->recording;
+
+    if (delivery->settlement == SETTLEMENT_LEFT) {
+        report_unwritten(delivery);
+        finding_look_again(worker, delivery);
+    } else {
+        returns_note_written(&recording->returns, delivery->id, delivery->attempts, worker->now_us);
+    }
+    if (delivery->refusals > 0) {
+        recording->held--;
+        endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, -1, worker->now_us);
+    }
+    delivery->endpoint->gone -= delivery->outcome.disables_endpoint;
+    delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
+}
+
+/* What was cut may end within a character. */
+static void note_reason(struct worker *worker, const char *message)
+{
+    struct buffer clean;
+
+    buffer_init(&clean, sizeof(worker->recording.reason) - 1);
+    text_append_clean(&clean, message, strlen(message));
+    text_copy(worker->recording.reason, sizeof(worker->recording.reason), buffer_string(&clean));
+    buffer_free(&clean);
+}
+
+/* Its outcome is written again after a pause that grows, and it is not sent again meanwhile. */
+static void hold(struct worker *worker, struct delivery *delivery, const char *message,
+                 const char *sqlstate)
+{
+    int64_t pause_us = HOLD_FIRST_US << (delivery->refusals < 10 ? delivery->refusals : 10);
+
+    if (pause_us > HOLD_LONGEST_US)
+        pause_us = HOLD_LONGEST_US;
+    if (delivery->settlement == SETTLEMENT_EARLY)
+        pause_us = delivery->outcome.delay_ms * 1000;
+    if (delivery->refusals++ == 0) {
+        worker->recording.held++;
+        endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, 1, worker->now_us);
+    }
+    delivery->hold_us = worker->now_us + pause_us;
+    note_reason(worker, message);
+    report_unsettled(worker, delivery, message, sqlstate);
+    delivery_set_state(&worker->deliveries, delivery, DELIVERY_FINISHED);
+}
+
+static const char *undone_text(const struct delivery *delivery)
+{
+    if (!delivery->came_back)
+        return "nothing is updated: a trigger or a policy swallows the update";
+    return delivery->settlement == SETTLEMENT_EARLY
+               ? "the row is due before its time: a trigger sets next_retry_at"
+               : "the row comes back as it was: a trigger turns the update back";
+}
+
+/* All of the batch is judged: what stays or is another's is forgotten, the rest is held. */
+static void settle(struct worker *worker)
 {
     struct delivery_list *list = &worker->deliveries.lists[DELIVERY_RECORDING];
+    size_t settled = 0, undone = 0;
     struct delivery *delivery;
 
     while ((delivery = TAILQ_FIRST(list)) != NULL) {
-        if (!delivery->is_written) {
-            report_unwritten(delivery);
-            finding_look_again(worker, delivery);
+        if (delivery->settlement == SETTLEMENT_STAYS || delivery->settlement == SETTLEMENT_LEFT) {
+            settled++;
+            forget(worker, delivery);
+            continue;
         }
-        delivery->endpoint->gone -= delivery->outcome.disables_endpoint;
-        delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
+        undone += delivery->refusals == 0;
+        hold(worker, delivery, undone_text(delivery), NULL);
     }
+    standstill_note(&worker->recording.standstill, settled, undone, worker->now_us);
+}
+
+static struct delivery *recorded(struct worker *worker, const char *id)
+{
+    struct delivery *delivery = deliveries_find(&worker->deliveries, id);
+
+    if (delivery == NULL || delivery->state != DELIVERY_RECORDING)
+        bug("an outcome was written that is not being recorded");
+    return delivery;
 }
 
 static void note_rows(struct worker *worker, const PGresult *result)
 {
     for (int i = 0; i < PQntuples(result); i++) {
-        struct delivery *delivery = deliveries_find(&worker->deliveries, PQgetvalue(result, i, 0));
+        struct settlement_row row;
+        struct delivery *delivery = recorded(worker, outcome_row_at(result, i, &row));
 
-        if (delivery == NULL || delivery->state != DELIVERY_RECORDING)
-            bug("an outcome was written that is not being recorded");
-        delivery->is_written = true;
+        delivery->settlement = settlement_of_row(&delivery->outcome, delivery->attempts, &row);
+        delivery->is_in_log |= is_logged(worker, delivery);
+        delivery->came_back = true;
     }
-}
-
-static void note_written(struct worker *worker, const struct db_answer *answer)
-{
-    for (int i = 0; i < answer->count; i++)
-        note_rows(worker, answer->results[i]);
 }
 
 /* Back to be written again, in the same order before those that have finished since. */
@@ -110,31 +180,184 @@ static void requeue(struct worker *worker, bool was_lost)
     }
 }
 
-/* One record that is refused by itself waits apart, longer each time. */
-static void hold_record(struct worker *worker, const struct db_answer *answer)
+static void on_looked(void *owner, const struct db_answer *answer)
 {
-    struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_RECORDING]);
-    int64_t pause_us = HOLD_FIRST_US << (delivery->refusals < 10 ? delivery->refusals : 10);
+    struct worker *worker = owner;
 
-    delivery->refusals++;
-    delivery->hold_us = worker->now_us + (pause_us < HOLD_LONGEST_US ? pause_us : HOLD_LONGEST_US);
-    log_event(LOG_LEVEL_ERROR, "the database refuses to record an outcome; trying again",
-              LOG_TEXT("delivery", delivery->id), LOG_TEXT("error", answer->message),
-              LOG_TEXT("sqlstate", answer->sqlstate), LOG_NUMBER("refusals", delivery->refusals));
+    worker->recording.is_writing = false;
+    if (answer->result != DB_ANSWERED) {
+        /* The batch is written again, which does nothing to what was written. */
+        if (answer->result == DB_REFUSED)
+            report_refusal("looking at rows that were not updated was refused", answer);
+        worker->recording.not_before_us = worker->now_us + REFUSAL_PAUSE_US;
+        requeue(worker, true);
+        return;
+    }
+    for (int i = 0; i < PQntuples(answer->results[0]); i++)
+        recorded(worker, PQgetvalue(answer->results[0], i, 0))->settlement =
+            settlement_of_missing(true);
+    settle(worker);
+}
+
+/* False when there is nothing to look at: every row came back. */
+static bool look_at_missing(struct worker *worker)
+{
+    struct recording *recording = &worker->recording;
+    const struct delivery *delivery;
+    bool is_missing = false;
+
+    outcome_writer_begin_look(&recording->writer);
+    TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_RECORDING], in_state) {
+        struct outcome_record record;
+
+        if (delivery->came_back)
+            continue;
+        record = record_of(worker, delivery);
+        outcome_writer_look_at(&recording->writer, &record);
+        is_missing = true;
+    }
+    if (!is_missing)
+        return false;
+    recording->is_writing =
+        outcome_writer_send_look(&recording->writer, worker->writing, on_looked, worker);
+    if (!recording->is_writing)
+        requeue(worker, true);
+    return true;
 }
 
 /*
  * Refused whatever the records are: the classes of SQLSTATE for a read-only server, resources,
- * operator intervention, system errors, rollbacks, missing privileges or columns.
+ * operator intervention, system errors, rollbacks. But triggers of the application may raise any:
+ * so when it goes on, the batch is halved for these, too.
  */
-static bool is_no_records_fault(const char *sqlstate)
+static bool is_no_records_fault(struct recording *recording, const char *sqlstate)
 {
-    static const char classes[][3] = {"25", "53", "57", "58", "40", "42", "08", "3F"};
+    static const char classes[][3] = {"25", "53", "57", "58", "40", "08", "3F"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(classes); i++)
         if (strncmp(sqlstate, classes[i], 2) == 0)
+            return ++recording->refused_alike <= REFUSED_ALIKE_MAX;
+    return false;
+}
+
+/* A part that was lost is sent again: what it has written is not written twice. */
+static void on_owed_answered(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+    struct recording *recording = &worker->recording;
+
+    recording->is_writing = false;
+    if (answer->result == DB_LOST)
+        return;
+    if (answer->result == DB_REFUSED && is_no_records_fault(recording, answer->sqlstate)) {
+        recording->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
+        return;
+    }
+    /* Once more: the first may have been refused for a plan that was out of date. */
+    if (answer->result == DB_REFUSED && !recording->is_owed_refused) {
+        recording->is_owed_refused = true;
+        return;
+    }
+    if (answer->result == DB_REFUSED)
+        report_refusal(
+            recording->part == OUTCOMES_LOG
+                ? "outcomes are written, but their lines of the attempt log were refused "
+                  "and are missing"
+                : "outcomes are written, but disabling the endpoints that answered 410 "
+                  "was refused",
+            answer);
+    recording->is_owed_refused = false;
+    recording->owed &= ~PART(recording->part);
+}
+
+/* What goes with outcomes that were written alone, each part by itself. */
+static void send_owed(struct worker *worker)
+{
+    struct recording *recording = &worker->recording;
+
+    recording->part =
+        (recording->owed & PART(OUTCOMES_LOG)) != 0 ? OUTCOMES_LOG : OUTCOMES_ENDPOINTS;
+    recording->is_writing = outcome_writer_send(&recording->writer, recording->part,
+                                                worker->writing, on_owed_answered, worker);
+}
+
+/* Outcomes of the batch were written alone, or may have been by a batch that was lost. */
+static bool were_alone(const struct worker *worker)
+{
+    const struct delivery *delivery;
+
+    TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_RECORDING], in_state)
+        if (delivery->was_alone)
             return true;
     return false;
+}
+
+static void note_owed(struct recording *recording)
+{
+    if (outcome_writer_has(&recording->writer, OUTCOMES_LOG))
+        recording->owed |= PART(OUTCOMES_LOG);
+    if (outcome_writer_has(&recording->writer, OUTCOMES_ENDPOINTS))
+        recording->owed |= PART(OUTCOMES_ENDPOINTS);
+}
+
+static void note_answered(struct worker *worker, const struct db_answer *answer)
+{
+    struct recording *recording = &worker->recording;
+
+    gathering_note_written(&recording->gathering, worker->deliveries.counts[DELIVERY_RECORDING],
+                           worker->now_us);
+    recording->refused_alike = 0;
+    recording->batch_limit *= 2;
+    if (recording->batch_limit > OUTCOMES_BATCH_MAX)
+        recording->batch_limit = OUTCOMES_BATCH_MAX;
+    for (int i = 0; i < answer->count; i++)
+        note_rows(worker, answer->results[i]);
+    if (recording->has_alone && were_alone(worker))
+        note_owed(recording);
+    if (!look_at_missing(worker))
+        settle(worker);
+}
+
+static bool has_more_than_rows(const struct recording *recording)
+{
+    return recording->part == OUTCOMES_WHOLE &&
+           (outcome_writer_has(&recording->writer, OUTCOMES_LOG) ||
+            outcome_writer_has(&recording->writer, OUTCOMES_ENDPOINTS));
+}
+
+/* Missing privileges and columns concern every batch, most likely. */
+static bool is_of_class(const char *sqlstate, const char *class)
+{
+    return strncmp(sqlstate, class, 2) == 0;
+}
+
+static void on_batch_answered(void *owner, const struct db_answer *answer);
+
+static void send_batch(struct worker *worker, enum outcome_part part)
+{
+    struct recording *recording = &worker->recording;
+    struct delivery *delivery;
+
+    recording->part = part;
+    if (part == OUTCOMES_ALONE) {
+        recording->has_alone = true;
+        TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_RECORDING], in_state)
+            delivery->was_alone = true;
+    }
+    recording->is_writing =
+        outcome_writer_send(&recording->writer, part, worker->writing, on_batch_answered, worker);
+    if (!recording->is_writing)
+        requeue(worker, false);
+}
+
+static void hold_refused(struct worker *worker, const struct db_answer *answer)
+{
+    struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_RECORDING]);
+
+    delivery->settlement = SETTLEMENT_UNDONE;
+
+    standstill_note(&worker->recording.standstill, 0, delivery->refusals == 0, worker->now_us);
+    hold(worker, delivery, answer->message, answer->sqlstate);
 }
 
 static void note_refused(struct worker *worker, const struct db_answer *answer)
@@ -142,32 +365,32 @@ static void note_refused(struct worker *worker, const struct db_answer *answer)
     struct recording *recording = &worker->recording;
     size_t count = worker->deliveries.counts[DELIVERY_RECORDING];
 
-    if (is_no_records_fault(answer->sqlstate)) {
+    if (is_no_records_fault(recording, answer->sqlstate)) {
         report_refusal("writing outcomes was refused; they are kept and written again", answer);
         recording->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
-    } else {
-        if (count == 1)
-            hold_record(worker, answer);
-        recording->batch_limit = count > 1 ? count / 2 : 1;
+        requeue(worker, false);
+        return;
     }
+    if (has_more_than_rows(recording) && (count == 1 || is_of_class(answer->sqlstate, "42"))) {
+        if (is_of_class(answer->sqlstate, "42"))
+            recording->alone_until_us = worker->now_us + ALONE_US;
+        send_batch(worker, OUTCOMES_ALONE);
+        return;
+    }
+    recording->batch_limit = count > 1 ? count / 2 : 1;
+    if (count == 1)
+        hold_refused(worker, answer);
     requeue(worker, false);
 }
 
 static void on_batch_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct recording *recording = &worker->recording;
 
-    recording->is_writing = false;
+    worker->recording.is_writing = false;
     switch (answer->result) {
     case DB_ANSWERED:
-        gathering_note_written(&recording->gathering, worker->deliveries.counts[DELIVERY_RECORDING],
-                               worker->now_us);
-        note_written(worker, answer);
-        forget_recorded(worker);
-        recording->batch_limit *= 2;
-        if (recording->batch_limit > OUTCOMES_BATCH_MAX)
-            recording->batch_limit = OUTCOMES_BATCH_MAX;
+        note_answered(worker, answer);
         break;
     case DB_REFUSED:
         note_refused(worker, answer);
@@ -190,8 +413,11 @@ static size_t gather(struct worker *worker)
         struct delivery *next = TAILQ_NEXT(delivery, in_state);
 
         if (delivery->hold_us <= worker->now_us) {
-            delivery->is_written = false;
-            add_record(worker, delivery);
+            struct outcome_record record = record_of(worker, delivery);
+
+            delivery->settlement = settlement_of_missing(false);
+            delivery->came_back = false;
+            outcome_writer_add(&worker->recording.writer, &record);
             delivery_set_state(deliveries, delivery, DELIVERY_RECORDING);
             count++;
         }
@@ -219,24 +445,24 @@ static int64_t first_due_us(const struct worker *worker)
     return first_us;
 }
 
-static bool is_time(const struct worker *worker)
-{
-    return worker->now_us >= worker->recording.not_before_us &&
-           first_due_us(worker) <= worker->now_us;
-}
-
 void recording_step(struct worker *worker)
 {
     struct recording *recording = &worker->recording;
 
-    if (recording->is_writing || !db_link_is_up(worker->writing) || !is_time(worker))
+    if (recording->is_writing || !db_link_is_up(worker->writing) ||
+        worker->now_us < recording->not_before_us)
+        return;
+    /* Before the next batch, which takes the place of the one that they belong to. */
+    if (recording->owed != 0) {
+        send_owed(worker);
+        return;
+    }
+    if (first_due_us(worker) > worker->now_us)
         return;
     if (gather(worker) == 0)
         return;
-    recording->is_writing =
-        outcome_writer_send(&recording->writer, worker->writing, on_batch_answered, worker);
-    if (!recording->is_writing)
-        requeue(worker, false);
+    send_batch(worker,
+               worker->now_us < recording->alone_until_us ? OUTCOMES_ALONE : OUTCOMES_WHOLE);
 }
 
 int64_t recording_next_us(const struct worker *worker)
@@ -245,5 +471,67 @@ int64_t recording_next_us(const struct worker *worker)
 
     if (worker->recording.is_writing || !db_link_is_up(worker->writing))
         return WORKER_NEVER;
+    if (worker->recording.owed != 0)
+        due_us = worker->now_us;
     return due_us > worker->recording.not_before_us ? due_us : worker->recording.not_before_us;
+}
+
+/*
+ * Outcomes that can't be written yet count as requests in flight: when the database is slow, a
+ * crash would send them all again.
+ */
+bool recording_has_room(const struct worker *worker, size_t in_flight)
+{
+    const struct recording *recording = &worker->recording;
+    size_t unwritten = worker->deliveries.counts[DELIVERY_FINISHED] +
+                       worker->deliveries.counts[DELIVERY_RECORDING] - recording->held;
+
+    return unwritten < worker->sending.slots * 2 + OUTCOMES_BATCH_MAX &&
+           recording->held < RECORDING_HELD_MAX &&
+           standstill_may_start(&recording->standstill, in_flight + unwritten, worker->now_us);
+}
+
+int64_t recording_room_us(const struct worker *worker)
+{
+    const struct standstill *standstill = &worker->recording.standstill;
+
+    return standstill->streak > 0 && standstill->probe_us > worker->now_us ? standstill->probe_us
+                                                                           : WORKER_NEVER;
+}
+
+bool recording_may_send(struct worker *worker, const struct due_row *row)
+{
+    struct recording *recording = &worker->recording;
+    int count;
+
+    if (returns_may_send_us(&recording->returns, row->id, row->attempts, worker->now_us, &count) >
+        worker->now_us)
+        return false;
+    if (count > 1) {
+        report_returned(row, count);
+        recording->returned_us = worker->now_us;
+        text_copy(recording->returned, sizeof(recording->returned), row->id);
+    }
+    return true;
+}
+
+void recording_begin_last_try(struct worker *worker)
+{
+    struct delivery *delivery;
+
+    TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state)
+        if (delivery->hold_us > worker->now_us)
+            delivery->hold_us = worker->now_us;
+}
+
+bool recording_is_hopeless(const struct worker *worker)
+{
+    const struct delivery *delivery;
+
+    if (recording_unwritten(worker) != worker->deliveries.counts[DELIVERY_FINISHED])
+        return false;
+    TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state)
+        if (delivery->hold_us <= worker->now_us || delivery->refusals == 0)
+            return false;
+    return true;
 }

@@ -2,14 +2,24 @@
  * worker/recording.h: writing outcomes, many in one statement.
  *
  * Finished deliveries are gathered for as long as the last batch takes, and as core/gathering.h
- * says. Nothing is given up: when the database is away they are
- * kept, when it refuses a batch the batch is halved until the record to blame stands alone, and
- * that one is tried again with growing pauses while the others pass.
+ * says. Nothing is given up: when the database is away they are kept. When it refuses a batch, the
+ * batch is halved until the record to blame stands alone. What goes with an outcome (the attempt
+ * log, the endpoint's row) is left out before the outcome is: it is written afterwards, or said to
+ * be missing. An outcome that is refused by itself, or that was written and does not stay
+ * (core/settlement.h), is held: its delivery is not sent again, and it is written again with
+ * growing pauses while the others pass. An endpoint with ENDPOINT_UNSETTLED_MAX of them is stopped.
  */
 #ifndef POSTRIDER_WORKER_RECORDING_H
 #define POSTRIDER_WORKER_RECORDING_H
 
 #include "worker/context.h"
+
+#define RECORDING_HELD_MAX 10000 /* with so many, nothing more is sent */
+
+/* Where to look when outcomes do not stay. */
+#define RECORDING_HINT                                                      \
+    "postrider check --database names the triggers, rules and policies of " \
+    "webhook_deliveries; postrider explain DELIVERY says how its row is"
 
 void recording_init(struct worker *worker);
 void recording_free(struct worker *worker);
@@ -21,5 +31,21 @@ int64_t recording_next_us(const struct worker *worker);
 
 /* Outcomes that are not written yet. */
 size_t recording_unwritten(const struct worker *worker);
+
+/* False while too many outcomes are unwritten, or do not stay, to make more. */
+bool recording_has_room(const struct worker *worker, size_t in_flight);
+
+/* When there may be room again though nothing happens; WORKER_NEVER: there is, or nobody knows. */
+int64_t recording_room_us(const struct worker *worker);
+
+/* True when a due row may be sent; false when it has come back as it was and its pause is not over
+ * (core/returns.h): it will be found again. */
+bool recording_may_send(struct worker *worker, const struct due_row *row);
+
+/* The worker stops: what is held is tried once more, at once. */
+void recording_begin_last_try(struct worker *worker);
+
+/* True when all that is unwritten was tried since then, in vain. */
+bool recording_is_hopeless(const struct worker *worker);
 
 #endif

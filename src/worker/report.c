@@ -1,10 +1,12 @@
 #include "worker/report.h"
 
 #include "base/log.h"
+#include "worker/recording.h"
 
-#define RETRY_LINE_US    1000000
-#define HOLD_LINE_US     1000000
-#define REMOVALS_LINE_US 60000000
+#define RETRY_LINE_US     1000000
+#define HOLD_LINE_US      1000000
+#define REMOVALS_LINE_US  60000000
+#define UNSETTLED_LINE_US 1000000
 
 static int attempt_number(const struct delivery *delivery)
 {
@@ -159,6 +161,39 @@ void report_removals(struct worker *worker, bool is_last)
               LOG_NUMBER("attempts", counts.attempts), LOG_NUMBER("endpoints", counts.endpoints));
     reporting->removal_us = worker->now_us;
     reporting->removals_unlogged = (struct retention_counts){0};
+}
+
+void report_unsettled(struct worker *worker, const struct delivery *delivery, const char *message,
+                      const char *sqlstate)
+{
+    struct reporting *reporting = &worker->reporting;
+
+    if (reporting->unsettled_us != 0 &&
+        worker->now_us - reporting->unsettled_us < UNSETTLED_LINE_US) {
+        reporting->unsettled_unlogged++;
+        return;
+    }
+    log_event(LOG_LEVEL_ERROR,
+              sqlstate != NULL ? "the database refuses to record an outcome; trying again"
+                               : "an outcome was written but does not stay; trying again",
+              IDENTITY(delivery), LOG_TEXT("error", message),
+              LOG_IF(sqlstate != NULL, LOG_TEXT("sqlstate", sqlstate)), STATUS(delivery),
+              LOG_NUMBER("refusals", delivery->refusals),
+              LOG_IF(reporting->unsettled_unlogged > 0,
+                     LOG_NUMBER("unlogged", reporting->unsettled_unlogged)),
+              LOG_TEXT("hint", RECORDING_HINT));
+    reporting->unsettled_us = worker->now_us;
+    reporting->unsettled_unlogged = 0;
+}
+
+void report_returned(const struct due_row *row, int count)
+{
+    log_event(LOG_LEVEL_ERROR,
+              "a delivery is due again as it was, although its outcome was written: "
+              "it is sent again, after a pause that grows",
+              LOG_TEXT("delivery", row->id), LOG_TEXT("event", row->event_id),
+              LOG_TEXT("customer", row->customer_id), LOG_TEXT("url", row->url),
+              LOG_NUMBER("returns", count), LOG_TEXT("hint", RECORDING_HINT));
 }
 
 void report_refusal(const char *message, const struct db_answer *answer)

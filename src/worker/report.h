@@ -30,6 +30,14 @@ void report_unwritten(const struct delivery *delivery);
  */
 void report_removals(struct worker *worker, bool is_last);
 
+/* Its outcome was refused (message and sqlstate say how) or did not stay (sqlstate NULL): it is
+ * held and written again. At most a line a second. */
+void report_unsettled(struct worker *worker, const struct delivery *delivery, const char *message,
+                      const char *sqlstate);
+
+/* It comes back again and again as it was, although its outcome was written. */
+void report_returned(const struct due_row *row, int count);
+
 /* The server refused a statement of ours. */
 void report_refusal(const char *message, const struct db_answer *answer);
 

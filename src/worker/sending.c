@@ -16,6 +16,7 @@
 #include "worker/exchange.h"
 #include "worker/finding.h"
 #include "worker/leasing.h"
+#include "worker/recording.h"
 #include "worker/report.h"
 
 #define START_BUDGET   256 /* requests started in one turn */
@@ -402,16 +403,9 @@ static void start(struct worker *worker, struct delivery *delivery)
     http_start(worker->sending.current.engine, &request, delivery);
 }
 
-/*
- * Outcomes that can't be written yet count as requests in flight: when the database is slow, a
- * crash would send them all again.
- */
 static bool may_start(const struct worker *worker)
 {
-    const size_t *counts = worker->deliveries.counts;
-
-    return worker->may_send && counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] <
-                                   worker->sending.slots * 2 + OUTCOMES_BATCH_MAX;
+    return worker->may_send && recording_has_room(worker, sending_in_flight(worker));
 }
 
 bool sending_step(struct worker *worker)
@@ -435,5 +429,7 @@ bool sending_step(struct worker *worker)
 
 int64_t sending_next_us(const struct worker *worker)
 {
-    return may_start(worker) ? scheduler_next_us(&worker->endpoints.scheduler) : WORKER_NEVER;
+    if (may_start(worker))
+        return scheduler_next_us(&worker->endpoints.scheduler);
+    return worker->may_send ? recording_room_us(worker) : WORKER_NEVER;
 }

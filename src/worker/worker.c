@@ -32,6 +32,7 @@ static void begin_drain(struct worker *worker)
     worker->drain_until_us = worker->now_us + worker->config->worker.drain_timeout_ms * 1000;
     supervision_note_stopping();
     worker_drop_waiting(worker);
+    recording_begin_last_try(worker);
     log_event(LOG_LEVEL_INFO, "stopping: finishing what is in flight",
               LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)),
               LOG_NUMBER("to_record", (int64_t)recording_unwritten(worker)));
@@ -83,6 +84,12 @@ static void stop_step(struct worker *worker)
     }
 }
 
+/* All that is left to do are outcomes that the database does not take. */
+static bool is_hopeless(const struct worker *worker)
+{
+    return sending_in_flight(worker) == 0 && recording_is_hopeless(worker);
+}
+
 /* What did not end within drain_timeout is abandoned: its rows are pending as before. */
 static void drain_step(struct worker *worker)
 {
@@ -97,12 +104,12 @@ static void drain_step(struct worker *worker)
         worker->drain_until_us = worker->now_us + LAST_WRITE_US;
         is_late = false;
     }
-    if (is_late && recording_unwritten(worker) > 0) {
+    if (recording_unwritten(worker) > 0 && (is_late || is_hopeless(worker))) {
         stop_now(worker);
         return;
     }
     if (sending_in_flight(worker) > 0 || recording_unwritten(worker) > 0 ||
-        leasing_is_valid(worker))
+        worker->recording.owed != 0 || leasing_is_valid(worker))
         return;
     if (leasing_release(worker) || is_late) {
         log_event(LOG_LEVEL_INFO, "stopped");

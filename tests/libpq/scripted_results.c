@@ -120,6 +120,11 @@ char *PQresultErrorField(const PGresult *result, int field)
     return field == PG_DIAG_MESSAGE_PRIMARY ? result->message : NULL;
 }
 
+int PQnfields(const PGresult *result)
+{
+    return result->column_count;
+}
+
 int PQntuples(const PGresult *result)
 {
     return result == NULL ? 0 : result->row_count;
