@@ -1,9 +1,9 @@
--- What the worker's role needs, and no more: "postrider migrate --grant" grants it, "postrider check
--- --database" looks whether it is there (db/grant.c, db/privileges.c). The columns are those that an
+-- What the worker's role needs, and no more: "postrider migrate --grant" grants it (db/grant.c), and
+-- the list of requirements looks whether it is there (requirements.sql). The columns are those that an
 -- outcome writes, so that even a worker gone wrong can't change what was enqueued, nor open the
 -- border for an endpoint: it may delete the row, but not make it again with allow.
 VALUES
-    (1, 'USAGE', format('SCHEMA %I', current_schema())),
+    (1, 'USAGE', format('SCHEMA %I', coalesce(current_schema(), ''))),
     (2, 'SELECT, DELETE, UPDATE (status, attempts, last_attempt_at, next_retry_at, response_status,'
         ' last_error)', 'webhook_deliveries'),
     (3, 'SELECT, DELETE, INSERT (customer_id, url, disabled_at, disabled_reason, failing_since,'

@@ -11,7 +11,7 @@
 #include "config/rules.h"
 #include "db/bystanders.h"
 #include "db/migrate.h"
-#include "db/privileges.h"
+#include "db/requirements.h"
 #include "db/schema_version.h"
 #include "db/server.h"
 
@@ -22,9 +22,9 @@ static const char help_text[] =
     "and what is allowed there; exit status 78. Changes nothing.\n"
     "\n"
     "      --database      also connects, and checks that the database can be written, has the\n"
-    "                      schema of this program, gives the role what the worker needs, and\n"
-    "                      that every valid secret can be opened; exit status 1 when something\n"
-    "                      is missing\n"
+    "                      schema of this program, gives the role what the worker needs, hides\n"
+    "                      nothing from it, and that every valid secret can be opened; exit\n"
+    "                      status 1 when something is missing\n"
     "  -c, --config FILE   default " COMMAND_DEFAULT_CONFIG "\n";
 
 /* The parts of a check of the database; each line of its result is about one. */
@@ -32,7 +32,8 @@ struct check {
     const struct config *config;
     struct db_session *session;
     struct server_facts facts;
-    char *role_word; /* the role's name, quoted for a shell */
+    char *role_word;        /* the role's name, quoted for a shell */
+    PGresult *requirements; /* db/requirements.h */
     bool has_failed;
 };
 
@@ -172,38 +173,50 @@ static bool check_schema(struct check *check)
     return false;
 }
 
-static void report_privilege(struct check *check, const PGresult *result, int row)
+/* Of the schema itself and of the table that tells its version: they are told as the schema's. */
+static bool is_of_schema(const struct requirement *requirement)
 {
-    const char *object = PQgetvalue(result, row, PRIVILEGES_OBJECT);
-    struct error error = {0};
-
-    if (PQgetvalue(result, row, PRIVILEGES_EXISTS)[0] != 't') {
-        error_set(&error, "%s: the table is not there", object);
-        error_hint(&error, "it was dropped, or is in another schema than database.schema says");
-    } else if (PQgetisnull(result, row, PRIVILEGES_MISSING)) {
-        report_ok("privileges", "%s: %s", object, PQgetvalue(result, row, PRIVILEGES_NEEDED));
-        return;
-    } else {
-        error_set(&error, "%s: the role \"%s\" lacks %s", object, check->facts.role,
-                  PQgetvalue(result, row, PRIVILEGES_MISSING));
-        error_hint(&error, "let the owner of the tables run: postrider migrate --grant %s%s",
-                   check->role_word, hint_options());
-    }
-    report_failed(check, "privileges", &error);
+    return strcmp(requirement->kind, "schema") == 0 ||
+           (strcmp(requirement->object, "postrider_migrations") == 0 &&
+            strcmp(requirement->kind, "table") != 0);
 }
 
-static void check_privileges(struct check *check)
+static void report_requirement(struct check *check, const struct requirement *requirement)
 {
+    bool is_policy = strcmp(requirement->kind, "row_security") == 0;
+    const char *what = is_policy ? "policies" : "privileges";
     struct error error = {0};
-    PGresult *result = privileges_list(check->session, &error);
 
-    if (result == NULL) {
-        report_failed(check, "privileges", &error);
+    if (requirement->problem == NULL && is_policy)
+        report_ok(what, "%s: row security hides nothing from the role", requirement->object);
+    else if (requirement->problem == NULL)
+        report_ok(what, "%s: %s", requirement->object, requirement->needed);
+    if (requirement->problem == NULL)
         return;
+    error_set(&error, "%s", requirement->problem);
+    error_hint(&error, "%s", requirement->action);
+    report_failed(check, what, &error);
+}
+
+static void report_requirements(struct check *check)
+{
+    for (int i = 0; i < PQntuples(check->requirements); i++) {
+        struct requirement requirement = requirement_at(check->requirements, i);
+
+        report_requirement(check, &requirement);
     }
-    for (int i = 0; i < PQntuples(result); i++)
-        report_privilege(check, result, i);
-    PQclear(result);
+}
+
+/* Without the right to read it, the version can't be told. */
+static bool may_read_version(const struct check *check)
+{
+    for (int i = 0; i < PQntuples(check->requirements); i++) {
+        struct requirement requirement = requirement_at(check->requirements, i);
+
+        if (requirement.problem != NULL && is_of_schema(&requirement))
+            return false;
+    }
+    return true;
 }
 
 static void report_unreadable(struct check *check, const struct secrets_found *found)
@@ -255,7 +268,7 @@ static void check_secrets(struct check *check)
         report_secrets(check, &found);
     else {
         state = db_session_sqlstate(check->session);
-        /* Of a privilege or table that is missing, check_privileges() has told already. */
+        /* Of a privilege or table that is missing, report_requirements() has told already. */
         if (strcmp(state, "42501") != 0 && strcmp(state, "42P01") != 0)
             report_failed(check, "secrets", &error);
     }
@@ -278,23 +291,45 @@ static void check_bystanders(struct check *check)
     PQclear(result);
 }
 
+/* False when nothing of it can be said. */
+static bool ask_requirements(struct check *check)
+{
+    struct error error = {0};
+
+    check->requirements = requirements_list(check->session, &error);
+    if (check->requirements == NULL)
+        report_failed(check, "privileges", &error);
+    return check->requirements != NULL;
+}
+
+static void check_all(struct check *check)
+{
+    struct error error = {0};
+
+    if (!db_session_begin_reading(check->session, &error)) {
+        report_failed(check, "connection", &error);
+        return;
+    }
+    if (!check_server(check) || !ask_requirements(check))
+        return;
+    if (may_read_version(check) && !check_schema(check))
+        return;
+    report_requirements(check);
+    check_bystanders(check);
+    db_session_rollback(check->session);
+    check_secrets(check);
+}
+
 static int check_database(const struct config *config)
 {
     struct check check = {.config = config};
-    struct error error = {0};
 
     if (!connect_database(&check))
         return COMMAND_FAILED;
-    if (!db_session_begin(check.session, &error))
-        report_failed(&check, "connection", &error);
-    else if (check_server(&check) && check_schema(&check)) {
-        check_privileges(&check);
-        check_bystanders(&check);
-        db_session_rollback(check.session);
-        check_secrets(&check);
-    }
+    check_all(&check);
     db_session_rollback(check.session);
     db_session_close(check.session);
+    PQclear(check.requirements);
     server_facts_free(&check.facts);
     free(check.role_word);
     return check.has_failed ? COMMAND_FAILED : COMMAND_OK;

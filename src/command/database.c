@@ -1,5 +1,6 @@
 #include "command/database.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hint.h"
@@ -41,17 +42,57 @@ static bool is_one_of(const char *state, const char *const *states)
     return false;
 }
 
+void database_each_unmet(const struct database *database,
+                         void (*add)(void *context, const struct requirement *unmet), void *context)
+{
+    struct error error = {0};
+    PGresult *result = NULL;
+
+    if (db_session_begin_reading(database->session, &error))
+        result = requirements_list(database->session, &error);
+    db_session_rollback(database->session);
+    for (int i = 0; result != NULL && i < PQntuples(result); i++) {
+        struct requirement requirement = requirement_at(result, i);
+
+        if (requirement.problem != NULL)
+            add(context, &requirement);
+    }
+    PQclear(result);
+}
+
+/* An unmet requirement that is about what the error is about: its table, or the schema of all. */
+static void hint_unmet(void *context, const struct requirement *unmet)
+{
+    struct error *error = context;
+    struct error told = *error;
+
+    if (error->hint[0] != '\0' || strcmp(unmet->kind, "table") == 0 ||
+        (strcmp(unmet->kind, "schema") != 0 && strstr(error->message, unmet->object) == NULL))
+        return;
+    error_set(error, "%s: %s", told.message, unmet->problem);
+    error_hint(error, "%s", unmet->action);
+}
+
 int database_fail(const struct database *database, struct error *error)
 {
     static const char *const missing[] = {"42P01", "42703", "42883", "3F000", NULL};
     static const char *const forbidden[] = {"42501", NULL};
-    const char *state = db_session_sqlstate(database->session);
+    char state[8];
+    bool is_missing, is_forbidden;
 
-    if (is_one_of(state, missing))
+    snprintf(state, sizeof(state), "%s", db_session_sqlstate(database->session));
+    is_missing = is_one_of(state, missing);
+    is_forbidden = is_one_of(state, forbidden);
+    db_session_rollback(database->session);
+    if (is_missing || is_forbidden)
+        database_each_unmet(database, hint_unmet, error);
+    if (error->hint[0] != '\0')
+        return command_fail(COMMAND_FAILED, error);
+    if (is_missing)
         error_hint(error,
                    "the schema is missing or older than this program: run \"postrider migrate%s\"",
                    hint_options());
-    else if (is_one_of(state, forbidden))
+    else if (is_forbidden)
         error_hint(error,
                    "the role of database.url in %s lacks a privilege: use the owner of the "
                    "tables, or \"postrider migrate --grant ROLE%s\" for the worker's own",

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "db/requirements.h"
 #include "db/session.h"
 
 struct database {
@@ -21,6 +22,14 @@ struct database {
 /* COMMAND_OK, or the exit status to end with. */
 int database_open(const char *config_file, struct database *ret_database) MUST_USE;
 void database_close(struct database *database);
+
+/*
+ * What the role lacks of all that a worker needs, in the order of the list: calls add() for each.
+ * Nothing when it can't be asked, or when the schema is not this program's.
+ */
+void database_each_unmet(const struct database *database,
+                         void (*add)(void *context, const struct requirement *unmet),
+                         void *context);
 
 /* Prints error with a hint that fits its SQLSTATE; returns COMMAND_FAILED. */
 int database_fail(const struct database *database, struct error *error);

@@ -149,9 +149,11 @@ static void find_workers_own(const struct overview *o, struct problems *problems
         json_array_foreach(list, index, entry)
         {
             const char *what = json_string_value(json_object_get(entry, "what"));
+            const char *action = json_string_value(json_object_get(entry, "action"));
 
             if (what != NULL && left-- > 0)
-                say(add(problems, "worker_problem", "journalctl -u 'postrider*' on its host"),
+                say(add(problems, "worker_problem", "%s",
+                        action != NULL ? action : "journalctl -u 'postrider*' on its host"),
                     "Worker %s: %s.", worker->owner, what);
         }
         json_decref(list);
@@ -184,18 +186,25 @@ static bool is_incomplete(const struct overview *o)
            o->disabled_endpoints < 0;
 }
 
-void problems_find(const struct overview *overview, int database_version, int binary_version,
-                   struct problems *ret_problems)
+void problems_add_unmet(struct problems *problems, const struct requirement *unmet)
 {
-    *ret_problems = (struct problems){.count = 0};
-    find_schema(database_version, binary_version, ret_problems);
-    find_late(overview, ret_problems);
-    find_lost_workers(overview, ret_problems);
-    find_versions(overview, ret_problems);
-    find_workers_own(overview, ret_problems);
-    find_failing(overview, ret_problems);
-    if (is_incomplete(overview))
-        say(add(ret_problems, "slow_database", "look at pg_stat_activity, locks and vacuum"),
+    if (problems->count < PROBLEMS_UNMET_MAX)
+        say(add(problems, "requirements", "%s", unmet->action), "%s.", unmet->problem);
+}
+
+void problems_find(const struct overview *overview, int database_version, int binary_version,
+                   struct problems *problems)
+{
+    bool has_unmet = problems->count > 0;
+
+    find_schema(database_version, binary_version, problems);
+    find_late(overview, problems);
+    find_lost_workers(overview, problems);
+    find_versions(overview, problems);
+    find_workers_own(overview, problems);
+    find_failing(overview, problems);
+    if (is_incomplete(overview) && !has_unmet)
+        say(add(problems, "slow_database", "look at pg_stat_activity, locks and vacuum"),
             "The database did not answer within %d s: what it could not count is shown as ?.",
             OVERVIEW_TIMEOUT_MS / 1000);
 }

@@ -9,9 +9,11 @@
 #include <stddef.h>
 
 #include "db/overview.h"
+#include "db/requirements.h"
 
-#define PROBLEMS_MAX         16
+#define PROBLEMS_MAX         20
 #define PROBLEMS_WORKERS_MAX 6 /* of these, what workers say of themselves */
+#define PROBLEMS_UNMET_MAX   4
 #define PROBLEM_TEXT_SIZE    512
 
 struct problem {
@@ -25,7 +27,11 @@ struct problems {
     struct problem list[PROBLEMS_MAX];
 };
 
+/* What the role that asks lacks: before the others, PROBLEMS_UNMET_MAX at most. */
+void problems_add_unmet(struct problems *problems, const struct requirement *unmet);
+
+/* Adds to what is there. */
 void problems_find(const struct overview *overview, int database_version, int binary_version,
-                   struct problems *ret_problems);
+                   struct problems *problems);
 
 #endif

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "base/hint.h"
 #include "command/arguments.h"
@@ -20,12 +21,25 @@ static const char help_text[] =
     "      --json              for programs; the counts in \"at_least\" ended at their limit\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
-static bool read_versions(struct db_session *session, struct status *status, struct error *error)
+/* A schema that the role may not use looks as if it were not there. */
+static void explain_absence(void *context, const struct requirement *unmet)
 {
+    struct error *error = context;
+
+    if (error->message[0] == '\0' && strcmp(unmet->kind, "schema") == 0) {
+        error_set(error, "%s", unmet->problem);
+        error_hint(error, "%s", unmet->action);
+    }
+}
+
+static bool read_versions(const struct database *database, struct status *status,
+                          struct error *error)
+{
+    struct db_session *session = database->session;
     struct schema_version schema;
     bool ok;
 
-    if (!db_session_begin(session, error))
+    if (!db_session_begin_reading(session, error))
         return false;
     ok = schema_version_read(session, &schema, error);
     db_session_rollback(session);
@@ -33,11 +47,18 @@ static bool read_versions(struct db_session *session, struct status *status, str
         return false;
     status->binary_version = migrate_binary_version();
     status->database_version = schema.version;
-    if (status->database_version == 0) {
+    if (status->database_version == 0)
+        database_each_unmet(database, explain_absence, error);
+    if (status->database_version == 0 && error->message[0] == '\0') {
         error_set(error, "the database has no Postrider schema");
         error_hint(error, "run \"postrider migrate%s\"; is database.schema right?", hint_options());
     }
     return status->database_version > 0;
+}
+
+static void note_unmet(void *context, const struct requirement *unmet)
+{
+    problems_add_unmet(context, unmet);
 }
 
 static const char *host_of(struct db_session *session)
@@ -53,8 +74,10 @@ static int show_status(const struct database *database, bool json)
     struct error error = {0};
     int exit_status = COMMAND_OK;
 
-    if (!read_versions(database->session, &status, &error))
+    if (!read_versions(database, &status, &error))
         return database_fail(database, &error);
+    if (status.database_version >= status.binary_version)
+        database_each_unmet(database, note_unmet, &status.problems);
     if (overview_read(database->session, &status.overview, &error)) {
         problems_find(&status.overview, status.database_version, status.binary_version,
                       &status.problems);

@@ -187,7 +187,9 @@ void status_report_print(const struct status *status, FILE *out)
     fprintf(out, "Postrider %s, %s\n", POSTRIDER_VERSION, delivery_time(o->now, time));
     fprintf(out, "database %s on %s, schema %d\n", o->database, status->host,
             status->database_version);
-    if (o->worker_count == 0)
+    if (!o->has_workers)
+        fputs("\nWhich workers there are can't be read.\n", out);
+    else if (o->worker_count == 0)
         fputs("\nNo worker owns lanes.\n", out);
     print_report(status_workers_report(o), out);
     if (o->worker_count > 0 && o->free_lanes > 0)

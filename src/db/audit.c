@@ -105,7 +105,7 @@ static PGresult *read_once(struct db_session *session, const char *sql, int coun
 {
     PGresult *result = NULL;
 
-    if (!db_session_begin(session, error))
+    if (!db_session_begin_reading(session, error))
         return NULL;
     if (db_session_execute(session, "SET LOCAL statement_timeout = 0", error))
         result = db_session_query(session, sql, count, values, error);

@@ -107,6 +107,8 @@ static bool compare(struct db_session *session, const char *since, enum balances
         return false;
     if (how != BALANCES_KEEP_NONE && !db_session_execute(session, sql_lock, error))
         return false;
+    if (!db_session_guard(session, error))
+        return false;
     if (!read_opening(session, since, b, error) || !read_losses(session, since, b, error))
         return false;
     b->is_kept = how == BALANCES_KEEP_ALWAYS || (how == BALANCES_KEEP_IF_WHOLE && b->missing == 0);
@@ -120,7 +122,8 @@ bool balances_compare(struct db_session *session, const char *since, enum balanc
     bool ok;
 
     *ret_balances = (struct balances){0};
-    if (!is_read_only(session, &must_not_write, error) || !db_session_begin(session, error))
+    if (!is_read_only(session, &must_not_write, error) ||
+        !db_session_begin_unguarded(session, error))
         return false;
     ok = compare(session, since, must_not_write ? BALANCES_KEEP_NONE : how, ret_balances, error);
     db_session_rollback(session);

@@ -62,6 +62,8 @@ static void link_to_down(struct db_link *link, const char *reason)
     link->state = LINK_DOWN;
     link->is_direct = false;
     link->has_settings = false;
+    link->allows_policies = false;
+    link->was_denied = false;
     link->is_read_only = false;
     prepared_reset(&link->prepared);
     link->has_input = false;
@@ -304,6 +306,24 @@ bool db_link_is_up(const struct db_link *link)
 bool db_link_is_direct(const struct db_link *link)
 {
     return link->is_direct;
+}
+
+void db_link_refuse_hidden(struct db_link *link)
+{
+    link->refuses_hidden = true;
+}
+
+void db_link_allow_policies(struct db_link *link, bool is_allowed)
+{
+    link->allows_policies = link->refuses_hidden && is_allowed;
+}
+
+bool db_link_take_denial(struct db_link *link)
+{
+    bool was_denied = link->was_denied;
+
+    link->was_denied = false;
+    return was_denied;
 }
 
 void db_link_reset(struct db_link *link, const char *reason)

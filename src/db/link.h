@@ -93,6 +93,24 @@ bool db_link_send_often(struct db_link *link, const struct db_statement *stateme
  */
 bool db_link_is_direct(const struct db_link *link);
 
+/*
+ * For a link that only reads, before its first loop turn: what a policy of row security could hide
+ * rows from is refused by the server (SQLSTATE 42501, row_security = off).
+ */
+void db_link_refuse_hidden(struct db_link *link);
+
+/*
+ * Row security is in force, and its policies were plainly true: each request begins by looking
+ * whether they are still, and is then not refused (db/requirements.h).
+ */
+void db_link_allow_policies(struct db_link *link, bool is_allowed);
+
+/*
+ * True once after a request was refused with an SQLSTATE of class 42: a missing privilege, table or
+ * column, or what a policy may hide.
+ */
+bool db_link_take_denial(struct db_link *link);
+
 /* Delivers answers, and on_up, on_down and on_notified. */
 void db_link_collect(struct db_link *link);
 

@@ -14,7 +14,8 @@
 #include "db/link.h"
 #include "db/prepared.h"
 
-#define LINK_REASON_SIZE 512
+#define LINK_REASON_SIZE  512
+#define LINK_SETTINGS_MAX 2 /* the settings, and the guard of row security */
 
 struct event;
 
@@ -22,13 +23,13 @@ struct request {
     STAILQ_ENTRY(request) entry;
     db_link_answered *on_answer;
     void *owner;
-    int settings; /* 1 when the first statement sets them, else 0 */
+    int settings; /* statements that set them, before those that were asked for */
     int expected; /* statements, the settings included */
     int received; /* results of them */
     int failed;   /* those that were refused or skipped: they come last */
     bool is_refused;
     bool is_over; /* its sync has come; whether its transaction has ended is not known yet */
-    PGresult *results[DB_STATEMENTS_MAX + 1];
+    PGresult *results[DB_STATEMENTS_MAX + LINK_SETTINGS_MAX];
     char message[LINK_REASON_SIZE];
     char sqlstate[6];
 };
@@ -59,7 +60,9 @@ struct db_link {
     size_t outstanding;
     bool chooses_server; /* not libpq, which was told wrong */
     bool is_direct;
-    bool has_settings; /* of the session */
+    bool has_settings;                    /* of the session */
+    bool refuses_hidden, allows_policies; /* db_link_refuse_hidden(), db_link_allow_policies() */
+    bool was_denied;                      /* db_link_take_denial() */
     struct prepared prepared;
     bool has_input;
     bool is_read_only; /* it refused a request for that */

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "db/requirements.h"
 #include "db/row.h"
 
-#define SQLSTATE_READ_ONLY "25006"
+#define SQLSTATE_READ_ONLY    "25006"
+#define SQLSTATE_CLASS_DENIED "42"
 
 /*
  * First in every transaction ($2 = true), or once for the session of a direct link: that saves a
@@ -28,6 +30,7 @@ static const char settings_sql[] =
     "set_config('enable_hashjoin', 'off', $2::bool), set_config('enable_mergejoin', 'off', "
     "$2::bool), "
     "set_config('jit', 'off', $2::bool), "
+    "set_config('row_security', $3, $2::bool), "
     "set_config('plan_cache_mode', CASE WHEN $2::bool THEN current_setting('plan_cache_mode') "
     "ELSE 'force_generic_plan' END, $2::bool)";
 
@@ -48,9 +51,20 @@ static bool send_statement(struct db_link *link, const char *sql, int count,
 
 static bool send_settings(struct db_link *link, bool is_local)
 {
-    const char *const values[] = {link->schema, is_local ? "t" : "f"};
+    const char *const values[] = {link->schema, is_local ? "t" : "f",
+                                  link->refuses_hidden ? "off" : "on"};
 
-    return send_statement(link, settings_sql, 2, values);
+    return send_statement(link, settings_sql, 3, values);
+}
+
+/* What goes before the statements of a request: as many of them as request->settings says. */
+static bool send_all_settings(struct db_link *link, bool is_local)
+{
+    const char *const reading[] = {link->schema, REQUIREMENTS_GUARD_READING};
+
+    return (link->has_settings || send_settings(link, is_local)) &&
+           (!link->allows_policies ||
+            send_statement(link, requirements_guard(), REQUIREMENTS_GUARD_PARAMETERS, reading));
 }
 
 /* Ends what was sent since the last request: it is one, and its answers are awaited. */
@@ -75,7 +89,7 @@ static bool end_request(struct db_link *link, const struct request *given)
 bool link_send_request(struct db_link *link, const struct db_statement *statements, int count,
                        db_link_answered *on_answer, void *request_owner)
 {
-    int settings = !link->has_settings;
+    int settings = !link->has_settings + link->allows_policies;
     struct request request = {.on_answer = on_answer,
                               .owner = request_owner,
                               .settings = settings,
@@ -84,7 +98,7 @@ bool link_send_request(struct db_link *link, const struct db_statement *statemen
 
     if (count > DB_STATEMENTS_MAX)
         bug("%d statements in one request", count);
-    is_sent = settings == 0 || send_settings(link, count > 0);
+    is_sent = send_all_settings(link, count > 0);
     for (int i = 0; is_sent && i < count; i++)
         is_sent =
             send_statement(link, statements[i].sql, statements[i].count, statements[i].values);
@@ -111,14 +125,14 @@ static void on_prepare_answered(void *owner, const struct db_answer *answer)
 }
 
 /* Behind its first use, as a request of its own. A link that is lost meanwhile says so itself. */
-static void prepare(struct db_link *link, const struct db_statement *statement)
+static void prepare(struct db_link *link, const char *sql, int count)
 {
-    struct prepared_statement *entry = prepared_begin(&link->prepared, statement->sql);
+    struct prepared_statement *entry = prepared_begin(&link->prepared, sql);
     struct request request = {.on_answer = on_prepare_answered, .owner = entry, .expected = 1};
 
     if (entry == NULL)
         return;
-    if (PQsendPrepare(link->connection, entry->name, entry->sql, statement->count, NULL) != 1)
+    if (PQsendPrepare(link->connection, entry->name, entry->sql, count, NULL) != 1)
         link_lost(link);
     else
         (void)end_request(link, &request);
@@ -129,8 +143,10 @@ bool db_link_send_often(struct db_link *link, const struct db_statement *stateme
 {
     if (!db_link_send(link, statements, count, on_answer, request_owner))
         return false;
+    if (link->state == LINK_UP && link->has_settings && link->allows_policies)
+        prepare(link, requirements_guard(), REQUIREMENTS_GUARD_PARAMETERS);
     for (int i = 0; i < count && link->state == LINK_UP && link->has_settings; i++)
-        prepare(link, &statements[i]);
+        prepare(link, statements[i].sql, statements[i].count);
     return true;
 }
 
@@ -170,6 +186,7 @@ static void request_note_error(struct db_link *link, struct request *request,
     snprintf(request->sqlstate, sizeof(request->sqlstate), "%s", state != NULL ? state : "");
     prepared_note_refusal(&link->prepared, request->sqlstate);
     link->is_read_only |= strcmp(request->sqlstate, SQLSTATE_READ_ONLY) == 0;
+    link->was_denied |= strncmp(request->sqlstate, SQLSTATE_CLASS_DENIED, 2) == 0;
 }
 
 /* What came is not what was asked for, so nobody knows what has happened: all of it is lost. */

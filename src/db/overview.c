@@ -118,11 +118,16 @@ static const char sql_disabled[] =
 
 /* clang-format on */
 
-/* It took too long; or a table is not there: the schema is older than this program, which
- * "status" says. */
+/* It took too long; or a table is not there, or may not be read in full: the schema is older than
+ * this program, or a requirement is not met, which "status" says. */
 static bool is_tolerable(const char *sqlstate)
 {
-    return strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "42P01") == 0;
+    static const char *const states[] = {"57014", "42P01", "42501"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(states); i++)
+        if (strcmp(sqlstate, states[i]) == 0)
+            return true;
+    return false;
 }
 
 /*
@@ -136,7 +141,7 @@ static bool read_part(struct db_session *session, struct overview *overview, con
     bool ok;
 
     *ret_result = NULL;
-    if (!db_session_begin(session, error))
+    if (!db_session_begin_reading(session, error))
         return false;
     ok = db_session_execute(session, sql_settings, error) &&
          (is_by_brin || db_session_execute(session, sql_settings_no_bitmap, error));
@@ -172,6 +177,7 @@ static bool read_workers(struct db_session *session, struct overview *o, struct 
 
     if (!read_part(session, o, workers_sql, &result, error))
         return false;
+    o->has_workers = result != NULL;
     if (result == NULL)
         return true;
     o->worker_count = (size_t)PQntuples(result);

@@ -48,6 +48,7 @@ struct overview {
     const char *now;
     const char *database;
 
+    bool has_workers; /* they could be read */
     size_t worker_count;
     struct worker_record *workers; /* those that are alive first */
     size_t lane_count;

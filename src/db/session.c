@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "db/requirements.h"
 
 #define SQLSTATE_LENGTH 5
 #define MESSAGE_MAX     (sizeof(((struct error *)0)->message))
@@ -170,7 +171,22 @@ static bool session_check(struct db_session *session, PGTransactionStatusType ex
                              "keeps transactions whole (PgBouncer: pool_mode = transaction)");
 }
 
-bool db_session_begin(struct db_session *session, struct error *error)
+static bool session_guard(struct db_session *session, const char *commands, struct error *error)
+{
+    const char *values[] = {session->schema, commands};
+    PGresult *result = db_session_query(session, requirements_guard(),
+                                        REQUIREMENTS_GUARD_PARAMETERS, values, error);
+
+    PQclear(result);
+    return result != NULL;
+}
+
+bool db_session_guard(struct db_session *session, struct error *error)
+{
+    return session_guard(session, REQUIREMENTS_GUARD_WRITING, error);
+}
+
+bool db_session_begin_unguarded(struct db_session *session, struct error *error)
 {
     char *sql;
 
@@ -187,6 +203,24 @@ bool db_session_begin(struct db_session *session, struct error *error)
         db_session_rollback(session);
     free(sql);
     return session->in_transaction;
+}
+
+static bool session_begin_guarded(struct db_session *session, const char *commands,
+                                  struct error *error)
+{
+    if (db_session_begin_unguarded(session, error) && !session_guard(session, commands, error))
+        db_session_rollback(session);
+    return session->in_transaction;
+}
+
+bool db_session_begin(struct db_session *session, struct error *error)
+{
+    return session_begin_guarded(session, REQUIREMENTS_GUARD_WRITING, error);
+}
+
+bool db_session_begin_reading(struct db_session *session, struct error *error)
+{
+    return session_begin_guarded(session, REQUIREMENTS_GUARD_READING, error);
 }
 
 /* A server that is lost while it commits may have done so. */
@@ -251,7 +285,7 @@ PGresult *db_session_read(struct db_session *session, const char *sql, int count
 {
     PGresult *result;
 
-    if (!db_session_begin(session, error))
+    if (!db_session_begin_reading(session, error))
         return NULL;
     result = db_session_query(session, sql, count, values, error);
     db_session_rollback(session);

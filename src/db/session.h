@@ -3,8 +3,9 @@
  *
  * Everything runs in a transaction that begins with SET LOCAL search_path, so a session leaves
  * nothing behind and works through PgBouncer in transaction mode: no prepared statements by name,
- * no session state, no advisory locks that outlive a transaction. Parameters are text, never put
- * into a statement's text. Only files in src/db/ and migrations/ hold SQL.
+ * no session state, no advisory locks that outlive a transaction. What a policy of row security
+ * could hide is refused with SQLSTATE 42501, never taken for absent (db/requirements.h). Parameters
+ * are text, never put into a statement's text. Only files in src/db/ and migrations/ hold SQL.
  */
 #ifndef POSTRIDER_DB_SESSION_H
 #define POSTRIDER_DB_SESSION_H
@@ -25,6 +26,15 @@ void db_session_close(struct db_session *session);
 
 /* When the answer to a commit is lost, the error says that it is not known whether it was made. */
 bool db_session_begin(struct db_session *session, struct error *error) MUST_USE;
+
+/* One that only reads: it needs no policies that let it write. */
+bool db_session_begin_reading(struct db_session *session, struct error *error) MUST_USE;
+
+/* For who has something to do before the first statement that takes a snapshot; db_session_guard()
+ * then makes up for what is missing. */
+bool db_session_begin_unguarded(struct db_session *session, struct error *error) MUST_USE;
+bool db_session_guard(struct db_session *session, struct error *error) MUST_USE;
+
 bool db_session_commit(struct db_session *session, struct error *error) MUST_USE;
 void db_session_rollback(struct db_session *session);
 

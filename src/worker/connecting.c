@@ -7,7 +7,11 @@
 #include "db/migrate.h"
 #include "db/schema_version.h"
 #include "worker/report.h"
+#include "worker/requiring.h"
 #include "worker/waking.h"
+
+#define CHECK_FIRST_US   250000 /* the schema's version, after it was refused */
+#define CHECK_LONGEST_US 30000000
 
 static void on_link_up(void *owner)
 {
@@ -16,6 +20,8 @@ static void on_link_up(void *owner)
     if (!worker_is_connected(worker))
         return;
     worker->is_schema_checked = false;
+    worker->check_schema_us = worker->now_us;
+    requiring_restart(worker);
     if (outages_note_up(&worker->outages))
         log_event(LOG_LEVEL_INFO, "connected to the database");
 }
@@ -26,6 +32,7 @@ static void on_link_down(void *owner, const char *reason)
     int untold;
 
     worker->is_checking_schema = false;
+    requiring_restart(worker);
     waking_restart(worker);
     worker_drop_waiting(worker);
     finder_restart(&worker->finding.finder);
@@ -55,6 +62,7 @@ void connecting_init(struct worker *worker)
         db_link_new(worker->base, config->database.url, config->database.schema, &events);
     worker->reading =
         db_link_new(worker->base, config->database.url, config->database.schema, &events);
+    db_link_refuse_hidden(worker->reading);
 }
 
 void connecting_free(struct worker *worker)
@@ -98,6 +106,18 @@ static void note_version(struct worker *worker, struct schema_version schema)
                   LOG_NUMBER("schema", schema.version), LOG_NUMBER("binary", binary_version));
 }
 
+/* What privilege is missing, the requirements say; here it is something else, and may pass. */
+static void note_version_refused(struct worker *worker, const struct db_answer *answer)
+{
+    int64_t pause_us = worker->check_pause_us * 2;
+
+    if (pause_us < CHECK_FIRST_US)
+        pause_us = CHECK_FIRST_US;
+    worker->check_pause_us = pause_us < CHECK_LONGEST_US ? pause_us : CHECK_LONGEST_US;
+    worker->check_schema_us = worker->now_us + worker->check_pause_us;
+    report_refusal("the schema's version can't be read; nothing is sent until it is", answer);
+}
+
 static void on_version_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
@@ -105,20 +125,32 @@ static void on_version_answered(void *owner, const struct db_answer *answer)
 
     worker->is_checking_schema = false;
     if (answer->result == DB_ANSWERED) {
+        worker->check_pause_us = 0;
         note_version(worker, schema_version_of(answer));
     } else if (answer->result == DB_REFUSED && schema_version_is_missing(answer)) {
         error_hint(&advice, "run \"postrider migrate%s\", and look at database.schema",
                    hint_options());
         worker_give_up(worker, "the database has no Postrider tables in this schema", advice.hint);
     } else if (answer->result == DB_REFUSED) {
-        report_refusal("the schema's version can't be read", answer);
-        db_link_reset(worker->reading, "the schema's version can't be read");
+        note_version_refused(worker, answer);
     }
+}
+
+static bool may_check(const struct worker *worker)
+{
+    return !worker->is_schema_checked && !worker->is_checking_schema &&
+           worker_is_connected(worker) && worker->requiring.is_known &&
+           !worker->requiring.bars_version;
+}
+
+int64_t connecting_next_us(const struct worker *worker)
+{
+    return may_check(worker) ? worker->check_schema_us : WORKER_NEVER;
 }
 
 void connecting_step(struct worker *worker)
 {
-    if (worker->is_schema_checked || worker->is_checking_schema || !worker_is_connected(worker))
+    if (!may_check(worker) || worker->now_us < worker->check_schema_us)
         return;
     worker->is_checking_schema = schema_version_send(worker->reading, on_version_answered, worker);
 }

@@ -18,7 +18,9 @@ void connecting_free(struct worker *worker);
 /* Database answers, and the news that a connection is up or down. */
 void connecting_collect(struct worker *worker);
 
-/* Asks for the schema's version after a connection was made. */
+/* Asks for the schema's version after a connection was made, when no requirement is unmet that it
+ * needs (worker/requiring.h); after a refusal with a pause that grows. */
 void connecting_step(struct worker *worker);
+int64_t connecting_next_us(const struct worker *worker);
 
 #endif

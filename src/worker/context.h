@@ -129,6 +129,20 @@ struct disabling {
     bool is_writing;
 };
 
+/* What the database must give, and whether it does (requiring.c). */
+struct requiring {
+    bool is_asking;
+    bool is_known; /* since the connection was made */
+    bool is_met;
+    bool bars_version, bars_lanes; /* what is unmet refuses to read the version, to own lanes */
+    int unmet;
+    char *problem, *action; /* of the first that is unmet; NULL: it was all met when last asked */
+    int64_t asked_us;
+    int64_t due_us;  /* asked again */
+    int64_t tell_us; /* told again */
+    int64_t tell_pause_us;
+};
+
 /* Lanes are owned (leasing.c). */
 struct leasing {
     char owner[128];
@@ -174,7 +188,7 @@ struct worker {
     struct event *tick;
     struct event *signals[3];
     int64_t now_us; /* of this turn */
-    bool may_send;  /* in this turn: running, connected, schema checked, lanes owned */
+    bool may_send;  /* in this turn: running, connected, schema and requirements met, lanes owned */
     enum worker_phase phase;
     int64_t drain_until_us;
     int exit_status;
@@ -185,6 +199,8 @@ struct worker {
     struct db_link *writing; /* records outcomes, leases, cleans up */
     bool is_schema_checked;
     bool is_checking_schema;
+    int64_t check_schema_us, check_pause_us; /* the next check, after a refusal */
+    struct requiring requiring;
     struct outages outages;
 
     struct deliveries deliveries;

@@ -11,6 +11,7 @@
 #include "worker/problems.h"
 #include "worker/recording.h"
 #include "worker/report.h"
+#include "worker/requiring.h"
 #include "worker/sending.h"
 
 #define RATE_SAMPLE_US 900000
@@ -98,7 +99,8 @@ static void log_lanes(struct worker *worker)
     int lanes = shares_count(leasing->leases.owned);
 
     if (lanes == leasing->logged_lanes || lanes != leasing->leases.share ||
-        !leasing->leases.has_view || worker->phase != WORKER_RUNNING)
+        !leasing->leases.has_view || worker->phase != WORKER_RUNNING ||
+        requiring_problem(worker) != NULL)
         return;
     leasing->logged_lanes = lanes;
     log_event(LOG_LEVEL_INFO,
@@ -271,14 +273,16 @@ static void leave(struct worker *worker)
     bool is_hurried =
         !worker_is_connected(worker) || (is_stopping && worker->now_us >= worker->drain_until_us);
 
-    leases_leave(&worker->leasing.leases, is_stopping || is_cut_off(worker), is_hurried,
-                 worker->now_us);
+    bool is_useless = is_cut_off(worker) || requiring_problem(worker) != NULL;
+
+    leases_leave(&worker->leasing.leases, is_stopping || is_useless, is_hurried, worker->now_us);
 }
 
 static bool may_ask(const struct worker *worker)
 {
-    return worker->is_schema_checked && db_link_is_up(worker->writing) &&
-           !worker->leasing.is_releasing && !worker->leasing.is_released;
+    return worker->is_schema_checked && !worker->requiring.bars_lanes &&
+           db_link_is_up(worker->writing) && !worker->leasing.is_releasing &&
+           !worker->leasing.is_released;
 }
 
 void leasing_step(struct worker *worker)

@@ -9,8 +9,9 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "worker/leasing.h"
+#include "worker/requiring.h"
 
-#define TEXT_SIZE        256
+#define TEXT_SIZE        400
 #define UNWRITTEN_US     5000000 /* an outcome that waits for longer is a problem */
 #define CUT_OFF_SHOWN_US 1000000
 
@@ -91,6 +92,18 @@ static void add_returned(json_t *list, const struct worker *worker)
             "deliveries are due again as they were, although their outcomes were written, "
             "the last one %s",
             recording->returned);
+}
+
+/* With what to do, which "status" shows in place of a general advice. */
+static void add_unmet(json_t *list, const struct worker *worker)
+{
+    size_t before = json_array_size(list);
+
+    if (requiring_problem(worker) != NULL)
+        add(list, "requirements", "nothing is sent: %s", requiring_problem(worker));
+    if (json_array_size(list) > before)
+        json_object_set_new(json_array_get(list, before), "action",
+                            json_string(worker->requiring.action));
 }
 
 static void add_cut_off(json_t *list, const struct worker *worker)
@@ -234,6 +247,7 @@ char *problems_describe(const struct worker *worker)
     json_t *list = json_array();
     char *text;
 
+    add_unmet(list, worker);
     add_cut_off(list, worker);
     add_unwritten(list, worker);
     add_unsettled(list, worker);

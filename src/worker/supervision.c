@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "worker/leasing.h"
 #include "worker/recording.h"
+#include "worker/requiring.h"
 #include "worker/sending.h"
 
 #define STATUS_PAUSE_US 5000000
@@ -28,17 +29,22 @@ static const char *condition(const struct worker *worker)
         return "stopping";
     if (!db_link_is_up(worker->reading) || !db_link_is_up(worker->writing))
         return "waiting for the database";
+    if (requiring_problem(worker) != NULL)
+        return "nothing is sent";
     return leasing_is_valid(worker) ? "delivering" : "standing by";
 }
 
 static void format_status(const struct worker *worker, char *text, size_t size)
 {
+    const char *problem = requiring_problem(worker);
+
     snprintf(text, size,
-             "%s; %zu in flight, %zu waiting, %zu to record; delivered %" PRIu64
+             "%s%s%s; %zu in flight, %zu waiting, %zu to record; delivered %" PRIu64
              ", retried %" PRIu64 ", failed %" PRIu64,
-             condition(worker), sending_in_flight(worker),
-             worker->deliveries.counts[DELIVERY_WAITING], recording_unwritten(worker),
-             worker->totals.delivered, worker->totals.retried, worker->totals.failed);
+             condition(worker), problem != NULL ? ": " : "", problem != NULL ? problem : "",
+             sending_in_flight(worker), worker->deliveries.counts[DELIVERY_WAITING],
+             recording_unwritten(worker), worker->totals.delivered, worker->totals.retried,
+             worker->totals.failed);
 }
 
 static int64_t pause_us(const struct worker *worker)
@@ -51,7 +57,7 @@ static int64_t pause_us(const struct worker *worker)
 /* first: a line that goes before. */
 static void tell_status(struct worker *worker, const char *first)
 {
-    char status[256];
+    char status[1024];
 
     worker->ping_us = worker->now_us + pause_us(worker);
     worker->condition_told = condition(worker);

@@ -17,6 +17,7 @@
 #include "worker/recording.h"
 #include "worker/reloading.h"
 #include "worker/report.h"
+#include "worker/requiring.h"
 #include "worker/sending.h"
 #include "worker/supervision.h"
 #include "worker/waking.h"
@@ -131,6 +132,8 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, sending_next_us(worker));
     next = earlier(next, loading_next_us(worker));
     next = earlier(next, recording_next_us(worker));
+    next = earlier(next, requiring_next_us(worker));
+    next = earlier(next, connecting_next_us(worker));
     next = earlier(next, leasing_next_us(worker));
     next = earlier(next, cleaning_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
@@ -162,7 +165,7 @@ static void reap(struct worker *worker)
 
 static bool may_send(const struct worker *worker)
 {
-    return worker->phase != WORKER_DONE && worker->is_schema_checked &&
+    return worker->phase != WORKER_DONE && worker->is_schema_checked && worker->requiring.is_met &&
            worker_is_connected(worker) && leasing_is_valid(worker);
 }
 
@@ -177,6 +180,7 @@ static void turn(struct worker *worker)
     stop_step(worker);
     has_more = sending_collect(worker);
     connecting_collect(worker);
+    requiring_step(worker);
     connecting_step(worker);
     leasing_step(worker);
     worker->may_send = may_send(worker);
@@ -255,6 +259,7 @@ static void finish(struct worker *worker)
     loading_free(worker);
     recording_free(worker);
     disabling_free(worker);
+    requiring_free(worker);
 }
 
 /* Whoever asks again for an end that has come must not make it a death: without the loop a signal

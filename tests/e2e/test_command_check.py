@@ -108,10 +108,22 @@ def test_role_with_exactly_what_is_granted(check, run_postrider, migrated_databa
 def test_role_without_privileges(check, migrated_database, role):
     result, path = check(migrated_database, role)
     assert result.code == 1
-    assert failed(result) == ["schema permission denied for table postrider_migrations "
-                              "(SQLSTATE 42501)"]
-    assert hints(result) == [
-        f"let the owner of the tables run: postrider migrate --grant {role} -c {path}"]
+    assert len(failed(result)) == 10  # every table and the sequence
+    assert f'privileges postrider_migrations: the role "{role}" lacks SELECT' in failed(result)
+    assert set(hints(result)) == {
+        f"let the owner of the tables run: postrider migrate --grant {role} -c {path}"}
+
+
+def test_schema_that_the_role_may_not_use(check, migrated_database, role):
+    """Its tables are invisible, and not absent."""
+    migrated_database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    result, path = check(migrated_database, role)
+    assert result.code == 1
+    assert failed(result)[0] == f'privileges SCHEMA public: the role "{role}" lacks USAGE, so that ' \
+        "its tables seem not to be there"
+    assert hints(result)[0] == \
+        f"let the owner of the tables run: postrider migrate --grant {role} -c {path}"
+    assert not any("the table is not there" in line for line in failed(result))
 
 
 def test_role_that_lacks_some(check, run_postrider, migrated_database, role):
@@ -129,7 +141,7 @@ def test_role_that_lacks_some(check, run_postrider, migrated_database, role):
         f"let the owner of the tables run: postrider migrate --grant {role} -c {path}"}
 
 
-def test_schema_that_the_role_may_not_use(check, migrated_database, role):
+def test_schema_without_the_tables(check, migrated_database, role):
     migrated_database.execute("CREATE SCHEMA closed")
     result, _ = check(migrated_database, role, {"database": {"schema": "closed"}})
     assert result.code == 1
