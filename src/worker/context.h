@@ -138,8 +138,9 @@ struct requiring {
     int unmet;
     char *problem, *action; /* of the first that is unmet; NULL: it was all met when last asked */
     int64_t asked_us;
-    int64_t due_us;  /* asked again */
-    int64_t tell_us; /* told again */
+    int64_t refused_us; /* the pause after it was refused; 0: it was not */
+    int64_t due_us;     /* asked again */
+    int64_t tell_us;    /* told again */
     int64_t tell_pause_us;
 };
 

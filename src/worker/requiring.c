@@ -8,12 +8,14 @@
 #include "db/requirements.h"
 #include "worker/report.h"
 
-#define LOOK_PAUSE_US   2000000 /* between two looks; each takes the server about a millisecond */
-#define UNMET_PAUSE_US  1000000
-#define DENIED_PAUSE_US 100000 /* between two looks, when one refusal follows the other */
-#define TELL_FIRST_US   60000000
-#define TELL_LONGEST_US INT64_C(3600000000)
-#define TELL_MAX        5 /* lines at a time */
+#define LOOK_PAUSE_US      2000000 /* between two looks; each takes the server about a millisecond */
+#define UNMET_PAUSE_US     1000000
+#define REFUSED_LONGEST_US 30000000 /* the list itself was refused */
+#define DENIED_PAUSE_US    100000   /* between two looks, when one refusal follows the other */
+#define LATE_US            5000000
+#define TELL_FIRST_US      60000000
+#define TELL_LONGEST_US    INT64_C(3600000000)
+#define TELL_MAX           5 /* lines at a time */
 
 static void set_text(char **text, const char *value)
 {
@@ -148,10 +150,16 @@ static void on_list_answered(void *owner, const struct db_answer *answer)
     requiring->due_us = worker->now_us + UNMET_PAUSE_US;
     if (answer->result == DB_REFUSED) {
         report_refusal("asking what the database gives was refused", answer);
+        requiring->refused_us =
+            requiring->refused_us == 0 ? UNMET_PAUSE_US : requiring->refused_us * 2;
+        if (requiring->refused_us > REFUSED_LONGEST_US)
+            requiring->refused_us = REFUSED_LONGEST_US;
+        requiring->due_us = worker->now_us + requiring->refused_us;
         (void)db_link_take_denial(worker->reading);
     }
     if (answer->result != DB_ANSWERED)
         return;
+    requiring->refused_us = 0;
     note_list(worker, answer->results[0]);
     if (requiring->is_met)
         requiring->due_us = worker->now_us + LOOK_PAUSE_US;
@@ -168,9 +176,16 @@ static void hasten(struct worker *worker)
         requiring->due_us = requiring->asked_us + DENIED_PAUSE_US;
 }
 
+/* The text is larger than the buffers of a pooler, so it waits there until it is alone on the link
+ * (db/requirements.c), but not for long. */
 static bool may_ask(const struct worker *worker)
 {
-    return !worker->requiring.is_asking && worker_is_connected(worker);
+    const struct requiring *requiring = &worker->requiring;
+    bool is_late = worker->now_us >= requiring->due_us + LATE_US;
+
+    return !requiring->is_asking && worker_is_connected(worker) &&
+           (db_link_is_direct(worker->reading) || db_link_outstanding(worker->reading) == 0 ||
+            is_late);
 }
 
 void requiring_step(struct worker *worker)
