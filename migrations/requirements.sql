@@ -62,4 +62,15 @@ SELECT kind, object, privileges, problem, action FROM (
                             ' or as a superuser: ALTER ROLE %I BYPASSRLS;',
                             'postrider_' || current_user, name, current_user, current_user) END
     FROM hiding
+    UNION ALL
+    -- Only a superuser can have given the role this one, or take it away.
+    SELECT 3, 0, 'setting', 'session_replication_role', 'origin',
+           CASE WHEN setting = 'replica' THEN format(
+               'session_replication_role is "replica" for the role "%s", so that no trigger sees what it'
+               ' writes', current_user) END,
+           CASE WHEN setting = 'replica' THEN format(
+               'as a superuser run: ALTER ROLE %I RESET session_replication_role; or where it was set'
+               ' for the database: ALTER DATABASE %I RESET session_replication_role;',
+               current_user, current_database()) END
+    FROM pg_settings WHERE name = 'session_replication_role'
 ) AS requirement ORDER BY part, position

@@ -184,7 +184,8 @@ static bool is_of_schema(const struct requirement *requirement)
 static void report_requirement(struct check *check, const struct requirement *requirement)
 {
     bool is_policy = strcmp(requirement->kind, "row_security") == 0;
-    const char *what = is_policy ? "policies" : "privileges";
+    bool is_setting = strcmp(requirement->kind, "setting") == 0;
+    const char *what = is_policy ? "policies" : is_setting ? "settings" : "privileges";
     struct error error = {0};
 
     if (requirement->problem == NULL && is_policy)

@@ -63,6 +63,7 @@ static void link_to_down(struct db_link *link, const char *reason)
     link->is_direct = false;
     link->has_settings = false;
     link->allows_policies = false;
+    link->needs_level = false;
     link->was_denied = false;
     link->is_read_only = false;
     prepared_reset(&link->prepared);
@@ -342,5 +343,6 @@ void db_link_free(struct db_link *link)
     event_free(link->timer);
     memory_free_secret(link->url);
     free(link->schema);
+    free(link->settings_sql);
     free(link);
 }

@@ -15,7 +15,7 @@
 #include "db/prepared.h"
 
 #define LINK_REASON_SIZE  512
-#define LINK_SETTINGS_MAX 2 /* the settings, and the guard of row security */
+#define LINK_SETTINGS_MAX 3 /* the level, the settings, and the guard of row security */
 
 struct event;
 
@@ -60,7 +60,10 @@ struct db_link {
     size_t outstanding;
     bool chooses_server; /* not libpq, which was told wrong */
     bool is_direct;
-    bool has_settings;                    /* of the session */
+    bool has_settings;  /* of the session */
+    bool needs_level;   /* transactions begin with another level than READ COMMITTED */
+    char *settings_sql; /* for a server of this version; NULL: not made yet */
+    int settings_version;
     bool refuses_hidden, allows_policies; /* db_link_refuse_hidden(), db_link_allow_policies() */
     bool was_denied;                      /* db_link_take_denial() */
     struct prepared prepared;

@@ -7,32 +7,17 @@
 #include "base/memory.h"
 #include "db/requirements.h"
 #include "db/row.h"
+#include "db/settings.h"
 
 #define SQLSTATE_READ_ONLY    "25006"
 #define SQLSTATE_CLASS_DENIED "42"
 
 /*
- * First in every transaction ($2 = true), or once for the session of a direct link: that saves a
- * third of what the database does for a small read. Each row is found through one index, by key;
- * the planner's other ideas (a sort of everything, a hash of the table) come from stale statistics.
- * So a generic plan is as good as any; a session's statements are planned once (db/prepared.h).
- * lock_timeout: an operator's open transaction on one row must not hold up the outcomes of all the
- * others. The first column is for answered_by_standby().
+ * For a transaction that would begin with another level, by a setting of the role. Not SET LOCAL,
+ * of which the server warns in its log where no BEGIN was sent; this one ends with the transaction
+ * too.
  */
-static const char settings_sql[] =
-    "SELECT pg_is_in_recovery(), set_config('search_path', CASE WHEN $1 = '' THEN "
-    "current_setting('search_path') "
-    "ELSE quote_ident($1) END, $2::bool), "
-    "set_config('TimeZone', 'UTC', $2::bool), set_config('DateStyle', 'ISO', $2::bool), "
-    "set_config('lock_timeout', '2s', $2::bool), set_config('statement_timeout', '60s', $2::bool), "
-    "set_config('enable_seqscan', 'off', $2::bool), set_config('enable_bitmapscan', 'off', "
-    "$2::bool), "
-    "set_config('enable_hashjoin', 'off', $2::bool), set_config('enable_mergejoin', 'off', "
-    "$2::bool), "
-    "set_config('jit', 'off', $2::bool), "
-    "set_config('row_security', $3, $2::bool), "
-    "set_config('plan_cache_mode', CASE WHEN $2::bool THEN current_setting('plan_cache_mode') "
-    "ELSE 'force_generic_plan' END, $2::bool)";
+static const char level_sql[] = "SET transaction_isolation = 'read committed'";
 
 size_t db_link_outstanding(const struct db_link *link)
 {
@@ -49,12 +34,24 @@ static bool send_statement(struct db_link *link, const char *sql, int count,
     return PQsendQueryParams(link->connection, sql, count, NULL, values, NULL, NULL, 0) == 1;
 }
 
+/*
+ * First in every transaction, or once for the session of a direct link: that saves a third of what
+ * the database does for a small read.
+ */
 static bool send_settings(struct db_link *link, bool is_local)
 {
     const char *const values[] = {link->schema, is_local ? "t" : "f",
                                   link->refuses_hidden ? "off" : "on"};
 
-    return send_statement(link, settings_sql, 3, values);
+    int version = PQserverVersion(link->connection);
+
+    if (link->settings_sql == NULL || version != link->settings_version) {
+        free(link->settings_sql);
+        link->settings_sql = settings_for_link(version);
+        link->settings_version = version;
+    }
+    return (!link->needs_level || send_statement(link, level_sql, 0, NULL)) &&
+           send_statement(link, link->settings_sql, SETTINGS_PARAMETERS, values);
 }
 
 /* What goes before the statements of a request: as many of them as request->settings says. */
@@ -89,7 +86,7 @@ static bool end_request(struct db_link *link, const struct request *given)
 bool link_send_request(struct db_link *link, const struct db_statement *statements, int count,
                        db_link_answered *on_answer, void *request_owner)
 {
-    int settings = !link->has_settings + link->allows_policies;
+    int settings = (link->has_settings ? 0 : 1 + link->needs_level) + link->allows_policies;
     struct request request = {.on_answer = on_answer,
                               .owner = request_owner,
                               .settings = settings,
@@ -208,8 +205,20 @@ static bool request_has_all(const struct request *request)
  */
 static bool answered_by_standby(const struct request *request)
 {
-    return request->settings > 0 && request->received > 0 && PQntuples(request->results[0]) == 1 &&
-           row_is_true(request->results[0], 0, 0);
+    for (int i = 0; i < request->settings && i < request->received; i++)
+        if (PQntuples(request->results[i]) == 1)
+            return row_is_true(request->results[i], 0, SETTINGS_IS_STANDBY);
+    return false;
+}
+
+/* Seen with the first answer of a connection, which is not one that it matters for. */
+static void note_level(struct db_link *link, const struct request *request)
+{
+    const PGresult *first = request->results[0];
+
+    if (!link->has_settings && request->settings > 0 && request->received > 0 &&
+        PQntuples(first) == 1)
+        link->needs_level = !row_is_true(first, 0, SETTINGS_IS_COMMITTED_READ);
 }
 
 /* Its callback may send the next request, which is not over. */
@@ -238,6 +247,7 @@ static void take_sync(struct db_link *link, struct request *request)
         link_leave_standby(link);
         return;
     }
+    note_level(link, request);
     request->is_over = true;
     link->awaited = STAILQ_NEXT(request, entry);
     if (link->awaited != NULL)

@@ -23,7 +23,7 @@
 
 /* Texts belong to the result. */
 struct requirement {
-    const char *kind;    /* "schema", "table", "privileges", "row_security" */
+    const char *kind;    /* "schema", "table", "privileges", "row_security", "setting" */
     const char *object;  /* "webhook_lanes", "SCHEMA public" */
     const char *needed;  /* "SELECT, UPDATE (status)" */
     const char *problem; /* a sentence without its full stop; NULL: it is met */

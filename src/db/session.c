@@ -7,13 +7,15 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "db/requirements.h"
+#include "db/settings.h"
 
 #define SQLSTATE_LENGTH 5
 #define MESSAGE_MAX     (sizeof(((struct error *)0)->message))
 
 struct db_session {
     PGconn *connection;
-    char *schema; /* "" = the connection's search_path */
+    char *schema;   /* "" = the connection's search_path */
+    char *settings; /* db/settings.h; NULL: not made yet */
     bool in_transaction;
     char sqlstate[SQLSTATE_LENGTH + 1];
     char *warning; /* the last one since db_session_begin(), or NULL */
@@ -116,6 +118,7 @@ void db_session_close(struct db_session *session)
         return;
     PQfinish(session->connection);
     free(session->schema);
+    free(session->settings);
     free(session->warning);
     free(session);
 }
@@ -139,13 +142,16 @@ static char *session_begin_sql(struct db_session *session)
     char *quoted;
     char *sql;
 
+    if (session->settings == NULL)
+        session->settings = settings_for_session(PQserverVersion(session->connection));
     if (session->schema[0] == '\0')
-        return memory_copy_string("BEGIN ISOLATION LEVEL READ COMMITTED");
+        return memory_format("BEGIN ISOLATION LEVEL READ COMMITTED%s", session->settings);
     quoted = PQescapeIdentifier(session->connection, session->schema, strlen(session->schema));
     if (quoted == NULL)
         return NULL;
     sql = memory_format(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO %s, pg_temp", quoted);
+        "BEGIN ISOLATION LEVEL READ COMMITTED%s; SET LOCAL search_path TO %s, pg_temp",
+        session->settings, quoted);
     PQfreemem(quoted);
     return sql;
 }
