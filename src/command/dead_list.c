@@ -3,7 +3,7 @@
 
 #include "base/hint.h"
 #include "base/units.h"
-#include "command/dead.h"
+#include "command/dead_report.h"
 #include "command/report.h"
 
 #define LIMIT_DEFAULT 50
@@ -13,6 +13,8 @@ static const char help_text[] =
     "usage: postrider dead list [OPTION]... [ID]...\n"
     "\n"
     "Lists deliveries that have failed, the last to fail first.\n"
+    "An ID that is no dead letter, or doesn't match the other choices, is named, and the exit\n"
+    "status is 1. That nothing matches a choice without IDs is no failure.\n"
     "\n" DEAD_FILTER_HELP "\n"
     "  -n, --limit N           at most so many (50)\n"
     "      --json              for programs: an array of objects\n"
@@ -98,6 +100,7 @@ static void print_list(const struct dead_letter_list *list, bool is_more, bool i
 static int list(const struct command *self, struct database *database,
                 struct dead_selection *selection, int64_t limit, bool json)
 {
+    struct dead_letters_left_out left_out;
     struct dead_letter_list letters;
     struct error error = {0};
     bool is_more;
@@ -105,6 +108,10 @@ static int list(const struct command *self, struct database *database,
 
     if (status != COMMAND_OK)
         return status;
+    if (!dead_letters_find_left_out(database->session, &selection->filter, &left_out, &error))
+        return database_fail(database, &error);
+    status = dead_report_left_out(&left_out);
+    dead_letters_left_out_free(&left_out);
     if (!dead_letters_list(database->session, &selection->filter, limit + 1, &letters, &error))
         return database_fail(database, &error);
     is_more = letters.count > (size_t)limit;
@@ -112,7 +119,7 @@ static int list(const struct command *self, struct database *database,
     if (is_more && !json)
         print_more(selection);
     dead_letters_list_free(&letters);
-    return COMMAND_OK;
+    return status;
 }
 
 static int run_list(const struct command *self, int argc, char **argv)

@@ -9,6 +9,7 @@
 #include "command/arguments.h"
 #include "command/database.h"
 #include "command/delivery_report.h"
+#include "command/interruption.h"
 #include "command/report.h"
 #include "command/sealing.h"
 #include "command/secret.h"
@@ -98,6 +99,16 @@ static void print_secret(const struct make_options *options, const struct made_s
         fprintf(stderr, "Receivers verify with the public key: %s\n", public_key);
 }
 
+/* A secret that signs, and that nobody has seen, must not be taken for one that was not made. */
+static int fail_unseen(const char *id)
+{
+    struct error error;
+
+    error_set(&error, "secret %s is stored, but standard output is closed: nobody has seen it", id);
+    error_hint(&error, "\"postrider secret revoke %s%s\" ends it", id, hint_options());
+    return command_fail(COMMAND_FAILED, &error);
+}
+
 static void print_scope(const struct make_options *options)
 {
     if (options->scope.url[0] != '\0')
@@ -152,6 +163,8 @@ static int store_new(const struct database *database, const struct make_options 
     if (!ok)
         return database_fail(database, &error);
     print_secret(options, made, id, NULL);
+    if (!interruption_flush())
+        return fail_unseen(id);
     if (options->json)
         return COMMAND_OK;
     print_scope(options);
@@ -190,6 +203,7 @@ static int make_new(const struct make_options *options, const char *config_file)
     } else {
         status = database_open(config_file, &database);
         if (status == COMMAND_OK) {
+            interruption_bear_closed_output();
             status = store_new(&database, options, &made);
             database_close(&database);
         }
@@ -247,15 +261,17 @@ static bool choose_kind(const struct database *database, const struct make_optio
            find_kind(database, &options->scope, ret_kind, error);
 }
 
-static void print_rotation(const struct make_options *options, const struct made_secret *made,
-                           const struct secret_rotation *rotation)
+static int print_rotation(const struct make_options *options, const struct made_secret *made,
+                          const struct secret_rotation *rotation)
 {
     char overlap[UNITS_TEXT_SIZE];
     char until[DELIVERY_TIME_SIZE];
 
     print_secret(options, made, rotation->id, rotation->until);
+    if (!interruption_flush())
+        return fail_unseen(rotation->id);
     if (options->json)
-        return;
+        return COMMAND_OK;
     print_scope(options);
     if (options->overlap_ms == 0)
         fprintf(stderr, "It alone signs from now on: %lld older ended just now.\n",
@@ -265,6 +281,7 @@ static void print_rotation(const struct make_options *options, const struct made
                 (long long)rotation->retired, delivery_time(rotation->until, until),
                 units_format_about_ms(options->overlap_ms, overlap));
     print_handover(made);
+    return COMMAND_OK;
 }
 
 static int rotate(const struct database *database, const struct make_options *options)
@@ -281,7 +298,7 @@ static int rotate(const struct database *database, const struct make_options *op
         sealing_store(keys, &options->scope, made.text, stored, &error) &&
         secrets_rotate(database->session, &options->scope, stored, options->overlap_ms, &rotation,
                        &error))
-        print_rotation(options, &made, &rotation);
+        status = print_rotation(options, &made, &rotation);
     else
         status = database_fail(database, &error);
     OPENSSL_cleanse(&made, sizeof(made));
@@ -312,6 +329,7 @@ static int run_rotate(const struct command *self, int argc, char **argv)
         status = database_open(arguments.config_file, &database);
     if (status != COMMAND_OK)
         return status;
+    interruption_bear_closed_output();
     status = rotate(&database, &set);
     database_close(&database);
     return status;

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "command/arguments.h"
 #include "command/database.h"
+#include "command/interruption.h"
 #include "command/report.h"
 #include "command/sealing.h"
 #include "command/secret.h"
@@ -20,7 +21,9 @@ static const char rekey_help[] =
     "be interrupted and run again at any time, and never overwrites what somebody else changes.\n"
     "Every worker must have the key before: reload or restart them first.\n"
     "\n"
-    "Exit status 1 when one can't be read; those are named and left as they are.\n"
+    "Exit status 1 when one can't be read; those are named and left as they are. Stopped by ^C or\n"
+    "a signal it says what is done and what is left, also as \"left\" and \"interrupted\" with\n"
+    "--json, and ends with 130, 143 or 129 (SIGINT, SIGTERM, SIGHUP).\n"
     "\n"
     "      --plain         the way back: unseals all of them\n"
     "      --dry-run       changes nothing, and says what would be\n"
@@ -34,7 +37,8 @@ struct rekey {
     bool json;
     /* What was found, by enum sealed_state; without those that were changed meanwhile. */
     int64_t counts[SEALED_UNREADABLE + 1];
-    int64_t changed; /* by somebody else, between being read and being written */
+    int64_t changed;           /* by somebody else, between being read and being written */
+    char last[SECRET_ID_SIZE]; /* all up to this id are done; "" = none */
     size_t changes_count;
     struct secret_change changes[SECRETS_BATCH];
     enum sealed_state states[SECRETS_BATCH]; /* of the changes' rows */
@@ -115,25 +119,31 @@ static bool change_batch(struct rekey *rekey, const struct secret_list *list, st
     return ok;
 }
 
-static bool change_all(struct rekey *rekey, struct error *error)
+static bool change_next(struct rekey *rekey, bool *ret_has_more, struct error *error)
 {
-    char last[SECRET_ID_SIZE] = "";
+    struct secret_list list;
+    bool ok;
+
+    if (!secrets_walk(rekey->database->session, rekey->last[0] != '\0' ? rekey->last : NULL, true,
+                      &list, error))
+        return false;
+    *ret_has_more = list.count > 0;
+    ok = change_batch(rekey, &list, error);
+    if (ok && *ret_has_more)
+        snprintf(rekey->last, sizeof(rekey->last), "%s", list.rows[list.count - 1].id);
+    secrets_list_free(&list);
+    return ok;
+}
+
+/* *ret_is_done is false when it was interrupted. */
+static bool change_all(struct rekey *rekey, bool *ret_is_done, struct error *error)
+{
     bool has_more = true;
     bool ok = true;
 
-    while (ok && has_more) {
-        struct secret_list list;
-
-        ok = secrets_walk(rekey->database->session, last[0] != '\0' ? last : NULL, true, &list,
-                          error);
-        if (!ok)
-            break;
-        has_more = list.count > 0;
-        if (has_more)
-            snprintf(last, sizeof(last), "%s", list.rows[list.count - 1].id);
-        ok = change_batch(rekey, &list, error);
-        secrets_list_free(&list);
-    }
+    while (ok && has_more && interruption_name() == NULL)
+        ok = change_next(rekey, &has_more, error);
+    *ret_is_done = ok && !has_more;
     return ok;
 }
 
@@ -156,35 +166,90 @@ static void print_unsealed(const struct rekey *rekey)
            rekey->is_dry_run ? "would be unsealed" : "unsealed", (long long)counts[SEALED_PLAIN]);
 }
 
-static void print_result(const struct rekey *rekey)
+static json_t *result_json(const struct rekey *rekey)
 {
     const int64_t *counts = rekey->counts;
 
-    if (rekey->json) {
-        report_print_json(
-            json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "key",
-                      rekey->database->config->signing.keys.keys[0].name, "unseal", rekey->is_plain,
-                      "dry_run", rekey->is_dry_run, "plain", (json_int_t)counts[SEALED_PLAIN],
-                      "old", (json_int_t)counts[SEALED_OLD], "current",
-                      (json_int_t)counts[SEALED_CURRENT], "unreadable",
-                      (json_int_t)counts[SEALED_UNREADABLE], "changed", (json_int_t)rekey->changed),
-            stdout);
-        return;
-    }
+    return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "key",
+                     rekey->database->config->signing.keys.keys[0].name, "unseal", rekey->is_plain,
+                     "dry_run", rekey->is_dry_run, "plain", (json_int_t)counts[SEALED_PLAIN], "old",
+                     (json_int_t)counts[SEALED_OLD], "current", (json_int_t)counts[SEALED_CURRENT],
+                     "unreadable", (json_int_t)counts[SEALED_UNREADABLE], "changed",
+                     (json_int_t)rekey->changed);
+}
+
+static void print_result(const struct rekey *rekey)
+{
     if (rekey->is_plain)
         print_unsealed(rekey);
     else
         print_sealed(rekey);
-    printf(", %lld can't be read\n", (long long)counts[SEALED_UNREADABLE]);
+    printf(", %lld can't be read\n", (long long)rekey->counts[SEALED_UNREADABLE]);
     if (rekey->changed > 0)
-        printf("%lld were changed or deleted meanwhile and left alone: run it again\n",
-               (long long)rekey->changed);
+        printf("%lld %s changed or deleted meanwhile and left alone: run it again\n",
+               (long long)rekey->changed, rekey->changed == 1 ? "was" : "were");
+}
+
+/* An end before all was done. left: how many were not looked at, negative when that is unknown. */
+static int fail_stopped(const struct rekey *rekey, int64_t left, struct error *error)
+{
+    bool is_interrupted = error == NULL || interruption_is_cause(rekey->database);
+    const char *signal = interruption_name();
+    struct error interruption;
+
+    if (rekey->json) {
+        json_t *object = result_json(rekey);
+
+        json_object_set_new(object, "left", left >= 0 ? json_integer(left) : json_null());
+        json_object_set_new(object, "interrupted",
+                            signal != NULL ? json_string(signal) : json_null());
+        json_object_set_new(object, "error",
+                            is_interrupted ? json_null() : json_string(error->message));
+        report_print_json(object, stdout);
+    } else
+        print_result(rekey);
+    if (!is_interrupted)
+        return database_fail(rekey->database, error);
+    error_set(&interruption, "stopped by %s: %lld secrets were not looked at", signal,
+              (long long)left);
+    if (left < 0)
+        error_set(&interruption, "stopped by %s: not all secrets were looked at", signal);
+    error_hint(&interruption, "run the same command again for the rest");
+    return command_fail(interruption_status(), &interruption);
+}
+
+static int stop(const struct rekey *rekey, struct error *error)
+{
+    struct error ignored;
+    int64_t left = -1;
+    bool is_lost = error != NULL && !interruption_is_cause(rekey->database);
+
+    if (is_lost ||
+        !secrets_count_after(rekey->database->session, rekey->last[0] != '\0' ? rekey->last : NULL,
+                             &left, &ignored))
+        left = -1;
+    return fail_stopped(rekey, left, error);
+}
+
+static int finish(const struct rekey *rekey)
+{
+    if (rekey->json)
+        report_print_json(result_json(rekey), stdout);
+    else
+        print_result(rekey);
+    if (!interruption_flush()) {
+        struct error error;
+
+        error_set(&error, "all secrets were looked at, but standard output is closed");
+        return command_fail(COMMAND_FAILED, &error);
+    }
+    return rekey->counts[SEALED_UNREADABLE] + rekey->changed > 0 ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static int rekey_all(struct rekey *rekey)
 {
     struct error error = {0};
-    bool ok;
+    bool is_done = false;
 
     if (rekey->database->config->signing.keys.count == 0) {
         error_set(&error, "signing.key_file is not set in %s", rekey->database->config_file);
@@ -192,11 +257,9 @@ static int rekey_all(struct rekey *rekey)
                            "$(openssl rand -base64 32)\"");
         return command_fail(COMMAND_CONFIG, &error);
     }
-    ok = change_all(rekey, &error);
-    print_result(rekey);
-    if (!ok)
-        return database_fail(rekey->database, &error);
-    return rekey->counts[SEALED_UNREADABLE] + rekey->changed > 0 ? COMMAND_FAILED : COMMAND_OK;
+    if (!change_all(rekey, &is_done, &error))
+        return stop(rekey, &error);
+    return is_done ? finish(rekey) : stop(rekey, NULL);
 }
 
 static int run_rekey(const struct command *self, int argc, char **argv)
@@ -218,7 +281,9 @@ static int run_rekey(const struct command *self, int argc, char **argv)
     }
     if (status == COMMAND_OK) {
         rekey->database = &database;
+        interruption_begin(&database);
         status = rekey_all(rekey);
+        interruption_end();
         database_close(&database);
     }
     free(rekey);

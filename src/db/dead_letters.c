@@ -38,6 +38,13 @@ static const char sql_count[] =
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("f.webhook_url")
     " AND e.url = f.webhook_url GROUP BY 1 ORDER BY 2 DESC, 1";
 
+static const char sql_left_out[] =
+    "WITH given AS (SELECT id, min(place) AS place"
+    " FROM unnest($8::uuid[]) WITH ORDINALITY AS u (id, place) GROUP BY id)"
+    " SELECT g.id, d.status FROM given g LEFT JOIN webhook_deliveries d ON d.id = g.id"
+    " WHERE NOT EXISTS (SELECT FROM webhook_deliveries WHERE id = g.id AND " SQL_FILTER ")"
+    " ORDER BY g.place";
+
 /* The order of locking is that of (created_at, id), so two of these do not lock each other out. */
 #define SQL_PICKED                                                                                 \
     "WITH picked AS MATERIALIZED (SELECT id, created_at FROM webhook_deliveries"                   \
@@ -149,6 +156,35 @@ void dead_letters_counts_free(struct dead_letter_counts *counts)
     PQclear(counts->result);
     free(counts->rows);
     *counts = (struct dead_letter_counts){0};
+}
+
+bool dead_letters_find_left_out(struct db_session *session, const struct dead_letter_filter *filter,
+                                struct dead_letters_left_out *ret_left_out, struct error *error)
+{
+    struct filter_values v;
+    PGresult *result;
+
+    *ret_left_out = (struct dead_letters_left_out){0};
+    if (filter->ids == NULL)
+        return true;
+    v = filter_values(filter);
+    result = db_session_read(session, sql_left_out, FILTER_VALUES, v.values, error);
+    free(v.beginning);
+    if (result == NULL)
+        return false;
+    *ret_left_out = (struct dead_letters_left_out){result, (size_t)PQntuples(result), NULL};
+    ret_left_out->rows = memory_new(ret_left_out->count + 1, sizeof(*ret_left_out->rows));
+    for (int i = 0; i < PQntuples(result); i++)
+        ret_left_out->rows[i] =
+            (struct dead_letter_left_out){row_text(result, i, 0), row_text(result, i, 1)};
+    return true;
+}
+
+void dead_letters_left_out_free(struct dead_letters_left_out *left_out)
+{
+    PQclear(left_out->result);
+    free(left_out->rows);
+    *left_out = (struct dead_letters_left_out){0};
 }
 
 static bool is_worth_retrying(const struct db_session *session)

@@ -73,6 +73,25 @@ bool dead_letters_count(struct db_session *session, const struct dead_letter_fil
                         struct dead_letter_counts *ret_counts, struct error *error) MUST_USE;
 void dead_letters_counts_free(struct dead_letter_counts *counts);
 
+/* An id of the filter that is not among the dead letters that match. */
+struct dead_letter_left_out {
+    const char *id;
+    const char
+        *status; /* of the delivery, NULL: there is none; "failed": the rest does not match */
+};
+
+struct dead_letters_left_out {
+    PGresult *result;
+    size_t count;
+    struct dead_letter_left_out *rows;
+};
+
+/* In the order in which they were given, each once; none where the filter has no ids. */
+bool dead_letters_find_left_out(struct db_session *session, const struct dead_letter_filter *filter,
+                                struct dead_letters_left_out *ret_left_out,
+                                struct error *error) MUST_USE;
+void dead_letters_left_out_free(struct dead_letters_left_out *left_out);
+
 enum dead_letter_change {
     DEAD_LETTER_REPLAY,  /* pending again, due now, no attempts made */
     DEAD_LETTER_DISCARD, /* deleted */

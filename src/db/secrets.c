@@ -36,6 +36,9 @@ static const char sql_walk[] =
     SQL_ROW " WHERE ($1::uuid IS NULL OR id > $1) AND ($2::bool OR " SQL_IS_VALID ")"
     " ORDER BY id LIMIT $3::bigint";
 
+static const char sql_count_after[] =
+    "SELECT count(*) FROM webhook_secrets WHERE $1::uuid IS NULL OR id > $1";
+
 static const char sql_change[] =
     "UPDATE webhook_secrets SET secret = $2"
     " WHERE id = $1 AND customer_id = $3 AND url = $4 AND " SQL_DIGEST " = $5";
@@ -93,6 +96,18 @@ bool secrets_walk(struct db_session *session, const char *after_id, bool is_all,
 
     snprintf(limit, sizeof(limit), "%d", SECRETS_BATCH);
     return read_list(session, sql_walk, values, ret_list, error);
+}
+
+bool secrets_count_after(struct db_session *session, const char *after_id, int64_t *ret_count,
+                         struct error *error)
+{
+    PGresult *result = db_session_read(session, sql_count_after, 1, &after_id, error);
+
+    if (result == NULL)
+        return false;
+    *ret_count = row_integer(result, 0, 0, 0);
+    PQclear(result);
+    return true;
 }
 
 void secrets_list_free(struct secret_list *list)

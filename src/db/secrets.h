@@ -55,6 +55,10 @@ void secrets_list_free(struct secret_list *list);
 bool secrets_walk(struct db_session *session, const char *after_id, bool is_all,
                   struct secret_list *ret_list, struct error *error) MUST_USE;
 
+/* How many are left of such a walk, expired ones too. */
+bool secrets_count_after(struct db_session *session, const char *after_id, int64_t *ret_count,
+                         struct error *error) MUST_USE;
+
 /* What a row's secret becomes. */
 struct secret_change {
     const struct secret_row *row;

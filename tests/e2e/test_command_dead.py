@@ -1,5 +1,6 @@
 """postrider dead: listing, showing, replaying and discarding failed deliveries."""
 import json
+import signal
 import subprocess
 import uuid
 
@@ -86,7 +87,14 @@ def test_filter_by_customer_and_id(dead, migrated_database):
     third = fail(migrated_database)
     assert ids(dead("list", "--json", "--customer", other)) == [theirs]
     assert set(ids(dead("list", "--json", ours, third.upper()))) == {ours, third}
-    assert ids(dead("list", "--json", str(uuid.uuid4()))) == []
+
+
+def test_list_names_the_ids_that_are_none(dead, migrated_database):
+    letter = fail(migrated_database)
+    unknown = str(uuid.uuid4())
+    result = dead("list", "--json", unknown, letter, unknown)
+    assert result.code == 1 and [row["id"] for row in result.json()] == [letter]
+    assert result.stderr.count(f"there is no delivery {unknown}") == 1
 
 
 def test_time_that_is_none(dead):
@@ -156,9 +164,45 @@ def test_replay(dead, migrated_database):
 def test_replay_by_id(dead, migrated_database):
     first, second, third = (fail(migrated_database) for _ in range(3))
     delivered = migrated_database.insert_delivery(ONE, status="delivered", attempts=1)
-    assert "replayed 2 of 2" in dead("replay", first, third, delivered).stdout
+    assert dead("replay", first, third.upper()).code == 0
     assert migrated_database.row(second)["status"] == "failed"
+    result = dead("replay", second, delivered)
+    assert result.code == 1 and "replayed 1 of 1" in result.stdout
+    assert f"delivery {delivered} is no dead letter: it is delivered" in result.stderr
     assert migrated_database.row(delivered)["status"] == "delivered"
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+def test_ids_that_are_no_dead_letters_are_named(dead, migrated_database, action):
+    """The others are done, and the exit status says that not all were."""
+    letter, elsewhere = fail(migrated_database), fail(migrated_database, TWO)
+    pending = migrated_database.insert_delivery(ONE)
+    unknown = str(uuid.uuid4())
+    given = (unknown, pending, elsewhere, letter, unknown.upper())
+    expected = [{"id": unknown, "status": None}, {"id": pending, "status": "pending"},
+                {"id": elsewhere, "status": "failed"}]
+    counted = dead(action, "--dry-run", "--json", "--endpoint", ONE, *given)
+    assert counted.code == 1 and counted.json()["left_out"] == expected
+    assert counted.json()["matched"] == 1 and counted.json()["changed"] == 0
+    result = dead(action, "--endpoint", ONE, *given)
+    assert result.code == 1 and "ed 1 of 1\n" in result.stdout
+    for line in (f"there is no delivery {unknown}",
+                 f"delivery {pending} is no dead letter: it is pending",
+                 f"delivery {elsewhere} does not match the other choices"):
+        assert result.stderr.count(line) == 1, result.stderr
+    assert f"postrider explain {unknown}" in result.stderr
+    again = dead(action, "--json", letter)
+    state = "pending" if action == "replay" else None
+    assert again.code == 1 and again.json()["left_out"] == [{"id": letter, "status": state}]
+    assert again.json()["changed"] == 0
+
+
+def test_of_many_unknown_ids_the_first_are_named(dead):
+    unknown = [str(uuid.uuid4()) for _ in range(50)]
+    result = dead("discard", *unknown)
+    assert result.code == 1 and result.stderr.count("there is no delivery") == 20
+    assert "and 30 more ids" in result.stderr and result.stdout == "No dead letter matches.\n"
+    assert len(dead("discard", "--json", *unknown).json()["left_out"]) == 50
 
 
 def test_replay_is_delivered(dead, migrated_database, service, receiver):
@@ -176,7 +220,6 @@ def test_nothing_matches(dead, migrated_database):
     fail(migrated_database)
     result = dead("discard", "--error", "none of it")
     assert result.code == 0 and result.stdout == "No dead letter matches.\n"
-    assert "postrider explain ID" in dead("replay", str(uuid.uuid4())).stdout
     assert dead("replay", "--json", "--error", "none").json() == {
         "matched": 0, "changed": 0, "dry_run": False, "endpoints": []}
     assert migrated_database.counts() == {"failed": 1}
@@ -251,7 +294,7 @@ def test_a_change_meanwhile_wins(dead, migrated_database):
     other.close()
     stdout, stderr = child.communicate(timeout=60)
     assert child.returncode == 0, stderr
-    assert "replayed 1 of 2" in stdout and "1 were changed by someone else meanwhile" in stdout
+    assert "replayed 1 of 2" in stdout and "1 was changed by someone else meanwhile" in stdout
     assert migrated_database.row(contested)["status"] == "delivered"
 
 
@@ -301,3 +344,96 @@ def test_json_has_no_other_output(dead, migrated_database):
     fail(migrated_database)
     result = dead("replay", "--all", "--json")
     assert json.loads(result.stdout)["changed"] == 1 and result.stderr == ""
+
+
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+def start(dead, *arguments, **options):
+    return subprocess.Popen([binary(), "dead", *arguments, "-c", dead.config],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=environment(), **options)
+
+
+@pytest.mark.parametrize("number", ENDS)
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_a_replay_that_is_stopped_says_what_is_left(dead, migrated_database, number, json_wanted):
+    for _ in range(60):
+        fail(migrated_database)
+    child = start(dead, "replay", "--all", "--rate", "20", *["--json"] * json_wanted)
+    migrated_database.wait_for(lambda database: database.counts().get("pending", 0) >= 2,
+                               "the first replayed rows")
+    child.send_signal(number)
+    stdout, stderr = child.communicate(timeout=60)
+    assert child.returncode == ENDS[number]
+    done = migrated_database.counts()["pending"]
+    assert 2 <= done < 60
+    assert f"stopped by {number.name}: replayed {done} of 60, {60 - done} are left\n" in stderr
+    assert "run the same command again for the rest" in stderr
+    if json_wanted:
+        found = json.loads(stdout)
+        assert (found["matched"], found["changed"], found["left"]) == (60, done, 60 - done)
+        assert found["interrupted"] == number.name and found["error"] is None
+    else:
+        assert stdout == ""
+
+
+def waits_for_a_lock(database):
+    return database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+                          " 'postrider' AND wait_event_type = 'Lock'")
+
+
+def test_a_discard_that_waits_for_a_lock_is_stopped_at_once(dead, migrated_database):
+    """The batch that waits is rolled back: nothing is half done."""
+    letters = [fail(migrated_database) for _ in range(3)]
+    other = migrated_database.connect()
+    other.cursor().execute("SELECT FROM webhook_deliveries WHERE id = %s FOR UPDATE", (letters[1],))
+    child = start(dead, "discard", "--all", "--json")
+    migrated_database.wait_for(waits_for_a_lock, "the discard to wait for the lock")
+    child.send_signal(signal.SIGINT)
+    stdout, stderr = child.communicate(timeout=60)
+    other.close()
+    assert child.returncode == 130
+    assert json.loads(stdout)["left"] == 3 and json.loads(stdout)["changed"] == 0
+    assert "stopped by SIGINT: discarded 0 of 3, 3 are left" in stderr
+    assert migrated_database.counts() == {"failed": 3}
+
+
+def test_before_anything_was_done_it_is_stopped_too(dead, migrated_database):
+    fail(migrated_database)
+    other = migrated_database.connect()
+    other.cursor().execute("LOCK TABLE webhook_deliveries IN ACCESS EXCLUSIVE MODE")
+    child = start(dead, "replay", "--all", "--json")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    migrated_database.wait_for(lambda database: database.value(waiting), "the count to wait")
+    child.send_signal(signal.SIGTERM)
+    stdout, stderr = child.communicate(timeout=60)
+    other.close()
+    assert child.returncode == 143 and "stopped by SIGTERM before anything was replayed" in stderr
+    found = json.loads(stdout)
+    assert (found["matched"], found["changed"], found["left"]) == (None, 0, None)
+
+
+def test_what_nohup_ignores_stays_ignored(dead, migrated_database):
+    for _ in range(20):
+        fail(migrated_database)
+    child = start(dead, "replay", "--all", "--rate", "20",
+                  preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    migrated_database.wait_for(lambda database: database.counts().get("pending", 0) >= 2,
+                               "the first replayed rows")
+    child.send_signal(signal.SIGHUP)
+    stdout, stderr = child.communicate(timeout=60)
+    assert child.returncode == 0, stderr
+    assert "replayed 20 of 20" in stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_closed_pipe_does_not_keep_what_was_done_secret(dead, migrated_database, arguments):
+    for _ in range(3):
+        fail(migrated_database)
+    child = start(dead, "replay", "--all", *arguments)
+    child.stdout.close()
+    stderr = child.stderr.read()
+    assert child.wait(timeout=60) == 1
+    assert "replayed 3 of 3, but standard output is closed" in stderr
+    assert migrated_database.counts() == {"pending": 3}

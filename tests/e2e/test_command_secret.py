@@ -2,12 +2,14 @@
 import base64
 import datetime
 import re
+import subprocess
 import uuid
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from harness.postrider import binary, environment
 from harness.terminal import run_on_terminal
 
 URL = "https://hooks.example.com/orders"
@@ -182,6 +184,21 @@ def test_revoke(secret, migrated_database):
     assert all(row["not_after"] <= row["now"] for row in stored(migrated_database))
     result = secret("revoke", first)
     assert result.code == 1 and f"there is no valid secret {first}" in result.stderr
+
+
+@pytest.mark.parametrize("action", ["new", "rotate"])
+def test_a_secret_that_nobody_sees_is_named(secret, migrated_database, action):
+    """It signs although its text went into a closed pipe."""
+    secret("new", "--customer", migrated_database.customer)
+    child = subprocess.Popen(
+        [binary(), "secret", action, "--customer", migrated_database.customer, "-c", secret.config],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    child.stdout.close()
+    stderr = child.stderr.read()
+    assert child.wait(timeout=60) == 1
+    newest = stored(migrated_database)[-1]
+    assert f"secret {newest['id']} is stored" in stderr and "nobody has seen it" in stderr
+    assert f"postrider secret revoke {newest['id']}" in stderr and newest["secret"] not in stderr
 
 
 def test_a_stored_secret_signs(secret, migrated_database, service, receiver):

@@ -1,12 +1,15 @@
 """Secrets that stand encrypted in webhook_secrets: signing.key_file and postrider secret rekey."""
 import base64
 import itertools
+import json
 import os
+import signal
+import subprocess
 import threading
 
 import pytest
 
-from harness.postrider import DEFAULT_SECRET
+from harness.postrider import DEFAULT_SECRET, binary, environment
 from harness.sealing import new_key, seal, unseal, write_key_file
 from harness.signing import is_signed_with, new_key_pair, new_secret, signatures
 
@@ -182,12 +185,47 @@ def test_rekey_never_overwrites_a_change(secret, migrated_database, keys):
     connection.close()
     thread.join()
     (result,) = results
-    assert result.code == 1 and "1 were changed or deleted meanwhile" in result.stdout
+    assert result.code == 1 and "1 was changed or deleted meanwhile" in result.stdout
     assert result.stdout.startswith("1 plain ")
     assert stored(migrated_database) == [changed]
     assert [unseal(NEW, text, migrated_database.customer, URL)
             for text in stored(migrated_database, url=URL)] == [other]
     assert secret("rekey").code == 0
+
+
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_a_rekey_that_is_stopped_says_what_is_left(migrated_database, config_file, run_postrider,
+                                                   keys, json_wanted):
+    """A batch is 100; the one that waits for a lock is rolled back, what was before stays done."""
+    keys(NEW)
+    migrated_database.execute(
+        "INSERT INTO webhook_secrets (id, customer_id, url, secret)"
+        " SELECT lpad(n::text, 32, '0')::uuid, %s, 'https://x.example/' || n, s"
+        " FROM unnest(%s) WITH ORDINALITY AS u (s, n)", migrated_database.customer,
+        [new_secret() for _ in range(250)])
+    connection = migrated_database.connect()
+    connection.cursor().execute("SELECT FROM webhook_secrets WHERE url = 'https://x.example/150'"
+                                " FOR UPDATE")
+    config = config_file(migrated_database, with_keys(keys))
+    child = subprocess.Popen(
+        [binary(), "secret", "rekey", "-c", config, *["--json"] * json_wanted],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock'"), "rekey to wait for the row")
+    child.send_signal(signal.SIGINT)
+    stdout, stderr = child.communicate(timeout=60)
+    connection.close()
+    assert child.returncode == 130
+    assert "stopped by SIGINT: 150 secrets were not looked at" in stderr
+    if json_wanted:
+        found = json.loads(stdout)
+        assert (found["plain"], found["left"], found["interrupted"]) == (100, 150, "SIGINT")
+    else:
+        assert stdout.startswith("100 plain and 0 under other keys sealed")
+    sealed = migrated_database.query("SELECT url FROM webhook_secrets WHERE secret LIKE 'enc1:%%'")
+    assert {int(row["url"].rsplit("/", 1)[1]) for row in sealed} == set(range(1, 101))
+    assert run_postrider("secret", "rekey", "-c", config).stdout.startswith("150 plain")
 
 
 def test_rekey_sends_no_plain_secret_to_the_server(own_database, run_postrider, config_file, keys):

@@ -1,0 +1,203 @@
+#include "command/dead_report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hint.h"
+#include "command/interruption.h"
+#include "command/report.h"
+
+#define ENDPOINTS_MAX 20 /* shown to people; JSON has them all */
+#define LEFT_OUT_MAX  20
+
+struct change_words {
+    const char *done;
+    const char *would;
+};
+
+static const struct change_words words[] = {
+    [DEAD_LETTER_REPLAY] = {"replayed", "would replay"},
+    [DEAD_LETTER_DISCARD] = {"discarded", "would discard"},
+};
+
+enum count_column { COUNT_ENDPOINT, COUNT_NUMBER, COUNT_DISABLED };
+
+static const struct report_column columns[] = {
+    [COUNT_ENDPOINT] = {.key = "endpoint", .title = "ENDPOINT", .cut = REPORT_CUT_URL},
+    [COUNT_NUMBER] = {.key = "dead_letters", .title = "DEAD LETTERS", .is_number = true},
+    [COUNT_DISABLED] = {.key = "is_disabled", .title = ""},
+};
+
+static struct report *count_report(const struct dead_letter_counts *counts, size_t limit)
+{
+    struct report *report = report_new(columns, ARRAY_LENGTH(columns));
+
+    for (size_t i = 0; i < counts->count && i < limit; i++) {
+        bool is_disabled = counts->rows[i].is_disabled;
+
+        report_add_row(report);
+        report_set_text(report, COUNT_ENDPOINT, counts->rows[i].url);
+        report_set_number(report, COUNT_NUMBER, counts->rows[i].count);
+        report_set(report, COUNT_DISABLED, is_disabled ? "disabled" : "",
+                   json_boolean(is_disabled));
+    }
+    return report;
+}
+
+/* Rows that somebody else made dead letters meanwhile are changed too. */
+static int64_t total_of(const struct dead_report *report)
+{
+    return report->changed > report->counts.total ? report->changed : report->counts.total;
+}
+
+static json_t *left_out_json(const struct dead_letters_left_out *left_out)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < left_out->count; i++)
+        json_array_append_new(array, json_pack("{s:s, s:s?}", "id", left_out->rows[i].id, "status",
+                                               left_out->rows[i].status));
+    return array;
+}
+
+static json_t *result_json(const struct dead_report *report)
+{
+    struct report *counts = count_report(&report->counts, report->counts.count);
+    json_t *matched = report->is_counted ? json_integer(report->counts.total) : json_null();
+    json_t *object = json_pack("{s:o, s:I, s:b, s:o}", "matched", matched, "changed",
+                               (json_int_t)report->changed, "dry_run", (int)report->dry_run,
+                               "endpoints", report_json(counts));
+
+    if (report->left_out.count > 0)
+        json_object_set_new(object, "left_out", left_out_json(&report->left_out));
+    report_free(counts);
+    return object;
+}
+
+static void print_counts(const struct dead_letter_counts *counts)
+{
+    struct report *report = count_report(counts, ENDPOINTS_MAX);
+
+    report_print_table(report, stdout);
+    if (counts->count > ENDPOINTS_MAX)
+        printf("… and %zu more endpoints\n", counts->count - ENDPOINTS_MAX);
+    report_free(report);
+}
+
+static void name_left_out(const struct dead_letter_left_out *left_out)
+{
+    if (left_out->status == NULL)
+        fprintf(stderr, "postrider: there is no delivery %s\n", left_out->id);
+    else if (strcmp(left_out->status, "failed") == 0)
+        fprintf(stderr, "postrider: delivery %s does not match the other choices\n", left_out->id);
+    else
+        fprintf(stderr, "postrider: delivery %s is no dead letter: it is %s\n", left_out->id,
+                left_out->status);
+}
+
+int dead_report_left_out(const struct dead_letters_left_out *left_out)
+{
+    if (left_out->count == 0)
+        return COMMAND_OK;
+    fflush(stdout);
+    for (size_t i = 0; i < left_out->count && i < LEFT_OUT_MAX; i++)
+        name_left_out(&left_out->rows[i]);
+    if (left_out->count > LEFT_OUT_MAX)
+        fprintf(stderr, "postrider: and %zu more ids\n", left_out->count - LEFT_OUT_MAX);
+    fprintf(stderr, "hint: \"postrider explain %s%s\" says where it is\n", left_out->rows[0].id,
+            hint_options());
+    return COMMAND_FAILED;
+}
+
+static void print_changed(const struct dead_report *report)
+{
+    int64_t others = report->counts.total - report->changed;
+
+    printf("%s %lld of %lld\n", words[report->change].done, (long long)report->changed,
+           (long long)total_of(report));
+    if (others > 0)
+        printf("%lld %s changed by someone else meanwhile\n", (long long)others,
+               others == 1 ? "was" : "were");
+    if (report->change == DEAD_LETTER_REPLAY && report->changed > 0)
+        printf("They are due now; \"postrider status%s\" shows how they get on.\n", hint_options());
+}
+
+static void print_no_match(const struct dead_selection *selection)
+{
+    if (dead_selection_is_empty(selection))
+        puts("No dead letters.");
+    else
+        puts("No dead letter matches.");
+}
+
+void dead_report_done(const struct dead_report *report, const struct dead_selection *selection)
+{
+    if (report->json)
+        report_print_json(result_json(report), stdout);
+    else if (report->counts.total == 0 && report->changed == 0)
+        print_no_match(selection);
+    else if (report->dry_run) {
+        print_counts(&report->counts);
+        printf("%s %lld\n", words[report->change].would, (long long)report->counts.total);
+    } else
+        print_changed(report);
+}
+
+/* What programs learn besides of a change that was stopped. */
+static void print_stopped_json(const struct dead_report *report, const char *message)
+{
+    json_t *object = result_json(report);
+    const char *signal = interruption_name();
+
+    json_object_set_new(object, "left",
+                        report->is_counted ? json_integer(total_of(report) - report->changed)
+                                           : json_null());
+    json_object_set_new(object, "interrupted", signal != NULL ? json_string(signal) : json_null());
+    json_object_set_new(object, "error", message != NULL ? json_string(message) : json_null());
+    report_print_json(object, stdout);
+}
+
+int dead_report_stopped(const struct dead_report *report, const struct database *database,
+                        struct error *error)
+{
+    const char *done = words[report->change].done;
+    bool is_interrupted = error == NULL || interruption_is_cause(database);
+    struct error interruption;
+
+    if (report->json)
+        print_stopped_json(report, is_interrupted ? NULL : error->message);
+    if (!is_interrupted && report->is_counted) {
+        error_prefix(error, "%s %lld of %lld, then", done, (long long)report->changed,
+                     (long long)total_of(report));
+        error_hint(error, "run the same command again for the rest");
+    }
+    if (!is_interrupted)
+        return database_fail(database, error);
+    error_set(&interruption, "stopped by %s before anything was %s", interruption_name(), done);
+    if (report->is_counted) {
+        int64_t left = total_of(report) - report->changed;
+
+        error_set(&interruption, "stopped by %s: %s %lld of %lld, %lld %s left",
+                  interruption_name(), done, (long long)report->changed,
+                  (long long)total_of(report), (long long)left, left == 1 ? "is" : "are");
+    }
+    error_hint(&interruption, "run the same command again for the rest");
+    return command_fail(interruption_status(), &interruption);
+}
+
+int dead_report_unwritten(const struct dead_report *report)
+{
+    struct error error;
+
+    error_set(&error, "%s %lld of %lld, but standard output is closed",
+              report->dry_run ? words[report->change].would : words[report->change].done,
+              (long long)(report->dry_run ? report->counts.total : report->changed),
+              (long long)total_of(report));
+    return command_fail(COMMAND_FAILED, &error);
+}
+
+void dead_report_free(struct dead_report *report)
+{
+    dead_letters_counts_free(&report->counts);
+    dead_letters_left_out_free(&report->left_out);
+}
