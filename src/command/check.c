@@ -226,9 +226,11 @@ static void report_unreadable(struct check *check, const struct secrets_found *f
     int64_t count = found->counts[SEALED_UNREADABLE];
     struct error error = {0};
 
-    error_set(&error, "%lld valid secret%s of webhook_secrets can't be read: their deliveries %s",
-              (long long)count, count > 1 ? "s" : "",
-              "are held, or fail when it is no secret at all");
+    error_set(
+        &error, "%lld valid secret%s of webhook_secrets can't be read: their deliveries %s",
+        (long long)count, count > 1 ? "s" : "",
+        "are held where a key is missing; what is no secret at all does not sign, and without "
+        "another one they fail");
     report_failed(check, "secrets", &error);
     for (; *line != '\0'; line += strcspn(line, "\n") + 1)
         printf("        %-10s  %.*s\n", "", (int)strcspn(line, "\n"), line);

@@ -310,6 +310,16 @@ static void explain_due(struct explanation *e, const struct delivery_record *rec
     }
 }
 
+static void warn_of_unread(struct explanation *e, const struct delivery_record *record)
+{
+    char *unread = holding_find_unread(record->worker_problems, record->customer_id, record->url);
+
+    if (unread != NULL)
+        warn(e, memory_format("%s; \"postrider secret list --customer %s%s\" names it", unread,
+                              record->customer_id, hint_options()));
+    free(unread);
+}
+
 static void explain_pending(struct explanation *e, const struct delivery_record *record,
                             const struct config *config, const struct retry_policy *policy)
 {
@@ -331,6 +341,7 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
         explain_held(e, record, &holding);
     else
         explain_due(e, record, policy);
+    warn_of_unread(e, record);
     buffer_free(&obstacle);
 }
 

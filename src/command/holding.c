@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "http/url.h"
 
@@ -83,4 +84,25 @@ struct holding holding_find(const char *problems, int64_t age_ms, const char *cu
     json_decref(list);
     bring_forward(&holding, age_ms);
     return holding;
+}
+
+char *holding_find_unread(const char *problems, const char *customer_id, const char *url)
+{
+    json_t *list = problems != NULL ? json_loads(problems, 0, NULL) : NULL;
+    const char *reason = NULL;
+    char *copy;
+    size_t i, k;
+    json_t *problem, *one;
+
+    json_array_foreach(list, i, problem)
+    {
+        json_array_foreach(json_object_get(problem, "endpoints"), k, one)
+        {
+            if (is_text(one, "customer", customer_id) && is_text(one, "url", url))
+                reason = json_string_value(json_object_get(one, "reason"));
+        }
+    }
+    copy = reason != NULL ? memory_copy_string(reason) : NULL;
+    json_decref(list);
+    return copy;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 #define HOLDING_WHAT_SIZE 200
 
 enum holding_reason {
@@ -28,6 +30,10 @@ struct holding {
     int64_t outcomes;             /* with HOLDING_OUTCOME */
     char what[HOLDING_WHAT_SIZE]; /* the worker's words, with HOLDING_OUTCOME */
 };
+
+/* What the worker says of secrets of the endpoint that can't be read while others sign; NULL when
+ * it says nothing. The caller frees it. */
+char *holding_find_unread(const char *problems, const char *customer_id, const char *url) MUST_USE;
 
 /* problems: the row's JSON, may be NULL or anything else; age_ms: how old it is. */
 struct holding holding_find(const char *problems, int64_t age_ms, const char *customer_id,

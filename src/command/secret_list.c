@@ -70,6 +70,16 @@ struct description {
     char public_key[SECRET_TEXT_SIZE];  /* of ed25519, else "" */
 };
 
+/* One that wants another key is no bad secret. */
+static void describe_unread(const struct error *error, struct description *description)
+{
+    bool is_sealed = text_begins_with(error->message, "it is sealed");
+
+    snprintf(
+        description->kind, sizeof(description->kind), "%s%.200s",
+        is_sealed ? "" : "can't be read: ", error->message + (is_sealed ? strlen("it is ") : 0));
+}
+
 static void describe(const struct sealing_keys *keys, const struct secret_row *row,
                      struct description *description)
 {
@@ -82,7 +92,7 @@ static void describe(const struct sealing_keys *keys, const struct secret_row *r
     sealed_secret_key_name(row->secret, description->key);
     if (sealed_secret_open(keys, &scope, row->secret, text, &error) == SEALED_UNREADABLE ||
         !secret_parse(text, &secret, &error)) {
-        snprintf(description->kind, sizeof(description->kind), "not valid: %.200s", error.message);
+        describe_unread(&error, description);
         return;
     }
     OPENSSL_cleanse(text, sizeof(text));

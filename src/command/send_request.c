@@ -45,6 +45,14 @@ static int fail_hold(const struct send_request *request, const struct send_wish 
     return command_fail(COMMAND_FAILED, &error);
 }
 
+/* What the worker would log. */
+static void warn_of_unread(const struct send_request *request, const struct send_wish *wish)
+{
+    if (request->settings.unread != NULL && wish->secrets->count == 0)
+        fprintf(stderr, "warning: %s\nhint: \"postrider secret list --customer %s%s\" names it\n",
+                request->settings.unread, wish->customer_id, hint_options());
+}
+
 /* With the endpoint's row and the customer's secrets, exactly as the worker. */
 static int load_settings(struct send_request *request, const char *config_file,
                          const struct send_wish *wish, const struct config *config)
@@ -69,6 +77,8 @@ static int load_settings(struct send_request *request, const char *config_file,
         return fail_hold(request, wish);
     if (status == COMMAND_OK && request->settings.problem != NULL)
         status = fail_settings(request, wish);
+    if (status == COMMAND_OK)
+        warn_of_unread(request, wish);
     return status;
 }
 

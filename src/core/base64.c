@@ -28,3 +28,23 @@ size_t base64_decode(const char *text, unsigned char *decoded, size_t size)
     OPENSSL_cleanse(again, sizeof(again));
     return is_same ? (size_t)count : 0;
 }
+
+size_t base64_decode_any(const char *text, unsigned char *decoded, size_t size)
+{
+    char standard[BASE64_TEXT_MAX + 1];
+    size_t length = strcspn(text, "=");
+    size_t padding = strlen(text + length);
+    size_t missing = (4 - length % 4) % 4;
+    size_t count = 0;
+
+    if (length + missing <= BASE64_TEXT_MAX && padding <= missing) {
+        for (size_t i = 0; i < length; i++)
+            standard[i] = (char)(text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i]);
+        memset(standard + length, '=', missing);
+        standard[length + missing] = '\0';
+        if (strspn(text + length, "=") == padding)
+            count = base64_decode(standard, decoded, size);
+    }
+    OPENSSL_cleanse(standard, sizeof(standard));
+    return count;
+}

@@ -1,6 +1,6 @@
 /*
- * base64.h: standard base64 with padding (RFC 4648, 4), read strictly: no blanks, no missing
- * padding, no stray bits. For keys and secrets: what it decodes leaves no copy behind.
+ * base64.h: base64 (RFC 4648), read strictly: no blanks, no stray bits. For keys and secrets: what
+ * it decodes leaves no copy behind.
  */
 #ifndef POSTRIDER_CORE_BASE64_H
 #define POSTRIDER_CORE_BASE64_H
@@ -16,10 +16,14 @@
 #define BASE64_DECODED_SIZE(length) ((size_t)(length) / 4 * 3)
 
 /*
- * The number of bytes that the whole text stands for; 0 when it stands for none, is not base64, or
- * has more characters than BASE64_TEXT_MAX or than decoded[] of size bytes has room for (see
- * BASE64_DECODED_SIZE).
+ * Of the standard alphabet with padding. The number of bytes that the whole text stands for; 0 when
+ * it stands for none, is not base64, or has more characters than BASE64_TEXT_MAX or than decoded[]
+ * of size bytes has room for (see BASE64_DECODED_SIZE).
  */
 size_t base64_decode(const char *text, unsigned char *decoded, size_t size);
+
+/* The same in the letters for URLs as well (- and _), and with or without padding: what other
+ * people's programs call base64. */
+size_t base64_decode_any(const char *text, unsigned char *decoded, size_t size);
 
 #endif

@@ -56,7 +56,7 @@ static bool read_key(const char *line, struct sealing_key *key, struct error *er
                          SEALING_KEY_BYTES);
     if (!check_name(line, length, error))
         return false;
-    is_key = base64_decode(base64, decoded, sizeof(decoded)) == SEALING_KEY_BYTES;
+    is_key = base64_decode_any(base64, decoded, sizeof(decoded)) == SEALING_KEY_BYTES;
     if (is_key) {
         snprintf(key->name, sizeof(key->name), "%.*s", (int)length, line);
         memcpy(key->bytes, decoded, sizeof(key->bytes));
@@ -64,7 +64,7 @@ static bool read_key(const char *line, struct sealing_key *key, struct error *er
     OPENSSL_cleanse(decoded, sizeof(decoded));
     if (is_key)
         return true;
-    error_set(error, "a key is %d bytes in base64, with padding", SEALING_KEY_BYTES);
+    error_set(error, "a key is %d bytes in base64", SEALING_KEY_BYTES);
     return error_hint(error, "openssl rand -base64 %d makes them", SEALING_KEY_BYTES);
 }
 
@@ -231,43 +231,55 @@ static const struct sealing_key *find_key(const struct sealing_keys *keys, const
     return NULL;
 }
 
-static bool unpack(const struct sealing_key *key, const struct secret_scope *scope,
-                   const char *base64, char ret_secret[SECRET_TEXT_SIZE], struct error *error)
+/* Why a sealed secret does not open. */
+enum opening {
+    OPENED,
+    OPENING_NEEDS_KEY, /* with another key it might */
+    OPENING_BROKEN,    /* no key opens it: it is not whole */
+};
+
+static enum opening unpack(const struct sealing_key *key, const struct secret_scope *scope,
+                           const char *base64, char ret_secret[SECRET_TEXT_SIZE],
+                           struct error *error)
 {
     unsigned char packed[BASE64_DECODED_SIZE(BASE64_TEXT_MAX)];
     unsigned char *sealed = packed + SEALING_NONCE_BYTES;
     size_t size = base64_decode(base64, packed, sizeof(packed));
     size_t length = size - SEALING_NONCE_BYTES - TAG_BYTES;
-    bool done = false;
+    enum opening result = OPENED;
 
-    if (size <= SEALING_NONCE_BYTES + TAG_BYTES || length >= SECRET_TEXT_SIZE)
+    if (size <= SEALING_NONCE_BYTES + TAG_BYTES || length >= SECRET_TEXT_SIZE) {
         error_set(error, "it begins as a sealed secret, but is none: it was cut or changed");
-    else if (!run_cipher(key, scope, packed, sealed, length, sealed + length, false))
+        result = OPENING_BROKEN;
+    } else if (!run_cipher(key, scope, packed, sealed, length, sealed + length, false)) {
         error_set(error,
                   "it does not open with the key \"%s\": it was changed, or sealed for another "
                   "customer or URL, or the key is another one",
                   key->name);
-    else {
+        result = OPENING_NEEDS_KEY;
+    } else {
         memcpy(ret_secret, sealed, length);
         ret_secret[length] = '\0';
-        done = true;
     }
     OPENSSL_cleanse(packed, sizeof(packed));
-    return done;
+    return result;
 }
 
 /* text is sealed. */
-static bool open_sealed(const struct sealing_keys *keys, const struct secret_scope *scope,
-                        const char *text, char ret_secret[SECRET_TEXT_SIZE], struct error *error)
+static enum opening open_sealed(const struct sealing_keys *keys, const struct secret_scope *scope,
+                                const char *text, char ret_secret[SECRET_TEXT_SIZE],
+                                struct error *error)
 {
     char name[SEALING_KEY_NAME_MAX + 1];
     const char *base64 = split(text, name);
     const struct sealing_key *key;
 
-    if (base64 == NULL)
-        return error_set(error, "it is sealed in a form that this version can't read");
+    if (base64 == NULL) {
+        error_set(error, "it is sealed in a form that this version can't read");
+        return OPENING_NEEDS_KEY;
+    }
     key = find_key(keys, name, error);
-    return key != NULL && unpack(key, scope, base64, ret_secret, error);
+    return key != NULL ? unpack(key, scope, base64, ret_secret, error) : OPENING_NEEDS_KEY;
 }
 
 static bool check_secret(const char *text, struct error *error)
@@ -287,7 +299,7 @@ static enum sealed_state open_line(const struct sealing_keys *keys,
     char name[SEALING_KEY_NAME_MAX + 1];
 
     if (is_sealed(line)) {
-        if (!open_sealed(keys, scope, line, ret_secret, error))
+        if (open_sealed(keys, scope, line, ret_secret, error) != OPENED)
             return SEALED_UNREADABLE;
         sealed_secret_key_name(line, name);
         return strcmp(name, keys->keys[0].name) == 0 ? SEALED_CURRENT : SEALED_OLD;
@@ -322,50 +334,126 @@ enum sealed_state sealed_secret_open(const struct sealing_keys *keys,
     return state;
 }
 
-/* One line of a set. */
-static enum sealed_set_result add_line(const struct sealing_keys *keys,
-                                       const struct secret_scope *scope, const char *line,
-                                       struct secret_set *set, struct error *error)
+/* A set while it is read. */
+struct reading {
+    struct secret_set set;
+    struct sealed_set_skipped skipped;
+    bool is_closed;         /* one needs another key */
+    bool is_broken;         /* one is sealed and not whole: alone it is like one that needs a key */
+    bool has_many;          /* more than there is room for */
+    struct error closed_by; /* the first of those */
+};
+
+/* Secrets are many in a set, and each is said by its line. */
+static void skip(struct reading *reading, int line, const struct error *error)
+{
+    if (reading->skipped.count++ > 0)
+        return;
+    reading->skipped.line = line;
+    reading->skipped.error = *error;
+}
+
+static void close_set(struct reading *reading, const struct error *error)
+{
+    if (!reading->is_closed)
+        reading->closed_by = *error;
+    reading->is_closed = true;
+}
+
+static void add_secret(struct reading *reading, const char *secret, int line)
+{
+    struct error error;
+
+    if (!check_secret(secret, &error))
+        skip(reading, line, &error);
+    else if (!secret_set_add(&reading->set, secret, &error))
+        reading->has_many = true;
+}
+
+static void add_line(struct reading *reading, const struct sealing_keys *keys,
+                     const struct secret_scope *scope, const char *text, int line)
 {
     char secret[SECRET_TEXT_SIZE];
-    bool done;
+    struct error error;
 
-    if (!is_sealed(line))
-        return secret_set_add(set, line, error) ? SEALED_SET_OK : SEALED_SET_INVALID;
-    if (!open_sealed(keys, scope, line, secret, error))
-        return SEALED_SET_CLOSED;
-    done = secret_set_add(set, secret, error);
+    if (!is_sealed(text)) {
+        add_secret(reading, text, line);
+        return;
+    }
+    switch (open_sealed(keys, scope, text, secret, &error)) {
+    case OPENED:
+        add_secret(reading, secret, line);
+        break;
+    case OPENING_NEEDS_KEY:
+        close_set(reading, &error);
+        break;
+    case OPENING_BROKEN:
+        reading->is_broken = true;
+        skip(reading, line, &error);
+        break;
+    }
     OPENSSL_cleanse(secret, sizeof(secret));
-    return done ? SEALED_SET_OK : SEALED_SET_INVALID;
+}
+
+/* Also of a later version's, which may be longer. */
+static void note_long_line(struct reading *reading, const char *beginning, int line)
+{
+    struct error error;
+
+    error_set(&error, "this is longer than any secret");
+    if (is_sealed(beginning))
+        close_set(reading, &error);
+    else
+        skip(reading, line, &error);
+}
+
+static enum sealed_set_result decide(const struct reading *reading, struct error *error)
+{
+    if (reading->is_closed) {
+        *error = reading->closed_by;
+        return SEALED_SET_CLOSED;
+    }
+    if (reading->has_many) {
+        error_set(error, "there are more than %d secrets", SECRET_SET_MAX);
+        return SEALED_SET_INVALID;
+    }
+    if (reading->set.count > 0)
+        return SEALED_SET_OK;
+    if (reading->skipped.count == 0) {
+        error_set(error, "it holds no secret");
+        return SEALED_SET_INVALID;
+    }
+    *error = reading->skipped.error;
+    if (reading->is_broken)
+        return SEALED_SET_CLOSED;
+    error_prefix(error, "line %d", reading->skipped.line);
+    return SEALED_SET_INVALID;
 }
 
 enum sealed_set_result sealed_set_parse(const struct sealing_keys *keys,
                                         const struct secret_scope *scope, const char *text,
-                                        struct secret_set *ret_set, struct error *error)
+                                        struct secret_set *ret_set,
+                                        struct sealed_set_skipped *ret_skipped, struct error *error)
 {
-    struct secret_set set = {0};
+    struct reading reading = {.is_closed = false};
     char line[SEALED_TEXT_SIZE];
-    enum sealed_set_result result = SEALED_SET_OK;
+    enum sealed_set_result result;
 
-    for (int number = 1; result == SEALED_SET_OK && *text != '\0'; number++) {
+    for (int number = 1; *text != '\0'; number++) {
         bool fits;
 
         text = secret_next_line(text, line, sizeof(line), &fits);
-        if (!fits) {
-            error_set(error, "this is longer than any secret");
-            result = is_sealed(line) ? SEALED_SET_CLOSED : SEALED_SET_INVALID;
-        } else if (*line != '\0')
-            result = add_line(keys, scope, line, &set, error);
-        if (result == SEALED_SET_INVALID)
-            error_prefix(error, "line %d", number);
+        if (!fits)
+            note_long_line(&reading, line, number);
+        else if (*line != '\0')
+            add_line(&reading, keys, scope, line, number);
     }
-    if (result == SEALED_SET_OK && set.count == 0) {
-        error_set(error, "it holds no secret");
-        result = SEALED_SET_INVALID;
+    result = decide(&reading, error);
+    if (result == SEALED_SET_OK) {
+        *ret_set = reading.set;
+        *ret_skipped = reading.skipped;
     }
-    if (result == SEALED_SET_OK)
-        *ret_set = set;
     OPENSSL_cleanse(line, sizeof(line));
-    secret_set_wipe(&set);
+    secret_set_wipe(&reading.set);
     return result;
 }

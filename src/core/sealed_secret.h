@@ -79,16 +79,27 @@ enum sealed_state sealed_secret_open(const struct sealing_keys *keys,
 enum sealed_set_result {
     SEALED_SET_OK,
     SEALED_SET_CLOSED,  /* one is sealed and can't be opened: by another key it might be */
-    SEALED_SET_INVALID, /* one is no valid secret, or there are none or too many */
+    SEALED_SET_INVALID, /* there is no valid secret, or too many of them */
+};
+
+/* The secrets of a set that no key makes readable, beside others that can be read. */
+struct sealed_set_skipped {
+    int count;
+    int line;           /* of the first one, from 1 */
+    struct error error; /* what is wrong with it */
 };
 
 /*
- * Reads the secrets of one scope, one a line, plain or sealed. All or none: ret_set is only written
- * with SEALED_SET_OK.
+ * Reads the secrets of one scope, one a line, plain or sealed. Those that can't be read by any key
+ * are left out and told of in ret_skipped, as long as there is another. One that another key may
+ * open closes the set: what it would sign, its receiver waits for. ret_set is only written with
+ * SEALED_SET_OK, error only without.
  */
 enum sealed_set_result sealed_set_parse(const struct sealing_keys *keys,
                                         const struct secret_scope *scope, const char *text,
-                                        struct secret_set *ret_set, struct error *error) MUST_USE;
+                                        struct secret_set *ret_set,
+                                        struct sealed_set_skipped *ret_skipped,
+                                        struct error *error) MUST_USE;
 
 /* The name of the key that a sealed secret wants, as text says; "" for a plain one or nonsense. */
 void sealed_secret_key_name(const char *text, char name[SEALING_KEY_NAME_MAX + 1]);

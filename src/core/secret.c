@@ -22,7 +22,7 @@ static const char prefix_public[] = "whpk_";
 static bool read_key(const char *base64, struct secret *secret, struct error *error)
 {
     unsigned char decoded[BASE64_DECODED_SIZE(BASE64_MAX)];
-    size_t length = base64_decode(base64, decoded, sizeof(decoded));
+    size_t length = base64_decode_any(base64, decoded, sizeof(decoded));
 
     if (length <= SECRET_BYTES_MAX) {
         memcpy(secret->key, decoded, length);
@@ -32,7 +32,7 @@ static bool read_key(const char *base64, struct secret *secret, struct error *er
     if (strlen(base64) > BASE64_MAX || length > SECRET_BYTES_MAX)
         return error_set(error, "the secret is longer than %d bytes in base64", SECRET_BYTES_MAX);
     if (length == 0)
-        return error_set(error, "the secret is not standard base64 with padding after its prefix");
+        return error_set(error, "the secret is not base64 after its prefix");
     return true;
 }
 
@@ -131,12 +131,15 @@ const char *secret_next_line(const char *text, char *line, size_t size, bool *re
 
 bool secret_set_add(struct secret_set *set, const char *text, struct error *error)
 {
-    if (set->count == SECRET_SET_MAX)
-        return error_set(error, "there are more than %d secrets", SECRET_SET_MAX);
-    if (!secret_parse(text, &set->secrets[set->count], error))
+    struct secret secret;
+    bool has_room = set->count < SECRET_SET_MAX;
+
+    if (!secret_parse(text, &secret, error))
         return false;
-    set->count++;
-    return true;
+    if (has_room)
+        set->secrets[set->count++] = secret;
+    secret_wipe(&secret);
+    return has_room || error_set(error, "there are more than %d secrets", SECRET_SET_MAX);
 }
 
 bool secret_set_parse(const char *text, struct secret_set *ret_set, struct error *error)

@@ -5,7 +5,8 @@
  *   whsk_  + base64 of 32 or 64 bytes   ed25519 private key (seed, or seed and public key), "v1a,"
  *   whpk_  + base64 of 32 bytes         its public key, for receivers; no secret
  *
- * Base64 is the standard alphabet with padding (RFC 4648, 4). Pure: random bytes are arguments.
+ * Base64 is written in the standard alphabet with padding, and read also in that for URLs and
+ * without padding (RFC 4648, 4 and 5). Pure: random bytes are arguments.
  * Source: the Standard Webhooks specification, "Signature scheme".
  */
 #ifndef POSTRIDER_CORE_SECRET_H

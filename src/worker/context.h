@@ -170,6 +170,8 @@ struct reporting {
     struct retention_counts removals_unlogged;
     int64_t unsettled_us; /* the same of outcomes that do not stay */
     int64_t unsettled_unlogged;
+    int64_t unread_us; /* the same of secrets that can't be read beside others */
+    int64_t unread_unlogged;
 };
 
 /* Since the start; for the status line. */

@@ -29,6 +29,7 @@ void endpoints_init(struct endpoints *endpoints)
     TAILQ_INIT(&endpoints->noted);
     TAILQ_INIT(&endpoints->held);
     TAILQ_INIT(&endpoints->unsettled);
+    TAILQ_INIT(&endpoints->unread);
     scheduler_init(&endpoints->scheduler);
 }
 
@@ -121,6 +122,18 @@ struct endpoint *endpoint_find(struct endpoints *endpoints, const char *customer
     return endpoint;
 }
 
+static void endpoint_set_unread(struct endpoints *endpoints, struct endpoint *endpoint,
+                                bool is_unread)
+{
+    if (endpoint->is_unread == is_unread)
+        return;
+    endpoint->is_unread = is_unread;
+    if (is_unread)
+        TAILQ_INSERT_TAIL(&endpoints->unread, endpoint, in_unread);
+    else
+        TAILQ_REMOVE(&endpoints->unread, endpoint, in_unread);
+}
+
 static void endpoint_set_held(struct endpoints *endpoints, struct endpoint *endpoint, bool is_held)
 {
     if (endpoint->is_held == is_held)
@@ -145,6 +158,7 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
     if (endpoint->note != ENDPOINT_NOTE_NOTHING)
         TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
     endpoint_set_held(endpoints, endpoint, false);
+    endpoint_set_unread(endpoints, endpoint, false);
     scheduler_entry_remove(&endpoints->scheduler, &endpoint->scheduled, now_us);
     origin_give_back(&endpoints->origins, &endpoints->scheduler, endpoint->origin);
     endpoint_settings_free(&endpoint->settings);
@@ -368,6 +382,7 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
     };
 
     endpoint_set_held(endpoints, endpoint, settings->hold != NULL);
+    endpoint_set_unread(endpoints, endpoint, settings->unread != NULL);
     scheduler_entry_set_terms(&endpoints->scheduler, &endpoint->scheduled, &terms, now_us,
                               random01());
     if (settings->was_enabled)

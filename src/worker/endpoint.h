@@ -86,6 +86,7 @@ struct endpoint {
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
     TAILQ_ENTRY(endpoint) in_held;
     TAILQ_ENTRY(endpoint) in_unsettled;
+    TAILQ_ENTRY(endpoint) in_unread;
     struct endpoint_settings settings;
     char *key;       /* "customer url" */
     const char *url; /* in key */
@@ -96,7 +97,8 @@ struct endpoint {
     int unsettled;           /* outcomes that are held: they were refused, or do not stay */
     bool is_loaded;          /* it can be sent to by its settings */
     bool wants_load;
-    bool is_held; /* its settings have a hold */
+    bool is_held;   /* its settings have a hold */
+    bool is_unread; /* they have secrets that can't be read */
     char customer_id[37];
 };
 
@@ -110,9 +112,10 @@ struct endpoints {
     struct endpoint_list noted;
     struct endpoint_list held;      /* in the order of their beginning */
     struct endpoint_list unsettled; /* the same, of those with such outcomes */
-    uint64_t loads;                 /* that were asked for, or facts that are as good as one */
-    int64_t refreshed_us;           /* the last look for old settings */
-    int64_t full_us;                /* until then: a backlog was given up to make room */
+    struct endpoint_list unread;
+    uint64_t loads;       /* that were asked for, or facts that are as good as one */
+    int64_t refreshed_us; /* the last look for old settings */
+    int64_t full_us;      /* until then: a backlog was given up to make room */
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
     struct heap promises;

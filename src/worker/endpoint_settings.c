@@ -31,6 +31,7 @@ void endpoint_settings_free(struct endpoint_settings *settings)
     endpoint_settings_rest(settings);
     free(settings->problem);
     free(settings->hold);
+    free(settings->unread);
     *settings = (struct endpoint_settings){.headers = NULL};
 }
 
@@ -93,18 +94,35 @@ static bool load_headers(struct endpoint_settings *settings, const struct config
     return is_good;
 }
 
+static char *describe_unread(const struct sealed_set_skipped *skipped, size_t good)
+{
+    int all = skipped->count + (int)good;
+
+    if (skipped->count == 1)
+        return memory_format("1 of %d secrets can't be read, the others sign: number %d, counted "
+                             "from the newest: %s",
+                             all, skipped->line, skipped->error.message);
+    return memory_format("%d of %d secrets can't be read, the others sign; the first is number %d, "
+                         "counted from the newest: %s",
+                         skipped->count, all, skipped->line, skipped->error.message);
+}
+
 /* The most specific secrets that the row has, plain or sealed. */
-static enum sealed_set_result read_secrets(const struct config *config, const char *customer_id,
+static enum sealed_set_result read_secrets(struct endpoint_settings *settings,
+                                           const struct config *config, const char *customer_id,
                                            const char *url, const struct endpoint_row *found,
                                            struct secret_set *set, struct error *error)
 {
     bool is_own = found->own_secrets != NULL;
     struct secret_scope scope = {.customer = customer_id, .url = is_own ? url : ""};
     const char *text = is_own ? found->own_secrets : found->customer_secrets;
+    struct sealed_set_skipped skipped;
     enum sealed_set_result result =
-        sealed_set_parse(&config->signing.keys, &scope, text, set, error);
+        sealed_set_parse(&config->signing.keys, &scope, text, set, &skipped, error);
 
-    if (result == SEALED_SET_INVALID)
+    if (result == SEALED_SET_OK && skipped.count > 0)
+        settings->unread = describe_unread(&skipped, set->count);
+    else if (result == SEALED_SET_INVALID)
         error_prefix(error, "a secret in webhook_secrets is not valid");
     else if (result == SEALED_SET_CLOSED)
         error_prefix(error, "a secret in webhook_secrets can't be opened");
@@ -120,7 +138,7 @@ static void load_signer(struct endpoint_settings *settings, const struct config 
     struct error error;
 
     if (is_stored)
-        result = read_secrets(config, customer_id, url, found, &set, &error);
+        result = read_secrets(settings, config, customer_id, url, found, &set, &error);
     else if (config->signing.secrets.count == 0) {
         result = SEALED_SET_INVALID;
         error_set(&error,
@@ -149,9 +167,8 @@ static void load_limits(struct endpoint_settings *settings, const struct config 
     settings->noted_ms = found->noted_ms;
 }
 
-void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,
-                            const char *customer_id, const char *url, const PGresult *result,
-                            int row)
+static void load_all(struct endpoint_settings *settings, const struct config *config,
+                     const char *customer_id, const char *url, const PGresult *result, int row)
 {
     struct endpoint_row found = endpoint_row_at(result, row);
     struct retry_overrides own_retry = endpoint_row_retry(result, row);
@@ -178,4 +195,18 @@ void endpoint_settings_load(struct endpoint_settings *settings, const struct con
         return;
     }
     load_signer(settings, config, customer_id, url, &found);
+}
+
+void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,
+                            const char *customer_id, const char *url, const PGresult *result,
+                            int row)
+{
+    char *before = settings->unread;
+    const char *after;
+
+    settings->unread = NULL;
+    load_all(settings, config, customer_id, url, result, row);
+    after = settings->unread;
+    settings->is_unread_new = after != NULL && (before == NULL || strcmp(before, after) != 0);
+    free(before);
 }

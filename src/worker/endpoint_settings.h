@@ -6,7 +6,8 @@
  * secret, a header or a range that is not valid, an endpoint that is disabled) becomes problem, the
  * last_error of the deliveries that can't be sent; it never stops the worker. A secret that is
  * sealed and can't be opened is no fault of the deliveries but most likely of a key file: they are
- * held, neither sent nor failed, until it can be. Owned by its endpoint; the signer's keys are
+ * held, neither sent nor failed, until it can be. What is no secret at all beside others that are
+ * does not sign, and is told of in unread. Owned by its endpoint; the signer's keys are
  * wiped by endpoint_settings_free().
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
@@ -31,10 +32,12 @@ struct endpoint_settings {
     struct permit *permit;         /* NULL = what the configuration permits to all */
     char *problem;                 /* NULL = it can be sent to */
     char *hold;                    /* not NULL: nothing is sent for now, and why */
+    char *unread;                  /* not NULL: what is wrong with secrets beside those that sign */
     int max_in_flight;
     double rate_limit; /* per second, 0 = none */
     bool is_disabled;
     bool was_enabled;   /* by this load: an operator wants it to be tried */
+    bool is_unread_new; /* unread is not what it was before this load */
     bool is_failing;    /* webhook_endpoints.failing_since is set */
     int64_t failing_ms; /* with is_failing: for so long, when it was loaded */
     int64_t noted_ms;   /* since its row, a worker's, was last noted, then; -1: nobody has to */

@@ -27,6 +27,9 @@ static void finish(struct worker *worker, bool is_loaded)
         endpoint_end_load(&worker->endpoints, endpoint, is_loaded, worker->now_us);
         if (endpoint->is_held != was_held)
             report_hold(worker, endpoint);
+        if (is_loaded && endpoint->settings.is_unread_new)
+            report_unread(worker, endpoint);
+        endpoint->settings.is_unread_new = false;
     }
 }
 

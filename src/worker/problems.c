@@ -226,6 +226,31 @@ static void add_held(json_t *list, const struct worker *worker)
     json_decref(held);
 }
 
+/* "endpoints" names them, so that "explain" can say it. */
+static void add_unread(json_t *list, const struct worker *worker)
+{
+    const struct endpoint *first = TAILQ_FIRST(&worker->endpoints.unread);
+    size_t before = json_array_size(list);
+    const struct endpoint *endpoint;
+    json_t *endpoints = json_array();
+    size_t count = 0;
+
+    TAILQ_FOREACH(endpoint, &worker->endpoints.unread, in_unread) {
+        count++;
+        if (json_array_size(endpoints) < PROBLEMS_HELD_MAX &&
+            strlen(endpoint->url) <= PROBLEMS_HELD_URL_MAX)
+            json_array_append_new(endpoints, json_pack("{s:s, s:s, s:s}", "customer",
+                                                       endpoint->customer_id, "url", endpoint->url,
+                                                       "reason", endpoint->settings.unread));
+    }
+    if (count > 0)
+        add(list, "unread_secrets", "for %.60s of customer %s, %.150s", first->url,
+            first->customer_id, first->settings.unread);
+    if (json_array_size(list) > before)
+        json_object_set(json_array_get(list, before), "endpoints", endpoints);
+    json_decref(endpoints);
+}
+
 static void add_breakers(json_t *list, const struct worker *worker)
 {
     json_t *held = json_array();
@@ -255,6 +280,7 @@ char *problems_describe(const struct worker *worker)
     add_hand_over(list, worker);
     add_open_files(list, worker);
     add_held(list, worker);
+    add_unread(list, worker);
     add_breakers(list, worker);
     text = json_dumps(list, JSON_COMPACT);
     json_decref(list);

@@ -16,7 +16,8 @@
 /*
  * Endpoints and origins that are listed by name, in "held" of the problem "breakers": what is
  * probed or left alone, for how long already, and when it is asked next; and in "held" of the
- * problem "secrets": whose secrets can't be opened. Longer URLs are left out.
+ * problem "secrets": whose secrets can't be opened; and in "endpoints" of "unread_secrets": whose
+ * secrets can't all be read, while others sign. Longer URLs are left out.
  */
 #define PROBLEMS_HELD_MAX     50
 #define PROBLEMS_HELD_URL_MAX 500

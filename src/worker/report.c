@@ -1,5 +1,8 @@
 #include "worker/report.h"
 
+#include <stdio.h>
+
+#include "base/hint.h"
 #include "base/log.h"
 #include "worker/recording.h"
 
@@ -131,6 +134,26 @@ void report_hold(struct worker *worker, const struct endpoint *endpoint)
                          LOG_NUMBER("unlogged", reporting->holds_unlogged)));
     reporting->hold_us = worker->now_us;
     reporting->holds_unlogged = 0;
+}
+
+void report_unread(struct worker *worker, const struct endpoint *endpoint)
+{
+    struct reporting *reporting = &worker->reporting;
+    char hint[256];
+
+    if (reporting->unread_us != 0 && worker->now_us - reporting->unread_us < HOLD_LINE_US) {
+        reporting->unread_unlogged++;
+        return;
+    }
+    snprintf(hint, sizeof(hint), "\"postrider secret list --customer %s%.150s\" names it",
+             endpoint->customer_id, hint_options());
+    log_event(
+        LOG_LEVEL_WARNING, "a secret can't be read; others sign in its place",
+        LOG_STRING("url", endpoint->url), LOG_STRING("customer", endpoint->customer_id),
+        LOG_STRING("error", endpoint->settings.unread), LOG_STRING("hint", hint),
+        LOG_IF(reporting->unread_unlogged > 0, LOG_NUMBER("unlogged", reporting->unread_unlogged)));
+    reporting->unread_us = worker->now_us;
+    reporting->unread_unlogged = 0;
 }
 
 void report_unwritten(const struct delivery *delivery)

@@ -21,6 +21,9 @@ void report_change(const struct worker *worker, const struct delivery *delivery,
 /* It began or ended to be held because a secret can't be opened: at most a line a second. */
 void report_hold(struct worker *worker, const struct endpoint *endpoint);
 
+/* Some of its secrets can't be read, the others sign: at most a line a second. */
+void report_unread(struct worker *worker, const struct endpoint *endpoint);
+
 /* The row was changed meanwhile, so its outcome was not written. */
 void report_unwritten(const struct delivery *delivery);
 

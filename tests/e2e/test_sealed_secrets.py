@@ -68,8 +68,9 @@ def test_list_opens_them(secret, migrated_database, keys):
     migrated_database.insert_secret(seal(OLD, new_secret(), customer))
     migrated_database.insert_secret(new_secret())
     listed = secret("list", "--json").json()
-    assert sorted((row["kind"].split(":")[0], row["key"]) for row in listed if row["key"]) \
-        == [("ed25519", "2026.b"), ("not valid", "2026-a")]
+    assert sorted((row["kind"], row["key"]) for row in listed if row["key"]) \
+        == [("ed25519", "2026.b"),
+            ('sealed with the key "2026-a", which is not in signing.key_file', "2026-a")]
     assert [row["public_key"] for row in listed if row["public_key"]] == [public]
     assert [row["kind"] for row in listed if not row["key"]] == ["hmac"]
     shown = secret("list").stdout
@@ -241,6 +242,27 @@ def test_rekey_sends_no_plain_secret_to_the_server(own_database, run_postrider, 
     assert "UPDATE webhook_secrets" in log and "enc1:2026.b:" in log
     for text in (plain, other, made.stdout.strip()):
         assert text not in log
+
+
+def test_list_without_the_key_says_what_it_is(secret, migrated_database):
+    migrated_database.insert_secret(seal(OLD, new_secret(), migrated_database.customer))
+    row, = secret("list", "--json").json()
+    assert row["kind"] == 'sealed with the key "2026-a", and signing.key_file is not set'
+    assert "not valid" not in secret("list").stdout
+
+
+@pytest.mark.parametrize("bad", ["enc1:2026.b:AAAA", "whsec_nonsense"])
+def test_what_no_key_opens_does_not_hold_the_others(service, migrated_database, receiver, keys, bad):
+    """One that another key may open does (test_one_that_is_closed_holds_those_beside_it)."""
+    keys(NEW)
+    server, good = receiver(), new_secret()
+    migrated_database.insert_secret(seal(NEW, good, migrated_database.customer))
+    migrated_database.insert_secret(bad)
+    started = service(migrated_database, with_keys(keys))
+    delivery = migrated_database.insert_delivery(server.url("/ok"))
+    migrated_database.wait_for_status(delivery, "delivered")
+    assert is_signed_with(server.requests[0], good) and len(signatures(server.requests[0])) == 1
+    started.wait_for_log("a secret can't be read; others sign in its place")
 
 
 def test_rekey_without_a_key(secret, migrated_database):

@@ -199,7 +199,8 @@ BAD_SECRETS = {
     "too short": "whsec_" + base64.b64encode(b"x" * 23).decode(),
     "too long": "whsec_" + base64.b64encode(b"x" * 65).decode(),
     "a public key": "whpk_" + base64.b64encode(b"x" * 32).decode(),
-    "wrong padding": "whsec_" + base64.b64encode(b"x" * 32).decode().rstrip("="),
+    "wrong padding": "whsec_" + base64.b64encode(b"x" * 32).decode() + "==",
+    "cut": "whsec_" + base64.b64encode(b"x" * 32).decode()[:-3],
     "short seed": "whsk_" + base64.b64encode(b"x" * 31).decode(),
     "foreign public half": "whsk_" + base64.b64encode(b"x" * 64).decode(),
     "empty": "",
@@ -225,6 +226,81 @@ def test_bad_secrets_are_named_and_never_shown(service, migrated_database, recei
         if secret:
             assert secret[6:] not in row["last_error"] and secret[6:] not in started.log(), name
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", sorted(set(BAD_SECRETS) - {"empty"}))
+def test_a_bad_secret_beside_a_good_one_does_not_sign(service, migrated_database, receiver, name,
+                                                      run_postrider, config_file):
+    """The good one does; whose the bad one is, is said once in the log, in status, explain, check
+    and secret list, which all agree with the worker."""
+    server, customer, good = receiver(), migrated_database.customer, new_secret()
+    migrated_database.insert_secret(good)
+    migrated_database.insert_secret(BAD_SECRETS[name])
+    started = service(migrated_database)
+    for _ in range(2):
+        request = deliver(migrated_database, server.on("/hook", answer(200)), server)
+        assert is_signed_with(request, good) and len(signatures(request)) == 1
+    line, = started.wait_for_log("a secret can't be read; others sign in its place")
+    assert f"customer={customer}" in line and "1 of 2 secrets can't be read" in line
+    assert "number 1, counted from the newest" in line
+    assert f"postrider secret list --customer {customer}" in line
+
+    config = config_file(migrated_database)
+    listed = run_postrider("secret", "list", "--json", "-c", config).json()
+    assert [row["kind"].split(":")[0] for row in listed] == ["can't be read", "hmac"]
+    checked = run_postrider("check", "--database", "-c", config)
+    assert checked.code == 1 and "1 valid secret of webhook_secrets can't be read" in checked.stdout
+    sent = run_postrider("send", "--customer", customer, server.url("/hook"), "-c",
+                         config_file(migrated_database, {"network": {"allow": ["127.0.0.0/8"]}}))
+    assert sent.code == 0 and "1 of 2 secrets can't be read" in sent.stderr, sent.stderr
+    assert is_signed_with(server.requests[-1], good)
+    said = [line, str(listed), checked.stdout, sent.stderr]
+    assert not any(BAD_SECRETS[name][8:] in text for text in said)
+
+
+def test_a_bad_secret_beside_a_good_one_is_a_problem(service, migrated_database, receiver,
+                                                     run_postrider, config_file):
+    server = receiver()
+    migrated_database.insert_secret(new_secret())
+    migrated_database.insert_secret("whsec_nonsense")
+    service(migrated_database, {"worker": {"lease": "3s"}})
+    url = server.on("/hook", answer(503))
+    delivery = migrated_database.insert_delivery(url)
+    config = config_file(migrated_database)
+    migrated_database.wait_for(
+        lambda database: "unread_secrets" in str(database.query("SELECT problems FROM webhook_workers")),
+        "the worker to tell of it")
+    status = run_postrider("status", "-c", config).stdout
+    assert "1 of 2 secrets can't be read, the others sign" in status, status
+    found = run_postrider("explain", delivery, "--json", "-c", config).json()
+    assert any("1 of 2 secrets can't be read" in warning for warning in found["warnings"]), found
+
+
+@pytest.mark.parametrize("where", ["row", "file"])
+@pytest.mark.parametrize("length", [24, 25, 26, 32])
+def test_forms_of_base64(service, migrated_database, receiver, where, length):
+    """Without padding and in the letters for URLs, as other programs make them, with blanks around."""
+    server = receiver()
+    bytes_ = b"\xfb\xff\xbf" * 8 + bytes(range(length - 24))
+    secret = "whsec_" + base64.b64encode(bytes_).decode()
+    for text in (secret.rstrip("="), secret.replace("+", "-").replace("/", "_"),
+                 " " + secret.replace("+", "-").replace("/", "_").rstrip("=") + "\r\n"):
+        customer = migrated_database.insert_customer()
+        if where == "row":
+            migrated_database.insert_secret(text, customer=customer)
+        started = service(migrated_database, secret=text if where == "file" else None)
+        request = deliver(migrated_database, server.url("/hook"), server, customer=customer)
+        started.stop()
+        assert is_signed_with(request, secret) and len(signatures(request)) == 1
+    signing.verify_with_reference(server.requests, secret)
+
+
+def test_a_private_key_in_another_form(service, migrated_database, receiver):
+    server = receiver()
+    private, public = new_key_pair(with_public_half=True)
+    migrated_database.insert_secret(private.replace("+", "-").replace("/", "_").rstrip("="))
+    service(migrated_database, secret=None)
+    assert is_signed_with(deliver(migrated_database, server.url("/hook"), server), public)
 
 
 def test_bad_secret_file_is_refused_at_the_start(service, migrated_database):

@@ -48,11 +48,16 @@ static void check_keys(const char *text)
 static void check_open(const struct sealing_keys *keys, const char *text)
 {
     char secret[SECRET_TEXT_SIZE];
+    struct sealed_set_skipped skipped;
     struct secret_set set;
     struct error error;
     enum sealed_state state = sealed_secret_open(keys, &scope, text, secret, &error);
-    enum sealed_set_result result = sealed_set_parse(keys, &scope, text, &set, &error);
+    enum sealed_set_result result = sealed_set_parse(keys, &scope, text, &set, &skipped, &error);
 
+    if (result == SEALED_SET_OK)
+        demand(set.count > 0 && set.count <= SECRET_SET_MAX, "a strange number of secrets");
+    if (result == SEALED_SET_OK && skipped.count > 0 && strstr(text, "enc") == NULL)
+        check_error(text, 0, &skipped.error);
     if (state == SEALED_UNREADABLE) {
         demand(secret[0] == '\0', "something is left of what was not opened");
         if (strstr(text, "enc") == NULL)
@@ -61,7 +66,8 @@ static void check_open(const struct sealing_keys *keys, const char *text)
         struct secret parsed;
 
         demand(secret_parse(secret, &parsed, &error), "what was opened is no secret");
-        demand(result == SEALED_SET_OK && set.count == 1, "alone it is read, in a set it isn't");
+        demand(result == SEALED_SET_OK && set.count == 1 && skipped.count == 0,
+               "alone it is read, in a set it isn't");
     }
     /* By nobody else than who has the keys. */
     demand(state != SEALED_CURRENT && state != SEALED_OLD, "nonsense was opened");

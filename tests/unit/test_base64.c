@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <openssl/evp.h>
+#include <stdbool.h>
 
 #include "core/base64.h"
 
@@ -37,6 +38,48 @@ static void test_refused(void **state)
 
         check_case(base64_decode(cases[i], decoded, sizeof(decoded)) == 0, "\"%s\"", cases[i]);
     }
+}
+
+static void test_any(void **state)
+{
+    static const struct {
+        const char *text, *standard; /* NULL: refused */
+    } cases[] = {{"YQ", "YQ=="},     {"YQ=", "YQ=="},   {"YQ==", "YQ=="}, {"YWI", "YWI="},
+                 {"-_-_", "+/+/"},   {"+_-/", "+/+/"},  {"YWJj", "YWJj"}, {"", NULL},
+                 {"Y", NULL},        {"YWJjZ", NULL},   {"YQ===", NULL},  {"YWJj=", NULL},
+                 {"YR", NULL},       {"Y=Q=", NULL},    {"=", NULL},      {"YQ= ", NULL},
+                 {"YQ==YQ==", NULL}, {"YWJj====", NULL}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        unsigned char decoded[BASE64_DECODED_SIZE(16)], expected[BASE64_DECODED_SIZE(16)];
+        size_t length = base64_decode_any(cases[i].text, decoded, sizeof(decoded));
+
+        check_case((length > 0) == (cases[i].standard != NULL), "\"%s\"", cases[i].text);
+        if (length == 0)
+            continue;
+        assert_int_equal(base64_decode(cases[i].standard, expected, sizeof(expected)), length);
+        assert_memory_equal(decoded, expected, length);
+    }
+}
+
+static void test_any_has_the_same_limits(void **state)
+{
+    unsigned char decoded[BASE64_DECODED_SIZE(BASE64_TEXT_MAX + 4)];
+    char text[BASE64_TEXT_MAX + 8];
+
+    (void)state;
+    memset(text, 'A', sizeof(text));
+    for (size_t length = BASE64_TEXT_MAX - 5; length < sizeof(text); length++) {
+        size_t bytes = length * 3 / 4;
+        bool is_read = length <= BASE64_TEXT_MAX && length % 4 != 1;
+
+        text[length] = '\0';
+        check_case(base64_decode_any(text, decoded, sizeof(decoded)) == (is_read ? bytes : 0),
+                   "%zu", length);
+        text[length] = 'A';
+    }
+    assert_int_equal(base64_decode_any("YWJjZA", decoded, 5), 0);
 }
 
 /* Neither more than there is room for, padding included, nor a text that is too long. */
@@ -80,10 +123,9 @@ static void test_all_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decoded),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_all_lengths),
+        cmocka_unit_test(test_decoded), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_any),     cmocka_unit_test(test_any_has_the_same_limits),
+        cmocka_unit_test(test_sizes),   cmocka_unit_test(test_all_lengths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,9 @@ static void test_keys_that_are_refused(void **state)
         {"ä " KEY_A, "line 1: the name of a key has at most 32"},
         {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx " KEY_A, "line 1: the name of a key has at most 32"},
         {"a AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", "line 1: a key is 32 bytes"},
-        {"a AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "line 1: a key is 32 bytes"},
+        {"a AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", NULL},
+        {"a " KEY_A "\nb AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+         "line 2: it is the same key"},
         {"a " KEY_A "AAAA", "line 1: a key is 32 bytes"},
         {"a                                                                           " KEY_A,
          NULL},
@@ -299,13 +301,18 @@ static void check_set(const struct sealing_keys *keys, const char *text,
                       enum sealed_set_result expected, size_t count, const char *reason)
 {
     struct secret_set set = {.count = 99};
+    struct sealed_set_skipped skipped = {.count = 99};
     struct error error = {0};
 
-    check_case(sealed_set_parse(keys, &scope, text, &set, &error) == expected, "%s: %s", text,
-               error.message);
-    if (expected == SEALED_SET_OK)
+    check_case(sealed_set_parse(keys, &scope, text, &set, &skipped, &error) == expected, "%s: %s",
+               text, error.message);
+    if (expected == SEALED_SET_OK) {
         assert_int_equal(set.count, count);
-    else {
+        check_case((skipped.count > 0) == (reason != NULL), "%s: %d", text, skipped.count);
+        check_case(reason == NULL || strstr(skipped.error.message, reason) != NULL, "%s: %s", text,
+                   skipped.error.message);
+    } else {
+        assert_int_equal(skipped.count, 99);
         assert_int_equal(set.count, 99);
         check_case(strstr(error.message, reason) != NULL, "%s: %s", text, error.message);
     }
@@ -325,7 +332,8 @@ static void test_sets(void **state)
     check_set(&none, mixed, SEALED_SET_CLOSED, 0, "signing.key_file is not set");
     check_set(&none, OTHER, SEALED_SET_OK, 1, NULL);
     check_set(&none, "", SEALED_SET_INVALID, 0, "holds no secret");
-    check_set(&none, OTHER "\nnonsense", SEALED_SET_INVALID, 0, "line 2: a secret begins with");
+    check_set(&none, OTHER "\nnonsense", SEALED_SET_OK, 1, "a secret begins with");
+    check_set(&none, "nonsense\nwhsec_x", SEALED_SET_INVALID, 0, "line 1: a secret begins with");
     free(mixed);
     text[strlen(text) - 3]++;
     mixed = memory_format("%s\n%s", OTHER, text);
@@ -340,6 +348,55 @@ static void test_sets(void **state)
     /* Sealed by hand, and no secret: no key opens what isn't there. */
     seal(&keys, "nonsense", text);
     check_set(&keys, text, SEALED_SET_INVALID, 0, "line 1: a secret begins with");
+}
+
+/* What no key makes readable is left out beside what can be read; what a key may open is not. */
+static void test_sets_in_which_some_can_not_be_read(void **state)
+{
+    struct sealing_keys keys = read_keys("k " KEY_A);
+    struct sealing_keys none = {0};
+    struct sealed_set_skipped skipped;
+    struct secret_set set;
+    struct error error;
+    char text[SEALED_TEXT_SIZE];
+    char *all;
+
+    (void)state;
+    check_set(&none, "whsec_x\n" OTHER "\n\nnonsense", SEALED_SET_OK, 1, "not base64");
+    assert_int_equal(
+        sealed_set_parse(&none, &scope, OTHER "\n\nwhsec_x\n" WHSEC "\nx", &set, &skipped, &error),
+        SEALED_SET_OK);
+    assert_int_equal(set.count, 2);
+    assert_int_equal(skipped.count, 2);
+    assert_int_equal(skipped.line, 3);
+    /* Sealed, and not whole: no key opens it. Alone it is held all the same, as a key file's fault.
+     */
+    check_set(&keys, "enc1:k:AAAA\n" OTHER, SEALED_SET_OK, 1, "it was cut or changed");
+    check_set(&keys, "enc1:k:AAAA", SEALED_SET_CLOSED, 0, "it was cut or changed");
+    check_set(&keys, "enc1:k:AAAA\nnonsense", SEALED_SET_CLOSED, 0, "it was cut or changed");
+    /* Nobody knows what it is: an unknown key, an unknown form, another row's. */
+    check_set(&none, "enc1:k:AAAA\n" OTHER, SEALED_SET_CLOSED, 0, "signing.key_file is not set");
+    check_set(&keys, OTHER "\nnonsense\nenc1:x:AAAA", SEALED_SET_CLOSED, 0, "is not in signing");
+    check_set(&keys, OTHER "\nenc2:k:AAAA", SEALED_SET_CLOSED, 0, "in a form");
+    /* Sealed by hand, and no secret. */
+    seal(&keys, "nonsense", text);
+    all = memory_format("%s\n%s", text, OTHER);
+    check_set(&keys, all, SEALED_SET_OK, 1, "a secret begins with");
+    free(all);
+    /* Room is for those that can be read. */
+    all = memory_format(
+        "%s%s%s%s\nx", "nonsense\n",
+        OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n",
+        OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n", OTHER);
+    check_set(&none, all, SEALED_SET_OK, SECRET_SET_MAX, "a secret begins with");
+    free(all);
+    all = memory_format("%s\n%s",
+                        OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER
+                              "\n" OTHER "\n",
+                        OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER "\n" OTHER
+                              "\n" OTHER "\n" OTHER);
+    check_set(&none, all, SEALED_SET_INVALID, 0, "there are more than 16 secrets");
+    free(all);
 }
 
 int main(void)
@@ -357,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_tampering),
         cmocka_unit_test(test_what_only_looks_sealed),
         cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_sets_in_which_some_can_not_be_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

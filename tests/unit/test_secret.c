@@ -45,24 +45,28 @@ static void test_refusals_say_why_and_never_quote(void **state)
         {"WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "begins with whsec_ or whsk_"},
         {" " WHSEC, "begins with whsec_ or whsk_"},
         {WHPK, "is public"},
-        {"whsec_", "not standard base64"},
-        {"whsec_SENTINE", "not standard base64"},
-        {"whsec_====", "not standard base64"},
-        {"whsec_SENTINEL====", "not standard base64"},
-        {"whsec_SENTINELMfKQ9r8GKYqrTwjUPD8ILPZ==", "not standard base64"},
-        {WHSEC " ", "not standard base64"},
-        {WHSEC "\n", "not standard base64"},
-        {WHSEC "\n\n\n\n", "not standard base64"},
-        {"whsec_    MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "not standard base64"},
-        {"whsec_MfKQ9r8GKYqrTwjU PD8ILPZIo2LaLaSw===", "not standard base64"},
-        {"whsec_MfKQ9r8GKYqrTwjU-_8ILPZIo2LaLaSw", "not standard base64"},
+        {"whsec_", "is not base64 after its prefix"},
+        {"whsec_SENTINE", "24 to 64 bytes, and this one 5"},
+        {"whsec_====", "is not base64 after its prefix"},
+        {"whsec_SENTINEL====", "is not base64 after its prefix"},
+        {"whsec_SENTINELMfKQ9r8GKYqrTwjUPD8ILPZ==", "is not base64 after its prefix"},
+        {WHSEC " ", "is not base64 after its prefix"},
+        {WHSEC "\n", "is not base64 after its prefix"},
+        {WHSEC "\n\n\n\n", "is not base64 after its prefix"},
+        {"whsec_    MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjU PD8ILPZIo2LaLaSw===", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZ", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjU.,8ILPZIo2LaLaSw", "is not base64 after its prefix"},
         {"whsec_MfKQ9r8GKYqrTwjU\xff\xfe"
          "8ILPZIo2LaLaSw",
-         "not standard base64"},
+         "is not base64 after its prefix"},
         /* Bits that padding leaves unused must be 0: "Zm9=" would decode as "Zm8=" does. */
-        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm9=", "not standard base64"},
-        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZh==", "not standard base64"},
-        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm8", "not standard base64"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm9=", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZh==", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm9", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZm8==", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=", "is not base64 after its prefix"},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwZg=x", "is not base64 after its prefix"},
         {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa8=", "24 to 64 bytes, and this one 23"},
         {"whsec_SENTINEL", "24 to 64 bytes, and this one 6"},
         {"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -139,7 +143,38 @@ static void test_every_length_round_trips(void **state)
     }
 }
 
-/* Any change of one character gives another key or a refusal, never the same key again. */
+static void test_both_alphabets_with_and_without_padding(void **state)
+{
+    struct random_source source = {3};
+
+    (void)state;
+    for (size_t length = 24; length <= SECRET_BYTES_MAX; length++) {
+        for (int i = 0; i < 200; i++) {
+            unsigned char bytes[SECRET_BYTES_MAX];
+            char text[SECRET_TEXT_SIZE] = "whsec_";
+            struct secret secret;
+            struct error error;
+
+            fill(&source, bytes, length);
+            encode(bytes, length, text + strlen(text));
+            if (i % 2 == 1)
+                text[strcspn(text, "=")] = '\0';
+            for (char *c = text + strlen("whsec_"); i % 4 >= 2 && *c != '\0'; c++)
+                *c = (char)(*c == '+' ? '-' : *c == '/' ? '_' : *c);
+            check_case(secret_parse(text, &secret, &error), "%s: %s", text, error.message);
+            assert_int_equal(secret.length, length);
+            assert_memory_equal(secret.key, bytes, length);
+        }
+    }
+}
+
+/* Of the two alphabets. */
+static bool is_same_letter(char a, char b)
+{
+    return (a == '+' && b == '-') || (a == '/' && b == '_');
+}
+
+/* Any other change of one character gives another key or a refusal, never the same key again. */
 static void test_one_key_has_one_text(void **state)
 {
     struct random_source source = {7};
@@ -158,7 +193,7 @@ static void test_one_key_has_one_text(void **state)
             for (int c = 1; c < 256; c++) {
                 struct secret secret;
 
-                if ((char)c == original)
+                if ((char)c == original || is_same_letter(original, (char)c))
                     continue;
                 text[at] = (char)c;
                 check_case(!secret_parse(text, &secret, &error) || secret.length != length ||
@@ -271,9 +306,9 @@ static void test_refused_sets_name_the_line(void **state)
         {"\n\n# nothing\n", "it holds no secret"},
         {WHSEC "\n\nwrong\n" WHSEC, "line 3: a secret begins with whsec_ or whsk_"},
         {"#\n" WHPK, "line 2: a whpk_ key is public, it can't sign"},
-        {WHSEC " " WHSEC, "line 1: the secret is not standard base64"},
+        {WHSEC " " WHSEC, "line 1: the secret is not base64"},
         {"#\n#\n" WHSEC WHSEC WHSEC WHSEC, "line 3: this is longer than any secret"},
-        {WHSEC "\r" WHSEC, "line 1: the secret is not standard base64"},
+        {WHSEC "\r" WHSEC, "line 1: the secret is not base64"},
     };
 
     (void)state;
@@ -327,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_the_specification_s_examples),
         cmocka_unit_test(test_refusals_say_why_and_never_quote),
         cmocka_unit_test(test_every_length_round_trips),
+        cmocka_unit_test(test_both_alphabets_with_and_without_padding),
         cmocka_unit_test(test_one_key_has_one_text),
         cmocka_unit_test(test_new_secrets_can_be_read),
         cmocka_unit_test(test_both_forms_of_a_private_key),
