@@ -30,6 +30,17 @@ void finder_init(struct finder *finder, int64_t longest_pause_us)
     late_commits_reset(&finder->late);
 }
 
+void finder_set_longest_pause(struct finder *finder, int64_t longest_pause_us)
+{
+    struct finder_scan *sweep = &finder->scans[FINDER_SWEEP - FINDER_FIRST_SCAN];
+    int64_t shorter_us = finder->longest_pause_us - longest_pause_us;
+
+    finder->longest_pause_us = longest_pause_us;
+    sweep->shortest_pause_us = longest_pause_us;
+    if (shorter_us > 0)
+        sweep->next_us = sweep->next_us > shorter_us ? sweep->next_us - shorter_us : 0;
+}
+
 /* Up to a cursor at the head there is nothing to read again. */
 static void lane_restart(struct finder *finder, int lane)
 {

@@ -94,6 +94,9 @@ struct finder_yield {
 
 void finder_init(struct finder *finder, int64_t longest_pause_us);
 
+/* Another worker.poll_interval, for polls and for sweeps: a shorter one counts at once. */
+void finder_set_longest_pause(struct finder *finder, int64_t longest_pause_us);
+
 /* A lane that is taken starts at its head. One that is given up is forgotten. */
 void finder_own(struct finder *finder, int lane);
 void finder_disown(struct finder *finder, int lane);

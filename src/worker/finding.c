@@ -22,6 +22,15 @@ void finding_init(struct worker *worker)
     finding->found = memory_new(FINDER_ROWS_MAX, sizeof(*finding->found));
 }
 
+void finding_configure(struct worker *worker)
+{
+    const struct config *config = worker->config;
+
+    finder_set_longest_pause(&worker->finding.finder, config->worker.poll_interval_ms * 1000);
+    worker->finding.reader.max_payload_bytes = config->delivery.max_payload_bytes;
+    finder_wake(&worker->finding.finder);
+}
+
 void finding_free(struct worker *worker)
 {
     due_reader_free(&worker->finding.reader);

@@ -12,6 +12,9 @@
 #include "worker/context.h"
 
 void finding_init(struct worker *worker);
+
+/* Takes what finding keeps of worker->config (worker/configuring.h). */
+void finding_configure(struct worker *worker);
 void finding_free(struct worker *worker);
 
 /* Sends the next read, if there is room and it is time. */

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "config/load.h"
+#include "worker/configuring.h"
 #include "worker/sending.h"
 #include "worker/supervision.h"
 
@@ -15,23 +16,19 @@ static void log_mistakes(const struct config *old, struct config_mistakes *mista
               LOG_TEXT("config", old->file), LOG_NUMBER("mistakes", (int64_t)mistakes->count));
 }
 
+/* What the links to the database were made of. */
 static void log_restart_keys(const struct config *old, const struct config *new)
 {
-    if (strcmp(old->database.url, new->database.url) != 0 ||
-        strcmp(old->database.schema, new->database.schema) != 0)
-        log_event(LOG_LEVEL_WARNING, "database.url and database.schema apply from the next start");
-}
+    const struct {
+        const char *key, *old, *new;
+    } texts[] = {{"database.url", old->database.url, new->database.url},
+                 {"database.schema", old->database.schema, new->database.schema}};
 
-/* The old configuration belongs to the retired engine, which is freed when its requests have ended.
- */
-static void put_in_force(struct worker *worker, struct config *config)
-{
-    worker->config = config;
-    worker->finding.finder.longest_pause_us = config->worker.poll_interval_ms * 1000;
-    worker->finding.reader.max_payload_bytes = config->delivery.max_payload_bytes;
-    endpoints_expire(&worker->endpoints);
-    finder_wake(&worker->finding.finder);
-    log_configure(config->log.level, config->log.format);
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+        if (strcmp(texts[i].old, texts[i].new) != 0)
+            log_event(LOG_LEVEL_WARNING,
+                      "an option applies from the next start; until then the old value stays",
+                      LOG_TEXT("option", texts[i].key));
 }
 
 static void reload(struct worker *worker)
@@ -52,7 +49,8 @@ static void reload(struct worker *worker)
         config_free(config);
         return;
     }
-    put_in_force(worker, config);
+    /* The old one belongs to the retired engine, which is freed when its requests have ended. */
+    configuring_apply(worker, config);
     log_event(LOG_LEVEL_INFO, "configuration reloaded", LOG_TEXT("config", config->file));
 }
 

@@ -62,7 +62,6 @@ bool sending_init(struct worker *worker, struct error *error)
     buffer_init(&worker->sending.signature, SIGNATURE_MAX);
     worker->sending.current.config = worker->config;
     worker->sending.current.engine = new_engine(worker, worker->config, error);
-    endpoints_set_limits(&worker->endpoints, worker->config, worker->sending.slots);
     return worker->sending.current.engine != NULL;
 }
 
@@ -93,7 +92,6 @@ bool sending_replace_engine(struct worker *worker, struct config *config, struct
         return false;
     sending->retired = sending->current;
     sending->current = (struct sending_engine){engine, config};
-    endpoints_set_limits(&worker->endpoints, config, sending->slots);
     return true;
 }
 

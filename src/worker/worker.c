@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/cleaning.h"
+#include "worker/configuring.h"
 #include "worker/connecting.h"
 #include "worker/context.h"
 #include "worker/disabling.h"
@@ -245,6 +246,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     leasing_init(worker);
     supervision_init(worker);
     connecting_init(worker);
+    configuring_apply(worker, config);
     set_tick(worker, true);
     return true;
 }

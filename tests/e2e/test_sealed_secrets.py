@@ -276,7 +276,7 @@ def test_rekey_without_a_key(secret, migrated_database):
 @pytest.mark.parametrize("text,reason", [
     ("", "it holds no key"),
     ("2026a", "line 1: a line is the name of a key, a blank, and 32 bytes in base64"),
-    ("2026a SENTINEL", "line 1: a key is 32 bytes in base64, with padding"),
+    ("2026a SENTINEL", "line 1: a key is 32 bytes in base64"),
     ("2026a/b " + base64.b64encode(bytes(32)).decode(), "line 1: the name of a key has at most"),
 ])
 def test_bad_key_file(secret, keys, text, reason):

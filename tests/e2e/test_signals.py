@@ -243,3 +243,11 @@ def test_bad_configuration_at_the_start(service, migrated_database):
         started.expect_exit = 78
         assert started.wait_for_exit() == 78
         assert "config.yaml:2" in started.log()
+
+
+def test_a_reload_names_what_needs_a_restart(service, migrated_database):
+    started = service(migrated_database)
+    started.configure({"database": {"schema": "elsewhere"}})
+    started.reload()
+    lines = started.wait_for_log("applies from the next start")
+    assert len(lines) == 1 and "option=database.schema" in lines[0]

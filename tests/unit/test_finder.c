@@ -611,6 +611,28 @@ static void test_unfinished_transactions_shorten_the_pause(void **state)
     assert_int_equal(finder_next_us(&finder) - at_us, PAUSE_US);
 }
 
+/* A pause that has begun ends as if it had been of the new length, and never before its begin. */
+static void test_a_shorter_pause_counts_at_once(void **state)
+{
+    struct finder_scan *sweep;
+    struct finder finder;
+
+    (void)state;
+    finder_init(&finder, 60000000);
+    sweep = &finder.scans[FINDER_SWEEP - FINDER_FIRST_SCAN];
+    sweep->next_us = 70000000; /* it ended at 10 s */
+    finder_set_longest_pause(&finder, 250000);
+    assert_int_equal(sweep->next_us, 10250000);
+    assert_int_equal(sweep->shortest_pause_us, 250000);
+    assert_int_equal(finder.longest_pause_us, 250000);
+    finder_set_longest_pause(&finder, 60000000);
+    assert_int_equal(sweep->next_us, 10250000); /* one that comes early harms nobody */
+    assert_int_equal(sweep->shortest_pause_us, 60000000);
+    sweep->next_us = 0;
+    finder_set_longest_pause(&finder, 1);
+    assert_int_equal(sweep->next_us, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -634,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_recheck_goes_further_back),
         cmocka_unit_test(test_nothing_to_read_again_before_the_bound),
         cmocka_unit_test(test_unfinished_transactions_shorten_the_pause),
+        cmocka_unit_test(test_a_shorter_pause_counts_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,13 @@
+#include "worker/configuring.h"
+
+#include "base/log.h"
+#include "worker/finding.h"
+
+void configuring_apply(struct worker *worker, struct config *config)
+{
+    worker->config = config;
+    log_configure(config->log.level, config->log.format);
+    endpoints_set_limits(&worker->endpoints, config, worker->sending.slots);
+    endpoints_expire(&worker->endpoints);
+    finding_configure(worker);
+}

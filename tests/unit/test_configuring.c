@@ -1,0 +1,125 @@
+/* test_configuring.c: after a reload every part works as if it had been started with the new
+ * configuration, whichever option has changed. */
+#include "unit.h"
+
+#include <event2/event.h>
+
+#include "config/load.h"
+#include "config/options.h"
+#include "worker/configuring.h"
+#include "worker/exchange.h"
+#include "worker/finding.h"
+
+static void start(struct worker *worker, struct config *config)
+{
+    *worker = (struct worker){.config = config, .sending = {.slots = 64}};
+    deliveries_init(&worker->deliveries);
+    endpoints_init(&worker->endpoints);
+    finding_init(worker);
+    configuring_apply(worker, config);
+}
+
+static void stop(struct worker *worker)
+{
+    finding_free(worker);
+    deliveries_free(&worker->deliveries);
+    endpoints_free(&worker->endpoints);
+}
+
+/* Another value that is valid; false for what no part keeps: texts and lists are read where they
+ * are. */
+static bool change(struct config *config, const struct config_option *option)
+{
+    char *field = (char *)config + option->offset;
+
+    switch (option->kind) {
+    case OPTION_INTEGER:
+    case OPTION_DURATION:
+    case OPTION_SIZE:
+        if (option->size == sizeof(int)) {
+            int value;
+
+            memcpy(&value, field, sizeof(value));
+            value += value < option->maximum ? 1 : -1;
+            memcpy(field, &value, sizeof(value));
+        } else {
+            int64_t value;
+
+            memcpy(&value, field, sizeof(value));
+            value += value < option->maximum ? 1 : -1;
+            memcpy(field, &value, sizeof(value));
+        }
+        return true;
+    case OPTION_NUMBER:
+        *(double *)(void *)field += 1;
+        return true;
+    case OPTION_BOOLEAN:
+        *(bool *)(void *)field = !*(bool *)(void *)field;
+        return true;
+    case OPTION_CHOICE:
+    case OPTION_TEXT:
+    case OPTION_HEADERS:
+    case OPTION_RANGES:
+    case OPTION_STATUSES:
+    case OPTION_SCHEDULE:
+    case OPTION_LATER:
+        return false;
+    }
+    return false;
+}
+
+static bool is_same_limits(const struct scheduler_limits *a, const struct scheduler_limits *b)
+{
+    return a->slots == b->slots && a->origin_max == b->origin_max &&
+           a->breaker.failures == b->breaker.failures &&
+           a->breaker.max_interval_us == b->breaker.max_interval_us;
+}
+
+static void check_same(const char *key, const struct worker *reloaded, const struct worker *fresh)
+{
+    check_case(memcmp(&reloaded->finding.finder, &fresh->finding.finder, sizeof(struct finder)) ==
+                   0,
+               "%s: finder", key);
+    check_case(reloaded->finding.reader.max_payload_bytes ==
+                   fresh->finding.reader.max_payload_bytes,
+               "%s: reader", key);
+    check_case(
+        is_same_limits(&reloaded->endpoints.scheduler.limits, &fresh->endpoints.scheduler.limits),
+        "%s: scheduler", key);
+    check_case(finding_rows_ahead(reloaded) == finding_rows_ahead(fresh), "%s: rows ahead", key);
+    check_case(reloaded->config == fresh->config, "%s: configuration", key);
+}
+
+static void test_every_option(void **state)
+{
+    static struct worker reloaded, fresh;
+    int changed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < option_count; i++) {
+        struct config *before = config_new_default();
+        struct config *after = config_new_default();
+
+        if (change(after, &option_table[i])) {
+            changed++;
+            start(&reloaded, before);
+            start(&fresh, after);
+            configuring_apply(&reloaded, after);
+            check_same(option_table[i].key, &reloaded, &fresh);
+            stop(&reloaded);
+            stop(&fresh);
+        }
+        config_free(before);
+        config_free(after);
+    }
+    assert_true(changed > 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_option),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
