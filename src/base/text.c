@@ -83,6 +83,11 @@ const char *text_integer(int64_t number, char text[TEXT_INTEGER_SIZE])
     return at;
 }
 
+const char *text_plural(int64_t number, const char *one, const char *many)
+{
+    return number == 1 ? one : many;
+}
+
 bool text_is_uuid(const char *text)
 {
     for (int i = 0; i < 36; i++) {

@@ -29,6 +29,9 @@ bool text_begins_with(const char *text, const char *beginning);
 /* The decimal digits of a number, in text, but not from its start. */
 const char *text_integer(int64_t number, char text[TEXT_INTEGER_SIZE]);
 
+/* The word that goes with a number: one of them, or the plural. */
+const char *text_plural(int64_t number, const char *one, const char *many);
+
 /* 8-4-4-4-12 hexadecimal digits, either case, nothing else. */
 bool text_is_uuid(const char *text);
 

@@ -53,8 +53,8 @@ static bool explain_absence(struct db_session *session, const char *id, struct e
         error_set(error, "delivery %s was deleted at %s by the role \"%s\", %s", id,
                   delivery_time(removal.removed_at, time), removal.removed_by,
                   removal.is_discard ? "with \"postrider dead discard\"" : "with SQL");
-        error_hint(error, "it was %s then, after %lld attempts", removal.status,
-                   (long long)removal.attempts);
+        error_hint(error, "it was %s then, after %lld attempt%s", removal.status,
+                   (long long)removal.attempts, text_plural(removal.attempts, "", "s"));
     } else {
         error_set(error, "there is no delivery %s", id);
         error_hint(error,

@@ -266,12 +266,14 @@ static void explain_held(struct explanation *e, const struct delivery_record *re
     SAY(&e->summary, "Held: the breaker of its %s is open since ",
         holding->reason == HOLDING_ORIGIN ? "host" : "endpoint");
     say_about(&e->summary, holding->since_ms);
-    SAY(&e->summary, ", after %lld failures in a row; ", (long long)holding->failures);
+    if (holding->opened_after > 0)
+        SAY(&e->summary, ", after %lld failure%s in a row", (long long)holding->opened_after,
+            text_plural(holding->opened_after, "", "s"));
     if (holding->next_ms > 0) {
-        SAY(&e->summary, "the next probe is in ");
+        SAY(&e->summary, "; the next probe is in ");
         say_about(&e->summary, holding->next_ms);
     } else
-        SAY(&e->summary, "a probe is out, or goes out with the next row");
+        SAY(&e->summary, "; a probe is out, or goes out with the next row");
     SAY(&e->summary, ".");
     SAY(&e->next, "One delivery at a time is tried until it answers; the others wait without using "
                   "up attempts.");
@@ -384,7 +386,10 @@ static void say_why_final(struct buffer *out, const struct delivery_record *reco
         SAY(out, " A %d is not retried.", status);
     else if (record->attempts >= policy->max_attempts &&
              (record->last_error == NULL || strstr(record->last_error, "given up") == NULL))
-        SAY(out, " All %d attempts were made.", policy->max_attempts);
+        SAY(out,
+            policy->max_attempts == 1 ? " Only one attempt is made."
+                                      : " All %d attempts were made.",
+            policy->max_attempts);
     else if (status == 0 && record->attempts == 0 && !is_unsent(record))
         SAY(out, " No request was made.");
 }

@@ -40,7 +40,7 @@ static struct holding find_in(const json_t *list, const char *customer_id, const
     json_array_foreach(list, index, held)
     {
         holding.reason = reason_of(held, customer_id, url, origin);
-        holding.failures = json_integer_value(json_object_get(held, "failures"));
+        holding.opened_after = json_integer_value(json_object_get(held, "opened_after"));
         holding.since_ms = json_integer_value(json_object_get(held, "since_ms"));
         holding.next_ms = json_integer_value(json_object_get(held, "next_ms"));
         holding.outcomes = json_integer_value(json_object_get(held, "outcomes"));

@@ -24,7 +24,7 @@ enum holding_reason {
 
 struct holding {
     enum holding_reason reason;
-    int64_t failures; /* in a row, with a breaker */
+    int64_t opened_after; /* so many failures in a row a breaker opened; 0: that is not known */
     int64_t since_ms;
     int64_t next_ms;              /* until it's asked again; 0: that is due, or under way */
     int64_t outcomes;             /* with HOLDING_OUTCOME */

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/hint.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #define LANES 64
@@ -81,8 +82,9 @@ static void find_late(const struct overview *o, struct problems *problems)
     if (o->late_lanes > 0)
         say(add(problems, "late",
                 "see the endpoints above; if it is all of them: journalctl -u postrider"),
-            "Deliveries are late in %lld lanes that workers own: the oldest is due for %s.",
-            (long long)o->late_lanes, units_format_about_ms(o->oldest_due_ms, age));
+            "Deliveries are late in %lld lane%s that workers own: the oldest is due for %s.",
+            (long long)o->late_lanes, text_plural(o->late_lanes, "", "s"),
+            units_format_about_ms(o->oldest_due_ms, age));
 }
 
 static bool is_lost(const struct worker_record *worker)
@@ -105,7 +107,8 @@ static void find_lost_workers(const struct overview *o, struct problems *problem
     if (first == NULL)
         return;
     if (count > 1)
-        snprintf(others, sizeof(others), " (and %zu others)", count - 1);
+        snprintf(others, sizeof(others), " (and %zu other%s)", count - 1,
+                 text_plural((int64_t)count - 1, "", "s"));
     say(add(problems, "worker_lost",
             "journalctl -u 'postrider*' on its host; if it was stopped for good: its row goes "
             "by itself"),
@@ -174,8 +177,9 @@ static void find_failing(const struct overview *o, struct problems *problems)
         say(add(problems, "endpoint_disabled",
                 "SELECT url, disabled_at, disabled_reason FROM webhook_endpoints WHERE "
                 "disabled_at IS NOT NULL; to enable one, set both to NULL"),
-            "%lld endpoints are disabled: deliveries to them fail at once.",
-            (long long)o->disabled_endpoints);
+            "%lld endpoint%s disabled: deliveries to %s fail at once.",
+            (long long)o->disabled_endpoints, text_plural(o->disabled_endpoints, " is", "s are"),
+            text_plural(o->disabled_endpoints, "it", "them"));
 }
 
 static bool is_incomplete(const struct overview *o)

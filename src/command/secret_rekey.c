@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "command/arguments.h"
 #include "command/database.h"
 #include "command/interruption.h"
@@ -210,8 +211,8 @@ static int fail_stopped(const struct rekey *rekey, int64_t left, struct error *e
         print_result(rekey);
     if (!is_interrupted)
         return database_fail(rekey->database, error);
-    error_set(&interruption, "stopped by %s: %lld secrets were not looked at", signal,
-              (long long)left);
+    error_set(&interruption, "stopped by %s: %lld secret%s not looked at", signal, (long long)left,
+              text_plural(left, " was", "s were"));
     if (left < 0)
         error_set(&interruption, "stopped by %s: not all secrets were looked at", signal);
     error_hint(&interruption, "run the same command again for the rest");

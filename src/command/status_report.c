@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "command/delivery_report.h"
 #include "command/report.h"
@@ -60,6 +61,20 @@ static bool is_capped(const struct overview *o)
            o->later.number < 0;
 }
 
+/* What was counted is exact, or at least so many; the last vacuum may have seen less. Negative when
+ * nothing is known. */
+static int64_t estimate_pending(const struct overview *o)
+{
+    const int64_t counts[] = {o->due.number, o->retrying.number, o->later.number};
+    int64_t counted = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++)
+        counted += counts[i] > 0 ? counts[i] : 0;
+    if (!is_capped(o) || o->pending_estimate < counted)
+        return o->pending_estimate < 0 && is_capped(o) ? -1 : counted;
+    return o->pending_estimate;
+}
+
 static void print_queue(const struct overview *o, FILE *out)
 {
     static const struct report_column columns[] = {
@@ -78,7 +93,7 @@ static void print_queue(const struct overview *o, FILE *out)
     add_queue_row(report, "in retry", o->retrying, "attempted, and waiting for the next time");
     add_queue_row(report, "for later", o->later, "enqueued with a later time");
     if (is_capped(o) && o->pending_estimate >= 0)
-        add_queue_row(report, "all pending", (struct overview_count){o->pending_estimate, false},
+        add_queue_row(report, "all pending", (struct overview_count){estimate_pending(o), false},
                       "estimated by the last vacuum");
     snprintf(text, sizeof(text), "%s in the last hour, %s in the last minute",
              count_text(o->dead_last_hour, hour), count_text(o->dead_last_minute, minute));
@@ -193,7 +208,8 @@ void status_report_print(const struct status *status, FILE *out)
         fputs("\nNo worker owns lanes.\n", out);
     print_report(status_workers_report(o), out);
     if (o->worker_count > 0 && o->free_lanes > 0)
-        fprintf(out, "%lld lanes are owned by nobody.\n", (long long)o->free_lanes);
+        fprintf(out, "%lld lane%s owned by nobody.\n", (long long)o->free_lanes,
+                text_plural(o->free_lanes, " is", "s are"));
     fputc('\n', out);
     print_queue(o, out);
     fputc('\n', out);
@@ -254,7 +270,7 @@ static json_t *at_least_json(const struct overview *o)
 
 static json_t *pending_json(const struct overview *o)
 {
-    struct overview_count estimate = {o->pending_estimate, false};
+    struct overview_count estimate = {estimate_pending(o), false};
 
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "estimate", count_json(estimate), "due",
                      count_json(o->due), "retrying", count_json(o->retrying), "later",

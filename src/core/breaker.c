@@ -56,6 +56,7 @@ bool breaker_note_failure(struct breaker *breaker, const struct breaker_policy *
         return false;
     set_state(breaker, BREAKER_OPEN);
     breaker->opened_us = now_us;
+    breaker->opened_after = breaker->failures;
     set_pause(breaker, policy, BREAKER_FIRST_US, now_us, random01);
     return true;
 }
@@ -78,6 +79,7 @@ void breaker_resume(struct breaker *breaker, const struct breaker_policy *policy
 
     set_state(breaker, BREAKER_OPEN);
     breaker->opened_us = now_us;
+    breaker->opened_after = 0;
     set_pause(breaker, policy, pause_us, now_us, 0);
     within_us = breaker->pause_us < BREAKER_RESUME_US ? breaker->pause_us : BREAKER_RESUME_US;
     breaker->next_probe_us = now_us + (int64_t)((double)within_us * random01);

@@ -33,6 +33,7 @@ struct breaker_policy {
 struct breaker {
     enum breaker_state state;
     int failures;          /* in a row */
+    int opened_after;      /* so many of them; 0: known to fail before this process began */
     int64_t opened_us;     /* unless closed */
     int64_t pause_us;      /* before the next probe */
     int64_t next_probe_us; /* while open */

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -11,7 +12,9 @@
 #include "worker/leasing.h"
 #include "worker/requiring.h"
 
-#define TEXT_SIZE        400
+#define TEXT_SIZE        512
+#define NAMED_MAX        3       /* in a sentence */
+#define NAME_BYTES       80      /* of each */
 #define UNWRITTEN_US     5000000 /* an outcome that waits for longer is a problem */
 #define CUT_OFF_SHOWN_US 1000000
 
@@ -40,8 +43,8 @@ static void add_open_files(json_t *list, const struct worker *worker)
 {
     if (worker->sending.slots < (size_t)worker->config->worker.max_in_flight)
         add(list, "open_files",
-            "open files (LimitNOFILE) allow %zu requests at a time, not worker.max_in_flight",
-            worker->sending.slots);
+            "open files (LimitNOFILE) allow %zu request%s at a time, not worker.max_in_flight",
+            worker->sending.slots, text_plural((int64_t)worker->sending.slots, "", "s"));
 }
 
 static void add_unwritten(json_t *list, const struct worker *worker)
@@ -53,7 +56,8 @@ static void add_unwritten(json_t *list, const struct worker *worker)
     if (count <= worker->recording.held)
         return;
     if (oldest != NULL && worker->now_us - oldest->finished_us > UNWRITTEN_US)
-        add(list, "unwritten", "%zu outcomes are not written yet, the oldest for %lld s", count,
+        add(list, "unwritten", "%zu outcome%s not written yet, the oldest for %lld s", count,
+            text_plural((int64_t)count, " is", "s are"),
             (long long)((worker->now_us - oldest->finished_us) / 1000000));
 }
 
@@ -142,10 +146,10 @@ static int64_t ms_until(const struct worker *worker, int64_t at_us)
 
 static json_t *describe_breaker(const struct worker *worker, const struct breaker *breaker)
 {
-    return json_pack("{s:s, s:i, s:I, s:I}", "state", breaker_state_name(breaker->state),
-                     "failures", breaker->failures, "since_ms",
-                     (json_int_t)((worker->now_us - breaker->opened_us) / 1000), "next_ms",
-                     (json_int_t)ms_until(worker, breaker->next_probe_us));
+    return json_pack("{s:s, s:i, s:i, s:I, s:I}", "state", breaker_state_name(breaker->state),
+                     "failures", breaker->failures, "opened_after", breaker->opened_after,
+                     "since_ms", (json_int_t)((worker->now_us - breaker->opened_us) / 1000),
+                     "next_ms", (json_int_t)ms_until(worker, breaker->next_probe_us));
 }
 
 static json_t *describe_entry(const struct worker *worker, const struct endpoint *endpoint)
@@ -220,7 +224,7 @@ static void add_held(json_t *list, const struct worker *worker)
     }
     if (count > 0)
         add(list, "secrets", "the deliveries of %zu endpoint%s are held: %.160s", count,
-            count == 1 ? "" : "s", first->settings.hold);
+            text_plural((int64_t)count, "", "s"), first->settings.hold);
     if (json_array_size(list) > before)
         json_object_set(json_array_get(list, before), "held", held);
     json_decref(held);
@@ -244,11 +248,39 @@ static void add_unread(json_t *list, const struct worker *worker)
                                                        "reason", endpoint->settings.unread));
     }
     if (count > 0)
-        add(list, "unread_secrets", "for %.60s of customer %s, %.150s", first->url,
+        add(list, "unread_secrets", "for %.150s of customer %s, %.250s", first->url,
             first->customer_id, first->settings.unread);
     if (json_array_size(list) > before)
         json_object_set(json_array_get(list, before), "endpoints", endpoints);
     json_decref(endpoints);
+}
+
+/* "https://a.example, https://b.example/hook and 3 more" */
+static char *name_held(const json_t *held, size_t count)
+{
+    struct buffer names;
+    size_t shown = json_array_size(held) < NAMED_MAX ? json_array_size(held) : NAMED_MAX;
+
+    buffer_init(&names, (size_t)NAMED_MAX * (NAME_BYTES + 8) + 64);
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *one = json_array_get(held, i);
+        const json_t *name = json_object_get(one, "origin");
+
+        if (name == NULL)
+            name = json_object_get(one, "url");
+        buffer_append_format(&names, "%s%.*s%s",
+                             i == 0           ? ""
+                             : i + 1 == count ? " and "
+                                              : ", ",
+                             NAME_BYTES, json_string_value(name),
+                             json_string_length(name) > NAME_BYTES ? "…" : "");
+    }
+    if (shown == 0)
+        buffer_append_format(&names, "%zu endpoint%s with a long URL", count,
+                             text_plural((int64_t)count, "", "s"));
+    else if (count > shown)
+        buffer_append_format(&names, " and %zu more", count - shown);
+    return buffer_take(&names);
 }
 
 static void add_breakers(json_t *list, const struct worker *worker)
@@ -258,10 +290,14 @@ static void add_breakers(json_t *list, const struct worker *worker)
     size_t endpoints = list_endpoints(held, worker);
     size_t before = json_array_size(list);
 
-    if (origins + endpoints > 0)
-        add(list, "breakers",
-            "%zu endpoints and %zu hosts fail or asked to be left alone, and are only probed",
-            endpoints, origins);
+    if (origins + endpoints > 0) {
+        char *names = name_held(held, origins + endpoints);
+
+        add(list, "breakers", "%s fail%s or asked to be left alone, and %s only probed", names,
+            origins + endpoints == 1 ? "s" : "",
+            text_plural((int64_t)(origins + endpoints), "is", "are"));
+        free(names);
+    }
     if (json_array_size(list) > before)
         json_object_set(json_array_get(list, before), "held", held);
     json_decref(held);

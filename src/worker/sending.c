@@ -135,8 +135,9 @@ static char *error_text(const struct delivery *delivery, const struct attempt *a
     else
         text_append_clean(&text, error, strlen(error));
     if (delivery->outcome.is_exhausted)
-        buffer_append_format(&text, "; given up after %d attempts",
-                             delivery->endpoint->settings.retry.max_attempts);
+        buffer_append_format(&text, "; given up after %d attempt%s",
+                             delivery->endpoint->settings.retry.max_attempts,
+                             text_plural(delivery->endpoint->settings.retry.max_attempts, "", "s"));
     return buffer_take(&text);
 }
 

@@ -67,7 +67,7 @@ def test_counts(status, migrated_database):
     assert known == {"owner": "box/4711/8a2c", "lanes": 64, "lease_ms": known["lease_ms"],
                      "oldest_due_ms": found["pending"]["oldest_due_ms"]}
     assert 0 < found["workers"][0]["lease_ms"] <= 60000 and found["free_lanes"] == 0
-    assert found["pending"]["due"] == 2
+    assert found["pending"]["due"] == 2 and found["pending"]["estimate"] == 8
     assert found["pending"]["later"] == 4 and found["pending"]["retrying"] == 2
     assert 0 <= found["pending"]["oldest_due_ms"] < 60000
     assert found["created"]["last_hour"] == {"total": 12, "delivered": 3, "pending": 8, "failed": 1}

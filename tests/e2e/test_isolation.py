@@ -1,5 +1,6 @@
 """One endpoint's trouble stays its own: windows, rate limits, breakers, origins, shares."""
 import datetime
+import re
 import time
 
 import pytest
@@ -119,8 +120,29 @@ def test_explain_and_status_say_that_an_endpoint_is_held(
                          "the worker to say that it is held")
         assert found["summary"].startswith(expected)
         assert "in 0 ms" not in found["summary"]
-    status = run_postrider("status", "-c", config).stdout
-    assert "2 endpoints and 0 hosts fail or asked to be left alone" in " ".join(status.split())
+        assert path != "/down" or "after 3 failures in a row" in found["summary"], found["summary"]
+    problem, = run_postrider("status", "-c", config, "--json").json()["problems"]
+    down, busy = server.url("/down"), server.url("/busy")
+    assert any(f"{names} fail or asked to be left alone, and are only probed" in problem["what"]
+               for names in (f"{down} and {busy}", f"{busy} and {down}")), problem
+
+
+def test_of_many_that_fail_some_are_named(service, migrated_database, receiver, run_postrider,
+                                          config_file):
+    server = receiver()
+    service(migrated_database, {"worker": {"lease": "1s"}, "endpoint": {"breaker_failures": 1},
+                                "retry": {"initial_delay": "1h"}})
+    urls = [server.on(f"/{number}", answer(503)) for number in range(5)]
+    migrated_database.insert_delivery(urls[0])
+    config = config_file(migrated_database)
+
+    def said(pattern):
+        problems = run_postrider("status", "-c", config, "--json").json()["problems"]
+        return any(re.search(pattern, problem["what"]) for problem in problems)
+    wait_for(lambda: said(f": {re.escape(urls[0])} fails or asked to be left alone, and is only"),
+             "the one to be named")
+    migrated_database.insert_deliveries(urls[1:])
+    wait_for(lambda: said(r": \S+, \S+, \S+ and 2 more fail or asked"), "some to be named")
 
 
 def test_dead_host_is_probed_once_for_all_of_its_endpoints(service, migrated_database, receiver):

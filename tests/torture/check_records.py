@@ -70,7 +70,7 @@ def _wrong_death(evidence, view, row):
             return "dead with a 2xx"
         return None if str(row.response_status) in error else "last_error is about something else"
     if reason == "attempts used up":
-        return None if f"given up after {row.attempts} attempts" in error \
+        return None if f"given up after {row.attempts} attempt" in error \
             else "last_error does not say so"
     if reason not in UNSENDABLE:
         return "failed unsent, though it could be sent"

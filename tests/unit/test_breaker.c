@@ -33,6 +33,8 @@ static void test_opens_after_failures_in_a_row(void **state)
     open_at(&breaker, 5 * SECOND);
     assert_int_equal(breaker.state, BREAKER_OPEN);
     assert_int_equal(breaker.opened_us, 5 * SECOND);
+    fail_at(&breaker, 5 * SECOND); /* that was out already */
+    assert_int_equal(breaker.opened_after, 3);
     assert_false(breaker_is_probe_due(&breaker, 6 * SECOND - 1));
     assert_true(breaker_is_probe_due(&breaker, 6 * SECOND));
 }

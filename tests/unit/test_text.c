@@ -213,6 +213,16 @@ static void test_integers(void **state)
     }
 }
 
+static void test_plurals(void **state)
+{
+    static const int64_t many[] = {0, 2, -1, 11, 21, INT64_MAX, INT64_MIN};
+
+    (void)state;
+    assert_string_equal(text_plural(1, "y", "ies"), "y");
+    for (size_t i = 0; i < ARRAY_LENGTH(many); i++)
+        assert_string_equal(text_plural(many[i], "y", "ies"), "ies");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_beginnings),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_uuids),
+        cmocka_unit_test(test_plurals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
