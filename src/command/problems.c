@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "base/units.h"
 
-#define LANES 64
+#define LANES   64
+#define LOST_MS 600000 /* a lost worker is worth a look for so long, whoever has its lanes */
 
 static struct problem *add(struct problems *problems, const char *name, const char *action, ...)
     PRINTF_LIKE(3, 4);
@@ -53,30 +54,49 @@ static void find_schema(int database_version, int binary_version, struct problem
             binary_version);
 }
 
+static bool is_alive(const struct worker_record *worker)
+{
+    return worker->host != NULL && worker->lease_ms >= 0;
+}
+
+static bool has_worker(const struct overview *o)
+{
+    for (size_t i = 0; i < o->worker_count; i++)
+        if (is_alive(&o->workers[i]))
+            return true;
+    return false;
+}
+
 /* Lanes that are being handed over are nobody's for a moment. */
 static bool is_hand_over(const struct overview *o)
 {
-    for (size_t i = 0; i < o->worker_count; i++)
-        if (o->workers[i].host != NULL && o->workers[i].lease_ms >= 0)
-            return o->oldest_due_ms < OVERVIEW_LATE_MS;
-    return false;
+    return has_worker(o) && o->oldest_due_ms < OVERVIEW_LATE_MS;
+}
+
+/* Also when nothing is due: whoever asks wants to know it before something is. */
+static void find_absence(const struct overview *o, struct problems *problems)
+{
+    struct problem *problem;
+    char age[UNITS_TEXT_SIZE];
+
+    problem = add(problems, "no_worker",
+                  "systemctl start postrider (why it stopped: journalctl -u postrider)");
+    units_format_about_ms(o->oldest_due_ms, age);
+    if (o->free_lanes < LANES)
+        say(problem, "Nobody owns %lld lanes with due deliveries, the oldest for %s.",
+            (long long)o->due_free_lanes, age);
+    else if (o->due_free_lanes > 0)
+        say(problem, "No worker is running; deliveries are due, the oldest for %s.", age);
+    else
+        say(problem, "No worker is running: what becomes due is not delivered.");
 }
 
 static void find_late(const struct overview *o, struct problems *problems)
 {
     char age[UNITS_TEXT_SIZE];
 
-    if (o->due_free_lanes > 0 && !is_hand_over(o)) {
-        struct problem *problem =
-            add(problems, "no_worker",
-                "systemctl start postrider (why it stopped: journalctl -u postrider)");
-
-        units_format_about_ms(o->oldest_due_ms, age);
-        if (o->free_lanes == LANES)
-            say(problem, "No worker is running; deliveries are due, the oldest for %s.", age);
-        else
-            say(problem, "Nobody owns %lld lanes with due deliveries, the oldest for %s.",
-                (long long)o->due_free_lanes, age);
+    if ((o->due_free_lanes > 0 && !is_hand_over(o)) || (o->free_lanes == LANES && !has_worker(o))) {
+        find_absence(o, problems);
         return;
     }
     if (o->late_lanes > 0)
@@ -92,6 +112,12 @@ static bool is_lost(const struct worker_record *worker)
     return worker->host != NULL && worker->lease_ms < 0;
 }
 
+/* Lost long ago, and nothing is left for it to do: others have its lanes. */
+static bool is_forgotten(const struct worker_record *worker)
+{
+    return -worker->lease_ms > LOST_MS && worker->lanes == 0;
+}
+
 static void find_lost_workers(const struct overview *o, struct problems *problems)
 {
     const struct worker_record *first = NULL;
@@ -100,8 +126,10 @@ static void find_lost_workers(const struct overview *o, struct problems *problem
     size_t count = 0;
 
     for (size_t i = 0; i < o->worker_count; i++) {
-        count += is_lost(&o->workers[i]);
-        if (first == NULL && is_lost(&o->workers[i]))
+        if (!is_lost(&o->workers[i]) || is_forgotten(&o->workers[i]))
+            continue;
+        count++;
+        if (first == NULL)
             first = &o->workers[i];
     }
     if (first == NULL)

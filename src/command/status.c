@@ -19,6 +19,8 @@ static const char help_text[] =
     "their lease.\n"
     "\n"
     "      --json              for programs; the counts in \"at_least\" ended at their limit\n"
+    "      --check             only says what is wrong; exit status 0 when nothing is, 1 when\n"
+    "                          something is or could not be looked at\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
 /* A schema that the role may not use looks as if it were not there. */
@@ -68,7 +70,23 @@ static const char *host_of(struct db_session *session)
     return host != NULL && host[0] != '\0' ? host : "this machine";
 }
 
-static int show_status(const struct database *database, bool json)
+/* How it is shown. */
+struct show {
+    bool is_check;
+    bool json;
+};
+
+static void print(const struct status *status, const struct show *show)
+{
+    if (show->json)
+        status_report_print_json(status, stdout);
+    else if (show->is_check)
+        status_report_print_problems(status, stdout);
+    else
+        status_report_print(status, stdout);
+}
+
+static int show_status(const struct database *database, const struct show *show)
 {
     struct status status = {.host = host_of(database->session)};
     struct error error = {0};
@@ -81,10 +99,9 @@ static int show_status(const struct database *database, bool json)
     if (overview_read(database->session, &status.overview, &error)) {
         problems_find(&status.overview, status.database_version, status.binary_version,
                       &status.problems);
-        if (json)
-            status_report_print_json(&status, stdout);
-        else
-            status_report_print(&status, stdout);
+        print(&status, show);
+        if (show->is_check && status.problems.count > 0)
+            exit_status = COMMAND_FAILED;
     } else
         exit_status = database_fail(database, &error);
     overview_free(&status.overview);
@@ -94,8 +111,9 @@ static int show_status(const struct database *database, bool json)
 static int run_status(const struct command *self, int argc, char **argv)
 {
     struct database database;
-    bool json = false;
-    const struct argument options[] = {{.name = "json", .flag = &json}, {0}};
+    struct show show = {false, false};
+    const struct argument options[] = {
+        {.name = "check", .flag = &show.is_check}, {.name = "json", .flag = &show.json}, {0}};
     struct arguments arguments = {.options = options};
     int status = arguments_parse(self, argc, argv, &arguments);
 
@@ -104,7 +122,7 @@ static int run_status(const struct command *self, int argc, char **argv)
     status = database_open(arguments.config_file, &database);
     if (status != COMMAND_OK)
         return status;
-    status = show_status(&database, json);
+    status = show_status(&database, &show);
     database_close(&database);
     return status;
 }

@@ -210,7 +210,6 @@ void status_report_print(const struct status *status, FILE *out)
     if (o->worker_count > 0 && o->free_lanes > 0)
         fprintf(out, "%lld lane%s owned by nobody.\n", (long long)o->free_lanes,
                 text_plural(o->free_lanes, " is", "s are"));
-    fputc('\n', out);
     print_queue(o, out);
     fputc('\n', out);
     print_created(o, out);
@@ -229,6 +228,12 @@ static json_t *take_json(struct report *report)
 {
     json_t *json = report_json(report);
 
+    fputc('\n', out);
+    print_problems(&status->problems, out);
+}
+
+void status_report_print_problems(const struct status *status, FILE *out)
+{
     report_free(report);
     return json;
 }

@@ -18,6 +18,10 @@ struct status {
 };
 
 void status_report_print(const struct status *status, FILE *out);
+
+/* Only what is wrong, or that nothing is. */
+void status_report_print_problems(const struct status *status, FILE *out);
+
 void status_report_print_json(const struct status *status, FILE *out);
 
 #endif

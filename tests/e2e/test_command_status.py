@@ -44,9 +44,12 @@ def test_empty(status, run_postrider, migrated_database):
     assert found["pending"]["due"] == found["pending"]["later"] == found["pending"]["retrying"] == 0
     assert found["pending"]["oldest_due_ms"] is None
     assert found["dead_letters"] == {"total": 0, "last_hour": 0, "last_minute": 0}
-    assert found["endpoints"] == [] and found["at_least"] == [] and found["problems"] == []
+    assert found["endpoints"] == [] and found["at_least"] == [] and names(found) == ["no_worker"]
     text = run_postrider("status", "-c", status.config).stdout
-    assert "No worker owns lanes." in text and text.endswith("Nothing is wrong.\n")
+    assert "No worker owns lanes." in text and "PROBLEM  No worker is running: " in text
+    own_lanes(migrated_database)
+    assert status()["problems"] == []
+    assert run_postrider("status", "-c", status.config).stdout.endswith("\nNothing is wrong.\n")
 
 
 def test_counts(status, migrated_database):
@@ -100,6 +103,7 @@ def test_endpoints(status, migrated_database):
 
 
 def test_counting_ends_at_a_limit(status, run_postrider, migrated_database):
+    own_lanes(migrated_database)
     migrated_database.execute(
         "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload)"
         " SELECT gen_random_uuid(), %s, 'https://host' || n %% 100 || '.example/', '{}'"
@@ -267,3 +271,52 @@ def test_on_a_terminal(status, migrated_database, columns):
     _, plain = run_on_terminal("status", "-c", status.config, columns=columns,
                                env={"NO_COLOR": "1"})
     assert "\x1b" not in plain
+    own_lanes(migrated_database)
+    own_lanes(migrated_database)
+def test_no_worker_lives(status, migrated_database):
+    """Neither what waits nor what was there once makes one; a lane that is held does."""
+    add_worker(migrated_database, "box/4711/8a2c", lease="-1 minute")
+    assert names(status()) == ["no_worker", "worker_lost"]
+    assert status()["problems"][0]["what"] == \
+        "No worker is running: what becomes due is not delivered."
+    add_worker(migrated_database, "shed/12/11aa")
+    assert names(status()) == ["worker_lost"]
+
+
+def test_a_worker_that_was_lost_long_ago(status, migrated_database):
+    """It is a problem as long as nobody has its lanes, and for a while in any case."""
+    add_worker(migrated_database, "old/1/1", lease="-12 minutes")
+    own_lanes(migrated_database, lease="-12 minutes")
+    migrated_database.execute("UPDATE webhook_lanes SET owner = 'old/1/1'")
+    assert names(status()) == ["no_worker", "worker_lost"]
+    add_worker(migrated_database, "box/4711/8a2c")
+    own_lanes(migrated_database, count=63)
+    assert names(status()) == ["worker_lost"]
+    own_lanes(migrated_database)
+    assert names(status()) == []
+    migrated_database.execute(
+        "UPDATE webhook_workers SET lease_expires_at = now() - interval '8 minutes'"
+        " WHERE owner = 'old/1/1'")
+    assert names(status()) == ["worker_lost"]
+
+
+def test_check_says_only_what_is_wrong(status, run_postrider, migrated_database):
+    own_lanes(migrated_database)
+    result = run_postrider("status", "--check", "-c", status.config)
+    assert (result.code, result.stdout, result.stderr) == (0, "Nothing is wrong.\n", "")
+    migrated_database.execute("UPDATE webhook_lanes SET owner = NULL")
+    result = run_postrider("status", "--check", "-c", status.config)
+    assert result.code == 1
+    first, action = result.stdout.splitlines()
+    assert first.startswith("PROBLEM  No worker is running") and "systemctl start" in action
+    assert run_postrider("status", "-c", status.config).code == 0
+    result = run_postrider("status", "--check", "--json", "-c", status.config)
+    assert result.code == 1 and names(result.json()) == ["no_worker"]
+
+
+@pytest.mark.parametrize("config, code", [("missing.yaml", 78), ("away.yaml", 1)])
+def test_check_that_can_look_at_nothing(run_postrider, tmp_path, config, code):
+    (tmp_path / "away.yaml").write_text("database:\n  url: postgresql:///x?host=/nonexistent\n")
+    assert run_postrider("status", "--check", "-c", tmp_path / config).code == code
+
+
