@@ -116,7 +116,7 @@ static int list(const struct command *self, struct database *database,
         return database_fail(database, &error);
     is_more = letters.count > (size_t)limit;
     print_list(&letters, is_more, !dead_selection_is_empty(selection), json);
-    if (is_more && !json)
+    if (is_more)
         print_more(selection);
     dead_letters_list_free(&letters);
     return status;

@@ -193,14 +193,15 @@ static void find_workers_own(const struct overview *o, struct problems *problems
 
 static void find_failing(const struct overview *o, struct problems *problems)
 {
-    if (o->dead_without_secret > 0)
+    if (o->dead_without_secret.number > 0)
         say(add(problems, "no_secret",
                 "postrider secret new --customer UUID%s && postrider dead replay --error 'no "
                 "signing "
                 "secret'%s",
                 hint_options(), hint_options()),
-            "%lld deliveries failed in the last hour for lack of a secret to sign with.",
-            (long long)o->dead_without_secret);
+            "%s%lld deliveries failed in the last hour for lack of a secret to sign with.",
+            o->dead_without_secret.is_more ? "At least " : "",
+            (long long)o->dead_without_secret.number);
     if (o->disabled_endpoints > 0)
         say(add(problems, "endpoint_disabled",
                 "SELECT url, disabled_at, disabled_reason FROM webhook_endpoints WHERE "

@@ -11,16 +11,17 @@
 static const char help_text[] =
     "usage: postrider status [OPTION]...\n"
     "\n"
-    "Shows workers, queue, dead letters and the busiest endpoints, what is wrong and what to do.\n"
+    "Shows workers, queue, dead letters, the busiest endpoints and those that fail the most, what\n"
+    "is wrong and what to do.\n"
     "Cheap on tables of any size: counting ends at a limit (\"10,000+\"), and what the database\n"
     "can't answer in 3 s is \"?\". What is due includes what is in flight. Deliveries of the last\n"
     "minute and hour are counted by the time of their creation, failed attempts from the attempt\n"
     "log (attempt_log). What workers say of themselves is as old as SEEN: they renew it with\n"
     "their lease.\n"
     "\n"
-    "      --json              for programs; the counts in \"at_least\" ended at their limit\n"
     "      --check             only says what is wrong; exit status 0 when nothing is, 1 when\n"
     "                          something is or could not be looked at\n"
+    "      --json              for programs; the counts in \"at_least\" ended at their limit\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
 /* A schema that the role may not use looks as if it were not there. */

@@ -139,7 +139,7 @@ enum endpoint_column { AT_URL, AT_DUE, AT_RETRYING, AT_MORE, AT_FAILURES, AT_DIS
 static struct report *endpoint_report(const struct overview *o)
 {
     static const struct report_column columns[] = {
-        [AT_URL] = {.key = "url", .title = "BUSIEST ENDPOINTS", .cut = REPORT_CUT_URL},
+        [AT_URL] = {.key = "url", .title = "BUSY OR FAILING", .cut = REPORT_CUT_URL},
         [AT_DUE] = {.key = "due", .title = "DUE", .is_number = true},
         [AT_RETRYING] = {.key = "retrying", .title = "IN RETRY", .is_number = true},
         [AT_MORE] = {.key = "is_at_least"},
@@ -157,7 +157,8 @@ static struct report *endpoint_report(const struct overview *o)
         set_count(report, AT_DUE, endpoint->due);
         set_count(report, AT_RETRYING, endpoint->retrying);
         report_set(report, AT_MORE, "",
-                   json_boolean(endpoint->due.is_more || endpoint->retrying.is_more));
+                   json_boolean(endpoint->due.is_more || endpoint->retrying.is_more ||
+                                endpoint->failures.is_more));
         set_count(report, AT_FAILURES, endpoint->failures);
         report_set(report, AT_DISABLED, "", json_boolean(endpoint->is_disabled));
         if (endpoint->is_disabled)
@@ -167,6 +168,19 @@ static struct report *endpoint_report(const struct overview *o)
             report_set_text(report, AT_ERROR, endpoint->last_error);
     }
     return report;
+}
+
+/* How many fail that are not in the table. */
+static void print_more_failing(const struct overview *o, FILE *out)
+{
+    struct overview_count more = o->failing_endpoints;
+    char text[COUNT_TEXT_SIZE];
+
+    for (size_t i = 0; i < o->endpoint_count; i++)
+        more.number -= o->endpoints[i].failures.number > 0;
+    if (more.number > 0)
+        fprintf(out, "… and %s more endpoints with failed attempts in the last hour\n",
+                count_text(more, text));
 }
 
 static void print_report(struct report *report, FILE *out)
@@ -183,7 +197,6 @@ static void print_problems(const struct problems *problems, FILE *out)
 {
     bool is_coloured = isatty(fileno(out)) == 1 && getenv("NO_COLOR") == NULL;
 
-    fputc('\n', out);
     if (problems->count == 0)
         fputs("Nothing is wrong.\n", out);
     for (size_t i = 0; i < problems->count; i++) {
@@ -210,10 +223,18 @@ void status_report_print(const struct status *status, FILE *out)
     if (o->worker_count > 0 && o->free_lanes > 0)
         fprintf(out, "%lld lane%s owned by nobody.\n", (long long)o->free_lanes,
                 text_plural(o->free_lanes, " is", "s are"));
+    fputc('\n', out);
     print_queue(o, out);
     fputc('\n', out);
     print_created(o, out);
     print_report(endpoint_report(o), out);
+    print_more_failing(o, out);
+    fputc('\n', out);
+    print_problems(&status->problems, out);
+}
+
+void status_report_print_problems(const struct status *status, FILE *out)
+{
     print_problems(&status->problems, out);
 }
 
@@ -228,12 +249,6 @@ static json_t *take_json(struct report *report)
 {
     json_t *json = report_json(report);
 
-    fputc('\n', out);
-    print_problems(&status->problems, out);
-}
-
-void status_report_print_problems(const struct status *status, FILE *out)
-{
     report_free(report);
     return json;
 }
@@ -263,7 +278,10 @@ static json_t *at_least_json(const struct overview *o)
         {"created.last_hour", o->last_hour.total},
         {"dead_letters.total", o->dead},
         {"dead_letters.last_hour", o->dead_last_hour},
+        {"dead_letters.last_minute", o->dead_last_minute},
         {"failed_attempts.last_hour", o->failures_last_hour},
+        {"failed_attempts.last_minute", o->failures_last_minute},
+        {"failing_endpoints", o->failing_endpoints},
     };
     json_t *array = json_array();
 
@@ -307,6 +325,7 @@ void status_report_print_json(const struct status *status, FILE *out)
                         json_pack("{s:o, s:o}", "last_hour", count_json(o->failures_last_hour),
                                   "last_minute", count_json(o->failures_last_minute)));
     json_object_set_new(object, "endpoints", take_json(endpoint_report(o)));
+    json_object_set_new(object, "failing_endpoints", count_json(o->failing_endpoints));
     json_object_set_new(object, "disabled_endpoints",
                         count_json((struct overview_count){o->disabled_endpoints, false}));
     json_object_set_new(object, "at_least", at_least_json(o));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "db/array.h"
 #include "db/fragments.h"
 #include "db/row.h"
 
@@ -17,9 +18,15 @@
  */
 #define CHEAP_MAX      100000
 #define COSTLY_MAX     10000
-#define ENDPOINT_MAX   1000 /* pending rows of one endpoint */
-#define SAMPLE_LIMIT   50   /* pending rows of each lane in which endpoints are looked for */
-#define ATTEMPTS_LIMIT 2000 /* attempts in which endpoints are looked for */
+#define ENDPOINT_MAX   1000  /* pending rows of one endpoint */
+#define SAMPLE_LIMIT   50    /* pending rows of each lane in which endpoints are looked for */
+#define FAILURES_MAX   50000 /* failed attempts of the hour in which endpoints are looked for */
+#define ATTEMPTS_QUICK 2000  /* the last attempts, when those took too long */
+
+/* Of an endpoint that fails: characters, of which each may be four bytes or need a backslash. */
+#define URL_MAX           8192
+#define ERROR_MAX         1000
+#define FAILING_ARRAY_MAX (OVERVIEW_FAILING_MAX * (4 * URL_MAX + 16))
 
 /* SQL reads better by its clauses. */
 /* clang-format off */
@@ -66,37 +73,66 @@ static const char sql_dead[] =
     SQL_LIMIT(CHEAP_MAX) ") d";
 
 static const char sql_dead_recent[] =
-    "SELECT count(*) FILTER (WHERE failed_at > now() - interval '1 minute'), count(*),"
-    " count(*) FILTER (WHERE last_error LIKE '%no signing secret%')"
+    "SELECT count(*) FILTER (WHERE failed_at > now() - interval '1 minute'),"
+    " count(*) FILTER (WHERE failed_at > now() - interval '1 hour'),"
+    " count(*) FILTER (WHERE failed_at > now() - interval '1 hour'"
+    " AND last_error LIKE '%no signing secret%'), count(*)"
     " FROM (SELECT " SQL_FAILED_AT " AS failed_at, last_error FROM webhook_deliveries"
-    " WHERE status = 'failed' ORDER BY created_at DESC, id DESC" SQL_LIMIT(COSTLY_MAX) ") d"
-    " WHERE failed_at > now() - interval '1 hour'";
+    " WHERE status = 'failed' ORDER BY created_at DESC, id DESC" SQL_LIMIT(COSTLY_MAX) ") d";
 
 #define SQL_IS_FAILURE "(response_status IS NULL OR response_status NOT BETWEEN 200 AND 299)"
 
-static const char sql_failures[] =
-    "SELECT count(*) FILTER (WHERE started_at > now() - interval '1 minute'), count(*)"
-    " FROM (SELECT started_at FROM webhook_attempts"
-    " WHERE started_at > now() - interval '1 hour' AND " SQL_IS_FAILURE SQL_LIMIT(CHEAP_MAX) ") a";
+#define SQL_FAILED_WITHIN(window)                                                                  \
+    "started_at > now() - interval " window " AND " SQL_IS_FAILURE
+#define SQL_FAILURES(window)                                                                       \
+    "SELECT count(*) FROM (SELECT FROM webhook_attempts WHERE " SQL_FAILED_WITHIN(window)          \
+    SQL_LIMIT(CHEAP_MAX) ") a"
+
+/* Read apart, as what was created: the limit is reached in the order of time. */
+static const char sql_failures_minute[] = SQL_FAILURES("'1 minute'");
+static const char sql_failures_hour[] = SQL_FAILURES("'1 hour'");
 
 /*
- * Candidates come from the first pending rows of each lane and from the last failed attempts; then
- * each is counted by the endpoint's index.
+ * Which endpoints fail, by the attempts that source yields: the ones with the most failures, and how
+ * many there are. Each delivery is looked for once, however often it was tried.
+ */
+#define SQL_FAILING(source)                                                                        \
+    "WITH tries AS MATERIALIZED (" source "), by_delivery AS (SELECT delivery_id, count(*) AS number," \
+    " max(id) AS id FROM tries GROUP BY 1), failing AS (SELECT d.webhook_url, sum(b.number) AS number," \
+    " max(b.id) AS id FROM by_delivery b JOIN webhook_deliveries d ON d.id = b.delivery_id" \
+    " WHERE length(d.webhook_url) <= " TEXT_OF(URL_MAX) " GROUP BY 1)" \
+    " SELECT f.webhook_url, f.number::bigint,"                                                     \
+    " left(COALESCE(t.error, 'HTTP ' || t.response_status), " TEXT_OF(ERROR_MAX) "),"              \
+    " count(*) OVER (), (SELECT count(*) FROM tries)"                                              \
+    " FROM failing f JOIN tries t USING (id) ORDER BY f.number DESC, f.webhook_url"                \
+    " LIMIT " TEXT_OF(OVERVIEW_FAILING_MAX)
+
+static const char sql_failing[] = SQL_FAILING(
+    "SELECT * FROM webhook_attempts WHERE " SQL_FAILED_WITHIN("'1 hour'") SQL_LIMIT(FAILURES_MAX));
+
+/* Of more than that, the last ones: those tell what fails now. $1: how many attempts are looked at. */
+static const char sql_failing_last[] = SQL_FAILING(
+    "SELECT * FROM (SELECT * FROM webhook_attempts ORDER BY id DESC LIMIT $1::bigint) a"
+    " WHERE " SQL_FAILED_WITHIN("'1 hour'"));
+
+/*
+ * $1 … $3: the endpoints that fail, how often, and the last error. Busy ones are looked for in the
+ * first pending rows of each lane, and without an attempt log the table of endpoints tells who does
+ * nothing but fail; then each is counted by the endpoint's index.
  */
 static const char sql_endpoints[] =
     "WITH sample AS MATERIALIZED (SELECT r.webhook_url, count(*) AS number"
     " FROM webhook_lanes l CROSS JOIN LATERAL (SELECT webhook_url FROM webhook_deliveries"
     " WHERE status = 'pending' AND " SQL_LANE("webhook_url") " = l.lane"
     " ORDER BY next_retry_at, id LIMIT " TEXT_OF(SAMPLE_LIMIT) ") r GROUP BY 1"
-    " ORDER BY 2 DESC LIMIT 8),"
-    " tries AS MATERIALIZED (SELECT a.id, a.delivery_id, a.response_status, a.error"
-    " FROM (SELECT * FROM webhook_attempts ORDER BY id DESC LIMIT " TEXT_OF(ATTEMPTS_LIMIT) ") a"
-    " WHERE a.started_at > now() - interval '1 hour' AND " SQL_IS_FAILURE "),"
-    " failures AS MATERIALIZED (SELECT d.webhook_url, count(*) AS number,"
-    " (array_agg(COALESCE(t.error, 'HTTP ' || t.response_status) ORDER BY t.id DESC))[1] AS error"
-    " FROM tries t JOIN webhook_deliveries d ON d.id = t.delivery_id GROUP BY 1"
-    " ORDER BY 2 DESC LIMIT 8),"
-    " candidates AS (SELECT webhook_url FROM sample UNION SELECT webhook_url FROM failures)"
+    " ORDER BY 2 DESC LIMIT " TEXT_OF(OVERVIEW_BUSY_MAX) "),"
+    " failures AS (SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])"
+    " AS f (webhook_url, number, error)),"
+    " dead AS (SELECT url AS webhook_url FROM webhook_endpoints"
+    " WHERE failing_since IS NOT NULL AND disabled_at IS NULL"
+    " ORDER BY failing_since DESC LIMIT " TEXT_OF(OVERVIEW_BUSY_MAX) "),"
+    " candidates AS (SELECT webhook_url FROM sample UNION SELECT webhook_url FROM failures"
+    " UNION SELECT webhook_url FROM dead)"
     " SELECT c.webhook_url, p.due, p.retrying, p.number, COALESCE(f.number, 0),"
     " COALESCE(f.error, p.error), EXISTS (SELECT FROM webhook_endpoints e"
     " WHERE e.disabled_at IS NOT NULL AND e.url = c.webhook_url)"
@@ -110,8 +146,7 @@ static const char sql_endpoints[] =
     " AND " SQL_ENDPOINT_HASH("webhook_url") " = " SQL_ENDPOINT_HASH("c.webhook_url")
     " ORDER BY next_retry_at, id" SQL_LIMIT(ENDPOINT_MAX) ") r) p"
     " WHERE p.due + p.retrying + COALESCE(f.number, 0) > 0"
-    " ORDER BY p.due + p.retrying DESC, s.number DESC NULLS LAST, 5 DESC, 1"
-    " LIMIT " TEXT_OF(OVERVIEW_ENDPOINTS_MAX);
+    " ORDER BY p.due + p.retrying DESC, s.number DESC NULLS LAST, 5 DESC, 1";
 
 static const char sql_disabled[] =
     "SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NOT NULL";
@@ -134,11 +169,16 @@ static bool is_tolerable(const char *sqlstate)
  * A statement in a transaction of its own. *ret_result is NULL when it took too long. Every result
  * is kept until the overview is freed.
  */
-static bool read_part(struct db_session *session, struct overview *overview, const char *sql,
-                      PGresult **ret_result, struct error *error)
+static bool read_part_with(struct db_session *session, struct overview *overview, const char *sql,
+                           int count, const char *const *values, PGresult **ret_result,
+                           struct error *error)
 {
-    bool is_by_brin = sql == sql_last_minute || sql == sql_last_hour || sql == sql_failures;
+    bool is_by_brin = sql == sql_last_minute || sql == sql_last_hour ||
+                      sql == sql_failures_minute || sql == sql_failures_hour || sql == sql_failing;
     bool ok;
+
+    if (overview->results_count == OVERVIEW_PARTS_MAX)
+        bug("more than %d parts of an overview", OVERVIEW_PARTS_MAX);
 
     *ret_result = NULL;
     if (!db_session_begin_reading(session, error))
@@ -146,12 +186,18 @@ static bool read_part(struct db_session *session, struct overview *overview, con
     ok = db_session_execute(session, sql_settings, error) &&
          (is_by_brin || db_session_execute(session, sql_settings_no_bitmap, error));
     if (ok)
-        *ret_result = db_session_query(session, sql, 0, NULL, error);
+        *ret_result = db_session_query(session, sql, count, values, error);
     db_session_rollback(session);
     if (*ret_result == NULL)
         return is_tolerable(db_session_sqlstate(session));
     overview->results[overview->results_count++] = *ret_result;
     return true;
+}
+
+static bool read_part(struct db_session *session, struct overview *overview, const char *sql,
+                      PGresult **ret_result, struct error *error)
+{
+    return read_part_with(session, overview, sql, 0, NULL, ret_result, error);
 }
 
 static struct overview_count count_at(const PGresult *result, int row, int column, bool is_more)
@@ -260,16 +306,17 @@ static bool read_created(struct db_session *session, struct overview *o, const c
 static bool read_dead(struct db_session *session, struct overview *o, struct error *error)
 {
     PGresult *result;
+    bool is_more;
 
     if (!read_part(session, o, sql_dead, &result, error))
         return false;
     o->dead = limited_count(result, 0, CHEAP_MAX);
     if (!read_part(session, o, sql_dead_recent, &result, error))
         return false;
-    /* Of older rows than the newest, hardly any has failed just now. */
-    o->dead_last_hour = limited_count(result, 1, COSTLY_MAX);
-    o->dead_last_minute = count_at(result, 0, 0, false);
-    o->dead_without_secret = count_at(result, 0, 2, false).number;
+    is_more = result != NULL && row_integer(result, 0, 3, 0) > COSTLY_MAX;
+    o->dead_last_hour = count_at(result, 0, 1, is_more);
+    o->dead_last_minute = count_at(result, 0, 0, is_more);
+    o->dead_without_secret = count_at(result, 0, 2, is_more);
     return true;
 }
 
@@ -277,10 +324,12 @@ static bool read_failures(struct db_session *session, struct overview *o, struct
 {
     PGresult *result;
 
-    if (!read_part(session, o, sql_failures, &result, error))
+    if (!read_part(session, o, sql_failures_minute, &result, error))
         return false;
-    o->failures_last_hour = limited_count(result, 1, CHEAP_MAX);
-    o->failures_last_minute = count_at(result, 0, 0, o->failures_last_hour.is_more);
+    o->failures_last_minute = limited_count(result, 0, CHEAP_MAX);
+    if (!read_part(session, o, sql_failures_hour, &result, error))
+        return false;
+    o->failures_last_hour = limited_count(result, 0, CHEAP_MAX);
     return true;
 }
 
@@ -297,12 +346,50 @@ static struct overview_count endpoint_count_at(const PGresult *result, int row, 
     return count;
 }
 
-static bool read_endpoints(struct db_session *session, struct overview *o, struct error *error)
+/* The endpoints that fail, those with the most failures first; NULL: it is not known. */
+static bool read_failing(struct db_session *session, struct overview *o, PGresult **ret_result,
+                         bool *ret_is_more, struct error *error)
 {
-    PGresult *result;
+    const char *limit = TEXT_OF(FAILURES_MAX);
 
-    if (!read_part(session, o, sql_endpoints, &result, error))
+    if (!read_part(session, o, sql_failing, ret_result, error))
         return false;
+    if (*ret_result == NULL)
+        limit = TEXT_OF(ATTEMPTS_QUICK);
+    else if (PQntuples(*ret_result) == 0 || row_integer(*ret_result, 0, 4, 0) <= FAILURES_MAX) {
+        *ret_is_more = false;
+        return true;
+    }
+    *ret_is_more = true;
+    return read_part_with(session, o, sql_failing_last, 1, &limit, ret_result, error);
+}
+
+static const char *fill_array(struct array *array, const PGresult *result, int column)
+{
+    array_init(array, FAILING_ARRAY_MAX);
+    array_begin(array);
+    for (int i = 0; result != NULL && i < PQntuples(result); i++)
+        array_add_text(array, row_text(result, i, column));
+    return array_end(array);
+}
+
+static bool read_candidates(struct db_session *session, struct overview *o, const PGresult *failing,
+                            PGresult **ret_result, struct error *error)
+{
+    struct array arrays[3];
+    const char *values[3];
+    bool ok;
+
+    for (int i = 0; i < 3; i++)
+        values[i] = fill_array(&arrays[i], failing, i);
+    ok = read_part_with(session, o, sql_endpoints, 3, values, ret_result, error);
+    for (int i = 0; i < 3; i++)
+        array_free(&arrays[i]);
+    return ok;
+}
+
+static void fill_endpoints(struct overview *o, const PGresult *result, bool is_more_failing)
+{
     o->endpoint_count = result != NULL ? (size_t)PQntuples(result) : 0;
     o->endpoints = memory_new(o->endpoint_count + 1, sizeof(*o->endpoints));
     for (size_t i = 0; i < o->endpoint_count; i++) {
@@ -313,11 +400,28 @@ static bool read_endpoints(struct db_session *session, struct overview *o, struc
             .url = row_text(result, row, 0),
             .due = endpoint_count_at(result, row, 1, is_more),
             .retrying = endpoint_count_at(result, row, 2, is_more),
-            .failures = count_at(result, row, 4, false),
+            .failures = count_at(result, row, 4, is_more_failing),
             .last_error = row_text(result, row, 5),
             .is_disabled = row_is_true(result, row, 6),
         };
     }
+}
+
+static bool read_endpoints(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *failing, *result;
+    bool is_more;
+
+    if (!read_failing(session, o, &failing, &is_more, error))
+        return false;
+    o->failing_endpoints = (struct overview_count){-1, false};
+    if (failing != NULL && PQntuples(failing) > 0)
+        o->failing_endpoints = count_at(failing, 0, 3, is_more);
+    else if (failing != NULL)
+        o->failing_endpoints = (struct overview_count){0, is_more};
+    if (!read_candidates(session, o, failing, &result, error))
+        return false;
+    fill_endpoints(o, result, is_more);
     if (!read_part(session, o, sql_disabled, &result, error))
         return false;
     o->disabled_endpoints = count_at(result, 0, 0, false).number;

@@ -18,9 +18,11 @@
 #include "db/session.h"
 #include "db/workers.h"
 
-#define OVERVIEW_TIMEOUT_MS    3000
-#define OVERVIEW_ENDPOINTS_MAX 8
-#define OVERVIEW_LATE_MS       60000 /* a row that is due for longer is late */
+#define OVERVIEW_TIMEOUT_MS  3000
+#define OVERVIEW_BUSY_MAX    8
+#define OVERVIEW_FAILING_MAX 12
+#define OVERVIEW_LATE_MS     60000 /* a row that is due for longer is late */
+#define OVERVIEW_PARTS_MAX   20
 
 struct overview_count {
     int64_t number; /* -1: unknown */
@@ -69,15 +71,16 @@ struct overview {
     struct overview_count dead;
     struct overview_count dead_last_minute;
     struct overview_count dead_last_hour;
-    int64_t dead_without_secret; /* of those of the last hour */
+    struct overview_count dead_without_secret; /* of those of the last hour */
     struct overview_count failures_last_minute;
     struct overview_count failures_last_hour;
 
     size_t endpoint_count;
-    struct overview_endpoint *endpoints; /* those with the most to do or to fail */
-    int64_t disabled_endpoints;          /* -1: unknown */
+    struct overview_endpoint *endpoints; /* those with the most to do, those that fail the most */
+    struct overview_count failing_endpoints; /* in the last hour; those that are not shown too */
+    int64_t disabled_endpoints;              /* -1: unknown */
 
-    PGresult *results[16]; /* what the text is in */
+    PGresult *results[OVERVIEW_PARTS_MAX]; /* what the text is in */
     size_t results_count;
 };
 

@@ -115,6 +115,72 @@ def test_counting_ends_at_a_limit(status, run_postrider, migrated_database):
     assert "10,000+" in text and re.search(r"all pending +10,100 ", text)
 
 
+def log_failures(database, counts, start=1):
+    """counts: {url: how many failed attempts}, in this order, all within the hour"""
+    for number, (url, count) in enumerate(counts.items(), start):
+        delivery = database.insert_delivery(url, attempts=1, status="failed")
+        database.execute(
+            "INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms,"
+            " response_status) SELECT %s, n, now() - interval '30 minutes'"
+            " + %s * interval '1 second', 1, 503 FROM generate_series(1, %s) n",
+            delivery, number, count)
+
+
+def test_every_failure_of_the_hour_counts(status, migrated_database):
+    """Not only the last ones: an endpoint that fails seldom is not lost behind one that often does."""
+    own_lanes(migrated_database)
+    seldom, often = URL + "/seldom", URL + "/often"
+    log_failures(migrated_database, {seldom: 61, often: 5000})
+    found = status()
+    assert [(row["url"], row["failures_last_hour"], row["is_at_least"])
+            for row in found["endpoints"]] == [(often, 5000, False), (seldom, 61, False)]
+    assert found["failed_attempts"]["last_hour"] == 5061 and found["at_least"] == []
+    assert found["failing_endpoints"] == 2
+
+
+def test_more_endpoints_fail_than_are_shown(status, run_postrider, migrated_database):
+    """Those that fail the most are shown, beside the busiest, and it is said how many there are."""
+    own_lanes(migrated_database)
+    for number in range(10):
+        for _ in range(3):
+            migrated_database.insert_delivery(f"{URL}/busy{number}")
+    log_failures(migrated_database, {f"{URL}/{number}": 100 - number for number in range(20)})
+    found = status()
+    failing = [row["url"] for row in found["endpoints"] if row["failures_last_hour"] > 0]
+    assert failing == [f"{URL}/{number}" for number in range(12)]
+    assert len(found["endpoints"]) == 20 and found["failing_endpoints"] == 20
+    text = run_postrider("status", "-c", status.config).stdout
+    assert "\n… and 8 more endpoints with failed attempts in the last hour\n" in text
+
+
+def test_more_failures_than_are_counted(status, run_postrider, migrated_database):
+    """The last ones tell what fails now; every number that this makes smaller says so."""
+    own_lanes(migrated_database)
+    first, often, now = URL + "/first", URL + "/often", URL + "/now"
+    log_failures(migrated_database, {first: 10, often: 100000, now: 10})
+    found = status()
+    assert found["failed_attempts"]["last_hour"] == 100000
+    assert {"failed_attempts.last_hour", "failing_endpoints"} <= set(found["at_least"])
+    assert "failed_attempts.last_minute" not in found["at_least"]
+    assert [(row["url"], row["failures_last_hour"], row["is_at_least"])
+            for row in found["endpoints"]] == [(often, 49990, True), (now, 10, True)]
+    assert re.search(r"/often .* 49,990\+ ", run_postrider("status", "-c", status.config).stdout)
+
+
+def test_who_only_fails_is_shown_without_an_attempt_log(status, migrated_database):
+    """Behind hundreds of rows that are due earlier on the same host."""
+    own_lanes(migrated_database)
+    dead = URL + "/dead"
+    migrated_database.insert_delivery(dead, attempts=3, last_error="timed out",
+                                      next_retry_at="2999-01-01")
+    for number in range(10):
+        migrated_database.insert_deliveries([f"{URL}/busy{number}"] * 30)
+    migrated_database.insert_endpoint(dead)
+    migrated_database.execute("UPDATE webhook_endpoints SET failing_since = now()")
+    row, = (row for row in status()["endpoints"] if row["url"] == dead)
+    assert (row["retrying"], row["last_error"]) == (1, "timed out")
+
+
 def test_a_slow_database_is_no_failure(status, migrated_database):
     """A table that somebody has locked: what can't be read is unknown, the rest is there."""
     own_lanes(migrated_database)
@@ -219,6 +285,7 @@ def test_late(status, migrated_database):
 
 
 def test_schema_of_another_version(status, migrated_database):
+    own_lanes(migrated_database)
     migrated_database.execute("INSERT INTO postrider_migrations VALUES (9999, '9999_future')")
     found = status()
     assert names(found) == ["schema_new"] and "9999" in found["problems"][0]["what"]
@@ -229,6 +296,7 @@ def test_schema_of_another_version(status, migrated_database):
 
 
 def test_failing_endpoints(status, migrated_database):
+    own_lanes(migrated_database)
     migrated_database.insert_endpoint(URL)
     migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = now()")
     migrated_database.insert_delivery(
@@ -239,40 +307,6 @@ def test_failing_endpoints(status, migrated_database):
     assert "postrider secret new --customer UUID" in found["problems"][0]["action"]
 
 
-def test_lack_of_a_secret_is_seen(status, migrated_database, service):
-    """The error is the worker's own: both must use the same words."""
-    service(migrated_database, secret=None)
-    delivery = migrated_database.insert_delivery(URL)
-    migrated_database.wait_for_status(delivery, "failed")
-    assert names(status()) == ["no_secret"]
-
-
-def test_a_running_worker(status, migrated_database, service, receiver):
-    target = receiver()
-    worker = service(migrated_database)
-    delivery = migrated_database.insert_delivery(target.url("/ok"))
-    migrated_database.wait_for_status(delivery, "delivered")
-    found = status()
-    assert found["problems"] == [] and found["workers"][0]["lanes"] == 64
-    assert found["workers"][0]["pid"] == worker.pid
-    assert found["created"]["last_minute"]["delivered"] == 1
-
-
-@pytest.mark.parametrize("columns", [80, 140])
-def test_on_a_terminal(status, migrated_database, columns):
-    migrated_database.insert_delivery("https://hooks.example.com/" + "long/" * 40, attempts=1,
-                                      last_error="\x1b[31m" + "words " * 40)
-    make_late(migrated_database)
-    code, shown = run_on_terminal("status", "-c", status.config, columns=columns)
-    assert code == 0 and "\x1b[1;31mPROBLEM\x1b[0m" in shown
-    assert max(len(line.replace("\x1b[1;31m", "").replace("\x1b[0m", ""))
-               for line in shown.splitlines() if "→" not in line) <= columns
-    assert "\x1b[31m" not in shown
-    _, plain = run_on_terminal("status", "-c", status.config, columns=columns,
-                               env={"NO_COLOR": "1"})
-    assert "\x1b" not in plain
-    own_lanes(migrated_database)
-    own_lanes(migrated_database)
 def test_no_worker_lives(status, migrated_database):
     """Neither what waits nor what was there once makes one; a lane that is held does."""
     add_worker(migrated_database, "box/4711/8a2c", lease="-1 minute")
@@ -320,3 +354,35 @@ def test_check_that_can_look_at_nothing(run_postrider, tmp_path, config, code):
     assert run_postrider("status", "--check", "-c", tmp_path / config).code == code
 
 
+def test_lack_of_a_secret_is_seen(status, migrated_database, service):
+    """The error is the worker's own: both must use the same words."""
+    service(migrated_database, secret=None)
+    delivery = migrated_database.insert_delivery(URL)
+    migrated_database.wait_for_status(delivery, "failed")
+    assert names(status()) == ["no_secret"]
+
+
+def test_a_running_worker(status, migrated_database, service, receiver):
+    target = receiver()
+    worker = service(migrated_database)
+    delivery = migrated_database.insert_delivery(target.url("/ok"))
+    migrated_database.wait_for_status(delivery, "delivered")
+    found = status()
+    assert found["problems"] == [] and found["workers"][0]["lanes"] == 64
+    assert found["workers"][0]["pid"] == worker.pid
+    assert found["created"]["last_minute"]["delivered"] == 1
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_on_a_terminal(status, migrated_database, columns):
+    migrated_database.insert_delivery("https://hooks.example.com/" + "long/" * 40, attempts=1,
+                                      last_error="\x1b[31m" + "words " * 40)
+    make_late(migrated_database)
+    code, shown = run_on_terminal("status", "-c", status.config, columns=columns)
+    assert code == 0 and "\x1b[1;31mPROBLEM\x1b[0m" in shown
+    assert max(len(line.replace("\x1b[1;31m", "").replace("\x1b[0m", ""))
+               for line in shown.splitlines() if "→" not in line) <= columns
+    assert "\x1b[31m" not in shown
+    _, plain = run_on_terminal("status", "-c", status.config, columns=columns,
+                               env={"NO_COLOR": "1"})
+    assert "\x1b" not in plain
