@@ -81,6 +81,7 @@ void delivery_report_print(const struct delivery_record *record, FILE *out)
             (long long)record->attempts, record->attempts == 1 ? "" : "s");
     print_time(out, "created", record->created_at, record->created_ms_ago);
     print_time(out, "last attempt", record->last_attempt_at, record->last_attempt_ms_ago);
+    print_time(out, "failed", record->failed_at, record->failed_ms_ago);
     if (strcmp(record->status, "pending") == 0)
         print_time(out, "due", record->next_retry_at, -record->due_in_ms);
     if (record->response_status != 0)
@@ -94,14 +95,16 @@ void delivery_report_print(const struct delivery_record *record, FILE *out)
 json_t *delivery_report_json(const struct delivery_record *record)
 {
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:s, s:s?, s:I, s:I, s:s?, s:s?, s:s?}",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:s?, s:s, s:s?, s:I, s:I, s:s?, s:s?, "
+        "s:s?}",
         "id", record->id, "event_id", record->event_id, "customer_id", record->customer_id,
         "endpoint", record->url, "event_type", record->event_type, "status", record->status,
         "attempts", (json_int_t)record->attempts, "created_at", record->created_at,
-        "last_attempt_at", record->last_attempt_at, "next_retry_at", record->next_retry_at,
-        "last_error", record->last_error, "payload_bytes", (json_int_t)record->payload_bytes,
-        "lane", (json_int_t)record->lane, "lane_owner", record->lane_owner, "endpoint_disabled_at",
-        record->disabled_at, "endpoint_disabled_reason", record->disabled_reason);
+        "last_attempt_at", record->last_attempt_at, "failed_at", record->failed_at, "next_retry_at",
+        record->next_retry_at, "last_error", record->last_error, "payload_bytes",
+        (json_int_t)record->payload_bytes, "lane", (json_int_t)record->lane, "lane_owner",
+        record->lane_owner, "endpoint_disabled_at", record->disabled_at, "endpoint_disabled_reason",
+        record->disabled_reason);
 
     if (object == NULL)
         bug("a delivery that is no JSON");

@@ -48,6 +48,13 @@ static const char sql_waiting[] =
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("w.webhook_url")
     " AND e.url = w.webhook_url ORDER BY 4, 3 DESC, 1, 2";
 
+/*
+ * Somebody may give up what was delivered, or put it back to pending and give it up then: the answer
+ * is of before. Then the trigger webhook_deliveries_given_up has said who, or no attempt counts.
+ */
+#define SQL_NOT_BY_HAND                                                                            \
+    "attempts > 0 AND starts_with(last_error, 'given up by the role ') IS NOT TRUE"
+
 /* array_to_string() leaves NULLs out. A minute, a second: the producer's and the worker's clocks. */
 #define SQL_WRONG                                                                                  \
     "array_to_string(ARRAY["                                                                       \
@@ -64,7 +71,7 @@ static const char sql_waiting[] =
     " THEN 'delivered, and the last answer was ' || COALESCE(response_status::text, 'none') END,"  \
     " CASE WHEN status = 'delivered' AND last_error IS NOT NULL"                                   \
     " THEN 'delivered with an error: ' || left(last_error, 80) END,"                               \
-    " CASE WHEN status = 'failed' AND response_status BETWEEN 200 AND 299"                         \
+    " CASE WHEN status = 'failed' AND response_status BETWEEN 200 AND 299 AND " SQL_NOT_BY_HAND    \
     " THEN 'failed, and the last answer was ' || response_status END,"                             \
     " CASE WHEN status = 'failed' AND last_error IS NULL"                                          \
     " THEN 'failed without a last_error' END], '; ')"

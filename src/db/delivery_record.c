@@ -47,6 +47,8 @@ enum record_column {
     RECORD_ALLOW,
     RECORD_CLIENT_CERTIFICATE,
     RECORD_UNTOUCHED,
+    RECORD_FAILED_AT,
+    RECORD_FAILED_MS,
 };
 
 /* SQL reads better by its clauses. */
@@ -81,8 +83,10 @@ static const char sql_record[] =
     "e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, "
     SQL_MS("e.retry_max_delay") ", e.retry_jitter, " SQL_SCHEDULE ", "
     SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems, "
-    "array_to_string(e.allow, E'\\n'), e.client_certificate, " SQL_UNTOUCHED
-    " FROM webhook_deliveries d"
+    "array_to_string(e.allow, E'\\n'), e.client_certificate, " SQL_UNTOUCHED ", "
+    SQL_UTC("d.failed_at") ", " SQL_MS_SINCE("d.failed_at")
+    " FROM (SELECT *, CASE WHEN status = 'failed' THEN " SQL_FAILED_AT " END AS failed_at"
+    " FROM webhook_deliveries) d"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url")
     " AND e.url = d.webhook_url"
@@ -138,6 +142,8 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->allow = row_text(r, 0, RECORD_ALLOW);
     record->client_certificate = row_text(r, 0, RECORD_CLIENT_CERTIFICATE);
     record->is_of_before = row_is_true(r, 0, RECORD_UNTOUCHED);
+    record->failed_at = row_text(r, 0, RECORD_FAILED_AT);
+    record->failed_ms_ago = row_integer(r, 0, RECORD_FAILED_MS, 0);
 }
 
 bool delivery_record_read(struct db_session *session, const char *id,

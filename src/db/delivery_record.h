@@ -54,7 +54,9 @@ struct delivery_record {
     const char *allow;              /* its endpoint's ranges, one a line; NULL: none */
     const char *client_certificate; /* its endpoint's; NULL: none */
     bool is_of_before;              /* adopted with the table, and not sent since (db/adoption.h) */
-    int64_t ahead;                  /* pending rows of the same URL that are due earlier */
+    const char *failed_at;          /* NULL: it is no dead letter */
+    int64_t failed_ms_ago;
+    int64_t ahead; /* pending rows of the same URL that are due earlier */
 };
 
 /* The one with this id. *ret_found is false when there is none: that is no error. */

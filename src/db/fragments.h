@@ -34,7 +34,15 @@
 #define SQL_LANE(url)          "(hashtext(lower(split_part(" url ", '/', 3))) & 63)"
 #define SQL_ENDPOINT_HASH(url) "hashtextextended(" url ", 0)"
 
-/* A dead letter's time: of its last attempt, or of its insertion when it was never sent. */
-#define SQL_FAILED_AT "COALESCE(last_attempt_at, created_at)"
+/*
+ * A dead letter's time: when it was given up. What failed before there was a column for that has
+ * the time of its last attempt, or of its insertion when it was never sent.
+ */
+#define SQL_FAILED_AT "COALESCE(given_up_at, last_attempt_at, created_at)"
+
+/* When a delivery was finished, of either kind. One that was given up once may be delivered since.
+ */
+#define SQL_FINISHED_AT \
+    "COALESCE(CASE WHEN status = 'failed' THEN given_up_at END, last_attempt_at, created_at)"
 
 #endif

@@ -76,8 +76,9 @@ static const char sql_dead_recent[] =
     "SELECT count(*) FILTER (WHERE failed_at > now() - interval '1 minute'),"
     " count(*) FILTER (WHERE failed_at > now() - interval '1 hour'),"
     " count(*) FILTER (WHERE failed_at > now() - interval '1 hour'"
-    " AND last_error LIKE '%no signing secret%'), count(*)"
-    " FROM (SELECT " SQL_FAILED_AT " AS failed_at, last_error FROM webhook_deliveries"
+    " AND last_error LIKE '%no signing secret%'), count(*),"
+    " min(created_at) > now() - interval '7 days'"
+    " FROM (SELECT " SQL_FAILED_AT " AS failed_at, created_at, last_error FROM webhook_deliveries"
     " WHERE status = 'failed' ORDER BY created_at DESC, id DESC" SQL_LIMIT(COSTLY_MAX) ") d";
 
 #define SQL_IS_FAILURE "(response_status IS NULL OR response_status NOT BETWEEN 200 AND 299)"
@@ -313,7 +314,9 @@ static bool read_dead(struct db_session *session, struct overview *o, struct err
     o->dead = limited_count(result, 0, CHEAP_MAX);
     if (!read_part(session, o, sql_dead_recent, &result, error))
         return false;
-    is_more = result != NULL && row_integer(result, 0, 3, 0) > COSTLY_MAX;
+    /* Of what was created a week before the others, hardly any has failed just now. */
+    is_more =
+        result != NULL && row_integer(result, 0, 3, 0) > COSTLY_MAX && row_is_true(result, 0, 4);
     o->dead_last_hour = count_at(result, 0, 1, is_more);
     o->dead_last_minute = count_at(result, 0, 0, is_more);
     o->dead_without_secret = count_at(result, 0, 2, is_more);

@@ -5,6 +5,7 @@
 
 #include "base/compiler.h"
 #include "db/endpoint_health.h"
+#include "db/fragments.h"
 #include "db/row.h"
 
 /*
@@ -23,7 +24,7 @@ static const char deliveries_sql[] =
     "AND created_at < now() - make_interval(secs => $2::float8) "
     "AND created_at >= (SELECT coalesce(max(adopted_at) + interval '1 microsecond', '-infinity') "
     "FROM postrider_adoptions WHERE retention_agreed_at IS NULL) "
-    "AND coalesce(last_attempt_at, created_at) < now() - make_interval(secs => $2::float8) "
+    "AND " SQL_FINISHED_AT " < now() - make_interval(secs => $2::float8) "
     "AND NOT EXISTS (SELECT FROM webhook_adopted o, postrider_adoptions a "
     "WHERE o.delivery_id = d.id AND a.retention_agreed_at IS NULL) "
     "LIMIT $3::int FOR UPDATE SKIP LOCKED) AND status = $1";

@@ -173,6 +173,55 @@ def test_row_that_was_tampered_with(audit, migrated_database, status, change, wh
     assert text.stdout.endswith("\nIt does not add up.\n")
 
 
+# What somebody may do by plain SQL, to a row in whatever state. Triggers see it, unlike the above.
+LEGAL = {
+    "given up": ["status = 'failed'"],
+    "given up with a reason": ["status = 'failed', last_error = 'the customer has left'"],
+    "sent again": ["status = 'pending', attempts = 0"],
+    "sent again, then given up": ["status = 'pending', attempts = 0", "status = 'failed'"],
+    "sent again, then given up with a reason": [
+        "status = 'pending', attempts = 0", "status = 'failed', last_error = 'enough'"],
+    "given up, then sent again": ["status = 'failed'", "status = 'pending', attempts = 0"],
+    "given up twice": ["status = 'failed'", "status = 'failed'"],
+    "put off": ["next_retry_at = now() + interval '1 day'"],
+    "tried at once": ["next_retry_at = now()"],
+    "moved": ["webhook_url = 'https://other.example/'"],
+    "payload changed": ["payload = '{}'"],
+}
+
+
+@pytest.mark.parametrize("changes", LEGAL.values(), ids=LEGAL.keys())
+def test_what_an_operator_may_do_is_clean(audit, migrated_database, changes):
+    """A reason of one's own, on a row that was delivered, is the one thing that no worker tells from
+    a row that was tampered with."""
+    rows = [failed(migrated_database), migrated_database.insert_delivery(URL, next_retry_at="tomorrow"),
+            failed(migrated_database, status="pending", next_retry_at="tomorrow")]
+    if "with a reason" not in changes[0] and "customer" not in changes[0]:
+        rows.append(delivered(migrated_database))
+    audit()
+    for change in changes:
+        migrated_database.execute(f"UPDATE webhook_deliveries SET {change}")
+        assert audit()["contradictions"] == []
+    migrated_database.execute("DELETE FROM webhook_deliveries")
+    assert audit()["total"]["deleted"] == len(rows)
+
+
+def test_who_has_given_up_is_said(audit, migrated_database):
+    """And when; a reason that is there stays, and who changes it later gives up nothing."""
+    first = migrated_database.insert_delivery(URL, created_at="2001-01-01")
+    second = migrated_database.insert_delivery(URL, attempts=1, last_error="the receiver answered 503",
+                                               last_attempt_at="2001-01-01")
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed'")
+    rows = [migrated_database.row(delivery) for delivery in (first, second)]
+    assert rows[0]["last_error"] == 'given up by the role "postgres"'
+    assert rows[1]["last_error"] == "the receiver answered 503"
+    for row in rows:
+        assert abs((row["database_time"] - row["given_up_at"]).total_seconds()) < 60
+    by_hand(migrated_database, "UPDATE webhook_deliveries SET given_up_at = '2002-01-01'")
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed', last_error = 'x'")
+    assert migrated_database.row(first)["given_up_at"].year == 2002
+
+
 def log_attempt(database, delivery, attempt, age="0"):
     database.execute("INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms,"
                      " response_status) VALUES (%s, %s, now() - %s::interval, 1, 503)",

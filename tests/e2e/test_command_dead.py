@@ -80,6 +80,34 @@ def test_filters(dead, migrated_database, arguments, expected):
     assert found == set(expected)
 
 
+def test_what_was_never_sent_has_failed_when_it_did(dead, migrated_database, service):
+    """Not when it was inserted; and what failed before there was a time for it, has another."""
+    migrated_database.insert_endpoint(ONE)
+    migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = now()")
+    old = fail(migrated_database, TWO, "2 days", last_attempt_at=None)
+    delivery = migrated_database.insert_delivery(ONE, created_at="2001-01-01")
+    service(migrated_database)
+    migrated_database.wait_for_status(delivery, "failed")
+    assert ids(dead("list", "--json", "--since", "1h")) == [delivery]
+    assert ids(dead("list", "--json")) == [delivery, old]
+    assert ids(dead("list", "--json", "--until", "1h")) == [old]
+    assert not dead("list", "--json").json()[0]["failed_at"].startswith("2001")
+    assert dead("show", "--json", delivery).json()["failed_at"] == \
+        dead("list", "--json").json()[0]["failed_at"]
+    assert "\nfailed       " in dead("show", delivery).stdout
+    assert dead("discard", "--since", "1h", "--json").json()["changed"] == 1
+
+
+def test_a_replay_that_fails_again_has_the_new_time(dead, migrated_database):
+    delivery = migrated_database.insert_delivery(ONE, created_at="2001-01-01")
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed'")
+    migrated_database.execute("UPDATE webhook_deliveries SET given_up_at = now() - interval '1 day'")
+    assert ids(dead("list", "--json", "--since", "1h")) == []
+    assert dead("replay", delivery).code == 0
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed'")
+    assert ids(dead("list", "--json", "--since", "1h")) == [delivery]
+
+
 def test_filter_by_customer_and_id(dead, migrated_database):
     other = migrated_database.insert_customer()
     theirs = fail(migrated_database, customer=other)

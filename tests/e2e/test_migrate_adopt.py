@@ -382,3 +382,14 @@ def test_adopting_twice(database, migrate):
     assert migrate("--adopt") == postrider.Result(
         0, f"Nothing to do: the schema has version {len(postrider.migrations())}.\n", "")
     assert dump(database) == before
+
+
+def test_a_column_of_ours_that_is_theirs(database, migrate):
+    """Whatever it is there for: it is theirs to write."""
+    run_sql(database, ARTICLE + "ALTER TABLE webhook_deliveries ADD COLUMN given_up_at timestamptz;")
+    result = migrate("--adopt")
+    assert result.code == 1
+    assert "webhook_deliveries has a column given_up_at, which is not Postrider's" in result.stderr
+    assert "hint: rename it" in result.stderr
+    run_sql(database, "ALTER TABLE webhook_deliveries RENAME given_up_at TO ended_at")
+    assert migrate("--adopt").code == 0

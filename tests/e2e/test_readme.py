@@ -172,6 +172,27 @@ def test_statements_run(migrated_database):
     assert migrated_database.value("SELECT retry_max_attempts FROM webhook_endpoints") == 5
 
 
+def test_statements_leave_a_clean_audit(migrated_database, config_file, run_postrider):
+    """Each of them alone, and one after the other, whatever had become of the delivery before."""
+    config = config_file(migrated_database)
+    statements = [line for block in code_blocks("sql") for line in block.splitlines()
+                  if line.startswith("UPDATE webhook_deliveries")]
+    assert len(statements) >= 2
+    states = [{}, {"attempts": 2, "last_error": "HTTP 503", "response_status": 503},
+              {"status": "delivered", "attempts": 1, "response_status": 200},
+              {"status": "failed", "attempts": 1, "last_error": "HTTP 404", "response_status": 404}]
+    for first in statements:
+        for then in statements:
+            for state in states:
+                delivery = migrated_database.insert_delivery(
+                    "https://shop.example/hooks", next_retry_at="tomorrow",
+                    **state, **({"last_attempt_at": "now"} if state else {}))
+                for statement in (first, then):
+                    migrated_database.execute(statement.replace("'…'", f"'{delivery}'"))
+    result = run_postrider("audit", "-c", config)
+    assert result.code == 0, result.stdout
+
+
 # --- the retry table ---
 
 def test_retry_table_is_what_the_defaults_give():

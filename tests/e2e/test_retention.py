@@ -26,10 +26,18 @@ def test_old_rows_are_deleted(service, migrated_database):
     insert_old(migrated_database, "old but delivered today", "delivered", 40,
                last_attempt_at="now")
     insert_old(migrated_database, "old but failed today", "failed", 40, last_attempt_at="now")
+    insert_old(migrated_database, "old but given up today", "pending", 40, **later)
+    insert_old(migrated_database, "given up today, then delivered", "delivered", 8)
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed'"
+                              " WHERE event_type = 'old but given up today'")
+    migrated_database.execute("UPDATE webhook_deliveries SET given_up_at = now()"
+                              " WHERE event_type = 'given up today, then delivered'")
     service(migrated_database)
-    migrated_database.wait_for(lambda db: not names(db) & {"old delivered", "old failed"})
+    migrated_database.wait_for(lambda db: not names(db) & {
+        "old delivered", "old failed", "given up today, then delivered"})
     assert names(migrated_database) == {"new delivered", "new failed", "old pending",
-                                        "old but delivered today", "old but failed today"}
+                                        "old but delivered today", "old but failed today",
+                                        "old but given up today"}
 
 
 def test_times_are_configurable_and_0_keeps_all(service, migrated_database):

@@ -150,7 +150,11 @@ def test_upgrade(database, postgres, config_file, run_postrider, version):
     before = contents(database)
     result = run_postrider("migrate", "-c", config_file(database))
     assert result.code == 0, result.stderr
-    assert contents(database) == before
+    after = contents(database)
+    for table, rows in before.items():
+        assert len(after[table]) == len(rows)
+        for row, then in zip(after[table], rows):
+            assert {column: row[column] for column in then} == then  # there may be more columns
     endpoint, = database.query("SELECT * FROM webhook_endpoints")
     assert (str(endpoint["timeout"]), endpoint["disabled_reason"]) == ("0:00:07", "as it was")
     check_rules(database)
