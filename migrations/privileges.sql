@@ -18,4 +18,5 @@ VALUES
     (10, 'SELECT', 'webhook_removals'),
     (11, 'SELECT, INSERT, DELETE', 'webhook_balances'),
     (12, 'SELECT', 'postrider_adoptions'),
-    (13, 'SELECT', 'webhook_adopted')
+    (13, 'SELECT', 'webhook_adopted'),
+    (14, 'SELECT', 'webhook_unlogged')

@@ -80,8 +80,14 @@ static const char sql_waiting[] =
  * What was left so before the table was adopted was written by rules that nobody here knows.
  *
  * An attempt and its outcome are written together. So the log has no attempt after the row's last
- * one; and the last one of a row that is not delivered is in it, since it failed.
+ * one; and the last one of a row that is not delivered is in it, since it failed, unless it began
+ * when a worker may have logged none.
  */
+#define SQL_UNLOGGED                                                                               \
+    "(SELECT since, until FROM webhook_unlogged UNION ALL SELECT attempt_log_since,"               \
+    " CASE WHEN lease_expires_at > now() THEN 'infinity' ELSE lease_expires_at END"                \
+    " FROM webhook_workers WHERE attempt_log IS NULL OR attempt_log = 'none')"
+
 static const char sql_contradictions[] =
     "WITH c AS (SELECT id, what FROM (SELECT id, " SQL_WRONG " AS what FROM webhook_deliveries"
     " WHERE created_at >= $1 OR status = 'pending') w WHERE what <> ''"
@@ -95,7 +101,9 @@ static const char sql_contradictions[] =
     " AND (d.created_at >= $1 OR d.status = 'pending') AND d.last_attempt_at >"
     " (SELECT started_at FROM webhook_attempts ORDER BY id LIMIT 1)"
     " AND NOT EXISTS (SELECT FROM webhook_attempts a"
-    " WHERE a.delivery_id = d.id AND a.attempt = d.attempts))"
+    " WHERE a.delivery_id = d.id AND a.attempt = d.attempts)"
+    " AND NOT EXISTS (SELECT FROM " SQL_UNLOGGED " u"
+    " WHERE d.last_attempt_at BETWEEN u.since AND u.until))"
     " SELECT d.id, d.customer_id, d.webhook_url, d.status, s.what, count(*) OVER ()"
     " FROM (SELECT id, string_agg(what, '; ') AS what FROM c GROUP BY id) s"
     " JOIN webhook_deliveries d ON d.id = s.id WHERE NOT coalesce(" SQL_UNTOUCHED ", false) ORDER BY d.created_at, d.id LIMIT $3::bigint";

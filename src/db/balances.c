@@ -11,8 +11,14 @@
 
 #define SQL_DAY(time) "(" time " AT TIME ZONE 'UTC')::date"
 
-/* The day of $1 itself is not whole. */
-#define SQL_OPENING "webhook_balances WHERE created_on > " SQL_DAY("$1::timestamptz")
+/*
+ * The day of $1 itself is not whole. Nor is a day of which retention has deleted meanwhile: $1 goes
+ * by how long rows are kept now, kept_until by how long they were when the day was counted.
+ */
+#define SQL_IS_WHOLE                                                                               \
+    "created_on > " SQL_DAY("$1::timestamptz") " AND (kept_until > now()) IS NOT FALSE"
+
+#define SQL_OPENING "webhook_balances WHERE " SQL_IS_WHOLE
 
 #define SQL_COUNTED(until)                                                                         \
     "SELECT customer_id, " SQL_DAY("created_at") " AS created_on, count(*) AS number FROM ("       \
@@ -29,8 +35,8 @@ static const char sql_lock[] = "LOCK TABLE webhook_balances IN SHARE ROW EXCLUSI
 static const char sql_is_read_only[] = "SELECT current_setting('transaction_read_only')::boolean";
 
 static const char sql_opening[] =
-    "SELECT " SQL_UTC("max(audited_at)") ", COALESCE(sum(deliveries) FILTER (WHERE created_on > "
-    SQL_DAY("$1::timestamptz") "), 0)::bigint FROM webhook_balances";
+    "SELECT " SQL_UTC("max(audited_at)") ", COALESCE(sum(deliveries) FILTER (WHERE "
+    SQL_IS_WHOLE "), 0)::bigint FROM webhook_balances";
 
 static const char sql_losses[] =
     "SELECT b.customer_id, b.created_on::text, b.deliveries - COALESCE(n.number, 0)"
@@ -42,8 +48,9 @@ static const char sql_losses[] =
 static const char sql_forget[] = "DELETE FROM webhook_balances";
 
 static const char sql_keep[] =
-    "INSERT INTO webhook_balances (customer_id, created_on, deliveries, audited_at)"
-    " SELECT customer_id, created_on, number, now() FROM (" SQL_COUNTED("now()") ") n";
+    "INSERT INTO webhook_balances (customer_id, created_on, deliveries, audited_at, kept_until)"
+    " SELECT customer_id, created_on, number, now(),"
+    " created_on::timestamp AT TIME ZONE 'UTC' + (now() - $1::timestamptz) FROM (" SQL_COUNTED("now()") ") n";
 
 /* clang-format on */
 

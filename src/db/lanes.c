@@ -21,15 +21,18 @@ static const char worker_sql[] =
     "WITH " REMOVE_DEAD
     " INSERT INTO webhook_workers AS w (owner, host, pid, version, turn, started_at, seen_at,"
     " lease_expires_at, is_leaving, lanes, in_flight, waiting, unwritten, delivered, retried,"
-    " failed, rate, problems)"
+    " failed, rate, problems, attempt_log)"
     " SELECT $1, $2, n[1], $3, n[2], t - n[3] * interval '1 millisecond', t,"
     " t + n[4] * interval '1 millisecond', n[5] = 1, n[6], n[7], n[8], n[9], n[10], n[11], n[12],"
-    " $5::float8, $6::jsonb FROM (SELECT $4::int8[] AS n, clock_timestamp() AS t) given"
+    " $5::float8, $6::jsonb, $7 FROM (SELECT $4::int8[] AS n, clock_timestamp() AS t) given"
     " ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn, seen_at = excluded.seen_at,"
     " lease_expires_at = excluded.lease_expires_at, is_leaving = excluded.is_leaving,"
     " lanes = excluded.lanes, in_flight = excluded.in_flight, waiting = excluded.waiting,"
     " unwritten = excluded.unwritten, delivered = excluded.delivered, retried = excluded.retried,"
-    " failed = excluded.failed, rate = excluded.rate, problems = excluded.problems"
+    " failed = excluded.failed, rate = excluded.rate, problems = excluded.problems,"
+    " attempt_log = excluded.attempt_log, attempt_log_since = CASE"
+    " WHEN w.attempt_log IS NOT DISTINCT FROM excluded.attempt_log THEN w.attempt_log_since"
+    " ELSE greatest(w.started_at, now() - interval '1 hour') END"
     " WHERE w.turn < excluded.turn";
 
 #define IS_IN(set)  "(((" set ")::int8 >> lane) & 1) = 1"
@@ -91,8 +94,9 @@ static bool send_renewal(struct db_link *link, const struct lanes_worker *worker
     char keep[NUMBER_SIZE], take[NUMBER_SIZE], release[NUMBER_SIZE];
     const struct db_statement statements[] = {
         {worker_sql,
-         6,
-         {worker->owner, worker->host, worker->version, numbers, rate, worker->problems}},
+         7,
+         {worker->owner, worker->host, worker->version, numbers, rate, worker->problems,
+          worker->attempt_log}},
         {lanes_sql,
          6,
          {worker->owner, format_number(request->turn, turn), format_number(lease_ms, lease),

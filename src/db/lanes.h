@@ -30,7 +30,8 @@ struct lanes_worker {
     int64_t unwritten;
     uint64_t delivered, retried, failed;
     double rate;
-    const char *problems; /* a JSON array */
+    const char *problems;    /* a JSON array */
+    const char *attempt_log; /* the option's value */
 };
 
 /* A request of core/leases.h, either kind. */

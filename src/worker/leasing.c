@@ -196,6 +196,20 @@ static void sample_rate(struct worker *worker)
     leasing->sampled_count = count;
 }
 
+/* As the configuration names it, and the audit reads it. */
+static const char *attempt_log_name(enum config_attempt_log attempt_log)
+{
+    switch (attempt_log) {
+    case ATTEMPT_LOG_FAILURES:
+        return "failures";
+    case ATTEMPT_LOG_ALL:
+        return "all";
+    case ATTEMPT_LOG_NONE:
+        return "none";
+    }
+    bug("attempt_log %d", (int)attempt_log);
+}
+
 static bool send_request(struct worker *worker, const struct leases_request *request)
 {
     struct leasing *leasing = &worker->leasing;
@@ -216,6 +230,7 @@ static bool send_request(struct worker *worker, const struct leases_request *req
         .failed = worker->totals.failed,
         .rate = leasing->rate,
         .problems = problems,
+        .attempt_log = attempt_log_name(worker->config->attempt_log),
     };
     bool is_sent = lanes_send(worker->writing, &self, request, worker->config->worker.lease_ms,
                               on_lanes_answered, worker);

@@ -256,6 +256,98 @@ def test_attempts_that_are_not_logged_are_not_missed(run_postrider, config_file,
         assert (result.code, missed) == (code, [second] if code else [])
 
 
+def refused(database, server):
+    """A delivery that a worker has tried once and failed."""
+    delivery = database.insert_delivery(server.on("/refused", answer(404)))
+    database.wait_for_status(delivery, "failed")
+    return delivery
+
+
+def test_attempts_are_missed_by_what_was_in_force(audit, migrated_database, service, receiver):
+    """A worker without an attempt log, also one that has gone: not by what the file says today."""
+    server = receiver()
+    first = service(migrated_database)
+    refused(migrated_database, server)
+    first.stop()
+    silent = service(migrated_database, {"attempt_log": "none"})
+    unlogged = refused(migrated_database, server)
+    assert audit()["contradictions"] == []
+    silent.stop()
+    assert audit()["contradictions"] == []
+    last = service(migrated_database)
+    logged = refused(migrated_database, server)
+    assert audit()["contradictions"] == []
+    assert migrated_database.attempt_log(unlogged) == []
+    # What was written down and has gone is missed all the same.
+    migrated_database.execute("DELETE FROM webhook_attempts WHERE delivery_id = %s", logged)
+    assert [row["id"] for row in audit(code=1)["contradictions"]] == [logged]
+    last.stop()
+
+
+def test_an_attempt_log_that_is_switched_on_by_a_reload(audit, migrated_database, service, receiver):
+    server = receiver()
+    started = service(migrated_database)
+    refused(migrated_database, server)
+    started.configure({"attempt_log": "none"})
+    started.reload()
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT attempt_log FROM webhook_workers") == "none")
+    unlogged = refused(migrated_database, server)
+    started.configure({"attempt_log": "failures"})
+    started.reload()
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT attempt_log FROM webhook_workers") == "failures")
+    refused(migrated_database, server)
+    assert migrated_database.attempt_log(unlogged) == []
+    assert audit()["contradictions"] == []
+
+
+@pytest.mark.parametrize("attempt_log, age, is_missed", [
+    ("failures", "10 min", True), ("none", "10 min", False), (None, "10 min", False),
+    ("none", "30 min", True)])
+def test_a_worker_that_died_has_logged_or_not(audit, migrated_database, attempt_log, age, is_missed):
+    """Its row is deleted by another worker, whatever version that is of."""
+    log_attempt(migrated_database, failed(migrated_database), 1, "2 h")
+    delivery = failed(migrated_database)
+    migrated_database.execute("UPDATE webhook_deliveries SET created_at = now() - interval '3 h'")
+    migrated_database.execute("UPDATE webhook_deliveries SET last_attempt_at ="
+                              " now() - %s::interval WHERE id = %s", age, delivery)
+    migrated_database.execute(
+        "INSERT INTO webhook_workers (owner, host, pid, version, turn, started_at, seen_at,"
+        " lease_expires_at, attempt_log, attempt_log_since) VALUES ('box/1/a', 'box', 1, '0', 1,"
+        " now() - interval '20 min', now(), now() - interval '5 min', %s,"
+        " now() - interval '20 min')", attempt_log)
+    for _ in range(2):
+        missed = [row["id"] for row in audit(code=int(is_missed))["contradictions"]]
+        assert (delivery in missed) == is_missed
+        migrated_database.execute("DELETE FROM webhook_workers")
+
+
+def test_retention_that_was_shorter_explains_what_is_missing(run_postrider, config_file,
+                                                            migrated_database):
+    """Of a day that it had begun to delete before it was made longer."""
+    def audit(days, code=0):
+        config = config_file(migrated_database, {
+            "retention": {"delivered": f"{days}d", "failed": f"{days}d"}})
+        result = run_postrider("audit", "--json", "-c", config)
+        assert result.code == code, result.stdout
+        return result.json()["last_audit"]
+    for _ in range(5):
+        delivered(migrated_database)
+    by_hand(migrated_database, "UPDATE webhook_deliveries SET created_at = now() - interval '3 d',"
+                               " last_attempt_at = now() - interval '3 d'")
+    audit(7)
+    # Six days later.
+    by_hand(migrated_database, "DELETE FROM webhook_deliveries WHERE id IN"
+                               " (SELECT id FROM webhook_deliveries LIMIT 2)")
+    assert audit(30, code=1)["missing"] == 2
+    migrated_database.execute("UPDATE webhook_balances SET created_on = created_on - 6,"
+                              " kept_until = kept_until - interval '6 days'")
+    by_hand(migrated_database, "UPDATE webhook_deliveries SET created_at = now() - interval '9 d'")
+    assert audit(30)["missing"] == 0
+    assert audit(30)["deliveries"] == 3
+
+
 def test_contradictions_of_old_rows(audit, migrated_database):
     """What is finished and older than --since is not looked at, what is pending always is."""
     failed(migrated_database, last_error=None)
