@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/hint.h"
 #include "base/units.h"
 #include "db/migrations.h"
 
@@ -28,6 +29,17 @@ bool adopt_lock(struct db_session *session, struct error *error)
                               error);
 }
 
+/* For the commands that the plan names. */
+static bool say_hint_options(struct db_session *session, struct error *error)
+{
+    const char *options = hint_options();
+    PGresult *result = db_session_query(
+        session, "SELECT set_config('postrider.hint_options', $1, true)", 1, &options, error);
+
+    PQclear(result);
+    return result != NULL;
+}
+
 /* The plan's functions last as long as the savepoint, so that they leave nothing behind. */
 static PGresult *query_plan(struct db_session *session, const struct adopt_terms *terms,
                             struct error *error)
@@ -44,7 +56,8 @@ static PGresult *query_plan(struct db_session *session, const struct adopt_terms
     snprintf(failed_ms, sizeof(failed_ms), "%lld", (long long)terms->failed_ms);
 
     if (!db_session_execute(session, "SAVEPOINT adopt_plan", error) ||
-        !db_session_execute(session, embedded_sql_find("adopt_plan"), error))
+        !db_session_execute(session, embedded_sql_find("adopt_plan"), error) ||
+        !say_hint_options(session, error))
         return NULL;
     rows = db_session_query(session,
                             "SELECT kind, description, statement"

@@ -148,7 +148,8 @@ def test_what_is_wrong_with_the_database_names_commands_too(run_postrider, datab
             payload jsonb NOT NULL, status varchar, attempts int, last_attempt_at timestamptz,
             next_retry_at timestamptz, created_at timestamptz)""")
     said.append(run_postrider("migrate", "-c", config))
-    named = named_in(log.replace('\\"', '"').replace("\\\\", "\\"),  # logfmt puts a text in quotes
+    hint, = re.findall(r' hint="(.*)"$', log, re.M)
+    named = named_in(hint.replace('\\"', '"').replace("\\\\", "\\"),
                      *(result.stdout + result.stderr for result in said))
     assert any("migrate --adopt" in command for command in named)
     check_pasted(shell, named, ROLE="postgres")
