@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import tempfile
 
+import psycopg2
+
 from bench.load import SECRET, insert_customers, insert_deliveries, insert_watched, watch
 from bench.machine import ROOT
 from bench.usage import cpu_of, memory_mib, peak_memory_mib
@@ -35,6 +37,11 @@ def write_config(directory, database_url, changes=None):
 
 
 def migrate(database_url, _database=None):
+    """With a foreign key, as applications have that refer to their customers."""
+    connection = psycopg2.connect(database_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE customers (id uuid PRIMARY KEY)")
+    connection.close()
     with tempfile.TemporaryDirectory(prefix="postrider-bench-") as directory:
         subprocess.run([binary(), "migrate", "-c", write_config(directory, database_url)],
                        check=True, stdout=subprocess.DEVNULL, env=environment(),

@@ -1,10 +1,12 @@
 -- The whole schema. Names are unqualified: "postrider migrate" sets the search_path, and has
 -- brought a webhook_deliveries table that was there before into this shape (adopt_plan.sql).
 
+-- Whom customer_id refers to has been chosen by "postrider migrate": a table that has a unique id of
+-- type uuid, or none. Without its word a table customers, which is made where there is none.
 DO $$
 BEGIN
-    -- Only where the application has none; all that is needed of it is a unique id of type uuid.
-    IF to_regclass('customers') IS NULL THEN
+    IF COALESCE(NULLIF(current_setting('postrider.customers', true), ''), 'customers') = 'customers'
+       AND to_regclass('customers') IS NULL THEN
         CREATE TABLE customers (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
             name varchar NOT NULL DEFAULT '',
@@ -19,7 +21,7 @@ $$;
 CREATE TABLE IF NOT EXISTS webhook_deliveries (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     event_id uuid NOT NULL,
-    customer_id uuid NOT NULL REFERENCES customers (id),
+    customer_id uuid NOT NULL,
     webhook_url varchar NOT NULL,
     payload jsonb NOT NULL,
     event_type varchar NOT NULL DEFAULT '',
@@ -103,7 +105,7 @@ CREATE VIEW dead_letter_queue AS
 -- What is known of one receiver. NULL = the configuration's value.
 CREATE TABLE webhook_endpoints (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    customer_id uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+    customer_id uuid NOT NULL,
     url varchar NOT NULL CONSTRAINT webhook_endpoints_url_check CHECK (url <> ''),
     headers jsonb NOT NULL DEFAULT '{}'
         CONSTRAINT webhook_endpoints_headers_check
@@ -144,7 +146,7 @@ CREATE UNIQUE INDEX webhook_endpoints_customer_url ON webhook_endpoints
 -- The most specific ones sign, all that are valid: those of the URL, else those with url ''.
 CREATE TABLE webhook_secrets (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    customer_id uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+    customer_id uuid NOT NULL,
     url varchar NOT NULL DEFAULT '',
     secret varchar NOT NULL,
     not_after timestamptz,
@@ -152,6 +154,29 @@ CREATE TABLE webhook_secrets (
 );
 CREATE INDEX webhook_secrets_customer_url ON webhook_secrets
     (customer_id, hashtextextended(url, 0));
+
+DO $$
+DECLARE
+    customers CONSTANT text :=
+        COALESCE(NULLIF(current_setting('postrider.customers', true), ''), 'customers');
+BEGIN
+    IF customers = 'none' THEN
+        RETURN;
+    END IF;
+    -- A table that was adopted has it already.
+    IF NOT EXISTS (SELECT FROM pg_constraint k
+                   JOIN pg_attribute a ON a.attrelid = k.conrelid AND k.conkey = ARRAY[a.attnum]
+                   WHERE k.conrelid = 'webhook_deliveries'::regclass AND k.contype = 'f'
+                     AND k.confrelid = to_regclass(customers) AND a.attname = 'customer_id') THEN
+        EXECUTE format('ALTER TABLE webhook_deliveries'
+                       ' ADD FOREIGN KEY (customer_id) REFERENCES %s (id)', customers::regclass);
+    END IF;
+    EXECUTE format('ALTER TABLE webhook_endpoints ADD FOREIGN KEY (customer_id)'
+                   ' REFERENCES %s (id) ON DELETE CASCADE', customers::regclass);
+    EXECUTE format('ALTER TABLE webhook_secrets ADD FOREIGN KEY (customer_id)'
+                   ' REFERENCES %s (id) ON DELETE CASCADE', customers::regclass);
+END
+$$;
 
 -- One row for each attempt worth keeping. No foreign key: retention deletes the two on their own.
 CREATE TABLE webhook_attempts (

@@ -65,3 +65,13 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- For applications whose ids of customers are no UUIDs: the same one for the same id, always and
+-- everywhere. The first 16 bytes of SHA-256 over the id in UTF-8, with the bits of a UUID of version 8
+-- (RFC 9562, 5.8), so that others can compute it, too.
+CREATE FUNCTION postrider_customer(id text) RETURNS uuid
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT encode(set_byte(set_byte(h.hash, 6, get_byte(h.hash, 6) & 15 | 128),
+                           8, get_byte(h.hash, 8) & 63 | 128), 'hex')::uuid
+    FROM (SELECT substring(sha256(convert_to($1, 'UTF8')) FROM 1 FOR 16)) AS h (hash)
+$$;

@@ -125,12 +125,14 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = customers AND c.relkind IN ('r', 'p')) THEN
         RETURN NEXT postrider_adopt_say('obstacle',
             format('%s is not a table, so nothing can refer to it', customers),
-            'give Postrider another schema (database.schema), where it makes its own');
+            'do without a foreign key (--customers none), name another table (--customers TABLE), or'
+            ' give Postrider another schema (database.schema)');
     ELSIF id IS NULL THEN
         RETURN NEXT postrider_adopt_say('obstacle',
             format('%s has no column id of type uuid', customers),
-            'webhook_deliveries refers to customers (id): add that column, or give Postrider'
-            ' another schema (database.schema), where it makes its own');
+            'do without a foreign key (--customers none; postrider_customer(id::text) makes a'
+            ' customer_id of any id), name another table (--customers TABLE), or give Postrider'
+            ' another schema (database.schema)');
     ELSIF NOT postrider_adopt_is_unique(customers, id) THEN
         RETURN NEXT postrider_adopt_say('obstacle',
             format('%s (id) is neither a primary key nor unique', customers),
@@ -143,8 +145,17 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION postrider_adopt_referred(name text) RETURNS SETOF postrider_adopt_line
+LANGUAGE sql AS $$
+    SELECT 'obstacle', format('there is no table %s', name),
+           'write it as SQL does, with its schema: --customers app.tenants'
+    WHERE to_regclass(name) IS NULL
+    UNION ALL
+    SELECT l.* FROM postrider_adopt_customers(to_regclass(name)) l WHERE to_regclass(name) IS NOT NULL
+$$;
+
 -- What rules a webhook_deliveries out, whatever its columns are.
-CREATE FUNCTION postrider_adopt_kind(deliveries regclass)
+CREATE FUNCTION postrider_adopt_kind(deliveries regclass, customers text)
 RETURNS SETOF postrider_adopt_line LANGUAGE plpgsql AS $$
 DECLARE
     relation pg_class;
@@ -164,10 +175,11 @@ BEGIN
         RETURN NEXT postrider_adopt_say('obstacle',
             'webhook_deliveries is unlogged: a crash would empty it',
             'ALTER TABLE webhook_deliveries SET LOGGED;');
-    ELSIF to_regclass('customers') IS NULL THEN
+    ELSIF customers = '' THEN
         RETURN NEXT postrider_adopt_say('obstacle',
             'there is a webhook_deliveries, but no customers to refer to',
-            'CREATE TABLE customers (id uuid PRIMARY KEY); INSERT INTO customers'
+            'say which table has them (--customers TABLE), or do without a foreign key (--customers'
+            ' none), or: CREATE TABLE customers (id uuid PRIMARY KEY); INSERT INTO customers'
             ' SELECT DISTINCT customer_id FROM webhook_deliveries;');
     END IF;
 END
@@ -355,21 +367,23 @@ BEGIN
     IF NOT postrider_adopt_is_unique(deliveries, (number ->> 'id')::smallint) THEN
         RETURN NEXT postrider_adopt_say('step', 'make id unique', 'ADD UNIQUE (id)');
     END IF;
-    IF EXISTS (SELECT FROM pg_constraint
-               WHERE conrelid = deliveries AND contype = 'f' AND confrelid = customers
-                 AND conkey = ARRAY[(number ->> 'customer_id')::smallint]) THEN
+    IF customers IS NULL
+       OR EXISTS (SELECT FROM pg_constraint
+                  WHERE conrelid = deliveries AND contype = 'f' AND confrelid = customers
+                    AND conkey = ARRAY[(number ->> 'customer_id')::smallint]) THEN
         RETURN;
     END IF;
-    RETURN NEXT postrider_adopt_say('step', 'let customer_id refer to customers',
+    RETURN NEXT postrider_adopt_say('step', format('let customer_id refer to %s', customers),
         format('ADD FOREIGN KEY (customer_id) REFERENCES %s (id)', customers));
     EXECUTE format('SELECT count(*) FROM %s d WHERE NOT EXISTS'
                    ' (SELECT FROM %s c WHERE c.id = d.customer_id)', deliveries, customers)
     INTO orphans;
     IF orphans > 0 THEN
         RETURN NEXT postrider_adopt_say('obstacle',
-            format('%s of webhook_deliveries with a customer_id that is not in customers',
-                   postrider_adopt_count(orphans)),
-            'add those customers, or delete the rows');
+            format('%s of webhook_deliveries with a customer_id that is not in %s',
+                   postrider_adopt_count(orphans), customers),
+            'add those customers, or delete the rows, or do without a foreign key'
+            ' (--customers none)');
     END IF;
 END
 $$;
@@ -421,13 +435,13 @@ LANGUAGE sql AS $$
 $$;
 
 -- A webhook_deliveries table and all that has to be done to it.
-CREATE FUNCTION postrider_adopt_deliveries(deliveries regclass, zone text)
+CREATE FUNCTION postrider_adopt_deliveries(deliveries regclass, customers regclass, zone text)
 RETURNS SETOF postrider_adopt_line LANGUAGE plpgsql AS $$
 DECLARE
     columns CONSTANT postrider_adopt_line[] :=
         ARRAY(SELECT l FROM postrider_adopt_columns(deliveries, zone) l);
     constraints CONSTANT postrider_adopt_line[] :=
-        ARRAY(SELECT l FROM postrider_adopt_constraints(deliveries, to_regclass('customers')) l);
+        ARRAY(SELECT l FROM postrider_adopt_constraints(deliveries, customers) l);
 BEGIN
     RETURN QUERY SELECT * FROM postrider_adopt_statuses(deliveries);
     RETURN QUERY SELECT * FROM postrider_adopt_holes(deliveries);
@@ -448,7 +462,9 @@ $$;
 
 -- timezone: as the operator wrote it, NULL = the session's. The ages of retention are the
 -- configuration's, in milliseconds and as it writes them, 0 = never; agreed: --retention was given.
-CREATE FUNCTION postrider_adopt_plan(timezone text, agreed boolean, delivered_ms bigint,
+-- customers: the table that customer_id is to refer to, 'none', or '' where nobody has chosen and there
+-- is no table of that name.
+CREATE FUNCTION postrider_adopt_plan(customers text, timezone text, agreed boolean, delivered_ms bigint,
                                      delivered_age text, failed_ms bigint, failed_age text)
 RETURNS SETOF postrider_adopt_line
 LANGUAGE plpgsql AS $$
@@ -457,20 +473,22 @@ DECLARE
                                     WHERE lower(name) = lower(timezone)),
                                    current_setting('TimeZone'));
     deliveries CONSTANT regclass := to_regclass('webhook_deliveries');
+    referred regclass;
     lines postrider_adopt_line[] := ARRAY(SELECT l FROM postrider_adopt_names() l);
 BEGIN
-    IF to_regclass('customers') IS NOT NULL THEN
-        lines := lines
-            || ARRAY(SELECT l FROM postrider_adopt_customers(to_regclass('customers')) l);
+    IF customers NOT IN ('', 'none') THEN
+        referred := to_regclass(customers);
+        lines := lines || ARRAY(SELECT l FROM postrider_adopt_referred(customers) l);
     END IF;
     IF deliveries IS NOT NULL THEN
-        lines := lines || ARRAY(SELECT l FROM postrider_adopt_kind(deliveries) l);
+        lines := lines || ARRAY(SELECT l FROM postrider_adopt_kind(deliveries, customers) l);
         -- What follows needs a table, and looks into columns of the right types.
         IF NOT postrider_adopt_has_obstacle(lines) THEN
             lines := lines || ARRAY(SELECT l FROM postrider_adopt_types(deliveries) l);
         END IF;
         IF NOT postrider_adopt_has_obstacle(lines) THEN
-            lines := lines || ARRAY(SELECT l FROM postrider_adopt_deliveries(deliveries, zone) l)
+            lines := lines
+                || ARRAY(SELECT l FROM postrider_adopt_deliveries(deliveries, referred, zone) l)
                 || ARRAY(SELECT l FROM postrider_adopt_retention(
                              deliveries, zone, agreed, delivered_ms, delivered_age, failed_ms,
                              failed_age) l);

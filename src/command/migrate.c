@@ -6,8 +6,8 @@
 #include "db/session.h"
 
 static const char help_text[] =
-    "usage: postrider migrate [--adopt] [--timezone ZONE] [--retention] [--grant ROLE]\n"
-    "                         [--dry-run]\n"
+    "usage: postrider migrate [--adopt] [--timezone ZONE] [--retention] [--customers TABLE]\n"
+    "                         [--grant ROLE] [--dry-run]\n"
     "\n"
     "Brings the database's schema to the version that this postrider knows. Connects as\n"
     "database.url says, so as a role that may create tables; the worker's own role needs less.\n"
@@ -22,6 +22,9 @@ static const char help_text[] =
     "      --adopt           take over the webhook_deliveries table that is there\n"
     "      --timezone ZONE   of its times without a zone, as Europe/Berlin\n"
     "                        (default: the database's TimeZone)\n"
+    "      --customers TABLE whom customer_id refers to, as app.tenants, by a foreign key to its "
+    "id;\n"
+    "                        none: nobody. Default: as it is; at first customers, if there is one\n"
     "      --retention       let retention.* delete rows of before; says how many it would be\n"
     "      --dry-run         print the SQL, change nothing\n"
     "      --grant ROLE      give a role exactly the privileges that the worker needs\n"
@@ -54,6 +57,7 @@ static int run_migrate(const struct command *self, int argc, char **argv)
     const struct argument options[] = {
         {.name = "adopt", .flag = &migrate_options.adopt},
         {.name = "timezone", .text = &migrate_options.timezone},
+        {.name = "customers", .text = &migrate_options.customers},
         {.name = "retention", .flag = &migrate_options.retention},
         {.name = "dry-run", .flag = &migrate_options.dry_run},
         {.name = "grant", .text = &migrate_options.grant_to},

@@ -47,9 +47,14 @@ static PGresult *query_plan(struct db_session *session, const struct adopt_terms
     char delivered_ms[32], failed_ms[32];
     char delivered[UNITS_TEXT_SIZE], failed[UNITS_TEXT_SIZE];
     const char *values[] = {
-        terms->timezone, terms->retention ? "true" : "false",
-        delivered_ms,    units_format_duration_ms(terms->delivered_ms, delivered),
-        failed_ms,       units_format_duration_ms(terms->failed_ms, failed)};
+        terms->customers,
+        terms->timezone,
+        terms->retention ? "true" : "false",
+        delivered_ms,
+        units_format_duration_ms(terms->delivered_ms, delivered),
+        failed_ms,
+        units_format_duration_ms(terms->failed_ms, failed),
+    };
     PGresult *rows;
 
     snprintf(delivered_ms, sizeof(delivered_ms), "%lld", (long long)terms->delivered_ms);
@@ -61,7 +66,7 @@ static PGresult *query_plan(struct db_session *session, const struct adopt_terms
         return NULL;
     rows = db_session_query(session,
                             "SELECT kind, description, statement"
-                            " FROM postrider_adopt_plan($1, $2, $3, $4, $5, $6)",
+                            " FROM postrider_adopt_plan($1, $2, $3, $4, $5, $6, $7)",
                             ARRAY_LENGTH(values), values, error);
     if (rows == NULL)
         return NULL;

@@ -28,6 +28,8 @@ struct adopt_plan {
 bool adopt_lock(struct db_session *session, struct error *error) MUST_USE;
 
 struct adopt_terms {
+    const char
+        *customers;       /* the table that customer_id refers to, "none", or "" (adopt_plan.sql) */
     const char *timezone; /* of times without a zone, NULL = the session's */
     bool retention;       /* it may delete the rows that are there */
     int64_t delivered_ms; /* retention's ages, 0 = never */

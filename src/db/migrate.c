@@ -8,6 +8,7 @@
 #include "base/hint.h"
 #include "db/adopt.h"
 #include "db/adoption.h"
+#include "db/customers.h"
 #include "db/grant.h"
 #include "db/migrate_lock.h"
 #include "db/migrate_retention.h"
@@ -145,17 +146,13 @@ static bool apply_migration(struct db_session *session, const struct embedded_sq
     return result != NULL;
 }
 
-/* The plan for what is there already, empty for all but the first migration; false when something
- * in it is in the way. */
+/* The plan for what is there already; false when something in it is in the way. */
 static bool load_plan(struct db_session *session, const struct migrate_options *options,
-                      const struct embedded_sql *file, struct adopt_plan *ret_plan,
-                      struct error *error)
+                      const char *customers, struct adopt_plan *ret_plan, struct error *error)
 {
-    const struct adopt_terms terms = {options->timezone, options->retention, options->delivered_ms,
-                                      options->failed_ms};
+    const struct adopt_terms terms = {customers, options->timezone, options->retention,
+                                      options->delivered_ms, options->failed_ms};
 
-    if (file_version(file) != ADOPTING_VERSION)
-        return true;
     if (options->adopt && !options->dry_run && !adopt_lock(session, error)) {
         migrate_lock_explain(session, error);
         return false;
@@ -165,10 +162,11 @@ static bool load_plan(struct db_session *session, const struct migrate_options *
 }
 
 static bool print_step(struct db_session *session, const struct migrate_options *options,
-                       const struct embedded_sql *file, const struct adopt_plan *plan,
-                       struct error *error)
+                       const struct embedded_sql *file, const char *customers,
+                       const struct adopt_plan *plan, struct error *error)
 {
-    if (!print_begin(session, options->out, error))
+    if (!print_begin(session, options->out, error) ||
+        (customers != NULL && !customers_print(session, customers, options->out, error)))
         return false;
     if (plan->steps > 0) {
         fprintf(options->out, "-- adopting webhook_deliveries%s\n",
@@ -201,24 +199,46 @@ static enum migrate_result adopt(struct db_session *session, const struct migrat
     return MIGRATE_FAILED;
 }
 
+/* The first migration meets what is there, and asks whom customer_id refers to. */
+static enum migrate_result take_first_step(struct db_session *session,
+                                           const struct migrate_options *options,
+                                           const struct embedded_sql *file, struct error *error)
+{
+    struct adopt_plan plan = {0};
+    enum migrate_result result = MIGRATE_FAILED;
+    char *customers = customers_choose(session, options->customers, error);
+    bool ready = customers != NULL && load_plan(session, options, customers, &plan, error);
+
+    if (ready && options->dry_run)
+        result = print_step(session, options, file, customers, &plan, error) ? MIGRATE_DONE
+                                                                             : MIGRATE_FAILED;
+    else if (ready)
+        result = adopt(session, options, &plan, error);
+    if (result == MIGRATE_DONE && !options->dry_run &&
+        (!customers_tell(session, customers, error) || !apply_migration(session, file, error)))
+        result = MIGRATE_FAILED;
+    if (result == MIGRATE_DONE && !options->dry_run && options->customers == NULL)
+        customers_report(customers, options->out);
+    adopt_plan_free(&plan);
+    free(customers);
+    return result;
+}
+
 /* Inside the transaction that holds the lock. */
 static enum migrate_result take_step(struct db_session *session,
                                      const struct migrate_options *options,
                                      const struct embedded_sql *file, struct error *error)
 {
-    struct adopt_plan plan = {0};
-    enum migrate_result result = MIGRATE_FAILED;
-    bool ready = check_schema(session, error) && load_plan(session, options, file, &plan, error);
+    const struct adopt_plan nothing = {0};
+    bool ok = check_schema(session, error);
 
-    if (ready && options->dry_run) {
-        result = print_step(session, options, file, &plan, error) ? MIGRATE_DONE : MIGRATE_FAILED;
-    } else if (ready) {
-        result = adopt(session, options, &plan, error);
-        if (result == MIGRATE_DONE && !apply_migration(session, file, error))
-            result = MIGRATE_FAILED;
-    }
-    adopt_plan_free(&plan);
-    return result;
+    if (ok && file_version(file) == ADOPTING_VERSION)
+        return take_first_step(session, options, file, error);
+    if (ok && options->dry_run)
+        ok = print_step(session, options, file, NULL, &nothing, error);
+    else if (ok)
+        ok = apply_migration(session, file, error);
+    return ok ? MIGRATE_DONE : MIGRATE_FAILED;
 }
 
 static bool check_version(int version, struct error *error)
@@ -358,6 +378,23 @@ static bool settle_retention(struct db_session *session, const struct migrate_op
     return options->dry_run || !any_applied || migrate_retention_tell(session, options, error);
 }
 
+/* Whom customer_id refers to, when somebody has chosen. What a dry run has printed isn't there. */
+static bool settle_customers(struct db_session *session, const struct migrate_options *options,
+                             bool any_applied, struct error *error)
+{
+    bool ok;
+
+    if (options->customers == NULL || (options->dry_run && any_applied))
+        return true;
+    if (!options->dry_run)
+        return customers_change(session, options->customers, false, options->out, error);
+    ok = db_session_begin(session, error) && print_begin(session, options->out, error);
+    db_session_rollback(session);
+    ok = ok && customers_change(session, options->customers, true, options->out, error);
+    fprintf(options->out, "COMMIT;\n");
+    return ok;
+}
+
 /* What would make a later step fail is found before the first one. */
 static bool check_options(struct db_session *session, const struct migrate_options *options,
                           struct error *error)
@@ -383,7 +420,8 @@ enum migrate_result migrate_run(struct db_session *session, const struct migrate
     result = migrate_files(session, options, &any_applied, error);
     if (result != MIGRATE_DONE)
         return result;
-    if (!settle_retention(session, options, any_applied, error))
+    if (!settle_customers(session, options, any_applied, error) ||
+        !settle_retention(session, options, any_applied, error))
         return MIGRATE_FAILED;
     if (options->grant_to == NULL)
         return MIGRATE_DONE;

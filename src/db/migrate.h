@@ -28,10 +28,11 @@ enum migrate_result {
 };
 
 struct migrate_options {
-    bool adopt;           /* convert a table that was there before */
-    const char *timezone; /* of its times without a zone; NULL = the database's TimeZone */
-    bool retention;       /* agrees that retention deletes rows of before (db/adoption.h) */
-    int64_t delivered_ms; /* the configuration's retention, 0 = never: what is agreed to */
+    bool adopt;            /* convert a table that was there before */
+    const char *timezone;  /* of its times without a zone; NULL = the database's TimeZone */
+    const char *customers; /* whom customer_id refers to (db/customers.h); NULL = as it is */
+    bool retention;        /* agrees that retention deletes rows of before (db/adoption.h) */
+    int64_t delivered_ms;  /* the configuration's retention, 0 = never: what is agreed to */
     int64_t failed_ms;
     bool dry_run;         /* print the SQL to out, change nothing */
     const char *grant_to; /* a role that gets exactly the worker's privileges; NULL = none */

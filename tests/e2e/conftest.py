@@ -24,8 +24,17 @@ def pytest_report_header(config):
     return f"postrider: {postrider.binary_path()}"
 
 
+# As migrate made it before it asked; most tests are of a database with a foreign key to it.
+CUSTOMERS = """CREATE TABLE IF NOT EXISTS customers (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    name varchar NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now())"""
+
+
 def migrate(database):
-    """Brings a database to the binary's schema, the way an operator does."""
+    """Brings a database to the binary's schema, the way an operator does whose application has
+    customers."""
+    database.execute(CUSTOMERS)
     with tempfile.TemporaryDirectory() as directory:
         config = postrider.write_config(directory, database.url)
         result = postrider.run_postrider("migrate", "-c", config)

@@ -163,7 +163,7 @@ def test_statements_run(migrated_database):
     blocks = code_blocks("sql")
     assert blocks
     for block in blocks:
-        text = block.replace("018f3c5e-…", migrated_database.customer).replace("'…'",
+        text = block.replace("018f3c5e-7d1a-7c3e-9b1f-2a6d4c8e0f35", migrated_database.customer).replace("'…'",
                                                                                f"'{delivery}'")
         migrated_database.execute(text)
     row = migrated_database.row(delivery)

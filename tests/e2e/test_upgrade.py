@@ -10,6 +10,7 @@ import uuid
 import psycopg2
 import psycopg2.extras
 import pytest
+from conftest import CUSTOMERS
 
 from harness import postrider
 from harness.catalog import privileges, run_sql, shape
@@ -160,6 +161,7 @@ def test_upgrade(database, postgres, config_file, run_postrider, version):
     check_rules(database)
 
     fresh = postgres.create_database()
+    fresh.execute(CUSTOMERS)
     try:
         assert run_postrider("migrate", "-c", config_file(fresh)).code == 0
         assert shape(database) == shape(fresh)

@@ -68,6 +68,7 @@ class Scene:
     def _make_schema(self):
         with tempfile.TemporaryDirectory() as directory:
             config = postrider.write_config(directory, self.cluster.direct_url())
+            self.query("CREATE TABLE customers (id uuid PRIMARY KEY)")
             result = postrider.run_postrider("migrate", "-c", config, "--grant", WORKER)
             assert result.code == 0, result.stderr
         ledger.prepare(self.cluster)
