@@ -94,15 +94,88 @@ CREATE FUNCTION postrider_adopt_would_go(delivered bigint, failed bigint, delive
         END
 $$;
 
--- Tables of our names that are not ours.
-CREATE FUNCTION postrider_adopt_names() RETURNS SETOF postrider_adopt_line LANGUAGE sql AS $$
-    SELECT 'obstacle', format('there is a %s already, which is not Postrider''s', oid::regclass),
-           'rename it, or give Postrider another schema (database.schema)'
-    FROM pg_class
-    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
-      AND relname IN ('webhook_endpoints', 'webhook_secrets', 'webhook_attempts', 'webhook_lanes',
-                      'webhook_workers', 'dead_letter_queue', 'postrider_migrations')
-    ORDER BY relname
+-- What the migrations make, by its name; migrations is their text. Not what they give no name to.
+CREATE FUNCTION postrider_adopt_made(migrations text) RETURNS TABLE (kind text, name text)
+LANGUAGE sql AS $$
+    SELECT DISTINCT m[1], m[2]
+    FROM regexp_matches(migrations, '^ *CREATE (?:UNIQUE )?(TABLE|INDEX|SEQUENCE|VIEW|FUNCTION|TRIGGER)'
+                                    ' (?:IF NOT EXISTS )?(\w+)', 'gn') AS m
+$$;
+
+-- True of a function of one of our names that an earlier Postrider has left, and nobody else needs.
+CREATE FUNCTION postrider_adopt_is_left(migrations text, deliveries regclass, function oid)
+RETURNS boolean LANGUAGE sql AS $$
+    SELECT p.prorettype = CASE p.proname WHEN 'postrider_customer' THEN 'uuid'::regtype
+                                         ELSE 'trigger'::regtype END
+       AND NOT EXISTS (
+           SELECT FROM pg_depend d
+           LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
+           WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid
+             AND (t.tgrelid = deliveries AND t.tgname IN (
+                      SELECT m.name FROM postrider_adopt_made(migrations) m
+                      WHERE m.kind = 'TRIGGER')) IS NOT TRUE)
+    FROM pg_proc p WHERE p.oid = function
+$$;
+
+-- Tables and the like of our names. What an earlier Postrider has left on webhook_deliveries itself
+-- is in nobody's way: postrider_adopt_leftovers().
+CREATE FUNCTION postrider_adopt_names(migrations text, deliveries regclass)
+RETURNS SETOF postrider_adopt_line LANGUAGE sql AS $$
+    SELECT 'obstacle',
+           CASE WHEN i.indrelid IS NULL
+               THEN format('there is a %s already, which is not Postrider''s', c.oid::regclass)
+               ELSE format('there is an index %s already, of %s, which is not Postrider''s',
+                           c.oid::regclass, i.indrelid::regclass) END,
+           CASE WHEN i.indrelid IS NOT NULL
+               THEN format('ALTER INDEX %s RENAME TO %I;', c.oid::regclass, c.relname || '_old')
+               ELSE 'rename it, or give Postrider another schema (database.schema); if it comes from'
+                    ' a dump of a database with Postrider, restore postrider_migrations with its rows'
+                    ' as well, and nothing has to be adopted' END
+    FROM postrider_adopt_made(migrations) m
+    JOIN pg_class c ON c.relname = m.name
+        AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    LEFT JOIN pg_index i ON i.indexrelid = c.oid
+    WHERE m.kind IN ('TABLE', 'INDEX', 'SEQUENCE', 'VIEW')
+      AND m.name NOT IN ('webhook_deliveries', 'customers')
+      AND ((i.indrelid = deliveries) IS NOT TRUE
+           OR EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype <> 'f'))
+    UNION ALL
+    SELECT 'obstacle', format('function %s already exists, and is not Postrider''s',
+                              p.oid::regprocedure),
+           format('rename it, or give Postrider another schema (database.schema): ALTER FUNCTION %s'
+                  ' RENAME TO %I;', p.oid::regprocedure, p.proname || '_old')
+    FROM postrider_adopt_made(migrations) m
+    JOIN pg_proc p ON p.proname = m.name AND p.pronargs = (m.name = 'postrider_customer')::int
+        AND p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    WHERE m.kind = 'FUNCTION' AND NOT postrider_adopt_is_left(migrations, deliveries, p.oid)
+    ORDER BY 2
+$$;
+
+-- What an earlier Postrider has left on the table, as a dump of it alone has it: the migrations make
+-- all of it anew.
+CREATE FUNCTION postrider_adopt_leftovers(migrations text, deliveries regclass)
+RETURNS SETOF postrider_adopt_line LANGUAGE sql AS $$
+    SELECT 'step', format('make the %s %I anew, which an earlier Postrider has left', l.what, l.name),
+           l.statement
+    FROM (
+        SELECT 1 AS ordinal, 'trigger' AS what, t.tgname AS name,
+               format('DROP TRIGGER %I ON %s', t.tgname, deliveries) AS statement
+        FROM pg_trigger t JOIN postrider_adopt_made(migrations) m
+            ON m.kind = 'TRIGGER' AND m.name = t.tgname
+        WHERE t.tgrelid = deliveries AND NOT t.tgisinternal
+        UNION ALL
+        SELECT 2, 'function', p.proname, format('DROP FUNCTION %s', p.oid::regprocedure)
+        FROM pg_proc p JOIN postrider_adopt_made(migrations) m
+            ON m.kind = 'FUNCTION' AND m.name = p.proname
+        WHERE p.pronargs = (p.proname = 'postrider_customer')::int
+          AND p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+        UNION ALL
+        SELECT 3, 'index', c.relname, format('DROP INDEX %s', c.oid::regclass)
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN postrider_adopt_made(migrations) m ON m.kind = 'INDEX' AND m.name = c.relname
+        WHERE i.indrelid = deliveries
+    ) l
+    ORDER BY l.ordinal, l.name
 $$;
 
 -- True when one column alone is unique, so that a foreign key may refer to it.
@@ -171,6 +244,12 @@ BEGIN
                 WHEN 'p' THEN 'webhook_deliveries is a partitioned table, not a plain one'
                 ELSE 'webhook_deliveries is not a table' END,
             'rename it, or give Postrider another schema (database.schema)');
+    ELSIF NOT pg_has_role(relation.relowner, 'USAGE') THEN
+        RETURN NEXT postrider_adopt_say('obstacle',
+            format('webhook_deliveries belongs to the role %I, and only its owner can change it',
+                   pg_get_userbyid(relation.relowner)),
+            format('ALTER TABLE webhook_deliveries OWNER TO %I; or adopt it as a member of %I',
+                   current_user, pg_get_userbyid(relation.relowner)));
     ELSIF relation.relpersistence <> 'p' THEN
         RETURN NEXT postrider_adopt_say('obstacle',
             'webhook_deliveries is unlogged: a crash would empty it',
@@ -462,19 +541,20 @@ $$;
 
 -- timezone: as the operator wrote it, NULL = the session's. The ages of retention are the
 -- configuration's, in milliseconds and as it writes them, 0 = never; agreed: --retention was given.
--- customers: the table that customer_id is to refer to, 'none', or '' where nobody has chosen and there
+-- migrations: the text of all. customers: the table that customer_id is to refer to, 'none', or '' where nobody has chosen and there
 -- is no table of that name.
-CREATE FUNCTION postrider_adopt_plan(customers text, timezone text, agreed boolean, delivered_ms bigint,
-                                     delivered_age text, failed_ms bigint, failed_age text)
-RETURNS SETOF postrider_adopt_line
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION postrider_adopt_plan(migrations text, customers text, timezone text,
+                                     agreed boolean, delivered_ms bigint, delivered_age text,
+                                     failed_ms bigint, failed_age text)
+RETURNS SETOF postrider_adopt_line LANGUAGE plpgsql AS $$
 DECLARE
     zone CONSTANT text := COALESCE((SELECT name FROM pg_timezone_names
                                     WHERE lower(name) = lower(timezone)),
                                    current_setting('TimeZone'));
     deliveries CONSTANT regclass := to_regclass('webhook_deliveries');
     referred regclass;
-    lines postrider_adopt_line[] := ARRAY(SELECT l FROM postrider_adopt_names() l);
+    lines postrider_adopt_line[] :=
+        ARRAY(SELECT l FROM postrider_adopt_names(migrations, deliveries) l);
 BEGIN
     IF customers NOT IN ('', 'none') THEN
         referred := to_regclass(customers);
@@ -488,6 +568,7 @@ BEGIN
         END IF;
         IF NOT postrider_adopt_has_obstacle(lines) THEN
             lines := lines
+                || ARRAY(SELECT l FROM postrider_adopt_leftovers(migrations, deliveries) l)
                 || ARRAY(SELECT l FROM postrider_adopt_deliveries(deliveries, referred, zone) l)
                 || ARRAY(SELECT l FROM postrider_adopt_retention(
                              deliveries, zone, agreed, delivered_ms, delivered_age, failed_ms,

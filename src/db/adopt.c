@@ -1,10 +1,13 @@
 #include "db/adopt.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "base/hint.h"
+#include "base/memory.h"
 #include "base/units.h"
 #include "db/migrations.h"
 
@@ -23,7 +26,9 @@ static bool plan_is(const struct adopt_plan *plan, int row, const char *kind)
 bool adopt_lock(struct db_session *session, struct error *error)
 {
     return db_session_execute(session,
-                              "DO $$ BEGIN IF to_regclass('webhook_deliveries') IS NOT NULL THEN"
+                              "DO $$ BEGIN IF EXISTS (SELECT FROM pg_class"
+                              " WHERE oid = to_regclass('webhook_deliveries')"
+                              " AND relkind IN ('r', 'p') AND pg_has_role(relowner, 'USAGE')) THEN"
                               " LOCK TABLE webhook_deliveries IN ACCESS EXCLUSIVE MODE;"
                               " END IF; END $$",
                               error);
@@ -40,20 +45,34 @@ static bool say_hint_options(struct db_session *session, struct error *error)
     return result != NULL;
 }
 
+/* What will be made is read from the migrations themselves, so that no list of it can be outdated.
+ * Files whose names are no numbers are no migrations. */
+static char *join_migrations(void)
+{
+    char *all = memory_copy_string("");
+
+    for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++) {
+        char *before = all;
+
+        if (!isdigit((unsigned char)file->name[0]))
+            continue;
+        all = memory_format("%s\n%s", before, file->text);
+        free(before);
+    }
+    return all;
+}
+
 /* The plan's functions last as long as the savepoint, so that they leave nothing behind. */
 static PGresult *query_plan(struct db_session *session, const struct adopt_terms *terms,
-                            struct error *error)
+                            const char *migrations, struct error *error)
 {
     char delivered_ms[32], failed_ms[32];
     char delivered[UNITS_TEXT_SIZE], failed[UNITS_TEXT_SIZE];
     const char *values[] = {
-        terms->customers,
-        terms->timezone,
-        terms->retention ? "true" : "false",
-        delivered_ms,
-        units_format_duration_ms(terms->delivered_ms, delivered),
-        failed_ms,
-        units_format_duration_ms(terms->failed_ms, failed),
+        migrations,      terms->customers,
+        terms->timezone, terms->retention ? "true" : "false",
+        delivered_ms,    units_format_duration_ms(terms->delivered_ms, delivered),
+        failed_ms,       units_format_duration_ms(terms->failed_ms, failed),
     };
     PGresult *rows;
 
@@ -66,7 +85,7 @@ static PGresult *query_plan(struct db_session *session, const struct adopt_terms
         return NULL;
     rows = db_session_query(session,
                             "SELECT kind, description, statement"
-                            " FROM postrider_adopt_plan($1, $2, $3, $4, $5, $6, $7)",
+                            " FROM postrider_adopt_plan($1, $2, $3, $4, $5, $6, $7, $8)",
                             ARRAY_LENGTH(values), values, error);
     if (rows == NULL)
         return NULL;
@@ -80,7 +99,10 @@ static PGresult *query_plan(struct db_session *session, const struct adopt_terms
 bool adopt_plan_load(struct db_session *session, const struct adopt_terms *terms,
                      struct adopt_plan *ret_plan, struct error *error)
 {
-    PGresult *rows = query_plan(session, terms, error);
+    char *migrations = join_migrations();
+    PGresult *rows = query_plan(session, terms, migrations, error);
+
+    free(migrations);
 
     if (rows == NULL)
         return error_prefix(error, "looking at the tables that are there");
