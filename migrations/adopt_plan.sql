@@ -501,8 +501,7 @@ BEGIN
     RETURN NEXT postrider_adopt_say('step', CASE WHEN agreed
         THEN 'remember that these rows are of before, and let retention delete them (--retention)'
         ELSE 'remember that these rows are of before, and keep retention from deleting them, until'
-             ' "postrider migrate --retention'
-             || current_setting('postrider.hint_options') || '" agrees to it' END,
+             ' --retention is given' END,
         format('CREATE TABLE webhook_adopted AS SELECT id AS delivery_id FROM %s'
                ' WHERE created_at > now() OR last_attempt_at > now()', deliveries));
 END
