@@ -261,3 +261,26 @@ def test_commands_say_that_they_can_not_see(hooked, command, arguments, table):
         assert result.code == 1 and HIDDEN in result.stderr and "CREATE POLICY" in result.stderr
     else:
         assert result.stderr == ""
+
+
+@pytest.mark.parametrize("privilege", [
+    "SELECT ON postrider_migrations", "USAGE ON SCHEMA public", "SELECT ON webhook_secrets",
+    "UPDATE ON webhook_lanes", "INSERT ON webhook_attempts"])
+def test_privilege_that_is_taken_and_given_back(service, hooked, receiver, privilege):
+    """It is no outage: the connections stay, and one line says which privilege, and what to do."""
+    hooked.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    server = receiver()
+    started = service(hooked)
+    hooked.wait_for_status(hooked.insert_delivery(server.url("/before")), "delivered")
+    hooked.execute(f'REVOKE {privilege} FROM "{hooked.role}"')
+    line, = started.wait_for_log(NOTHING_SENT)
+    assert f"lacks {privilege.split()[0]}" in line and "postrider migrate --grant" in line
+    delivery = hooked.insert_delivery(server.url("/after"))
+    started.stop()
+    started.start()
+    started.wait_for_log(NOTHING_SENT, count=2)
+    assert server.requests_to("/after") == []
+    assert started.log_lines("is away") == []
+    hooked.execute(f'GRANT {privilege} TO "{hooked.role}"')
+    hooked.wait_for_status(delivery, "delivered")
+    assert len(started.log_lines(NOTHING_SENT)) == 2
