@@ -73,4 +73,15 @@ SELECT kind, object, privileges, problem, action FROM (
                ' for the database: ALTER DATABASE %I RESET session_replication_role;',
                current_user, current_database()) END
     FROM pg_settings WHERE name = 'session_replication_role'
+    UNION ALL
+    -- Answers and errors of receivers, URLs and payloads hold what only UTF8 can store; and SQL_ASCII
+    -- stores bytes of which nobody knows what they mean.
+    SELECT 3, 1, 'setting', 'server_encoding', 'UTF8',
+           CASE WHEN setting <> 'UTF8' THEN format(
+               'the encoding of the database is %s, in which not every text can be stored; it must be UTF8',
+               setting) END,
+           CASE WHEN setting <> 'UTF8' THEN
+               'dump it, and restore it into a database that was made so: CREATE DATABASE postrider'
+               ' TEMPLATE template0 ENCODING ''UTF8'';' END
+    FROM pg_settings WHERE name = 'server_encoding'
 ) AS requirement ORDER BY part, position

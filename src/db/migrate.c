@@ -49,6 +49,28 @@ static bool check_server(struct db_session *session, struct error *error)
     return false;
 }
 
+/* Else a receiver's answer, or our own "…", could not be stored: found before there are tables. */
+static bool check_encoding(struct db_session *session, struct error *error)
+{
+    PGresult *result =
+        db_session_query(session, "SELECT current_setting('server_encoding')", 0, NULL, error);
+    bool is_utf8;
+
+    if (result == NULL)
+        return false;
+    is_utf8 = strcmp(PQgetvalue(result, 0, 0), "UTF8") == 0;
+    if (!is_utf8) {
+        error_set(error,
+                  "the encoding of the database is %s, in which not every text can be stored; "
+                  "it must be UTF8",
+                  PQgetvalue(result, 0, 0));
+        error_hint(error, "dump it, and restore it into a database that was made so: CREATE "
+                          "DATABASE postrider TEMPLATE template0 ENCODING 'UTF8';");
+    }
+    PQclear(result);
+    return is_utf8;
+}
+
 /*
  * Only names that PostgreSQL lists: it would also take "UTC+2", which is POSIX for two hours to the
  * west of Greenwich, and so the opposite of what its writer meant.
@@ -403,7 +425,8 @@ static bool check_options(struct db_session *session, const struct migrate_optio
 
     if (!check_server(session, error) || !db_session_begin(session, error))
         return false;
-    ok = (options->timezone == NULL || check_timezone(session, options->timezone, error)) &&
+    ok = check_encoding(session, error) &&
+         (options->timezone == NULL || check_timezone(session, options->timezone, error)) &&
          (options->grant_to == NULL || grant_check_role(session, options->grant_to, error));
     db_session_rollback(session);
     return ok;

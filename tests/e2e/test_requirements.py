@@ -11,6 +11,8 @@ from conftest import migrate
 
 from harness.behaviours import slow
 from harness.pgbouncer import PgBouncer
+from harness.postgres import Database
+from harness.postrider import ROOT, migrations
 from harness.signing import is_signed_with, new_secret
 
 READ_FOR_EACH = ["webhook_deliveries", "webhook_endpoints", "webhook_secrets"]
@@ -284,3 +286,43 @@ def test_privilege_that_is_taken_and_given_back(service, hooked, receiver, privi
     hooked.execute(f'GRANT {privilege} TO "{hooked.role}"')
     hooked.wait_for_status(delivery, "delivered")
     assert len(started.log_lines(NOTHING_SENT)) == 2
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_database_that_can_not_store_every_text(postgres, run_postrider, config_file, encoding):
+    name = f"encoded_{encoding.lower()}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}'"
+                     " LC_COLLATE 'C' LC_CTYPE 'C'")
+    database = Database(postgres, name)
+    try:
+        for arguments in (["migrate"], ["migrate", "--adopt"]):
+            result = run_postrider(*arguments, "-c", config_file(database))
+            assert result.code == 1 and "it must be UTF8" in result.stderr
+            assert f"the encoding of the database is {encoding}" in result.stderr
+            assert "ENCODING 'UTF8'" in result.stderr
+        assert database.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    finally:
+        database.drop()
+
+
+def test_worker_on_a_database_that_can_not_store_every_text(service, postgres, run_postrider,
+                                                            config_file):
+    """As one that was made before this was asked for."""
+    postgres.execute("CREATE DATABASE encoded_before TEMPLATE template0 ENCODING 'LATIN1'"
+                     " LC_COLLATE 'C' LC_CTYPE 'C'")
+    database = Database(postgres, "encoded_before")
+    try:
+        for name in migrations():
+            with open(f"{ROOT}/migrations/{name}.sql", encoding="utf-8") as file:
+                database.execute(file.read())
+            database.execute("INSERT INTO postrider_migrations (version, name) VALUES (%s, %s)",
+                             int(name[:4]), name)
+        database.customer = database.insert_customer()
+        database.insert_delivery("shop.example/hooks/" + "x" * 90)
+        started = service(database)
+        started.wait_for_log(f"{NOTHING_SENT}.*the encoding of the database is LATIN1")
+        checked = run_postrider("check", "--database", "-c", config_file(database))
+        assert checked.code == 1 and "it must be UTF8" in checked.stdout
+        started.stop()
+    finally:
+        database.drop()
