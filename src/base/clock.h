@@ -2,8 +2,9 @@
  * clock.h: the two clocks of the process.
  *
  * clock_monotonic_us() orders events and measures waits; it never jumps. clock_wall_s() is only
- * for what leaves the process: the webhook-timestamp header. Due times and leases are computed by
- * the database, so a wall clock that is set back or forward delays nothing.
+ * for what leaves the process (the webhook-timestamp header), and for what is to be old by two
+ * clocks before it is deleted (db/retention.h). Due times and leases are computed by the database,
+ * so a wall clock that is set back or forward delays nothing.
  */
 #ifndef POSTRIDER_BASE_CLOCK_H
 #define POSTRIDER_BASE_CLOCK_H

@@ -21,17 +21,19 @@ static const char settings_sql[] = "SELECT set_config('enable_bitmapscan', 'on',
 static const char deliveries_sql[] =
     "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries d "
     "WHERE $2::float8 > 0 AND status = $1 "
-    "AND created_at < now() - make_interval(secs => $2::float8) "
+    "AND created_at < least(now(), to_timestamp($4::float8)) - make_interval(secs => $2::float8) "
     "AND created_at >= (SELECT coalesce(max(adopted_at) + interval '1 microsecond', '-infinity') "
     "FROM postrider_adoptions WHERE retention_agreed_at IS NULL) "
-    "AND " SQL_FINISHED_AT " < now() - make_interval(secs => $2::float8) "
+    "AND " SQL_FINISHED_AT
+    " < least(now(), to_timestamp($4::float8)) - make_interval(secs => $2::float8) "
     "AND NOT EXISTS (SELECT FROM webhook_adopted o, postrider_adoptions a "
     "WHERE o.delivery_id = d.id AND a.retention_agreed_at IS NULL) "
     "LIMIT $3::int FOR UPDATE SKIP LOCKED) AND status = $1";
 
 static const char attempts_sql[] =
     "DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM webhook_attempts "
-    "WHERE $1::float8 > 0 AND started_at < now() - make_interval(secs => $1::float8) "
+    "WHERE $1::float8 > 0 "
+    "AND started_at < least(now(), to_timestamp($3::float8)) - make_interval(secs => $1::float8) "
     "LIMIT $2::int)";
 
 /* The statements of retention_send(). */
@@ -57,23 +59,24 @@ static const char endpoints_sql[] =
     "WHERE e.id = seen.id AND NOT seen.is_needed) "
     "SELECT is_needed FROM seen";
 
-bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
+bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms, int64_t clock_s,
                     db_link_answered *on_answer, void *owner)
 {
-    char delivered[32], failed[32], rows[16];
+    char delivered[32], failed[32], rows[16], clock[32];
     const char *longer = delivered_ms > failed_ms ? delivered : failed;
     bool keeps_attempts = delivered_ms == 0 || failed_ms == 0;
     const struct db_statement statements[] = {
         [RESULT_SETTINGS] = {settings_sql, 0, {NULL}},
-        [RESULT_DELIVERED] = {deliveries_sql, 3, {"delivered", delivered, rows}},
-        [RESULT_FAILED] = {deliveries_sql, 3, {"failed", failed, rows}},
-        [RESULT_ATTEMPTS] = {attempts_sql, 2, {keeps_attempts ? "0" : longer, rows}},
+        [RESULT_DELIVERED] = {deliveries_sql, 4, {"delivered", delivered, rows, clock}},
+        [RESULT_FAILED] = {deliveries_sql, 4, {"failed", failed, rows, clock}},
+        [RESULT_ATTEMPTS] = {attempts_sql, 3, {keeps_attempts ? "0" : longer, rows, clock}},
     };
 
     snprintf(delivered, sizeof(delivered), "%lld.%03d", (long long)(delivered_ms / 1000),
              (int)(delivered_ms % 1000));
     snprintf(failed, sizeof(failed), "%lld.%03d", (long long)(failed_ms / 1000),
              (int)(failed_ms % 1000));
+    snprintf(clock, sizeof(clock), "%lld", (long long)clock_s);
     snprintf(rows, sizeof(rows), "%d", RETENTION_BATCH_ROWS);
     return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }

@@ -15,9 +15,11 @@
 /*
  * Deletes at most RETENTION_BATCH_ROWS delivered rows, failed rows and attempts each that are older
  * than the given ages; 0 keeps them for ever. The attempt log is kept as long as the longer of the
- * two. Rows that were here before Postrider stay, until somebody has agreed (db/adoption.h).
+ * two. Old is what is so by the database's clock and by the caller's (clock_s, since 1970), so that
+ * one of them that is far ahead deletes nothing. Rows that were here before Postrider stay, until
+ * somebody has agreed (db/adoption.h).
  */
-bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms,
+bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms, int64_t clock_s,
                     db_link_answered *on_answer, void *owner) MUST_USE;
 
 /*

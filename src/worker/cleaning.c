@@ -1,5 +1,6 @@
 #include "worker/cleaning.h"
 
+#include "base/clock.h"
 #include "db/retention.h"
 #include "worker/report.h"
 
@@ -58,9 +59,10 @@ void cleaning_step(struct worker *worker)
         return;
     }
     if (wants_deliveries(worker) && is_due(worker, &worker->cleaning_deliveries))
-        worker->cleaning_deliveries.is_running =
-            retention_send(worker->writing, config->retention.delivered_ms,
-                           config->retention.failed_ms, on_deliveries_cleaned, worker);
+        worker->cleaning_deliveries.is_running = retention_send(
+            worker->writing, config->retention.delivered_ms, config->retention.failed_ms,
+            wall_guard_time_s(&worker->wall, worker->now_us, clock_wall_s()), on_deliveries_cleaned,
+            worker);
     if (is_due(worker, &worker->cleaning_endpoints))
         worker->cleaning_endpoints.is_running =
             retention_send_endpoints(worker->writing, on_endpoints_cleaned, worker);

@@ -22,6 +22,7 @@
 #include "core/outages.h"
 #include "core/returns.h"
 #include "core/standstill.h"
+#include "core/wall_guard.h"
 #include "db/due.h"
 #include "db/endpoint_health.h"
 #include "db/endpoints.h"
@@ -218,6 +219,7 @@ struct worker {
     struct worker_totals totals;
     struct reporting reporting;
     struct cleaning cleaning_deliveries, cleaning_endpoints;
+    struct wall_guard wall;     /* the time that retention goes by */
     int64_t watchdog_us;        /* 0 = systemd doesn't want pings */
     int64_t ping_us;            /* next ping and status line */
     const char *condition_told; /* the status line's first words; a constant */

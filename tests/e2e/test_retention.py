@@ -2,6 +2,10 @@
 import datetime
 
 import pytest
+from conftest import migrate
+from test_bad_input import ClockPostgres
+
+from harness import faketime
 
 
 def insert_old(database, name, status, days, **columns):
@@ -136,3 +140,24 @@ def test_many_rows_of_endpoints_are_deleted_in_batches(service, migrated_databas
         " FROM generate_series(1, 4000) n", migrated_database.customer)
     service(migrated_database)
     migrated_database.wait_for(lambda db: endpoints(db) == set())
+
+
+def test_a_clock_that_is_far_ahead_deletes_nothing(service):
+    """The database's, by a month: what is old by the worker's as well goes."""
+    if faketime.library() is None:
+        pytest.skip("libfaketime is not installed: apt-get install libfaketime")
+    postgres = ClockPostgres()
+    try:
+        postgres.clock.set(f"+{30 * 86400}")
+        database = postgres.create_database()
+        migrate(database)
+        database.customer = database.insert_customer()
+        for days in (1, 8, 36, 38, 400):
+            insert_old(database, f"{days} days", "delivered", days)
+        started = service(database)
+        database.wait_for(lambda db: not names(db) & {"38 days", "400 days"})
+        assert names(database) == {"1 days", "8 days", "36 days"}
+        started.stop()
+        database.close()
+    finally:
+        postgres.remove()
