@@ -260,7 +260,7 @@ static void explain_held(struct explanation *e, const struct delivery_record *re
         SAY(&e->next,
             "The outcome is written again and again with growing pauses, and nothing that "
             "was answered is sent again meanwhile. What stands in between says:");
-        advise(e, memory_copy_string("postrider check --database"));
+        advise(e, memory_format("postrider check --database%s", hint_options()));
         return;
     }
     SAY(&e->summary, "Held: the breaker of its %s is open since ",

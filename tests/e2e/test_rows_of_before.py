@@ -96,8 +96,13 @@ def test_times_that_are_ahead_are_of_before_too(article, migrate, service, run_p
     article.execute("UPDATE webhook_deliveries SET last_attempt_at = 'infinity'"
                     " WHERE status = 'failed'")
     migrate("--adopt")
-    run_retention(service, article)
     assert article.value("SELECT count(*) FROM webhook_adopted") == 2
+    # Ten days later: created after the adoption, by what they say, and old enough to be deleted.
+    article.execute("UPDATE postrider_adoptions SET adopted_at = adopted_at - interval '10 days';"
+                    "UPDATE webhook_deliveries SET created_at = now() - interval '9 days',"
+                    " last_attempt_at = now() - interval '9 days'")
+    run_retention(service, article)
+    assert article.counts() == {"delivered": 1, "failed": 1}
     found = run_postrider("audit", "--json", "-c", migrate.config)
     assert found.code == 0 and found.json()["adopted"]["left"] == 2, found.stdout
 
