@@ -1,9 +1,10 @@
 /*
  * db/bystanders.h: what of the application's runs in the same statements as the worker's writes.
  *
- * Triggers and rules on the tables that workers write, which are not Postrider's. They are no fault;
- * but when outcomes are refused or do not stay (core/settlement.h), one of them is most likely why.
- * Known as Postrider's by the names of trigger and function. Needs no privilege on the tables.
+ * Triggers and rules on the tables that workers write, which are not Postrider's. They are no
+ * fault; but when outcomes are refused or do not stay (core/settlement.h), one of them is most
+ * likely why. Known as Postrider's by the names of trigger and function. Needs no privilege on the
+ * tables.
  */
 #ifndef POSTRIDER_DB_BYSTANDERS_H
 #define POSTRIDER_DB_BYSTANDERS_H

@@ -16,11 +16,6 @@
 
 #define RECORDING_HELD_MAX 10000 /* with so many, nothing more is sent */
 
-/* Where to look when outcomes do not stay. */
-#define RECORDING_HINT                                                      \
-    "postrider check --database names the triggers, rules and policies of " \
-    "webhook_deliveries; postrider explain DELIVERY says how its row is"
-
 void recording_init(struct worker *worker);
 void recording_free(struct worker *worker);
 

@@ -4,12 +4,12 @@
 
 #include "base/hint.h"
 #include "base/log.h"
-#include "worker/recording.h"
 
 #define RETRY_LINE_US     1000000
 #define HOLD_LINE_US      1000000
 #define REMOVALS_LINE_US  60000000
 #define UNSETTLED_LINE_US 1000000
+#define HINT_SIZE         512
 
 static int attempt_number(const struct delivery *delivery)
 {
@@ -186,10 +186,20 @@ void report_removals(struct worker *worker, bool is_last)
     reporting->removals_unlogged = (struct retention_counts){0};
 }
 
+/* Where to look when outcomes do not stay. */
+static const char *meddlers_hint(char hint[HINT_SIZE])
+{
+    snprintf(hint, HINT_SIZE,
+             "what is run in the same statements is named by: postrider check --database%s",
+             hint_options());
+    return hint;
+}
+
 void report_unsettled(struct worker *worker, const struct delivery *delivery, const char *message,
                       const char *sqlstate)
 {
     struct reporting *reporting = &worker->reporting;
+    char hint[HINT_SIZE];
 
     if (reporting->unsettled_us != 0 &&
         worker->now_us - reporting->unsettled_us < UNSETTLED_LINE_US) {
@@ -204,19 +214,21 @@ void report_unsettled(struct worker *worker, const struct delivery *delivery, co
               LOG_NUMBER("refusals", delivery->refusals),
               LOG_IF(reporting->unsettled_unlogged > 0,
                      LOG_NUMBER("unlogged", reporting->unsettled_unlogged)),
-              LOG_TEXT("hint", RECORDING_HINT));
+              LOG_TEXT("hint", meddlers_hint(hint)));
     reporting->unsettled_us = worker->now_us;
     reporting->unsettled_unlogged = 0;
 }
 
 void report_returned(const struct due_row *row, int count)
 {
+    char hint[HINT_SIZE];
+
     log_event(LOG_LEVEL_ERROR,
               "a delivery is due again as it was, although its outcome was written: "
               "it is sent again, after a pause that grows",
               LOG_TEXT("delivery", row->id), LOG_TEXT("event", row->event_id),
               LOG_TEXT("customer", row->customer_id), LOG_TEXT("url", row->url),
-              LOG_NUMBER("returns", count), LOG_TEXT("hint", RECORDING_HINT));
+              LOG_NUMBER("returns", count), LOG_TEXT("hint", meddlers_hint(hint)));
 }
 
 void report_refusal(const char *message, const struct db_answer *answer)
