@@ -1,11 +1,16 @@
 -- When a delivery was given up: a dead letter that was never sent had no time but that of its
 -- insertion, and one that waited for long that of an attempt long ago.
 
--- A table that was adopted may have a column of this name, which is somebody else's to write.
+-- A table that was adopted may have a column of this name, which is somebody else's to write. One
+-- that stands behind last_error was made by an earlier Postrider, whose table was restored from a
+-- dump: an adoption adds last_error behind all that an application has.
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'webhook_deliveries'::regclass
-               AND attname = 'given_up_at' AND NOT attisdropped) THEN
+    IF EXISTS (SELECT FROM pg_attribute a JOIN pg_attribute e
+                   ON e.attrelid = a.attrelid AND e.attname = 'last_error' AND NOT e.attisdropped
+               WHERE a.attrelid = 'webhook_deliveries'::regclass
+               AND a.attname = 'given_up_at' AND NOT a.attisdropped
+               AND (a.attnum < e.attnum OR a.atttypid <> 'timestamptz'::regtype)) THEN
         RAISE EXCEPTION 'webhook_deliveries has a column given_up_at, which is not Postrider''s'
             USING HINT = 'rename it, and migrate again: Postrider needs the name';
     END IF;
@@ -13,7 +18,7 @@ END
 $$;
 
 -- The last time that status became 'failed'; NULL: never, or before this migration.
-ALTER TABLE webhook_deliveries ADD COLUMN given_up_at timestamptz;
+ALTER TABLE webhook_deliveries ADD COLUMN IF NOT EXISTS given_up_at timestamptz;
 
 -- Who fails a delivery, a worker of whatever version or somebody by hand, need not know of it. A row
 -- that nobody has said why of says at least who: so an operator's plain "SET status = 'failed'" is

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "base/hint.h"
 #include "base/memory.h"
 #include "base/units.h"
 #include "db/migrations.h"
@@ -32,17 +31,6 @@ bool adopt_lock(struct db_session *session, struct error *error)
                               " LOCK TABLE webhook_deliveries IN ACCESS EXCLUSIVE MODE;"
                               " END IF; END $$",
                               error);
-}
-
-/* For the commands that the plan names. */
-static bool say_hint_options(struct db_session *session, struct error *error)
-{
-    const char *options = hint_options();
-    PGresult *result = db_session_query(
-        session, "SELECT set_config('postrider.hint_options', $1, true)", 1, &options, error);
-
-    PQclear(result);
-    return result != NULL;
 }
 
 /* What will be made is read from the migrations themselves, so that no list of it can be outdated.
@@ -80,8 +68,7 @@ static PGresult *query_plan(struct db_session *session, const struct adopt_terms
     snprintf(failed_ms, sizeof(failed_ms), "%lld", (long long)terms->failed_ms);
 
     if (!db_session_execute(session, "SAVEPOINT adopt_plan", error) ||
-        !db_session_execute(session, embedded_sql_find("adopt_plan"), error) ||
-        !say_hint_options(session, error))
+        !db_session_execute(session, embedded_sql_find("adopt_plan"), error))
         return NULL;
     rows = db_session_query(session,
                             "SELECT kind, description, statement"

@@ -245,6 +245,7 @@ GRANTED = {
     ("table", "webhook_balances"): {"SELECT", "INSERT", "DELETE"},
     ("table", "postrider_adoptions"): {"SELECT"},
     ("table", "webhook_adopted"): {"SELECT"},
+    ("table", "webhook_unlogged"): {"SELECT"},
 }
 
 

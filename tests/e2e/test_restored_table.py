@@ -44,7 +44,8 @@ def migrate(database, config_file, run_postrider):
 TABLES = ("-t", "webhook_deliveries", "-t", "customers")
 WITHOUT = ("webhook_endpoints", "webhook_secrets", "webhook_attempts", "webhook_lanes",
            "webhook_workers", "webhook_removals", "webhook_balances", "webhook_adopted",
-           "postrider_adoptions", "postrider_migrations", "dead_letter_queue", "webhook_wakeups")
+           "postrider_adoptions", "postrider_migrations", "dead_letter_queue", "webhook_wakeups",
+           "webhook_unlogged")
 
 
 @pytest.mark.parametrize("options", [
