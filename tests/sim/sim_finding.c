@@ -2,8 +2,9 @@
  * The finder, late commits and backlogs under a virtual clock, with a model of the database:
  * transactions of random length (some roll back, some have subtransactions, some write a while
  * after a row's time was set), rows that are due in the past, now or later, retries, operators who
- * change and delete rows, endpoints that take nothing for a while, lanes that come and go, lost
- * connections. A read has a snapshot, which is older than its answer. For every seed:
+ * change and delete rows, triggers that swallow outcomes, endpoints that take nothing for a while,
+ * lanes that come and go, lost connections. A read has a snapshot, which is older than its answer.
+ * For every seed:
  *   found    a row that is committed and due is in a queue, or behind the position of its
  *            endpoint's backlog, within a bound (below) of being so, while there is room
  *   once     no version of a row is sent twice, not even from an answer that is out of date
@@ -20,6 +21,7 @@
 
 #include "core/backlog.h"
 #include "core/finder.h"
+#include "core/settlement.h"
 #include "dice.h"
 
 #define MS        INT64_C(1000)
@@ -54,6 +56,7 @@ enum rule {
     STALE_ANSWERS,   /* a forgotten row that looks changed is taken from the answer that shows it */
     NO_SECOND_LOOK,  /* at a row whose outcome was refused, since somebody had changed it */
     EARLY_END,       /* a backlog ends with every refill */
+    NO_HOLD,         /* an outcome that was undone is taken for one that somebody was faster with */
 };
 
 enum mode { REREADS_ALONE, RECHECKS_ALONE, SWEEPS_ALONE, ALL };
@@ -96,6 +99,7 @@ struct row {
     enum delivery delivery;
     int version; /* that was read */
     bool is_dropped, is_written;
+    bool is_retry;   /* its outcome, while it is being written */
     int64_t next_us; /* of IN_FLIGHT, WRITING and WRITTEN */
     int tx;          /* that writes the outcome */
     uint64_t forgotten_at_read;
@@ -848,21 +852,45 @@ static void endpoint_step(struct endpoint *endpoint)
 
 /* A success is written if the row is pending, a failure if it also has as many attempts as it was
  * read with (db/outcomes.c). */
-static void write_outcome(struct row *row)
+static bool is_writable(const struct row *row)
 {
     const struct version *last = &sim->versions[row->last];
+
+    return last->status == PENDING &&
+           (!row->is_retry || last->attempts == sim->versions[row->version].attempts);
+}
+
+/* A trigger of the application may swallow it. */
+static void write_outcome(struct row *row)
+{
     const struct version *read = &sim->versions[row->version];
+    bool is_swallowed = sim->now_us < TRAFFIC && happens(0.1);
     bool retries = sim->now_us < TRAFFIC && happens(0.4);
     int64_t delay_us = retries ? between(0, 200 * MS) : 0;
 
+    row->is_retry = retries;
     row->tx = tx_begin();
     tx_number(row->tx);
-    row->is_written = last->status == PENDING && (!retries || last->attempts == read->attempts);
+    row->is_written = is_writable(row) && !is_swallowed;
     if (row->is_written)
         sim->versions[row->last].was_sent = true; /* what somebody made of it was sent with it */
     if (row->is_written)
         write_version(row->tx, (int)(row - sim->rows), clock_now() + delay_us,
                       retries ? PENDING : ENDED, read->attempts + 1);
+}
+
+/* It is not sent again, and its outcome is written again after a pause (worker/recording.c). */
+static bool hold_undone(struct row *row)
+{
+    /* What a running transaction makes of it is not seen. */
+    bool is_locked = unlocked_version((int)(row - sim->rows)) < 0;
+
+    if (row->is_written || sim->broken == NO_HOLD ||
+        settlement_of_missing(is_locked || is_writable(row)) != SETTLEMENT_UNDONE)
+        return false;
+    row->delivery = WRITING;
+    row->next_us = sim->now_us + between(50 * MS, 300 * MS);
+    return true;
 }
 
 static void row_step(struct row *row)
@@ -881,6 +909,8 @@ static void row_step(struct row *row)
         return;
     case WRITTEN:
         tx_end(row->tx, true);
+        if (hold_undone(row))
+            return;
         forget(row, false);
         if (!row->is_written && sim->broken != NO_SECOND_LOOK)
             look_again((int)(row - sim->rows));
@@ -1113,7 +1143,7 @@ static void test_each_rule_is_missed(void **state)
                  {NO_NEXT_NUMBER, "no next number"}, {NO_RUNNING_LIST, "no running list"},
                  {NO_SET_BACK, "no set back"},       {NO_MEMORY, "no memory"},
                  {STALE_ANSWERS, "stale answers"},   {NO_SECOND_LOOK, "no second look"},
-                 {EARLY_END, "backlogs end early"}};
+                 {EARLY_END, "backlogs end early"},  {NO_HOLD, "no hold"}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
