@@ -1,7 +1,8 @@
 -- What the worker's role needs, and no more: "postrider migrate --grant" grants it (db/grant.c), and
 -- the list of requirements looks whether it is there (requirements.sql). The columns are those that an
 -- outcome writes, so that even a worker gone wrong can't change what was enqueued, nor open the
--- border for an endpoint: it may delete the row, but not make it again with allow.
+-- border for an endpoint: it may delete the row, but not make it again with allow. Without one of the
+-- first eight a worker sends nothing.
 VALUES
     (1, 'USAGE', format('SCHEMA %I', coalesce(current_schema(), ''))),
     (2, 'SELECT, DELETE, UPDATE (status, attempts, last_attempt_at, next_retry_at, response_status,'

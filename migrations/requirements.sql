@@ -1,7 +1,9 @@
 -- All that a worker needs of its database, as the role that asks sees it: one row for each, with what
 -- is wrong and what to do about it, or NULL where nothing is. Stands behind privileges.sql and
 -- row_security.sql. "postrider check --database", "status", the worker's start and its loop ask this
--- (db/requirements.h). $1: database.schema; $2: the options of
+-- (db/requirements.h). The privileges behind the eighth place are for retention, audits and being
+-- woken: a worker sends without them, as one does whose schema was upgraded without a new grant.
+-- $1: database.schema; $2: the options of
 -- commands that can be pasted (base/hint.h).
 , asking AS (
     -- As a shell reads it, and without a backslash in a literal, which settings could give a meaning.
@@ -30,7 +32,7 @@
             WHERE p.privileges LIKE '%' || command || '%') AS commands
     FROM policed p JOIN pg_class c ON c.oid = p.relation JOIN pg_namespace n ON n.oid = c.relnamespace
 )
-SELECT kind, object, privileges, problem, action FROM (
+SELECT kind, object, privileges, problem, action, part <> 1 OR position <= 8 AS is_essential FROM (
     SELECT 1 AS part, 0 AS position, 'schema' AS kind, format('SCHEMA %I', nspname) AS object,
            'USAGE' AS privileges,
            CASE WHEN NOT is_usable THEN format(

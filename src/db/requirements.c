@@ -8,7 +8,7 @@
 #include "db/migrations.h"
 #include "db/row.h"
 
-enum { AT_KIND, AT_OBJECT, AT_NEEDED, AT_PROBLEM, AT_ACTION };
+enum { AT_KIND, AT_OBJECT, AT_NEEDED, AT_PROBLEM, AT_ACTION, AT_IS_ESSENTIAL };
 
 static const char guard_end[] =
     " SELECT pg_is_in_recovery(), set_config('row_security', CASE WHEN EXISTS"
@@ -72,6 +72,7 @@ struct requirement requirement_at(const PGresult *result, int row)
         .needed = row_text(result, row, AT_NEEDED),
         .problem = row_text(result, row, AT_PROBLEM),
         .action = row_text(result, row, AT_ACTION),
+        .is_essential = *PQgetvalue(result, row, AT_IS_ESSENTIAL) == 't',
     };
 }
 

@@ -28,6 +28,7 @@ struct requirement {
     const char *needed;  /* "SELECT, UPDATE (status)" */
     const char *problem; /* a sentence without its full stop; NULL: it is met */
     const char *action;  /* what to do, with a command that can be pasted */
+    bool is_essential;   /* a worker sends nothing without it */
 };
 
 /*

@@ -49,6 +49,12 @@ static void tell(const struct requirement *requirement, int unmet)
               LOG_NUMBER("unmet", unmet));
 }
 
+/* What is missing besides keeps nothing from being sent; "check --database" says it. */
+static bool is_unmet(const struct requirement *requirement)
+{
+    return requirement->problem != NULL && requirement->is_essential;
+}
+
 static void tell_all(const PGresult *result, int unmet)
 {
     int told = 0;
@@ -56,7 +62,7 @@ static void tell_all(const PGresult *result, int unmet)
     for (int i = 0; i < PQntuples(result) && told < TELL_MAX; i++) {
         struct requirement requirement = requirement_at(result, i);
 
-        if (requirement.problem == NULL)
+        if (!is_unmet(&requirement))
             continue;
         tell(&requirement, unmet);
         told++;
@@ -125,7 +131,7 @@ static void note_list(struct worker *worker, const PGresult *result)
         struct requirement requirement = requirement_at(result, i);
 
         is_policed |= strcmp(requirement.kind, "row_security") == 0;
-        if (requirement.problem == NULL)
+        if (!is_unmet(&requirement))
             continue;
         first = unmet++ == 0 ? i : first;
         requiring->bars_version |= is_of_version(&requirement);
