@@ -98,11 +98,16 @@ static void set_network(CURL *easy, const struct settings *settings)
         SET(easy, CURLOPT_INTERFACE, settings->interface);
 }
 
+/*
+ * libcurl forbids tickets, for the sake of servers of long ago. But where a server remembers no
+ * session, as nginx does by default, a ticket is all that TLS 1.2 can resume one by.
+ */
 static CURLcode on_tls_context(CURL *easy, void *context, void *user)
 {
     struct dial *dial = user;
 
     (void)easy;
+    SSL_CTX_clear_options(context, SSL_OP_NO_TICKET);
     dial->tls_contexts++;
     trust_apply(&dial->dialer->settings->trust, context);
     return CURLE_OK;

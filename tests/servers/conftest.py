@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
 
 from conftest import (  # noqa: E402, F401  pylint: disable=unused-import
-    migrated_database, migrated_databases, postgres, pytest_runtest_makereport, service)
+    authority, migrated_database, migrated_databases, postgres, pytest_runtest_makereport, service)
 from servers.kinds import ALL  # noqa: E402
 
 

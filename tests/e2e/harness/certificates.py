@@ -108,6 +108,11 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         return _pem(self.sign(key, [name], ends=ends)) + self.chain_pem() + key_pem(key)
 
+    def server_file(self, names=("localhost", "127.0.0.1", "::1")):
+        """A file with a server's key, its certificate and its chain."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return self._write("server", key_pem(key) + _pem(self.sign(key, names)) + self.chain_pem())
+
     def server_context(self, names=("localhost", "127.0.0.1", "::1"), is_expired=False,
                        is_early=False, is_self_signed=False, without_chain=False, clients=None,
                        **context_settings):
