@@ -21,18 +21,22 @@ static struct returns_row *row_of(const struct returns *returns, uint64_t key)
     return &returns->rows[key % RETURNS_MAX];
 }
 
-static bool is_remembered(const struct returns_row *row, uint64_t key, int64_t now_us)
-{
-    return row->written_us != 0 && row->key == key && now_us - row->written_us < RETURNS_FORGET_US;
-}
-
+/* Before it is sent when it comes back for the count-th time. */
 static int64_t pause_us(int count)
 {
     int64_t pause = RETURNS_FIRST_US;
 
+    if (count <= 1)
+        return 0;
     for (int i = 2; i < count && pause < RETURNS_LONGEST_US; i++)
         pause *= 2;
     return pause < RETURNS_LONGEST_US ? pause : RETURNS_LONGEST_US;
+}
+
+static bool is_remembered(const struct returns_row *row, uint64_t key, int64_t now_us)
+{
+    return row->written_us != 0 && row->key == key &&
+           now_us - row->written_us < pause_us(row->count + 1) + RETURNS_SLACK_US;
 }
 
 void returns_init(struct returns *returns)
@@ -68,5 +72,5 @@ int64_t returns_may_send_us(const struct returns *returns, const char *id, int a
     if (!is_remembered(row, key, now_us) || attempts > row->attempts)
         return now_us;
     *ret_count = row->count + 1;
-    return *ret_count == 1 ? now_us : row->written_us + pause_us(*ret_count);
+    return row->written_us + pause_us(*ret_count);
 }

@@ -5,8 +5,9 @@
  * transaction's end, a job of the application, a replica that was promoted too early) can't be seen
  * in the answer: the row is simply due again, with no more attempts than before. Once is an
  * operator who wants it to be sent again. When it goes on, each return waits longer before it is
- * sent: a pause that doubles from RETURNS_FIRST_US up to RETURNS_LONGEST_US, forgotten when the row
- * stays away for RETURNS_FORGET_US.
+ * sent: a pause that doubles from RETURNS_FIRST_US up to RETURNS_LONGEST_US. One that comes
+ * RETURNS_SLACK_US after its pause or later is none: people who replay are slower than what turns
+ * rows back.
  *
  * The last RETURNS_MAX written rows are remembered by a hash of their ids: what is lost of them, or
  * taken for another, is a pause that is missing or too much.
@@ -21,7 +22,7 @@
 #define RETURNS_MAX        32768
 #define RETURNS_FIRST_US   1000000
 #define RETURNS_LONGEST_US 60000000
-#define RETURNS_FORGET_US  180000000
+#define RETURNS_SLACK_US   10000000
 
 struct returns {
     struct returns_row {

@@ -19,6 +19,7 @@ void standstill_note(struct standstill *standstill, size_t stayed, size_t undone
         return;
     if (standstill->streak == 0)
         standstill->since_us = now_us;
+    /* The pause has long stopped growing by then. */
     if (standstill->streak < 1000)
         standstill->streak++;
     standstill->probe_us = now_us + pause_us(standstill->streak);

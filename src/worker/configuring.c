@@ -6,6 +6,8 @@
 void configuring_apply(struct worker *worker, struct config *config)
 {
     worker->config = config;
+    /* What is read from worker->config each time needs no line here; what a part keeps of it does.
+     */
     log_configure(config->log.level, config->log.format);
     endpoints_set_limits(&worker->endpoints, config, worker->sending.slots);
     endpoints_expire(&worker->endpoints);

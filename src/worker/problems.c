@@ -12,11 +12,12 @@
 #include "worker/leasing.h"
 #include "worker/requiring.h"
 
-#define TEXT_SIZE        512
-#define NAMED_MAX        3       /* in a sentence */
-#define NAME_BYTES       80      /* of each */
-#define UNWRITTEN_US     5000000 /* an outcome that waits for longer is a problem */
-#define CUT_OFF_SHOWN_US 1000000
+#define TEXT_SIZE         512
+#define NAMED_MAX         3       /* in a sentence */
+#define NAME_BYTES        80      /* of each */
+#define UNWRITTEN_US      5000000 /* an outcome that waits for longer is a problem */
+#define CUT_OFF_SHOWN_US  1000000
+#define RETURNED_SHOWN_US 180000000
 
 static void add(json_t *list, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
 
@@ -91,7 +92,7 @@ static void add_returned(json_t *list, const struct worker *worker)
 {
     const struct recording *recording = &worker->recording;
 
-    if (recording->returned_us != 0 && worker->now_us - recording->returned_us < RETURNS_FORGET_US)
+    if (recording->returned_us != 0 && worker->now_us - recording->returned_us < RETURNED_SHOWN_US)
         add(list, "returned",
             "deliveries are due again as they were, although their outcomes were written, "
             "the last one %s",

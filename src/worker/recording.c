@@ -161,7 +161,8 @@ static void note_rows(struct worker *worker, const PGresult *result)
         struct delivery *delivery = recorded(worker, outcome_row_at(result, i, &row));
 
         delivery->settlement = settlement_of_row(&delivery->outcome, delivery->attempts, &row);
-        delivery->is_in_log |= is_logged(worker, delivery);
+        if (worker->recording.part == OUTCOMES_WHOLE && is_logged(worker, delivery))
+            delivery->is_in_log = true;
         delivery->came_back = true;
     }
 }

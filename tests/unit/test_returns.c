@@ -67,15 +67,27 @@ static void test_each_further_return_waits_longer(void **state)
     }
 }
 
+/* An operator who replays again and again, as fast as people are. */
+static void test_slow_returns_are_replays(void **state)
+{
+    int64_t now_us = 1000;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        returns_note_written(&returns, ID, 0, now_us);
+        now_us += RETURNS_SLACK_US;
+        assert_int_equal(wait_us(ID, 0, now_us, 0), 0);
+    }
+}
+
 static void test_it_is_forgotten(void **state)
 {
     (void)state;
     returns_note_written(&returns, ID, 0, 1000);
     returns_note_written(&returns, ID, 0, 2000);
-    assert_true(wait_us(ID, 0, 3000, 2) > 0);
-    assert_int_equal(wait_us(ID, 0, 2000 + RETURNS_FORGET_US, 0), 0);
-    returns_note_written(&returns, ID, 0, 2000 + RETURNS_FORGET_US);
-    assert_int_equal(wait_us(ID, 0, 2000 + RETURNS_FORGET_US, 1), 0);
+    assert_int_equal(wait_us(ID, 0, 2000, 2), RETURNS_FIRST_US);
+    assert_int_equal(wait_us(ID, 0, 2000 + RETURNS_FIRST_US + RETURNS_SLACK_US - 1, 2), 0);
+    assert_int_equal(wait_us(ID, 0, 2000 + RETURNS_FIRST_US + RETURNS_SLACK_US, 0), 0);
 }
 
 /* Many others pass by: none of them is taken for another. */
@@ -97,6 +109,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_retries_are_no_returns, begin, end),
         cmocka_unit_test_setup_teardown(test_once_is_a_replay, begin, end),
         cmocka_unit_test_setup_teardown(test_each_further_return_waits_longer, begin, end),
+        cmocka_unit_test_setup_teardown(test_slow_returns_are_replays, begin, end),
         cmocka_unit_test_setup_teardown(test_it_is_forgotten, begin, end),
         cmocka_unit_test_setup_teardown(test_others_are_not_hindered, begin, end),
     };
