@@ -11,9 +11,10 @@
 /*
  * created_at first: its BRIN index is what keeps this off the recent part of the table (bitmap
  * scans are what BRIN gives), and off the rows of before an adoption, which nobody has agreed to
- * lose. A row that was delivered or has failed recently stays, however old it is. The trigger
- * webhook_deliveries_removed leaves out what says that it is retention, and webhook_deliveries_kept
- * refuses it what is of before.
+ * lose. A row that was delivered or has failed recently stays, however old it is. The worker's
+ * clock comes in whole seconds, so it counts a second more. The trigger webhook_deliveries_removed
+ * leaves out what says that it is retention, and webhook_deliveries_kept refuses it what is of
+ * before.
  */
 static const char settings_sql[] = "SELECT set_config('enable_bitmapscan', 'on', true), "
                                    "set_config('postrider.removal', 'retention', true)";
@@ -21,11 +22,12 @@ static const char settings_sql[] = "SELECT set_config('enable_bitmapscan', 'on',
 static const char deliveries_sql[] =
     "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries d "
     "WHERE $2::float8 > 0 AND status = $1 "
-    "AND created_at < least(now(), to_timestamp($4::float8)) - make_interval(secs => $2::float8) "
+    "AND created_at < least(now(), to_timestamp($4::float8 + 1)) - make_interval(secs => "
+    "$2::float8) "
     "AND created_at >= (SELECT coalesce(max(adopted_at) + interval '1 microsecond', '-infinity') "
     "FROM postrider_adoptions WHERE retention_agreed_at IS NULL) "
     "AND " SQL_FINISHED_AT
-    " < least(now(), to_timestamp($4::float8)) - make_interval(secs => $2::float8) "
+    " < least(now(), to_timestamp($4::float8 + 1)) - make_interval(secs => $2::float8) "
     "AND NOT EXISTS (SELECT FROM webhook_adopted o, postrider_adoptions a "
     "WHERE o.delivery_id = d.id AND a.retention_agreed_at IS NULL) "
     "LIMIT $3::int FOR UPDATE SKIP LOCKED) AND status = $1";
@@ -33,7 +35,8 @@ static const char deliveries_sql[] =
 static const char attempts_sql[] =
     "DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM webhook_attempts "
     "WHERE $1::float8 > 0 "
-    "AND started_at < least(now(), to_timestamp($3::float8)) - make_interval(secs => $1::float8) "
+    "AND started_at < least(now(), to_timestamp($3::float8 + 1)) - make_interval(secs => "
+    "$1::float8) "
     "LIMIT $2::int)";
 
 /* The statements of retention_send(). */
