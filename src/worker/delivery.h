@@ -73,6 +73,7 @@ struct delivery {
     char *response_body;        /* valid UTF-8; NULL = none */
     int64_t hold_us;            /* finished: not to be written before */
     int refusals;               /* how often the database refused its outcome, or it did not stay */
+    bool is_hopeless;           /* ... for a reason that does not end by itself */
     bool was_sent_twice;        /* the first answer of the database was lost */
     enum settlement settlement; /* recording: of its outcome */
     bool came_back;             /* ... the answer of the database has its row */

@@ -97,6 +97,23 @@ static void note_reason(struct worker *worker, const char *message)
     buffer_free(&clean);
 }
 
+/* A read-only server, resources, operator intervention, system errors, rollbacks. */
+static bool is_servers_trouble(const char *sqlstate)
+{
+    static const char classes[][3] = {"25", "53", "57", "58", "40", "08", "3F"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(classes); i++)
+        if (strncmp(sqlstate, classes[i], 2) == 0)
+            return true;
+    return false;
+}
+
+/* It ends by itself, most likely; as a lock does, too (55P03). */
+static bool is_passing(const char *sqlstate)
+{
+    return sqlstate != NULL && (is_servers_trouble(sqlstate) || strncmp(sqlstate, "55", 2) == 0);
+}
+
 /* Its outcome is written again after a pause that grows, and it is not sent again meanwhile. */
 static void hold(struct worker *worker, struct delivery *delivery, const char *message,
                  const char *sqlstate)
@@ -112,6 +129,7 @@ static void hold(struct worker *worker, struct delivery *delivery, const char *m
         endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, 1, worker->now_us);
     }
     delivery->hold_us = worker->now_us + pause_us;
+    delivery->is_hopeless = !is_passing(sqlstate);
     note_reason(worker, message);
     report_unsettled(worker, delivery, message, sqlstate);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FINISHED);
@@ -226,19 +244,11 @@ static bool look_at_missing(struct worker *worker)
     return true;
 }
 
-/*
- * Refused whatever the records are: the classes of SQLSTATE for a read-only server, resources,
- * operator intervention, system errors, rollbacks. But triggers of the application may raise any:
- * so when it goes on, the batch is halved for these, too.
- */
+/* By itself it refuses any record, but triggers of the application may raise its SQLSTATEs, too: so
+ * when it goes on, the batch is halved as for others. */
 static bool is_no_records_fault(struct recording *recording, const char *sqlstate)
 {
-    static const char classes[][3] = {"25", "53", "57", "58", "40", "08", "3F"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(classes); i++)
-        if (strncmp(sqlstate, classes[i], 2) == 0)
-            return ++recording->refused_alike <= REFUSED_ALIKE_MAX;
-    return false;
+    return is_servers_trouble(sqlstate) && ++recording->refused_alike <= REFUSED_ALIKE_MAX;
 }
 
 /* A part that was lost is sent again: what it has written is not written twice. */
@@ -532,7 +542,7 @@ bool recording_is_hopeless(const struct worker *worker)
     if (recording_unwritten(worker) != worker->deliveries.counts[DELIVERY_FINISHED])
         return false;
     TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state)
-        if (delivery->hold_us <= worker->now_us || delivery->refusals == 0)
+        if (delivery->hold_us <= worker->now_us || !delivery->is_hopeless)
             return false;
     return true;
 }

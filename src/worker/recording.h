@@ -40,7 +40,8 @@ bool recording_may_send(struct worker *worker, const struct due_row *row);
 /* The worker stops: what is held is tried once more, at once. */
 void recording_begin_last_try(struct worker *worker);
 
-/* True when all that is unwritten was tried since then, in vain. */
+/* True when all that is unwritten was tried since then, and refused or undone for reasons that do
+ * not end by themselves, as a lock on a row does. */
 bool recording_is_hopeless(const struct worker *worker);
 
 #endif

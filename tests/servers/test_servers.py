@@ -50,7 +50,9 @@ def test_reload_under_load(kind, start_server, service, migrated_database, recor
     record_property("twice at the application",
                     sum(count > 1 for count in server.requests().values()))
     if kind.is_graceful and kind.reload_signal is not None:
-        assert len(again) <= ROWS / 20, [row["last_error"] for row in again]
+        # Each connection can lose one request to a reload that closes it while it is idle; there
+        # are as many as endpoint.max_in_flight, 32.
+        assert len(again) <= 3 * 32, [row["last_error"] for row in again]
 
 
 def test_too_large(kind, start_server, service, migrated_database):
