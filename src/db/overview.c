@@ -26,7 +26,7 @@
 /* Of an endpoint that fails: characters, of which each may be four bytes or need a backslash. */
 #define URL_MAX           8192
 #define ERROR_MAX         1000
-#define FAILING_ARRAY_MAX (OVERVIEW_FAILING_MAX * (4 * URL_MAX + 16))
+#define FAILING_ARRAY_MAX ((size_t)OVERVIEW_FAILING_MAX * (4 * URL_MAX + 16))
 
 /* SQL reads better by its clauses. */
 /* clang-format off */

@@ -33,7 +33,7 @@ static void add(json_t *list, const char *name, const char *format, ...)
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
     /* What was cut may end within a character. */
-    buffer_init(&clean, TEXT_SIZE * 4);
+    buffer_init(&clean, (size_t)TEXT_SIZE * 4);
     text_append_clean(&clean, what, strlen(what));
     json_array_append_new(list,
                           json_pack("{s:s, s:s}", "name", name, "what", buffer_string(&clean)));
