@@ -173,6 +173,8 @@ static void warn_of_busy(const struct worker *worker, uint64_t lanes)
     for (uint64_t left = lanes; left != 0; left &= left - 1) {
         const struct delivery *delivery = leasing_first_busy(worker, left & -left);
 
+        if (delivery == NULL)
+            continue; /* all of it has ended meanwhile */
         log_event(LOG_LEVEL_WARNING,
                   "a lane goes to another worker although something of it is under way: it has "
                   "waited long enough, and the other one may send this delivery again",
