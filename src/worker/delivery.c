@@ -84,6 +84,12 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
     return delivery;
 }
 
+/* It was begun, and its outcome is not settled yet. */
+static bool is_open(enum delivery_state state)
+{
+    return state != DELIVERY_WAITING && state != DELIVERY_FORGOTTEN;
+}
+
 void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery,
                         enum delivery_state state)
 {
@@ -92,6 +98,8 @@ void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery
             delivery_state_name(state));
     TAILQ_REMOVE(&deliveries->lists[delivery->state], delivery, in_state);
     deliveries->counts[delivery->state]--;
+    delivery->endpoint->open -= is_open(delivery->state);
+    delivery->endpoint->open += is_open(state);
     delivery->state = state;
     TAILQ_INSERT_TAIL(&deliveries->lists[state], delivery, in_state);
     deliveries->counts[state]++;

@@ -353,17 +353,21 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
 
 static bool is_stopped(const struct endpoint *endpoint)
 {
-    return endpoint->settings.hold != NULL || endpoint->unsettled >= ENDPOINT_UNSETTLED_MAX;
+    return endpoint->settings.hold != NULL ||
+           (endpoint->unsettled > 0 && endpoint->open >= ENDPOINT_UNSETTLED_MAX);
 }
 
-void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change,
-                             int64_t now_us)
+void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change)
 {
     if (endpoint->unsettled == 0)
         TAILQ_INSERT_TAIL(&endpoints->unsettled, endpoint, in_unsettled);
     endpoint->unsettled += change;
     if (endpoint->unsettled == 0)
         TAILQ_REMOVE(&endpoints->unsettled, endpoint, in_unsettled);
+}
+
+void endpoint_note_open(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+{
     scheduler_entry_set_stopped(&endpoints->scheduler, &endpoint->scheduled, is_stopped(endpoint),
                                 now_us);
 }

@@ -43,7 +43,7 @@
 #include "worker/endpoint_settings.h"
 #include "worker/origin.h"
 
-/* With so many outcomes that are held it is stopped. */
+/* While an outcome of it is held, so many of its deliveries may be under way or held at most. */
 #define ENDPOINT_UNSETTLED_MAX 10
 
 #define ENDPOINT_REFRESH_US 2000000
@@ -76,6 +76,7 @@ struct endpoint {
     struct origin *origin;
     struct delivery_list waiting;
     size_t known; /* deliveries that point here, in any state */
+    size_t open;  /* of them: begun, and their outcomes not settled yet */
     int64_t loaded_us;
     uint64_t asked_by;  /* the load that was last asked for */
     uint64_t loaded_by; /* the one that its settings are of */
@@ -187,9 +188,12 @@ void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, b
 void endpoint_set_disabled(struct endpoints *endpoints, struct endpoint *endpoint,
                            const char *problem, int64_t now_us);
 
-/* One more of its outcomes is held (1), or one less (-1): with many, nothing more is sent to it. */
-void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change,
-                             int64_t now_us);
+/* One more of its outcomes is held (1), or one less (-1). */
+void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change);
+
+/* After a delivery of it was begun or settled: while outcomes of it are held, the next one may have
+ * to wait, so that few are sent whose outcomes would be held as well. */
+void endpoint_note_open(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
 
 /* The newest note counts. One with a note is not freed. */
 void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum endpoint_note note);

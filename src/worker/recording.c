@@ -80,10 +80,11 @@ static void forget(struct worker *worker, struct delivery *delivery)
     }
     if (delivery->refusals > 0) {
         recording->held--;
-        endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, -1, worker->now_us);
+        endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, -1);
     }
     delivery->endpoint->gone -= delivery->outcome.disables_endpoint;
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
+    endpoint_note_open(&worker->endpoints, delivery->endpoint, worker->now_us);
 }
 
 /* What was cut may end within a character. */
@@ -126,7 +127,8 @@ static void hold(struct worker *worker, struct delivery *delivery, const char *m
         pause_us = delivery->outcome.delay_ms * 1000;
     if (delivery->refusals++ == 0) {
         worker->recording.held++;
-        endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, 1, worker->now_us);
+        endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, 1);
+        endpoint_note_open(&worker->endpoints, delivery->endpoint, worker->now_us);
     }
     delivery->hold_us = worker->now_us + pause_us;
     delivery->is_hopeless = !is_passing(sqlstate);

@@ -7,7 +7,8 @@
  * log, the endpoint's row) is left out before the outcome is: it is written afterwards, or said to
  * be missing. An outcome that is refused by itself, or that was written and does not stay
  * (core/settlement.h), is held: its delivery is not sent again, and it is written again with
- * growing pauses while the others pass. An endpoint with ENDPOINT_UNSETTLED_MAX of them is stopped.
+ * growing pauses while the others pass. While an endpoint has one, few others of
+ * it are sent (ENDPOINT_UNSETTLED_MAX).
  */
 #ifndef POSTRIDER_WORKER_RECORDING_H
 #define POSTRIDER_WORKER_RECORDING_H
