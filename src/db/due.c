@@ -143,9 +143,8 @@ static void free_array(struct array *array, size_t maximum)
     array_free(array);
 }
 
-void due_reader_init(struct due_reader *reader, int64_t max_payload_bytes)
+void due_reader_init(struct due_reader *reader)
 {
-    reader->max_payload_bytes = max_payload_bytes;
     each_array(reader, array_init);
     due_reader_begin_closed(reader);
 }
@@ -202,13 +201,13 @@ static struct number_text number_text(int64_t number)
 }
 
 bool due_send_read(struct due_reader *reader, struct db_link *link, const struct finder *finder,
-                   const struct finder_plan *plan, int64_t room_bytes, db_link_answered *on_answer,
-                   void *owner)
+                   const struct finder_plan *plan, const struct due_limits *limits,
+                   db_link_answered *on_answer, void *owner)
 {
     struct number_text lane_rows = number_text(plan->lane_rows);
     struct number_text rows = number_text(plan->rows);
-    struct number_text limit = number_text(reader->max_payload_bytes);
-    struct number_text room = number_text(room_bytes);
+    struct number_text limit = number_text(limits->payload_bytes);
+    struct number_text room = number_text(limits->room_bytes);
     struct db_statement statement;
 
     add_lanes(reader, finder, plan);
@@ -250,11 +249,11 @@ void due_refill_add(struct due_reader *reader, const struct backlog *backlog)
     array_add_int(&reader->limits, backlog->asked);
 }
 
-bool due_refill_send(struct due_reader *reader, struct db_link *link, int64_t room_bytes,
-                     db_link_answered *on_answer, void *owner)
+bool due_refill_send(struct due_reader *reader, struct db_link *link,
+                     const struct due_limits *limits, db_link_answered *on_answer, void *owner)
 {
-    struct number_text limit = number_text(reader->max_payload_bytes);
-    struct number_text room = number_text(room_bytes);
+    struct number_text limit = number_text(limits->payload_bytes);
+    struct number_text room = number_text(limits->room_bytes);
     struct db_statement statement = {refill_sql,
                                      9,
                                      {limit.digits, room.digits, "{}", array_end(&reader->lanes),
@@ -266,10 +265,11 @@ bool due_refill_send(struct due_reader *reader, struct db_link *link, int64_t ro
 }
 
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,
-                    int count, int64_t room_bytes, db_link_answered *on_answer, void *owner)
+                    int count, const struct due_limits *limits, db_link_answered *on_answer,
+                    void *owner)
 {
-    struct number_text limit = number_text(reader->max_payload_bytes);
-    struct number_text room = number_text(room_bytes);
+    struct number_text limit = number_text(limits->payload_bytes);
+    struct number_text room = number_text(limits->room_bytes);
     struct db_statement statement = {fetch_sql, 4, {limit.digits, room.digits, "{}"}};
 
     if (count > DUE_FETCH_MAX)

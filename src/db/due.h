@@ -51,34 +51,38 @@ struct due_key {
     const char *url_hash;
 };
 
-/* What the statements' parameters are made in. Owned by the worker's reader. */
+/* What the statements' parameters are made in. Owned by who reads. */
 struct due_reader {
     struct array lanes, times, ids, until_times, until_ids, customers, hashes, limits;
-    int64_t max_payload_bytes;
 };
 
-void due_reader_init(struct due_reader *reader, int64_t max_payload_bytes);
+struct due_limits {
+    int64_t payload_bytes; /* of one row; a larger payload is measured, but not fetched */
+    int64_t room_bytes;    /* of all payloads of a read (one row always comes) */
+};
+
+void due_reader_init(struct due_reader *reader);
 void due_reader_free(struct due_reader *reader);
 
 /* Endpoints whose rows the next forward read gives as keys: begin, then add each hash. */
 void due_reader_begin_closed(struct due_reader *reader);
 void due_reader_add_closed(struct due_reader *reader, const char *url_hash);
 
-/* Sends the plan's read; room_bytes limits the payloads of a forward read (one row always comes).
- */
+/* Sends the plan's read. */
 bool due_send_read(struct due_reader *reader, struct db_link *link, const struct finder *finder,
-                   const struct finder_plan *plan, int64_t room_bytes, db_link_answered *on_answer,
-                   void *owner) MUST_USE;
+                   const struct finder_plan *plan, const struct due_limits *limits,
+                   db_link_answered *on_answer, void *owner) MUST_USE;
 
 /* A refill: begin, add each endpoint (at most DUE_REFILL_MAX), send. */
 void due_refill_begin(struct due_reader *reader);
 void due_refill_add(struct due_reader *reader, const struct backlog *backlog);
-bool due_refill_send(struct due_reader *reader, struct db_link *link, int64_t room_bytes,
-                     db_link_answered *on_answer, void *owner) MUST_USE;
+bool due_refill_send(struct due_reader *reader, struct db_link *link,
+                     const struct due_limits *limits, db_link_answered *on_answer,
+                     void *owner) MUST_USE;
 
 /* Sends a fetch of the ids that are still pending and due; rows come in no particular order. */
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,
-                    int count, int64_t room_bytes, db_link_answered *on_answer,
+                    int count, const struct due_limits *limits, db_link_answered *on_answer,
                     void *owner) MUST_USE;
 
 /* The answer of a forward read: how many rows there are, and its snapshot, which always comes. */

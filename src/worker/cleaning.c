@@ -1,48 +1,76 @@
 #include "worker/cleaning.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
+#include "base/memory.h"
+#include "core/wall_guard.h"
 #include "db/retention.h"
-#include "worker/report.h"
+#include "worker/finding.h"
+#include "worker/reporting.h"
+
+struct batches {
+    bool is_running;
+    int64_t due_us; /* the next one */
+};
+
+struct cleaning {
+    struct batches deliveries, endpoints;
+    struct wall_guard wall; /* the time that retention goes by */
+};
+
+void cleaning_init(struct worker *worker)
+{
+    worker->cleaning = memory_new(1, sizeof(*worker->cleaning));
+}
+
+void cleaning_free(struct worker *worker)
+{
+    free(worker->cleaning);
+}
 
 static bool is_mine(const struct worker *worker)
 {
-    return worker->may_send && finder_owns(&worker->finding.finder, 0);
+    return worker->may_send && finding_owns_lane(worker, 0);
 }
 
-static void finish(struct worker *worker, struct cleaning *cleaning, const struct db_answer *answer,
+static void finish(struct worker *worker, struct batches *batches, const struct db_answer *answer,
                    const char *refusal)
 {
     bool has_more = answer->result == DB_ANSWERED && retention_has_more(answer);
 
-    cleaning->is_running = false;
-    cleaning->due_us = worker->now_us + (has_more ? CLEANING_PAUSE_US : CLEANING_REST_US);
+    batches->is_running = false;
+    batches->due_us = worker->now_us + (has_more ? CLEANING_PAUSE_US : CLEANING_REST_US);
     if (answer->result == DB_REFUSED)
-        report_refusal(refusal, answer);
-    report_removals(worker, false);
+        reporting_refusal(refusal, answer);
 }
 
 static void on_deliveries_cleaned(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
+    struct retention_counts counts = {0};
 
     if (answer->result == DB_ANSWERED)
-        retention_count_deliveries(answer, &worker->reporting.removals_unlogged);
-    finish(worker, &worker->cleaning_deliveries, answer, "deleting old deliveries was refused");
+        retention_count_deliveries(answer, &counts);
+    reporting_removals(worker, &counts);
+    finish(worker, &worker->cleaning->deliveries, answer, "deleting old deliveries was refused");
 }
 
 static void on_endpoints_cleaned(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
+    struct retention_counts counts = {0};
 
     if (answer->result == DB_ANSWERED)
-        retention_count_endpoints(answer, &worker->reporting.removals_unlogged);
-    finish(worker, &worker->cleaning_endpoints, answer,
+        retention_count_endpoints(answer, &counts);
+    reporting_removals(worker, &counts);
+    finish(worker, &worker->cleaning->endpoints, answer,
            "deleting rows of endpoints that nothing needs was refused");
 }
 
-static bool is_due(const struct worker *worker, const struct cleaning *cleaning)
+static bool is_due(const struct worker *worker, const struct batches *batches)
 {
-    return !cleaning->is_running && worker->now_us >= cleaning->due_us;
+    return !batches->is_running && worker->now_us >= batches->due_us;
 }
 
 static bool wants_deliveries(const struct worker *worker)
@@ -53,31 +81,32 @@ static bool wants_deliveries(const struct worker *worker)
 void cleaning_step(struct worker *worker)
 {
     const struct config *config = worker->config;
+    struct cleaning *cleaning = worker->cleaning;
 
     if (!is_mine(worker)) {
-        report_removals(worker, true);
+        reporting_last_removals(worker);
         return;
     }
-    if (wants_deliveries(worker) && is_due(worker, &worker->cleaning_deliveries))
-        worker->cleaning_deliveries.is_running = retention_send(
+    if (wants_deliveries(worker) && is_due(worker, &cleaning->deliveries))
+        cleaning->deliveries.is_running = retention_send(
             worker->writing, config->retention.delivered_ms, config->retention.failed_ms,
-            wall_guard_time_s(&worker->wall, worker->now_us, clock_wall_s()), on_deliveries_cleaned,
-            worker);
-    if (is_due(worker, &worker->cleaning_endpoints))
-        worker->cleaning_endpoints.is_running =
+            wall_guard_time_s(&cleaning->wall, worker->now_us, clock_wall_s()),
+            on_deliveries_cleaned, worker);
+    if (is_due(worker, &cleaning->endpoints))
+        cleaning->endpoints.is_running =
             retention_send_endpoints(worker->writing, on_endpoints_cleaned, worker);
 }
 
-static int64_t next_us(const struct cleaning *cleaning)
+static int64_t next_us(const struct batches *batches)
 {
-    return cleaning->is_running ? WORKER_NEVER : cleaning->due_us;
+    return batches->is_running ? WORKER_NEVER : batches->due_us;
 }
 
 int64_t cleaning_next_us(const struct worker *worker)
 {
-    int64_t endpoints_us = next_us(&worker->cleaning_endpoints);
+    int64_t endpoints_us = next_us(&worker->cleaning->endpoints);
     int64_t deliveries_us =
-        wants_deliveries(worker) ? next_us(&worker->cleaning_deliveries) : WORKER_NEVER;
+        wants_deliveries(worker) ? next_us(&worker->cleaning->deliveries) : WORKER_NEVER;
 
     if (!is_mine(worker))
         return WORKER_NEVER;

@@ -15,6 +15,8 @@
 #define CLEANING_PAUSE_US 200000
 #define CLEANING_REST_US  60000000
 
+void cleaning_init(struct worker *worker);
+void cleaning_free(struct worker *worker);
 void cleaning_step(struct worker *worker);
 int64_t cleaning_next_us(const struct worker *worker);
 

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "worker/finding.h"
+#include "worker/sending.h"
 
 void configuring_apply(struct worker *worker, struct config *config)
 {
@@ -9,7 +10,7 @@ void configuring_apply(struct worker *worker, struct config *config)
     /* What is read from worker->config each time needs no line here; what a part keeps of it does.
      */
     log_configure(config->log.level, config->log.format);
-    endpoints_set_limits(&worker->endpoints, config, worker->sending.slots);
+    endpoints_set_limits(&worker->endpoints, config, sending_slots(worker));
     endpoints_expire(&worker->endpoints);
-    finding_configure(worker);
+    finding_reconfigure(worker);
 }

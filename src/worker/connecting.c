@@ -1,17 +1,27 @@
 #include "worker/connecting.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/hint.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "core/outages.h"
 #include "db/migrate.h"
 #include "db/schema_version.h"
-#include "worker/report.h"
+#include "worker/finding.h"
+#include "worker/reporting.h"
 #include "worker/requiring.h"
 #include "worker/waking.h"
 
 #define CHECK_FIRST_US   250000 /* the schema's version, after it was refused */
 #define CHECK_LONGEST_US 30000000
+
+struct connecting {
+    bool is_checking_schema;
+    int64_t check_us, check_pause_us; /* the next check of its version, after a refusal */
+    struct outages outages;
+};
 
 static void on_link_up(void *owner)
 {
@@ -20,9 +30,9 @@ static void on_link_up(void *owner)
     if (!worker_is_connected(worker))
         return;
     worker->is_schema_checked = false;
-    worker->check_schema_us = worker->now_us;
+    worker->connecting->check_us = worker->now_us;
     requiring_restart(worker);
-    if (outages_note_up(&worker->outages))
+    if (outages_note_up(&worker->connecting->outages))
         log_event(LOG_LEVEL_INFO, "connected to the database");
 }
 
@@ -31,13 +41,12 @@ static void on_link_down(void *owner, const char *reason)
     struct worker *worker = owner;
     int untold;
 
-    worker->is_checking_schema = false;
+    worker->connecting->is_checking_schema = false;
     requiring_restart(worker);
     waking_restart(worker);
-    worker_drop_waiting(worker);
-    finder_restart(&worker->finding.finder);
+    finding_restart(worker);
     if (worker->phase == WORKER_DONE ||
-        !outages_note_down(&worker->outages, reason, worker->now_us, &untold))
+        !outages_note_down(&worker->connecting->outages, reason, worker->now_us, &untold))
         return;
     log_event(LOG_LEVEL_ERROR, "the database is away; waiting for it", LOG_TEXT("error", reason),
               LOG_NUMBER("outages_not_logged", untold),
@@ -58,6 +67,7 @@ void connecting_init(struct worker *worker)
                                     .on_notified = on_link_notified,
                                     .owner = worker};
 
+    worker->connecting = memory_new(1, sizeof(*worker->connecting));
     worker->writing =
         db_link_new(worker->base, config->database.url, config->database.schema, &events);
     worker->reading =
@@ -69,6 +79,7 @@ void connecting_free(struct worker *worker)
 {
     db_link_free(worker->reading);
     db_link_free(worker->writing);
+    free(worker->connecting);
 }
 
 void connecting_collect(struct worker *worker)
@@ -109,13 +120,14 @@ static void note_version(struct worker *worker, struct schema_version schema)
 /* What privilege is missing, the requirements say; here it is something else, and may pass. */
 static void note_version_refused(struct worker *worker, const struct db_answer *answer)
 {
-    int64_t pause_us = worker->check_pause_us * 2;
+    struct connecting *connecting = worker->connecting;
+    int64_t pause_us = connecting->check_pause_us * 2;
 
     if (pause_us < CHECK_FIRST_US)
         pause_us = CHECK_FIRST_US;
-    worker->check_pause_us = pause_us < CHECK_LONGEST_US ? pause_us : CHECK_LONGEST_US;
-    worker->check_schema_us = worker->now_us + worker->check_pause_us;
-    report_refusal("the schema's version can't be read; nothing is sent until it is", answer);
+    connecting->check_pause_us = pause_us < CHECK_LONGEST_US ? pause_us : CHECK_LONGEST_US;
+    connecting->check_us = worker->now_us + connecting->check_pause_us;
+    reporting_refusal("the schema's version can't be read; nothing is sent until it is", answer);
 }
 
 static void on_version_answered(void *owner, const struct db_answer *answer)
@@ -123,9 +135,9 @@ static void on_version_answered(void *owner, const struct db_answer *answer)
     struct worker *worker = owner;
     struct error advice;
 
-    worker->is_checking_schema = false;
+    worker->connecting->is_checking_schema = false;
     if (answer->result == DB_ANSWERED) {
-        worker->check_pause_us = 0;
+        worker->connecting->check_pause_us = 0;
         note_version(worker, schema_version_of(answer));
     } else if (answer->result == DB_REFUSED && schema_version_is_missing(answer)) {
         error_hint(&advice, "run \"postrider migrate%s\", and look at database.schema",
@@ -138,19 +150,19 @@ static void on_version_answered(void *owner, const struct db_answer *answer)
 
 static bool may_check(const struct worker *worker)
 {
-    return !worker->is_schema_checked && !worker->is_checking_schema &&
-           worker_is_connected(worker) && worker->requiring.is_known &&
-           !worker->requiring.bars_version;
+    return !worker->is_schema_checked && !worker->connecting->is_checking_schema &&
+           worker_is_connected(worker) && requiring_lets_read_version(worker);
 }
 
 int64_t connecting_next_us(const struct worker *worker)
 {
-    return may_check(worker) ? worker->check_schema_us : WORKER_NEVER;
+    return may_check(worker) ? worker->connecting->check_us : WORKER_NEVER;
 }
 
 void connecting_step(struct worker *worker)
 {
-    if (!may_check(worker) || worker->now_us < worker->check_schema_us)
+    if (!may_check(worker) || worker->now_us < worker->connecting->check_us)
         return;
-    worker->is_checking_schema = schema_version_send(worker->reading, on_version_answered, worker);
+    worker->connecting->is_checking_schema =
+        schema_version_send(worker->reading, on_version_answered, worker);
 }

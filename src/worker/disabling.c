@@ -1,16 +1,27 @@
 #include "worker/disabling.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
-#include "worker/report.h"
+#include "base/memory.h"
+#include "db/endpoint_health.h"
+#include "worker/reporting.h"
+
+struct disabling {
+    struct endpoint_health_writer writer;
+    bool is_writing;
+};
 
 void disabling_init(struct worker *worker)
 {
-    endpoint_health_init(&worker->disabling.writer);
+    worker->disabling = memory_new(1, sizeof(*worker->disabling));
+    endpoint_health_init(&worker->disabling->writer);
 }
 
 void disabling_free(struct worker *worker)
 {
-    endpoint_health_free(&worker->disabling.writer);
+    endpoint_health_free(&worker->disabling->writer);
+    free(worker->disabling);
 }
 
 static int64_t since_load_ms(const struct worker *worker, const struct endpoint *endpoint)
@@ -83,9 +94,9 @@ static void on_notes_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
-    worker->disabling.is_writing = false;
+    worker->disabling->is_writing = false;
     if (answer->result == DB_REFUSED)
-        report_refusal("writing down which endpoints fail was refused", answer);
+        reporting_refusal("writing down which endpoints fail was refused", answer);
     if (answer->result != DB_ANSWERED)
         return;
     for (int i = 0; i < PQntuples(answer->results[0]); i++) {
@@ -98,7 +109,7 @@ static void on_notes_answered(void *owner, const struct db_answer *answer)
 
 void disabling_step(struct worker *worker)
 {
-    struct disabling *disabling = &worker->disabling;
+    struct disabling *disabling = worker->disabling;
     int count = 0;
     struct endpoint *endpoint;
     enum endpoint_note note;

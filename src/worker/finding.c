@@ -6,40 +6,109 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "core/finder.h"
+#include "db/due.h"
 #include "worker/recording.h"
 #include "worker/refilling.h"
-#include "worker/report.h"
+#include "worker/reporting.h"
 
 #define READ_BYTES_MAX ((int64_t)16 * 1024 * 1024)
 #define AHEAD_ROWS_MIN 512
 
+struct finding {
+    struct finder finder;
+    struct due_reader reader;
+    struct finder_plan plan; /* of the outstanding read */
+    bool is_reading;         /* a read or a fetch is outstanding */
+    int64_t started_us;      /* of it */
+    int found_count;         /* ids that were found without their rows, to be fetched */
+    char (*found)[37];       /* FINDER_ROWS_MAX of them */
+    bool was_refill;         /* the last read was one: they take turns with the others */
+};
+
 void finding_init(struct worker *worker)
 {
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding = memory_new(1, sizeof(*finding));
 
     finder_init(&finding->finder, worker->config->worker.poll_interval_ms * 1000);
-    due_reader_init(&finding->reader, worker->config->delivery.max_payload_bytes);
+    due_reader_init(&finding->reader);
     finding->found = memory_new(FINDER_ROWS_MAX, sizeof(*finding->found));
 }
 
-void finding_configure(struct worker *worker)
+void finding_reconfigure(struct worker *worker)
 {
-    const struct config *config = worker->config;
-
-    finder_set_longest_pause(&worker->finding.finder, config->worker.poll_interval_ms * 1000);
-    worker->finding.reader.max_payload_bytes = config->delivery.max_payload_bytes;
-    finder_wake(&worker->finding.finder);
+    finder_set_longest_pause(&worker->finding->finder,
+                             worker->config->worker.poll_interval_ms * 1000);
+    finder_wake(&worker->finding->finder);
 }
 
 void finding_free(struct worker *worker)
 {
-    due_reader_free(&worker->finding.reader);
-    free(worker->finding.found);
+    due_reader_free(&worker->finding->reader);
+    free(worker->finding->found);
+    free(worker->finding);
+}
+
+bool finding_is_reading(const struct worker *worker)
+{
+    return worker->finding->is_reading;
+}
+
+void finding_wake(struct worker *worker)
+{
+    finder_wake(&worker->finding->finder);
+}
+
+void finding_restart(struct worker *worker)
+{
+    finding_drop_unowned(worker);
+    finder_restart(&worker->finding->finder);
+}
+
+const struct finder *finding_finder(const struct worker *worker)
+{
+    return &worker->finding->finder;
+}
+
+bool finding_owns_lane(const struct worker *worker, int lane)
+{
+    return finder_owns(&worker->finding->finder, lane);
+}
+
+void finding_own_lane(struct worker *worker, int lane)
+{
+    finder_own(&worker->finding->finder, lane);
+}
+
+void finding_disown_lane(struct worker *worker, int lane)
+{
+    finder_disown(&worker->finding->finder, lane);
+}
+
+/* Nothing is owned any more while a link is down or the worker ends: whatever is sent then, another
+ * worker may be sending, too. */
+void finding_drop_unowned(struct worker *worker)
+{
+    struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_WAITING]);
+    bool keeps_owned = worker_is_connected(worker) && worker->phase != WORKER_DONE;
+
+    while (delivery != NULL) {
+        struct delivery *next = TAILQ_NEXT(delivery, in_state);
+
+        if (!keeps_owned || !finding_owns_lane(worker, delivery->lane)) {
+            endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+            delivery_drop(&worker->deliveries, delivery);
+        }
+        delivery = next;
+    }
+    for (struct endpoint *at = worker->endpoints.by_key; at != NULL; at = at->by_key.next)
+        if (!keeps_owned || !finding_owns_lane(worker, at->backlog.lane))
+            endpoint_forget_backlog(&worker->endpoints, at, worker->now_us);
 }
 
 uint64_t finding_unanswered(const struct worker *worker)
 {
-    return worker->finding.is_reading ? worker->deliveries.newest_read : 0;
+    return worker->finding->is_reading ? worker->deliveries.newest_read : 0;
 }
 
 /* Twice as many rows as can be in flight keep every slot filled from one read to the next. */
@@ -60,6 +129,22 @@ int64_t finding_room_bytes(const struct worker *worker)
     int64_t room = worker->config->worker.max_buffered_bytes - worker->deliveries.payload_bytes;
 
     return room > READ_BYTES_MAX ? READ_BYTES_MAX : room;
+}
+
+struct due_limits finding_limits(const struct worker *worker)
+{
+    return (struct due_limits){.payload_bytes = worker->config->delivery.max_payload_bytes,
+                               .room_bytes = finding_room_bytes(worker)};
+}
+
+int finding_rows_that_fit(const struct worker *worker, int rows)
+{
+    return finder_rows_that_fit(&worker->finding->finder, rows, finding_room_bytes(worker));
+}
+
+void finding_note_payloads(struct worker *worker, int payloads, int64_t bytes)
+{
+    finder_note_payloads(&worker->finding->finder, payloads, bytes);
 }
 
 /* Small reads cost as much as large ones, so nothing is read until a quarter of the room is free:
@@ -87,7 +172,7 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
 {
     struct delivery *known = deliveries_find(&worker->deliveries, row->id);
 
-    if (!finder_owns(&worker->finding.finder, row->lane))
+    if (!finding_owns_lane(worker, row->lane))
         return false;
     if (known == NULL)
         return recording_may_send(worker, row);
@@ -97,7 +182,7 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
         delivery_expire(&worker->deliveries, known);
         return true;
     }
-    add_found(&worker->finding, row->id);
+    add_found(worker->finding, row->id);
     return false;
 }
 
@@ -127,13 +212,13 @@ static void note_row(struct worker *worker, const struct due_row *row)
 
 void finding_look_again(struct worker *worker, const struct delivery *delivery)
 {
-    add_found(&worker->finding, delivery->id);
+    add_found(worker->finding, delivery->id);
 }
 
 /* The row of a key is known, or part of a backlog, or to be fetched. */
 static bool note_key(struct worker *worker, const struct due_key *key)
 {
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
     const struct delivery *known = deliveries_find(&worker->deliveries, key->id);
     struct backlog *backlog =
         backlogs_find(&worker->endpoints.backlogs, key->customer_id, key->url_hash);
@@ -167,7 +252,7 @@ static void note_forward_row(struct worker *worker, const struct due_row *row)
 /* Admits the rows and moves the cursors behind them. */
 static void note_forward(struct worker *worker, const PGresult *result, struct finder_yield *yield)
 {
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
     struct late_snapshot snapshot = due_snapshot(result);
     int count = due_rows_count(result);
     int payloads = 0;
@@ -188,7 +273,7 @@ static void note_forward(struct worker *worker, const PGresult *result, struct f
 
 static void note_scan(struct worker *worker, const PGresult *result, struct finder_yield *yield)
 {
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
     /* Backlogs had to be given up: what is found is mostly what was here before. */
     bool is_full = worker->now_us < worker->endpoints.full_us;
 
@@ -204,19 +289,19 @@ static void note_scan(struct worker *worker, const PGresult *result, struct find
 /* True when the answer is there; else it is reported and the cursors stay where they were. */
 bool finding_note_answer(struct worker *worker, const struct db_answer *answer)
 {
-    worker->finding.is_reading = false;
+    worker->finding->is_reading = false;
     if (answer->result == DB_ANSWERED)
         return true;
     if (answer->result == DB_REFUSED)
-        report_refusal("reading due rows was refused", answer);
-    finder_note_failure(&worker->finding.finder, worker->now_us);
+        reporting_refusal("reading due rows was refused", answer);
+    finder_note_failure(&worker->finding->finder, worker->now_us);
     return false;
 }
 
 static void on_read_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
     struct finder_yield yield = {.started_us = finding->started_us};
 
     if (!finding_note_answer(worker, answer))
@@ -231,7 +316,7 @@ static void on_read_answered(void *owner, const struct db_answer *answer)
 static void on_fetch_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
 
     if (!finding_note_answer(worker, answer))
         return;
@@ -247,23 +332,24 @@ static void on_fetch_answered(void *owner, const struct db_answer *answer)
 
 void finding_note_sent(struct worker *worker)
 {
-    worker->finding.is_reading = true;
-    worker->finding.started_us = worker->now_us;
+    worker->finding->is_reading = true;
+    worker->finding->started_us = worker->now_us;
     worker->deliveries.newest_read++;
 }
 
 /* As many as there is room for; the others wait, and are fetched before anything else is read. */
 static void fetch_found(struct worker *worker)
 {
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
     const char *ids[FINDER_ROWS_MAX];
     int room = finding_room_rows(worker);
     int count = finding->found_count < room ? finding->found_count : room;
+    struct due_limits limits = finding_limits(worker);
 
     for (int i = 0; i < count; i++)
         ids[i] = finding->found[i];
-    if (!due_send_fetch(&finding->reader, worker->reading, ids, count, finding_room_bytes(worker),
-                        on_fetch_answered, worker))
+    if (!due_send_fetch(&finding->reader, worker->reading, ids, count, &limits, on_fetch_answered,
+                        worker))
         return;
     finding_note_sent(worker);
     finding->found_count -= count;
@@ -277,17 +363,18 @@ static void close_backlogged(struct worker *worker)
     const struct backlog *backlog;
     int room = BACKLOG_CLOSED_MAX;
 
-    due_reader_begin_closed(&worker->finding.reader);
+    due_reader_begin_closed(&worker->finding->reader);
     TAILQ_FOREACH(backlog, &worker->endpoints.backlogs.seen, in_seen) {
         if (room-- == 0)
             break;
-        due_reader_add_closed(&worker->finding.reader, backlog_url_hash(backlog));
+        due_reader_add_closed(&worker->finding->reader, backlog_url_hash(backlog));
     }
 }
 
 static void read_planned(struct worker *worker)
 {
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
+    struct due_limits limits = finding_limits(worker);
 
     finding->plan = finder_plan(&finding->finder, worker->now_us, finding_room_rows(worker),
                                 finding_room_bytes(worker));
@@ -295,14 +382,14 @@ static void read_planned(struct worker *worker)
         return;
     if (finding->plan.read == FINDER_FORWARD)
         close_backlogged(worker);
-    if (due_send_read(&finding->reader, worker->reading, &finding->finder, &finding->plan,
-                      finding_room_bytes(worker), on_read_answered, worker))
+    if (due_send_read(&finding->reader, worker->reading, &finding->finder, &finding->plan, &limits,
+                      on_read_answered, worker))
         finding_note_sent(worker);
 }
 
 void finding_step(struct worker *worker)
 {
-    struct finding *finding = &worker->finding;
+    struct finding *finding = worker->finding;
 
     backlogs_set_time(&worker->endpoints.backlogs, worker->now_us);
     backlogs_set_rows_ahead(&worker->endpoints.backlogs, finding_rows_ahead(worker));
@@ -310,15 +397,17 @@ void finding_step(struct worker *worker)
     if (finding->is_reading || !worker->may_send)
         return;
     refilling_make_room(worker);
-    if (!finding->was_refill && refilling_send(worker))
+    if (!finding->was_refill && refilling_send(worker)) {
+        finding->was_refill = true;
         return;
+    }
     finding->was_refill = false;
     if (finding_has_room(worker) && finding->found_count > 0)
         fetch_found(worker);
     else if (finding_has_room(worker))
         read_planned(worker);
     if (!finding->is_reading)
-        refilling_send(worker);
+        finding->was_refill = refilling_send(worker);
 }
 
 int64_t finding_next_us(const struct worker *worker)
@@ -326,10 +415,10 @@ int64_t finding_next_us(const struct worker *worker)
     int64_t next_us = refilling_next_us(worker);
     int64_t read_us;
 
-    if (worker->finding.is_reading || !worker->may_send)
+    if (worker->finding->is_reading || !worker->may_send)
         return WORKER_NEVER;
     if (!finding_has_room(worker))
         return next_us;
-    read_us = worker->finding.found_count > 0 ? 0 : finder_next_us(&worker->finding.finder);
+    read_us = worker->finding->found_count > 0 ? 0 : finder_next_us(&worker->finding->finder);
     return read_us < next_us ? read_us : next_us;
 }

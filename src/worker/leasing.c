@@ -6,11 +6,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "core/finder.h"
+#include "core/leases.h"
 #include "db/lanes.h"
 #include "worker/finding.h"
 #include "worker/problems.h"
 #include "worker/recording.h"
-#include "worker/report.h"
+#include "worker/reporting.h"
 #include "worker/requiring.h"
 #include "worker/sending.h"
 
@@ -19,10 +22,26 @@
 
 _Static_assert(SHARES_LANES == FINDER_LANES, "lanes are counted twice");
 
+struct leasing {
+    char owner[128];
+    char host[64];
+    int64_t started_us;
+    struct leases leases;
+    uint64_t applied;                    /* the lanes that the reader owns */
+    uint64_t left_at_read[SHARES_LANES]; /* number of the last read when the lane was left */
+    bool is_releasing;
+    bool is_released;
+    int logged_lanes;   /* the number that was last said; -1 = none was */
+    int64_t cut_off_us; /* since then rows can't be read; 0 = they can */
+    int64_t sampled_us; /* the rate: deliveries between two renewals */
+    uint64_t sampled_count;
+    double rate;
+};
+
 /* The host for people, the process for people on it, and a number that no other start has. */
 void leasing_init(struct worker *worker)
 {
-    struct leasing *leasing = &worker->leasing;
+    struct leasing *leasing = worker->leasing = memory_new(1, sizeof(*leasing));
 
     if (gethostname(leasing->host, sizeof(leasing->host)) != 0)
         snprintf(leasing->host, sizeof(leasing->host), "unknown");
@@ -34,14 +53,39 @@ void leasing_init(struct worker *worker)
     leases_init(&leasing->leases);
 }
 
+void leasing_free(struct worker *worker)
+{
+    free(worker->leasing);
+}
+
+const char *leasing_owner(const struct worker *worker)
+{
+    return worker->leasing->owner;
+}
+
+const struct leases *leasing_leases(const struct worker *worker)
+{
+    return &worker->leasing->leases;
+}
+
+int64_t leasing_cut_off_since_us(const struct worker *worker)
+{
+    return worker->leasing->cut_off_us;
+}
+
+bool leasing_is_released(const struct worker *worker)
+{
+    return worker->leasing->is_released;
+}
+
 bool leasing_is_valid(const struct worker *worker)
 {
-    return worker->leasing.leases.owned != 0;
+    return worker->leasing->leases.owned != 0;
 }
 
 bool leasing_may_start(const struct worker *worker, int lane)
 {
-    return leases_may_start(&worker->leasing.leases, lane, clock_monotonic_us());
+    return leases_may_start(&worker->leasing->leases, lane, clock_monotonic_us());
 }
 
 static int64_t lease_us(const struct worker *worker)
@@ -57,45 +101,44 @@ static bool is_read_answered(const struct worker *worker, int lane)
 {
     uint64_t unanswered = finding_unanswered(worker);
 
-    return unanswered == 0 || unanswered > worker->leasing.left_at_read[lane];
+    return unanswered == 0 || unanswered > worker->leasing->left_at_read[lane];
 }
 
 /* Tells the reader what is owned. */
 static void apply(struct worker *worker)
 {
-    struct finder *finder = &worker->finding.finder;
-    uint64_t owned = worker->leasing.leases.owned;
+    uint64_t owned = worker->leasing->leases.owned;
     uint64_t taken = 0;
     bool has_left = false;
 
-    if (owned == worker->leasing.applied)
+    if (owned == worker->leasing->applied)
         return;
     for (int lane = 0; lane < SHARES_LANES; lane++) {
         bool is_owned = (owned & SHARES_LANE(lane)) != 0;
 
-        if (is_owned == finder_owns(finder, lane))
+        if (is_owned == finding_owns_lane(worker, lane))
             continue;
         if (!is_owned) {
-            finder_disown(finder, lane);
-            worker->leasing.applied &= ~SHARES_LANE(lane);
-            worker->leasing.left_at_read[lane] = worker->deliveries.newest_read;
+            finding_disown_lane(worker, lane);
+            worker->leasing->applied &= ~SHARES_LANE(lane);
+            worker->leasing->left_at_read[lane] = worker->deliveries.newest_read;
             has_left = true;
         } else if (is_read_answered(worker, lane)) {
-            finder_own(finder, lane);
+            finding_own_lane(worker, lane);
             taken |= SHARES_LANE(lane);
         }
     }
-    worker->leasing.applied |= taken;
+    worker->leasing->applied |= taken;
     if (taken != 0)
         endpoints_restart_rates(&worker->endpoints, taken, worker->now_us);
     if (has_left)
-        worker_drop_waiting(worker);
+        finding_drop_unowned(worker);
 }
 
 /* Once for each change, when it is complete. */
 static void log_lanes(struct worker *worker)
 {
-    struct leasing *leasing = &worker->leasing;
+    struct leasing *leasing = worker->leasing;
     int lanes = shares_count(leasing->leases.owned);
 
     if (lanes == leasing->logged_lanes || lanes != leasing->leases.share ||
@@ -112,11 +155,11 @@ static void log_lanes(struct worker *worker)
 static void on_lanes_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct leases *leases = &worker->leasing.leases;
+    struct leases *leases = &worker->leasing->leases;
     struct shares_view view;
 
     if (answer->result == DB_REFUSED)
-        report_refusal("asking for lanes was refused", answer);
+        reporting_refusal("asking for lanes was refused", answer);
     if (answer->result != DB_ANSWERED) {
         leases_note_failure(leases, worker->now_us);
         return;
@@ -187,9 +230,9 @@ static void warn_of_busy(const struct worker *worker, uint64_t lanes)
 
 static void sample_rate(struct worker *worker)
 {
-    struct leasing *leasing = &worker->leasing;
+    struct leasing *leasing = worker->leasing;
     int64_t elapsed_us = worker->now_us - leasing->sampled_us;
-    uint64_t count = worker->totals.delivered;
+    uint64_t count = reporting_totals(worker).delivered;
 
     if (elapsed_us < RATE_SAMPLE_US)
         return;
@@ -214,8 +257,9 @@ static const char *attempt_log_name(enum config_attempt_log attempt_log)
 
 static bool send_request(struct worker *worker, const struct leases_request *request)
 {
-    struct leasing *leasing = &worker->leasing;
+    struct leasing *leasing = worker->leasing;
     char *problems = request->ask == LEASES_RENEW ? problems_describe(worker) : NULL;
+    struct reporting_totals totals = reporting_totals(worker);
     struct lanes_worker self = {
         .owner = leasing->owner,
         .host = leasing->host,
@@ -227,9 +271,9 @@ static bool send_request(struct worker *worker, const struct leases_request *req
         .in_flight = (int64_t)sending_in_flight(worker),
         .waiting = (int64_t)worker->deliveries.counts[DELIVERY_WAITING],
         .unwritten = (int64_t)recording_unwritten(worker),
-        .delivered = worker->totals.delivered,
-        .retried = worker->totals.retried,
-        .failed = worker->totals.failed,
+        .delivered = totals.delivered,
+        .retried = totals.retried,
+        .failed = totals.failed,
         .rate = leasing->rate,
         .problems = problems,
         .attempt_log = attempt_log_name(worker->config->attempt_log),
@@ -243,7 +287,7 @@ static bool send_request(struct worker *worker, const struct leases_request *req
 
 static void ask(struct worker *worker)
 {
-    struct leases *leases = &worker->leasing.leases;
+    struct leases *leases = &worker->leasing->leases;
     struct leases_request request;
     uint64_t busy;
 
@@ -264,7 +308,7 @@ static void ask(struct worker *worker)
  */
 static bool is_cut_off(struct worker *worker)
 {
-    int64_t *since_us = &worker->leasing.cut_off_us;
+    int64_t *since_us = &worker->leasing->cut_off_us;
 
     if (worker_is_connected(worker)) {
         *since_us = 0;
@@ -277,7 +321,7 @@ static bool is_cut_off(struct worker *worker)
 
 static bool is_too_late(const struct worker *worker)
 {
-    const struct leases *leases = &worker->leasing.leases;
+    const struct leases *leases = &worker->leasing->leases;
 
     return leases->asked.ask != LEASES_NOTHING &&
            worker->now_us - leases->asked_us > lease_us(worker);
@@ -292,19 +336,19 @@ static void leave(struct worker *worker)
 
     bool is_useless = is_cut_off(worker) || requiring_problem(worker) != NULL;
 
-    leases_leave(&worker->leasing.leases, is_stopping || is_useless, is_hurried, worker->now_us);
+    leases_leave(&worker->leasing->leases, is_stopping || is_useless, is_hurried, worker->now_us);
 }
 
 static bool may_ask(const struct worker *worker)
 {
-    return worker->is_schema_checked && !worker->requiring.bars_lanes &&
-           db_link_is_up(worker->writing) && !worker->leasing.is_releasing &&
-           !worker->leasing.is_released;
+    return worker->is_schema_checked && requiring_lets_own_lanes(worker) &&
+           db_link_is_up(worker->writing) && !worker->leasing->is_releasing &&
+           !worker->leasing->is_released;
 }
 
 void leasing_step(struct worker *worker)
 {
-    struct leasing *leasing = &worker->leasing;
+    struct leasing *leasing = worker->leasing;
 
     if (leases_expire(&leasing->leases, worker->now_us) != 0)
         log_event(LOG_LEVEL_WARNING,
@@ -321,7 +365,7 @@ void leasing_step(struct worker *worker)
 
 int64_t leasing_next_us(const struct worker *worker)
 {
-    const struct leases *leases = &worker->leasing.leases;
+    const struct leases *leases = &worker->leasing->leases;
     int64_t next_us = may_ask(worker) ? leases_next_us(leases) : leases_end_us(leases);
 
     if (leases->asked.ask != LEASES_NOTHING && leases->asked_us + lease_us(worker) < next_us)
@@ -333,15 +377,15 @@ static void on_farewell_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
-    worker->leasing.is_releasing = false;
-    worker->leasing.is_released = true;
+    worker->leasing->is_releasing = false;
+    worker->leasing->is_released = true;
     if (answer->result == DB_REFUSED)
-        report_refusal("handing lanes back was refused; they expire by themselves", answer);
+        reporting_refusal("handing lanes back was refused; they expire by themselves", answer);
 }
 
 bool leasing_release(struct worker *worker)
 {
-    struct leasing *leasing = &worker->leasing;
+    struct leasing *leasing = worker->leasing;
 
     if (leasing->is_released || leasing->is_releasing)
         return leasing->is_released;

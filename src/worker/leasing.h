@@ -12,9 +12,21 @@
 
 #include "worker/context.h"
 
+struct leases;
+
 void leasing_init(struct worker *worker);
+void leasing_free(struct worker *worker);
 void leasing_step(struct worker *worker);
 int64_t leasing_next_us(const struct worker *worker);
+
+/* The name of this start of a worker, as it is in webhook_lanes and webhook_workers. */
+const char *leasing_owner(const struct worker *worker);
+
+/* As they are now, to be looked at. */
+const struct leases *leasing_leases(const struct worker *worker);
+
+/* Since when rows can't be read while outcomes can be written; 0: they can. */
+int64_t leasing_cut_off_since_us(const struct worker *worker);
 
 /* True while lanes are owned. */
 bool leasing_is_valid(const struct worker *worker);
@@ -30,5 +42,6 @@ const struct delivery *leasing_first_busy(const struct worker *worker, uint64_t 
 /* Hands everything back and removes the worker's row; true when that is done, or can't be. Called
  * every turn at the end of a drain. */
 bool leasing_release(struct worker *worker);
+bool leasing_is_released(const struct worker *worker);
 
 #endif

@@ -1,22 +1,35 @@
 #include "worker/loading.h"
 
-#include "worker/report.h"
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "db/endpoints.h"
+#include "worker/reporting.h"
 
 #define REFUSAL_PAUSE_US 1000000
 
+struct loading {
+    struct endpoint_loader loader;
+    int count; /* endpoints in the outstanding request, 0 = none */
+    struct endpoint *endpoints[ENDPOINTS_LOAD_MAX];
+    int64_t not_before_us; /* after a refusal */
+};
+
 void loading_init(struct worker *worker)
 {
-    endpoint_loader_init(&worker->loading.loader);
+    worker->loading = memory_new(1, sizeof(*worker->loading));
+    endpoint_loader_init(&worker->loading->loader);
 }
 
 void loading_free(struct worker *worker)
 {
-    endpoint_loader_free(&worker->loading.loader);
+    endpoint_loader_free(&worker->loading->loader);
+    free(worker->loading);
 }
 
 static void finish(struct worker *worker, bool is_loaded)
 {
-    struct loading *loading = &worker->loading;
+    struct loading *loading = worker->loading;
     int count = loading->count;
 
     loading->count = 0;
@@ -26,9 +39,9 @@ static void finish(struct worker *worker, bool is_loaded)
 
         endpoint_end_load(&worker->endpoints, endpoint, is_loaded, worker->now_us);
         if (endpoint->is_held != was_held)
-            report_hold(worker, endpoint);
+            reporting_hold(worker, endpoint);
         if (is_loaded && endpoint->settings.is_unread_new)
-            report_unread(worker, endpoint);
+            reporting_unread(worker, endpoint);
         endpoint->settings.is_unread_new = false;
     }
 }
@@ -36,11 +49,11 @@ static void finish(struct worker *worker, bool is_loaded)
 static void on_settings_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct loading *loading = &worker->loading;
+    struct loading *loading = worker->loading;
 
     if (answer->result != DB_ANSWERED) {
         if (answer->result == DB_REFUSED)
-            report_refusal("loading endpoints' settings was refused", answer);
+            reporting_refusal("loading endpoints' settings was refused", answer);
         loading->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
         finish(worker, false);
         return;
@@ -62,7 +75,7 @@ static void on_settings_answered(void *owner, const struct db_answer *answer)
 /* What can't be posted to needs no settings, and its URL may be too long to ask for them. */
 static void add_unloaded(struct worker *worker)
 {
-    struct loading *loading = &worker->loading;
+    struct loading *loading = worker->loading;
     struct endpoint *endpoint;
 
     while (loading->count < ENDPOINTS_LOAD_MAX &&
@@ -78,7 +91,7 @@ static void add_unloaded(struct worker *worker)
 
 void loading_step(struct worker *worker)
 {
-    struct loading *loading = &worker->loading;
+    struct loading *loading = worker->loading;
 
     endpoints_refresh(&worker->endpoints, worker->now_us);
     if (loading->count > 0 || worker->now_us < loading->not_before_us || !worker->may_send)
@@ -94,7 +107,7 @@ int64_t loading_next_us(const struct worker *worker)
 {
     bool is_idle = worker->endpoints.counts[ENDPOINT_UNLOADED] == 0;
 
-    if (is_idle || worker->loading.count > 0 || !worker->may_send)
+    if (is_idle || worker->loading->count > 0 || !worker->may_send)
         return WORKER_NEVER;
-    return worker->loading.not_before_us;
+    return worker->loading->not_before_us;
 }

@@ -9,8 +9,11 @@
 #include "base/buffer.h"
 #include "base/compiler.h"
 #include "base/text.h"
+#include "core/leases.h"
 #include "worker/leasing.h"
+#include "worker/recording.h"
 #include "worker/requiring.h"
+#include "worker/sending.h"
 
 #define TEXT_SIZE         512
 #define NAMED_MAX         3       /* in a sentence */
@@ -42,19 +45,22 @@ static void add(json_t *list, const char *name, const char *format, ...)
 
 static void add_open_files(json_t *list, const struct worker *worker)
 {
-    if (worker->sending.slots < (size_t)worker->config->worker.max_in_flight)
+    size_t slots = sending_slots(worker);
+
+    if (slots < (size_t)worker->config->worker.max_in_flight)
         add(list, "open_files",
             "open files (LimitNOFILE) allow %zu request%s at a time, not worker.max_in_flight",
-            worker->sending.slots, text_plural((int64_t)worker->sending.slots, "", "s"));
+            slots, text_plural((int64_t)slots, "", "s"));
 }
 
 static void add_unwritten(json_t *list, const struct worker *worker)
 {
     const struct delivery *oldest = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_FINISHED]);
     size_t count = worker->deliveries.counts[DELIVERY_FINISHED];
+    const char *reason;
 
     /* Those are told by themselves. */
-    if (count <= worker->recording.held)
+    if (count <= recording_held(worker, &reason))
         return;
     if (oldest != NULL && worker->now_us - oldest->finished_us > UNWRITTEN_US)
         add(list, "unwritten", "%zu outcome%s not written yet, the oldest for %lld s", count,
@@ -65,7 +71,8 @@ static void add_unwritten(json_t *list, const struct worker *worker)
 /* Outcomes that are refused or do not stay, by their endpoints. */
 static void add_unsettled(json_t *list, const struct worker *worker)
 {
-    const char *reason = worker->recording.reason;
+    const char *reason;
+    size_t count = recording_held(worker, &reason);
     const struct endpoint *endpoint;
     size_t before = json_array_size(list);
     json_t *held = json_array();
@@ -79,10 +86,10 @@ static void add_unsettled(json_t *list, const struct worker *worker)
                                             "customer", endpoint->customer_id, "url", endpoint->url,
                                             "outcomes", endpoint->unsettled, "reason", reason));
     }
-    if (worker->recording.held > 0)
-        add(list, "unsettled", "the database does not take %zu outcome%s, of %.80s: %.100s",
-            worker->recording.held, worker->recording.held == 1 ? "" : "s",
-            TAILQ_FIRST(&worker->endpoints.unsettled)->url, worker->recording.reason);
+    if (count > 0)
+        add(list, "unsettled", "the database does not take %zu outcome%s, of %.80s: %.100s", count,
+            text_plural((int64_t)count, "", "s"), TAILQ_FIRST(&worker->endpoints.unsettled)->url,
+            reason);
     if (json_array_size(list) > before)
         json_object_set(json_array_get(list, before), "held", held);
     json_decref(held);
@@ -90,13 +97,14 @@ static void add_unsettled(json_t *list, const struct worker *worker)
 
 static void add_returned(json_t *list, const struct worker *worker)
 {
-    const struct recording *recording = &worker->recording;
+    int64_t at_us;
+    const char *delivery = recording_returned(worker, &at_us);
 
-    if (recording->returned_us != 0 && worker->now_us - recording->returned_us < RETURNED_SHOWN_US)
+    if (at_us != 0 && worker->now_us - at_us < RETURNED_SHOWN_US)
         add(list, "returned",
             "deliveries are due again as they were, although their outcomes were written, "
             "the last one %s",
-            recording->returned);
+            delivery);
 }
 
 /* With what to do, which "status" shows in place of a general advice. */
@@ -108,12 +116,12 @@ static void add_unmet(json_t *list, const struct worker *worker)
         add(list, "requirements", "nothing is sent: %s", requiring_problem(worker));
     if (json_array_size(list) > before)
         json_object_set_new(json_array_get(list, before), "action",
-                            json_string(worker->requiring.action));
+                            json_string(requiring_action(worker)));
 }
 
 static void add_cut_off(json_t *list, const struct worker *worker)
 {
-    int64_t since_us = worker->leasing.cut_off_us;
+    int64_t since_us = leasing_cut_off_since_us(worker);
 
     if (since_us != 0 && worker->now_us - since_us > CUT_OFF_SHOWN_US)
         add(list, "cut_off", "it can write to the database but not read from it, for %lld s",
@@ -123,7 +131,7 @@ static void add_cut_off(json_t *list, const struct worker *worker)
 /* Until when a lane that has waited longest is held, and for what. */
 static void add_hand_over(json_t *list, const struct worker *worker)
 {
-    const struct leases *leases = &worker->leasing.leases;
+    const struct leases *leases = leasing_leases(worker);
     uint64_t lanes = leases_waiting(leases, worker->now_us);
     const struct delivery *first = leasing_first_busy(worker, lanes);
     int64_t since_us;

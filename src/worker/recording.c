@@ -1,11 +1,19 @@
 #include "worker/recording.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
+#include "core/gathering.h"
+#include "core/returns.h"
+#include "core/standstill.h"
+#include "db/due.h"
+#include "db/outcomes.h"
 #include "worker/finding.h"
-#include "worker/report.h"
+#include "worker/reporting.h"
+#include "worker/sending.h"
 
 #define HOLD_FIRST_US     500000
 #define HOLD_LONGEST_US   30000000
@@ -14,17 +22,61 @@
 #define PART(part)        (1u << (part))
 #define REFUSED_ALIKE_MAX 3
 
+struct recording {
+    struct outcome_writer writer;
+    struct gathering gathering;
+    struct standstill standstill;
+    struct returns returns;
+    bool is_writing;
+    enum outcome_part part; /* that is being written */
+    int64_t not_before_us;  /* after a refusal that was no record's fault */
+    int refused_alike;      /* such refusals in a row */
+    int64_t alone_until_us; /* outcomes are written alone: what goes with them was refused */
+    size_t batch_limit;   /* halved when a batch is refused, to find the record that is to blame */
+    size_t held;          /* outcomes that were refused or undone, and are written again */
+    char reason[160];     /* why the last one of them was not taken */
+    bool is_owed_refused; /* the part that is owed was refused once */
+    bool has_alone;       /* a batch was written so since the start */
+    unsigned owed;        /* parts of the last batch that are not written yet, a bit each */
+    int64_t returned_us;  /* when a row last came back again and again; 0 = never */
+    char returned[37];    /* ... its id */
+};
+
 void recording_init(struct worker *worker)
 {
-    outcome_writer_init(&worker->recording.writer);
-    worker->recording.batch_limit = OUTCOMES_BATCH_MAX;
-    returns_init(&worker->recording.returns);
+    worker->recording = memory_new(1, sizeof(*worker->recording));
+    outcome_writer_init(&worker->recording->writer);
+    worker->recording->batch_limit = OUTCOMES_BATCH_MAX;
+    returns_init(&worker->recording->returns);
 }
 
 void recording_free(struct worker *worker)
 {
-    outcome_writer_free(&worker->recording.writer);
-    returns_free(&worker->recording.returns);
+    outcome_writer_free(&worker->recording->writer);
+    returns_free(&worker->recording->returns);
+    free(worker->recording);
+}
+
+bool recording_is_writing(const struct worker *worker)
+{
+    return worker->recording->is_writing;
+}
+
+bool recording_is_owing(const struct worker *worker)
+{
+    return worker->recording->owed != 0;
+}
+
+size_t recording_held(const struct worker *worker, const char **ret_reason)
+{
+    *ret_reason = worker->recording->reason;
+    return worker->recording->held;
+}
+
+const char *recording_returned(const struct worker *worker, int64_t *ret_at_us)
+{
+    *ret_at_us = worker->recording->returned_us;
+    return worker->recording->returned;
 }
 
 size_t recording_unwritten(const struct worker *worker)
@@ -70,10 +122,10 @@ static struct outcome_record record_of(const struct worker *worker, const struct
 
 static void forget(struct worker *worker, struct delivery *delivery)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
 
     if (delivery->settlement == SETTLEMENT_LEFT) {
-        report_unwritten(delivery);
+        reporting_unwritten(delivery);
         finding_look_again(worker, delivery);
     } else {
         returns_note_written(&recording->returns, delivery->id, delivery->attempts, worker->now_us);
@@ -92,9 +144,9 @@ static void note_reason(struct worker *worker, const char *message)
 {
     struct buffer clean;
 
-    buffer_init(&clean, sizeof(worker->recording.reason) - 1);
+    buffer_init(&clean, sizeof(worker->recording->reason) - 1);
     text_append_clean(&clean, message, strlen(message));
-    text_copy(worker->recording.reason, sizeof(worker->recording.reason), buffer_string(&clean));
+    text_copy(worker->recording->reason, sizeof(worker->recording->reason), buffer_string(&clean));
     buffer_free(&clean);
 }
 
@@ -126,14 +178,14 @@ static void hold(struct worker *worker, struct delivery *delivery, const char *m
     if (delivery->settlement == SETTLEMENT_EARLY)
         pause_us = delivery->outcome.delay_ms * 1000;
     if (delivery->refusals++ == 0) {
-        worker->recording.held++;
+        worker->recording->held++;
         endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, 1);
         endpoint_note_open(&worker->endpoints, delivery->endpoint, worker->now_us);
     }
     delivery->hold_us = worker->now_us + pause_us;
     delivery->is_hopeless = !is_passing(sqlstate);
     note_reason(worker, message);
-    report_unsettled(worker, delivery, message, sqlstate);
+    reporting_unsettled(worker, delivery, message, sqlstate);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FINISHED);
 }
 
@@ -162,7 +214,7 @@ static void settle(struct worker *worker)
         undone += delivery->refusals == 0;
         hold(worker, delivery, undone_text(delivery), NULL);
     }
-    standstill_note(&worker->recording.standstill, settled, undone, worker->now_us);
+    standstill_note(&worker->recording->standstill, settled, undone, worker->now_us);
 }
 
 static struct delivery *recorded(struct worker *worker, const char *id)
@@ -181,7 +233,7 @@ static void note_rows(struct worker *worker, const PGresult *result)
         struct delivery *delivery = recorded(worker, outcome_row_at(result, i, &row));
 
         delivery->settlement = settlement_of_row(&delivery->outcome, delivery->attempts, &row);
-        if (worker->recording.part == OUTCOMES_WHOLE && is_logged(worker, delivery))
+        if (worker->recording->part == OUTCOMES_WHOLE && is_logged(worker, delivery))
             delivery->is_in_log = true;
         delivery->came_back = true;
     }
@@ -205,12 +257,12 @@ static void on_looked(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
-    worker->recording.is_writing = false;
+    worker->recording->is_writing = false;
     if (answer->result != DB_ANSWERED) {
         /* The batch is written again, which does nothing to what was written. */
         if (answer->result == DB_REFUSED)
-            report_refusal("looking at rows that were not updated was refused", answer);
-        worker->recording.not_before_us = worker->now_us + REFUSAL_PAUSE_US;
+            reporting_refusal("looking at rows that were not updated was refused", answer);
+        worker->recording->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
         requeue(worker, true);
         return;
     }
@@ -223,7 +275,7 @@ static void on_looked(void *owner, const struct db_answer *answer)
 /* False when there is nothing to look at: every row came back. */
 static bool look_at_missing(struct worker *worker)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
     const struct delivery *delivery;
     bool is_missing = false;
 
@@ -257,7 +309,7 @@ static bool is_no_records_fault(struct recording *recording, const char *sqlstat
 static void on_owed_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
 
     recording->is_writing = false;
     if (answer->result == DB_LOST)
@@ -272,7 +324,7 @@ static void on_owed_answered(void *owner, const struct db_answer *answer)
         return;
     }
     if (answer->result == DB_REFUSED)
-        report_refusal(
+        reporting_refusal(
             recording->part == OUTCOMES_LOG
                 ? "outcomes are written, but their lines of the attempt log were refused "
                   "and are missing"
@@ -286,7 +338,7 @@ static void on_owed_answered(void *owner, const struct db_answer *answer)
 /* What goes with outcomes that were written alone, each part by itself. */
 static void send_owed(struct worker *worker)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
 
     recording->part =
         (recording->owed & PART(OUTCOMES_LOG)) != 0 ? OUTCOMES_LOG : OUTCOMES_ENDPOINTS;
@@ -315,7 +367,7 @@ static void note_owed(struct recording *recording)
 
 static void note_answered(struct worker *worker, const struct db_answer *answer)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
 
     gathering_note_written(&recording->gathering, worker->deliveries.counts[DELIVERY_RECORDING],
                            worker->now_us);
@@ -348,7 +400,7 @@ static void on_batch_answered(void *owner, const struct db_answer *answer);
 
 static void send_batch(struct worker *worker, enum outcome_part part)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
     struct delivery *delivery;
 
     recording->part = part;
@@ -369,17 +421,17 @@ static void hold_refused(struct worker *worker, const struct db_answer *answer)
 
     delivery->settlement = SETTLEMENT_UNDONE;
 
-    standstill_note(&worker->recording.standstill, 0, delivery->refusals == 0, worker->now_us);
+    standstill_note(&worker->recording->standstill, 0, delivery->refusals == 0, worker->now_us);
     hold(worker, delivery, answer->message, answer->sqlstate);
 }
 
 static void note_refused(struct worker *worker, const struct db_answer *answer)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
     size_t count = worker->deliveries.counts[DELIVERY_RECORDING];
 
     if (is_no_records_fault(recording, answer->sqlstate)) {
-        report_refusal("writing outcomes was refused; they are kept and written again", answer);
+        reporting_refusal("writing outcomes was refused; they are kept and written again", answer);
         recording->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
         requeue(worker, false);
         return;
@@ -400,7 +452,7 @@ static void on_batch_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
-    worker->recording.is_writing = false;
+    worker->recording->is_writing = false;
     switch (answer->result) {
     case DB_ANSWERED:
         note_answered(worker, answer);
@@ -421,8 +473,8 @@ static size_t gather(struct worker *worker)
     struct delivery *delivery = TAILQ_FIRST(&deliveries->lists[DELIVERY_FINISHED]);
     size_t count = 0;
 
-    outcome_writer_begin(&worker->recording.writer);
-    while (delivery != NULL && count < worker->recording.batch_limit) {
+    outcome_writer_begin(&worker->recording->writer);
+    while (delivery != NULL && count < worker->recording->batch_limit) {
         struct delivery *next = TAILQ_NEXT(delivery, in_state);
 
         if (delivery->hold_us <= worker->now_us) {
@@ -430,7 +482,7 @@ static size_t gather(struct worker *worker)
 
             delivery->settlement = settlement_of_missing(false);
             delivery->came_back = false;
-            outcome_writer_add(&worker->recording.writer, &record);
+            outcome_writer_add(&worker->recording->writer, &record);
             delivery_set_state(deliveries, delivery, DELIVERY_RECORDING);
             count++;
         }
@@ -448,7 +500,7 @@ static int64_t first_due_us(const struct worker *worker)
 
     TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state) {
         int64_t due_us =
-            gathering_due_us(&worker->recording.gathering, count, delivery->finished_us);
+            gathering_due_us(&worker->recording->gathering, count, delivery->finished_us);
 
         if (delivery->hold_us == 0)
             return due_us < first_us ? due_us : first_us;
@@ -460,7 +512,7 @@ static int64_t first_due_us(const struct worker *worker)
 
 void recording_step(struct worker *worker)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
 
     if (recording->is_writing || !db_link_is_up(worker->writing) ||
         worker->now_us < recording->not_before_us)
@@ -482,11 +534,11 @@ int64_t recording_next_us(const struct worker *worker)
 {
     int64_t due_us = first_due_us(worker);
 
-    if (worker->recording.is_writing || !db_link_is_up(worker->writing))
+    if (worker->recording->is_writing || !db_link_is_up(worker->writing))
         return WORKER_NEVER;
-    if (worker->recording.owed != 0)
+    if (worker->recording->owed != 0)
         due_us = worker->now_us;
-    return due_us > worker->recording.not_before_us ? due_us : worker->recording.not_before_us;
+    return due_us > worker->recording->not_before_us ? due_us : worker->recording->not_before_us;
 }
 
 /*
@@ -495,18 +547,18 @@ int64_t recording_next_us(const struct worker *worker)
  */
 bool recording_has_room(const struct worker *worker, size_t in_flight)
 {
-    const struct recording *recording = &worker->recording;
+    const struct recording *recording = worker->recording;
     size_t unwritten = worker->deliveries.counts[DELIVERY_FINISHED] +
                        worker->deliveries.counts[DELIVERY_RECORDING] - recording->held;
 
-    return unwritten < worker->sending.slots * 2 + OUTCOMES_BATCH_MAX &&
+    return unwritten < sending_slots(worker) * 2 + OUTCOMES_BATCH_MAX &&
            recording->held < RECORDING_HELD_MAX &&
            standstill_may_start(&recording->standstill, in_flight + unwritten, worker->now_us);
 }
 
 int64_t recording_room_us(const struct worker *worker)
 {
-    const struct standstill *standstill = &worker->recording.standstill;
+    const struct standstill *standstill = &worker->recording->standstill;
 
     return standstill->streak > 0 && standstill->probe_us > worker->now_us ? standstill->probe_us
                                                                            : WORKER_NEVER;
@@ -514,14 +566,14 @@ int64_t recording_room_us(const struct worker *worker)
 
 bool recording_may_send(struct worker *worker, const struct due_row *row)
 {
-    struct recording *recording = &worker->recording;
+    struct recording *recording = worker->recording;
     int count;
 
     if (returns_may_send_us(&recording->returns, row->id, row->attempts, worker->now_us, &count) >
         worker->now_us)
         return false;
     if (count > 1) {
-        report_returned(row, count);
+        reporting_returned(row, count);
         recording->returned_us = worker->now_us;
         text_copy(recording->returned, sizeof(recording->returned), row->id);
     }

@@ -7,13 +7,15 @@
  * log, the endpoint's row) is left out before the outcome is: it is written afterwards, or said to
  * be missing. An outcome that is refused by itself, or that was written and does not stay
  * (core/settlement.h), is held: its delivery is not sent again, and it is written again with
- * growing pauses while the others pass. While an endpoint has one, few others of
- * it are sent (ENDPOINT_UNSETTLED_MAX).
+ * growing pauses while the others pass. While an endpoint has one, few others of it are sent
+ * (ENDPOINT_UNSETTLED_MAX).
  */
 #ifndef POSTRIDER_WORKER_RECORDING_H
 #define POSTRIDER_WORKER_RECORDING_H
 
 #include "worker/context.h"
+
+struct due_row;
 
 #define RECORDING_HELD_MAX 10000 /* with so many, nothing more is sent */
 
@@ -24,6 +26,19 @@ void recording_free(struct worker *worker);
 void recording_step(struct worker *worker);
 
 int64_t recording_next_us(const struct worker *worker);
+
+/* A batch, or what goes with one, is with the database. */
+bool recording_is_writing(const struct worker *worker);
+
+/* Outcomes are written, but not yet what goes with them. */
+bool recording_is_owing(const struct worker *worker);
+
+/* How many outcomes were refused or undone, and are written again; *ret_reason: why the last one of
+ * them was not taken. */
+size_t recording_held(const struct worker *worker, const char **ret_reason);
+
+/* The id of the row that last came back again and again, and when; 0 = none has. */
+const char *recording_returned(const struct worker *worker, int64_t *ret_at_us);
 
 /* Outcomes that are not written yet. */
 size_t recording_unwritten(const struct worker *worker);

@@ -1,11 +1,38 @@
 #include "worker/refilling.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/compiler.h"
+#include "base/memory.h"
+#include "db/due.h"
 #include "worker/finding.h"
+#include "worker/sending.h"
 
 #define EMPTY_BUDGET 256 /* queues in one turn */
+
+struct refilling {
+    struct due_reader reader;
+    int count; /* of the outstanding refill */
+    struct refill {
+        struct backlog *backlog;
+        int rows; /* that came */
+        bool has_last;
+        struct position last;
+    } refills[DUE_REFILL_MAX];
+};
+
+void refilling_init(struct worker *worker)
+{
+    worker->refilling = memory_new(1, sizeof(*worker->refilling));
+    due_reader_init(&worker->refilling->reader);
+}
+
+void refilling_free(struct worker *worker)
+{
+    due_reader_free(&worker->refilling->reader);
+    free(worker->refilling);
+}
 
 static struct endpoint *endpoint_of(struct backlog *backlog)
 {
@@ -22,12 +49,12 @@ static int room_for_refills(const struct worker *worker)
 
 static void note_row(struct worker *worker, const struct due_row *row)
 {
-    struct finding *finding = &worker->finding;
+    struct refilling *refilling = worker->refilling;
     struct refill *refill;
 
-    if (row->number < 0 || row->number >= finding->refills_count)
-        bug("a row for refill %d of %d", row->number, finding->refills_count);
-    refill = &finding->refills[row->number];
+    if (row->number < 0 || row->number >= refilling->count)
+        bug("a row for refill %d of %d", row->number, refilling->count);
+    refill = &refilling->refills[row->number];
     refill->rows++;
     if (row->is_cut) {
         refill->rows = INT32_MAX / 2; /* there is more */
@@ -53,23 +80,23 @@ static void note_rows(struct worker *worker, const PGresult *result)
         bytes += row.payload != NULL ? row.payload_bytes : 0;
         note_row(worker, &row);
     }
-    finder_note_payloads(&worker->finding.finder, payloads, bytes);
+    finding_note_payloads(worker, payloads, bytes);
 }
 
 static void fail_refills(struct worker *worker)
 {
-    struct finding *finding = &worker->finding;
+    struct refilling *refilling = worker->refilling;
 
-    for (int i = 0; i < finding->refills_count; i++)
-        backlog_fail_refill(&worker->endpoints.backlogs, finding->refills[i].backlog);
+    for (int i = 0; i < refilling->count; i++)
+        backlog_fail_refill(&worker->endpoints.backlogs, refilling->refills[i].backlog);
 }
 
 static void end_refills(struct worker *worker)
 {
-    struct finding *finding = &worker->finding;
+    struct refilling *refilling = worker->refilling;
 
-    for (int i = 0; i < finding->refills_count; i++) {
-        struct refill *refill = &finding->refills[i];
+    for (int i = 0; i < refilling->count; i++) {
+        struct refill *refill = &refilling->refills[i];
 
         backlog_end_refill(&worker->endpoints.backlogs, refill->backlog, refill->rows,
                            refill->has_last ? &refill->last : NULL);
@@ -81,7 +108,7 @@ static void end_refills(struct worker *worker)
 static void forget_refills(struct worker *worker)
 {
     backlogs_end_refills(&worker->endpoints.backlogs);
-    worker->finding.refills_count = 0;
+    worker->refilling->count = 0;
 }
 
 static void on_refill_answered(void *owner, const struct db_answer *answer)
@@ -110,12 +137,12 @@ static int begin_refill(struct worker *worker, struct backlog *backlog, int room
 /* Those whose turn it is, until there are as many rows as there is room for. */
 static void plan_refills(struct worker *worker, int room)
 {
-    struct finding *finding = &worker->finding;
+    struct refilling *refilling = worker->refilling;
     struct backlogs *backlogs = &worker->endpoints.backlogs;
     struct backlog *backlog;
 
-    finding->refills_count = 0;
-    while (finding->refills_count < DUE_REFILL_MAX && room > 0 &&
+    refilling->count = 0;
+    while (refilling->count < DUE_REFILL_MAX && room > 0 &&
            (backlog = backlogs_next_hungry(backlogs)) != NULL) {
         enum standing standing = backlog->standing;
         int rows;
@@ -126,31 +153,31 @@ static void plan_refills(struct worker *worker, int room)
         rows = begin_refill(worker, backlog, room);
         if (rows == 0)
             continue;
-        due_refill_add(&finding->reader, backlog);
-        finding->refills[finding->refills_count++] = (struct refill){.backlog = backlog};
+        due_refill_add(&refilling->reader, backlog);
+        refilling->refills[refilling->count++] = (struct refill){.backlog = backlog};
         room -= rows;
     }
 }
 
 bool refilling_send(struct worker *worker)
 {
-    struct finding *finding = &worker->finding;
-    int64_t bytes = finding_room_bytes(worker);
+    struct refilling *refilling = worker->refilling;
+    struct due_limits limits = finding_limits(worker);
     int room = room_for_refills(worker);
 
     if (room == 0)
         return false;
-    due_refill_begin(&finding->reader);
-    plan_refills(worker, finder_rows_that_fit(&finding->finder, room, bytes));
-    if (finding->refills_count == 0)
+    due_refill_begin(&refilling->reader);
+    plan_refills(worker, finding_rows_that_fit(worker, room));
+    if (refilling->count == 0)
         return false;
-    if (!due_refill_send(&finding->reader, worker->reading, bytes, on_refill_answered, worker)) {
+    if (!due_refill_send(&refilling->reader, worker->reading, &limits, on_refill_answered,
+                         worker)) {
         fail_refills(worker);
         forget_refills(worker);
         return false;
     }
     finding_note_sent(worker);
-    finding->was_refill = true;
     return true;
 }
 
@@ -159,8 +186,8 @@ static bool is_starved(const struct worker *worker)
 {
     const size_t *counts = worker->deliveries.counts;
 
-    return !finding_has_room(worker) && counts[DELIVERY_IN_FLIGHT] < worker->sending.slots &&
-           counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] < worker->sending.slots;
+    return !finding_has_room(worker) && counts[DELIVERY_IN_FLIGHT] < sending_slots(worker) &&
+           counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] < sending_slots(worker);
 }
 
 static void empty_queue(struct worker *worker, struct endpoint *endpoint)

@@ -11,6 +11,9 @@
 
 #include "worker/context.h"
 
+void refilling_init(struct worker *worker);
+void refilling_free(struct worker *worker);
+
 /* Sends a refill of those that are hungry; false when there is none, or no room. */
 bool refilling_send(struct worker *worker);
 

@@ -58,7 +58,7 @@ void reloading_step(struct worker *worker)
 {
     /* One at a time: the engine of the configuration before must have finished its requests. */
     if (!worker->is_reload_wanted || worker->phase != WORKER_RUNNING ||
-        worker->sending.retired.engine != NULL)
+        sending_is_replacing(worker))
         return;
     worker->is_reload_wanted = false;
     supervision_note_reloading();

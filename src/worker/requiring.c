@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "db/requirements.h"
-#include "worker/report.h"
+#include "worker/reporting.h"
 
 #define LOOK_PAUSE_US      2000000 /* between two looks; each takes the server about a millisecond */
 #define UNMET_PAUSE_US     1000000
@@ -17,29 +17,69 @@
 #define TELL_LONGEST_US    INT64_C(3600000000)
 #define TELL_MAX           5 /* lines at a time */
 
+struct requiring {
+    bool is_asking;
+    bool is_known; /* since the connection was made */
+    bool is_met;
+    bool bars_version, bars_lanes; /* what is unmet refuses to read the version, to own lanes */
+    int unmet;
+    char *problem, *action; /* of the first that is unmet; NULL: it was all met when last asked */
+    int64_t asked_us;
+    int64_t refused_us; /* the pause after it was refused; 0: it was not */
+    int64_t due_us;     /* asked again */
+    int64_t tell_us;    /* told again */
+    int64_t tell_pause_us;
+};
+
 static void set_text(char **text, const char *value)
 {
     free(*text);
     *text = value != NULL ? memory_copy_string(value) : NULL;
 }
 
+void requiring_init(struct worker *worker)
+{
+    worker->requiring = memory_new(1, sizeof(*worker->requiring));
+}
+
 void requiring_free(struct worker *worker)
 {
-    set_text(&worker->requiring.problem, NULL);
-    set_text(&worker->requiring.action, NULL);
+    set_text(&worker->requiring->problem, NULL);
+    set_text(&worker->requiring->action, NULL);
+    free(worker->requiring);
 }
 
 void requiring_restart(struct worker *worker)
 {
-    struct requiring *requiring = &worker->requiring;
+    struct requiring *requiring = worker->requiring;
 
     requiring->is_known = requiring->is_met = false;
     requiring->due_us = worker->now_us;
 }
 
+bool requiring_is_met(const struct worker *worker)
+{
+    return worker->requiring->is_met;
+}
+
+bool requiring_lets_read_version(const struct worker *worker)
+{
+    return worker->requiring->is_known && !worker->requiring->bars_version;
+}
+
+bool requiring_lets_own_lanes(const struct worker *worker)
+{
+    return !worker->requiring->bars_lanes;
+}
+
 const char *requiring_problem(const struct worker *worker)
 {
-    return worker->requiring.problem;
+    return worker->requiring->problem;
+}
+
+const char *requiring_action(const struct worker *worker)
+{
+    return worker->requiring->action;
 }
 
 static void tell(const struct requirement *requirement, int unmet)
@@ -86,7 +126,7 @@ static bool is_to_tell(struct requiring *requiring, int unmet, const char *probl
 
 static void note_met(struct worker *worker)
 {
-    struct requiring *requiring = &worker->requiring;
+    struct requiring *requiring = worker->requiring;
 
     if (requiring->problem != NULL)
         log_event(LOG_LEVEL_INFO, "the database gives what a worker needs again");
@@ -96,7 +136,7 @@ static void note_met(struct worker *worker)
 
 static void note_unmet(struct worker *worker, const PGresult *result, int unmet, int first)
 {
-    struct requiring *requiring = &worker->requiring;
+    struct requiring *requiring = worker->requiring;
     struct requirement requirement = requirement_at(result, first);
 
     if (is_to_tell(requiring, unmet, requirement.problem, worker->now_us))
@@ -121,7 +161,7 @@ static bool is_of_lanes(const struct requirement *requirement)
 
 static void note_list(struct worker *worker, const PGresult *result)
 {
-    struct requiring *requiring = &worker->requiring;
+    struct requiring *requiring = worker->requiring;
     bool is_policed = false;
     int first = -1;
     int unmet = 0;
@@ -150,12 +190,12 @@ static void note_list(struct worker *worker, const PGresult *result)
 static void on_list_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct requiring *requiring = &worker->requiring;
+    struct requiring *requiring = worker->requiring;
 
     requiring->is_asking = false;
     requiring->due_us = worker->now_us + UNMET_PAUSE_US;
     if (answer->result == DB_REFUSED) {
-        report_refusal("asking what the database gives was refused", answer);
+        reporting_refusal("asking what the database gives was refused", answer);
         requiring->refused_us =
             requiring->refused_us == 0 ? UNMET_PAUSE_US : requiring->refused_us * 2;
         if (requiring->refused_us > REFUSED_LONGEST_US)
@@ -174,7 +214,7 @@ static void on_list_answered(void *owner, const struct db_answer *answer)
 /* A refusal may be what the list would say. */
 static void hasten(struct worker *worker)
 {
-    struct requiring *requiring = &worker->requiring;
+    struct requiring *requiring = worker->requiring;
     bool was_denied = db_link_take_denial(worker->reading);
 
     was_denied |= db_link_take_denial(worker->writing);
@@ -186,7 +226,7 @@ static void hasten(struct worker *worker)
  * (db/requirements.c), but not for long. */
 static bool may_ask(const struct worker *worker)
 {
-    const struct requiring *requiring = &worker->requiring;
+    const struct requiring *requiring = worker->requiring;
     bool is_late = worker->now_us >= requiring->due_us + LATE_US;
 
     return !requiring->is_asking && worker_is_connected(worker) &&
@@ -199,14 +239,14 @@ void requiring_step(struct worker *worker)
     const struct config *config = worker->config;
 
     hasten(worker);
-    if (!may_ask(worker) || worker->now_us < worker->requiring.due_us)
+    if (!may_ask(worker) || worker->now_us < worker->requiring->due_us)
         return;
-    worker->requiring.asked_us = worker->now_us;
-    worker->requiring.is_asking =
+    worker->requiring->asked_us = worker->now_us;
+    worker->requiring->is_asking =
         requirements_send(worker->reading, config->database.schema, on_list_answered, worker);
 }
 
 int64_t requiring_next_us(const struct worker *worker)
 {
-    return may_ask(worker) ? worker->requiring.due_us : WORKER_NEVER;
+    return may_ask(worker) ? worker->requiring->due_us : WORKER_NEVER;
 }

@@ -13,6 +13,7 @@
 
 #include "worker/context.h"
 
+void requiring_init(struct worker *worker);
 void requiring_free(struct worker *worker);
 
 /* A link was made or lost: nothing is known until the list was asked again. */
@@ -22,7 +23,18 @@ void requiring_restart(struct worker *worker);
 void requiring_step(struct worker *worker);
 int64_t requiring_next_us(const struct worker *worker);
 
+/* True when the list was asked since the links are up, and nothing is unmet. */
+bool requiring_is_met(const struct worker *worker);
+
+/* False while it is not known, or is unmet, what reading the schema's version needs. */
+bool requiring_lets_read_version(const struct worker *worker);
+
+/* False while what owning lanes needs is known to be unmet. */
+bool requiring_lets_own_lanes(const struct worker *worker);
+
 /* What is unmet, a sentence without its full stop; NULL when nothing is known to be. */
 const char *requiring_problem(const struct worker *worker);
+/* What to do about it; NULL likewise. */
+const char *requiring_action(const struct worker *worker);
 
 #endif

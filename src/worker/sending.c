@@ -11,18 +11,33 @@
 #include "base/units.h"
 #include "config/rules.h"
 #include "core/health.h"
+#include "http/engine.h"
 #include "worker/descriptors.h"
 #include "worker/disabling.h"
 #include "worker/exchange.h"
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/recording.h"
-#include "worker/report.h"
+#include "worker/reporting.h"
 
 #define START_BUDGET   256 /* requests started in one turn */
 #define COLLECT_BUDGET 512
 #define ERROR_BYTES    1000
 #define SIGNATURE_MAX  (128 * (size_t)SECRET_SET_MAX)
+
+/* An HTTP engine and the configuration that it was made of. */
+struct sending_engine {
+    struct http_engine *engine;
+    struct config *config;
+};
+
+struct sending {
+    size_t slots; /* requests at a time: worker.max_in_flight, or what open files allow */
+    struct sending_engine current;
+    struct sending_engine retired; /* of the configuration before, until its requests have ended */
+    struct request_headers headers;
+    struct buffer signature;
+};
 
 static void on_transfer_finished(void *request_owner, const struct http_response *response);
 
@@ -52,17 +67,18 @@ static struct http_engine *new_engine(struct worker *worker, const struct config
                   LOG_NUMBER("max_in_flight", (int64_t)share.in_flight),
                   LOG_NUMBER("open_files", (int64_t)share.limit));
     log_file_warnings(config);
-    worker->sending.slots = share.in_flight;
+    worker->sending->slots = share.in_flight;
     return http_engine_new(worker->base, &options, on_transfer_finished, error);
 }
 
 bool sending_init(struct worker *worker, struct error *error)
 {
-    request_headers_init(&worker->sending.headers);
-    buffer_init(&worker->sending.signature, SIGNATURE_MAX);
-    worker->sending.current.config = worker->config;
-    worker->sending.current.engine = new_engine(worker, worker->config, error);
-    return worker->sending.current.engine != NULL;
+    worker->sending = memory_new(1, sizeof(*worker->sending));
+    request_headers_init(&worker->sending->headers);
+    buffer_init(&worker->sending->signature, SIGNATURE_MAX);
+    worker->sending->current.config = worker->config;
+    worker->sending->current.engine = new_engine(worker, worker->config, error);
+    return worker->sending->current.engine != NULL;
 }
 
 static void engine_free(struct sending_engine *engine)
@@ -74,15 +90,26 @@ static void engine_free(struct sending_engine *engine)
 
 void sending_free(struct worker *worker)
 {
-    engine_free(&worker->sending.current);
-    engine_free(&worker->sending.retired);
-    request_headers_free(&worker->sending.headers);
-    buffer_free(&worker->sending.signature);
+    engine_free(&worker->sending->current);
+    engine_free(&worker->sending->retired);
+    request_headers_free(&worker->sending->headers);
+    buffer_free(&worker->sending->signature);
+    free(worker->sending);
+}
+
+size_t sending_slots(const struct worker *worker)
+{
+    return worker->sending->slots;
+}
+
+bool sending_is_replacing(const struct worker *worker)
+{
+    return worker->sending->retired.engine != NULL;
 }
 
 bool sending_replace_engine(struct worker *worker, struct config *config, struct error *error)
 {
-    struct sending *sending = &worker->sending;
+    struct sending *sending = worker->sending;
     struct http_engine *engine;
 
     if (sending->retired.engine != NULL)
@@ -104,9 +131,9 @@ void sending_abandon(struct worker *worker)
 {
     struct delivery_list *list = &worker->deliveries.lists[DELIVERY_IN_FLIGHT];
 
-    http_engine_cancel_all(worker->sending.current.engine);
-    if (worker->sending.retired.engine != NULL)
-        http_engine_cancel_all(worker->sending.retired.engine);
+    http_engine_cancel_all(worker->sending->current.engine);
+    if (worker->sending->retired.engine != NULL)
+        http_engine_cancel_all(worker->sending->retired.engine);
     while (!TAILQ_EMPTY(list)) {
         struct delivery *delivery = TAILQ_FIRST(list);
 
@@ -161,7 +188,7 @@ static void finish(struct worker *worker, struct delivery *delivery, const struc
                               worker->now_us);
         delivery->endpoint->gone++;
     }
-    report_outcome(worker, delivery);
+    reporting_outcome(worker, delivery);
 }
 
 /*
@@ -174,7 +201,7 @@ static bool is_condemned_early(const struct worker *worker, const struct deliver
 
     return (outcome->is_exhausted || !outcome->counts_attempt) &&
            !endpoint_may_condemn(delivery->endpoint, delivery) && worker->phase == WORKER_RUNNING &&
-           finder_owns(&worker->finding.finder, delivery->lane);
+           finding_owns_lane(worker, delivery->lane);
 }
 
 /* The engine could not send it by the settings that there were. */
@@ -248,7 +275,7 @@ static void note_health(struct worker *worker, struct delivery *delivery,
         disabling_note_failing(worker, endpoint);
     else if (health != HEALTH_UNKNOWN && !health_is_failure(health))
         disabling_note_working(worker, endpoint);
-    report_change(worker, delivery, &change);
+    reporting_change(worker, delivery, &change);
 }
 
 static void on_transfer_finished(void *request_owner, const struct http_response *response)
@@ -272,7 +299,7 @@ static void on_transfer_finished(void *request_owner, const struct http_response
 
 bool sending_collect(struct worker *worker)
 {
-    struct sending *sending = &worker->sending;
+    struct sending *sending = worker->sending;
     bool has_more = http_engine_collect(sending->current.engine, COLLECT_BUDGET);
 
     if (sending->retired.engine == NULL)
@@ -296,7 +323,7 @@ static bool add_extra_headers(struct request_headers *headers, const struct conf
 static bool build_headers(struct worker *worker, const struct delivery *delivery,
                           struct http_request *request, struct error *error)
 {
-    struct sending *sending = &worker->sending;
+    struct sending *sending = worker->sending;
     const struct config *config = worker->config;
     const struct endpoint_settings *settings = &delivery->endpoint->settings;
     struct request_facts facts = {
@@ -402,7 +429,7 @@ static void start(struct worker *worker, struct delivery *delivery)
     endpoint_remove(&worker->endpoints, delivery, worker->now_us);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_IN_FLIGHT);
     endpoint_note_open(&worker->endpoints, endpoint, worker->now_us);
-    http_start(worker->sending.current.engine, &request, delivery);
+    http_start(worker->sending->current.engine, &request, delivery);
 }
 
 static bool may_start(const struct worker *worker)

@@ -19,6 +19,9 @@ void sending_free(struct worker *worker);
 bool sending_replace_engine(struct worker *worker, struct config *config,
                             struct error *error) MUST_USE;
 
+/* Requests of the configuration before are still in flight: no other can be taken over. */
+bool sending_is_replacing(const struct worker *worker);
+
 /* Finished transfers: outcomes are decided. True when some are left for the next turn. */
 bool sending_collect(struct worker *worker);
 
@@ -26,6 +29,8 @@ bool sending_collect(struct worker *worker);
 bool sending_step(struct worker *worker);
 int64_t sending_next_us(const struct worker *worker);
 
+/* How many requests may be in flight: worker.max_in_flight, or what open files allow. */
+size_t sending_slots(const struct worker *worker);
 size_t sending_in_flight(const struct worker *worker);
 
 /* Abandons all requests in flight; their rows are pending as before. */

@@ -8,6 +8,7 @@
 #include "worker/context.h"
 
 void supervision_init(struct worker *worker);
+void supervision_free(struct worker *worker);
 void supervision_note_ready(struct worker *worker);
 void supervision_note_reloading(void);
 void supervision_note_stopping(void);

@@ -1,43 +1,69 @@
 #include "worker/waking.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
+#include "base/memory.h"
+#include "core/idleness.h"
 #include "db/wakeups.h"
 #include "worker/finding.h"
-#include "worker/report.h"
+#include "worker/reporting.h"
 
 /* By our clock; less than what the database was told, since that is in whole seconds. */
 #define ASKED_US  9000000
 #define MARGIN_US 4000000
 
+enum waking_state {
+    WAKING_UNKNOWN, /* whether this connection may listen */
+    WAKING_ASKED,   /* the database is being asked, or told to listen */
+    WAKING_READY,
+    WAKING_UNAVAILABLE,
+};
+
+struct waking {
+    enum waking_state state;
+    struct idleness idleness;
+    int64_t admitted_noted; /* of deliveries.admitted */
+    bool is_notified;       /* a read must follow */
+    int64_t asked_until_us; /* producers notify until then */
+    int64_t poll_us;        /* the next poll while crowded */
+};
+
 void waking_init(struct worker *worker)
 {
-    worker->waking = (struct waking){.state = WAKING_UNKNOWN};
-    idleness_init(&worker->waking.idleness, worker->now_us);
+    worker->waking = memory_new(1, sizeof(*worker->waking));
+    idleness_init(&worker->waking->idleness, worker->now_us);
+}
+
+void waking_free(struct worker *worker)
+{
+    free(worker->waking);
 }
 
 void waking_restart(struct worker *worker)
 {
-    worker->waking.state = WAKING_UNKNOWN;
-    worker->waking.asked_until_us = 0;
-    worker->waking.is_notified = false;
+    worker->waking->state = WAKING_UNKNOWN;
+    worker->waking->asked_until_us = 0;
+    worker->waking->is_notified = false;
 }
 
 void waking_note_notified(struct worker *worker)
 {
-    worker->waking.is_notified = true;
+    worker->waking->is_notified = true;
 }
 
 static void give_up(struct worker *worker, const char *reason)
 {
     log_event(LOG_LEVEL_INFO, reason,
               LOG_NUMBER("poll_interval_ms", worker->config->worker.poll_interval_ms));
-    worker->waking.state = WAKING_UNAVAILABLE;
+    worker->waking->state = WAKING_UNAVAILABLE;
 }
 
 static void refuse(struct worker *worker, const struct db_answer *answer)
 {
-    report_refusal("waiting for notifications was refused; due rows are found by polling", answer);
-    worker->waking.state = WAKING_UNAVAILABLE;
+    reporting_refusal("waiting for notifications was refused; due rows are found by polling",
+                      answer);
+    worker->waking->state = WAKING_UNAVAILABLE;
 }
 
 static void on_listen_answered(void *owner, const struct db_answer *answer)
@@ -47,7 +73,7 @@ static void on_listen_answered(void *owner, const struct db_answer *answer)
     if (answer->result == DB_REFUSED)
         refuse(worker, answer);
     else if (answer->result == DB_ANSWERED)
-        worker->waking.state = WAKING_READY;
+        worker->waking->state = WAKING_READY;
 }
 
 static void on_probe_answered(void *owner, const struct db_answer *answer)
@@ -63,7 +89,7 @@ static void on_probe_answered(void *owner, const struct db_answer *answer)
     else if (answer->result == DB_ANSWERED &&
              !wakeups_send_listen(worker->reading, wakeups_channel_of(answer), on_listen_answered,
                                   worker))
-        worker->waking.state = WAKING_UNKNOWN;
+        worker->waking->state = WAKING_UNKNOWN;
 }
 
 static void on_ask_answered(void *owner, const struct db_answer *answer)
@@ -80,13 +106,13 @@ static void probe(struct worker *worker)
         give_up(worker, "the database is behind a pooler, which has no notifications: due rows are "
                         "found by polling");
     else if (wakeups_send_probe(worker->reading, on_probe_answered, worker))
-        worker->waking.state = WAKING_ASKED;
+        worker->waking->state = WAKING_ASKED;
 }
 
 /* True when a wake-up would be a gain: there is nothing to read, and room for what comes. */
 static bool wants_wakeups(const struct worker *worker)
 {
-    const struct idleness *idleness = &worker->waking.idleness;
+    const struct idleness *idleness = &worker->waking->idleness;
     int64_t next_read_us = finding_next_us(worker);
 
     return worker->may_send && next_read_us != WORKER_NEVER && next_read_us > worker->now_us &&
@@ -95,12 +121,12 @@ static bool wants_wakeups(const struct worker *worker)
 
 static void ask(struct worker *worker)
 {
-    struct waking *waking = &worker->waking;
+    struct waking *waking = worker->waking;
 
     if (!wakeups_send_ask(worker->reading, on_ask_answered, worker))
         return;
     if (worker->now_us >= waking->asked_until_us) {
-        finder_wake(&worker->finding.finder);
+        finding_wake(worker);
         log_event(LOG_LEVEL_DEBUG, "idle: producers are asked to notify");
     }
     waking->asked_until_us = worker->now_us + ASKED_US;
@@ -110,38 +136,38 @@ static void withdraw(struct worker *worker)
 {
     if (!wakeups_send_withdraw(worker->reading, on_ask_answered, worker))
         return;
-    worker->waking.asked_until_us = 0;
+    worker->waking->asked_until_us = 0;
     log_event(LOG_LEVEL_DEBUG, "busy: producers need not notify");
 }
 
 /* A read that is outstanding may have begun too early, so the next one must follow it. */
 static void read_when_notified(struct worker *worker)
 {
-    struct waking *waking = &worker->waking;
+    struct waking *waking = worker->waking;
 
-    if (!waking->is_notified || worker->finding.is_reading)
+    if (!waking->is_notified || finding_is_reading(worker))
         return;
     waking->is_notified = false;
     if (idleness_is_crowded(&waking->idleness, worker->now_us))
         return;
     log_event(LOG_LEVEL_DEBUG, "notified: looking for due rows");
     idleness_note(&waking->idleness, 0, 1, worker->now_us);
-    finder_wake(&worker->finding.finder);
+    finding_wake(worker);
 }
 
 static void poll_when_crowded(struct worker *worker)
 {
-    struct waking *waking = &worker->waking;
+    struct waking *waking = worker->waking;
 
     if (!idleness_is_crowded(&waking->idleness, worker->now_us) || worker->now_us < waking->poll_us)
         return;
     waking->poll_us = worker->now_us + IDLENESS_POLL_US;
-    finder_wake(&worker->finding.finder);
+    finding_wake(worker);
 }
 
 void waking_step(struct worker *worker)
 {
-    struct waking *waking = &worker->waking;
+    struct waking *waking = worker->waking;
     int64_t admitted = worker->deliveries.admitted;
 
     if (waking->state == WAKING_UNKNOWN)
@@ -160,7 +186,7 @@ void waking_step(struct worker *worker)
 
 int64_t waking_next_us(const struct worker *worker)
 {
-    const struct waking *waking = &worker->waking;
+    const struct waking *waking = worker->waking;
     int64_t next_us;
 
     if (waking->state != WAKING_READY)

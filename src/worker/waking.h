@@ -15,6 +15,7 @@
 #include "worker/context.h"
 
 void waking_init(struct worker *worker);
+void waking_free(struct worker *worker);
 
 /* Before finding_step(): a read that a notification asks for is sent in the same turn. */
 void waking_step(struct worker *worker);

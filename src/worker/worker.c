@@ -16,8 +16,9 @@
 #include "worker/leasing.h"
 #include "worker/loading.h"
 #include "worker/recording.h"
+#include "worker/refilling.h"
 #include "worker/reloading.h"
-#include "worker/report.h"
+#include "worker/reporting.h"
 #include "worker/requiring.h"
 #include "worker/sending.h"
 #include "worker/supervision.h"
@@ -33,7 +34,7 @@ static void begin_drain(struct worker *worker)
     worker->phase = WORKER_DRAINING;
     worker->drain_until_us = worker->now_us + worker->config->worker.drain_timeout_ms * 1000;
     supervision_note_stopping();
-    worker_drop_waiting(worker);
+    finding_drop_unowned(worker);
     recording_begin_last_try(worker);
     log_event(LOG_LEVEL_INFO, "stopping: finishing what is in flight",
               LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)),
@@ -111,7 +112,7 @@ static void drain_step(struct worker *worker)
         return;
     }
     if (sending_in_flight(worker) > 0 || recording_unwritten(worker) > 0 ||
-        worker->recording.owed != 0 || leasing_is_valid(worker))
+        recording_is_owing(worker) || leasing_is_valid(worker))
         return;
     if (leasing_release(worker) || is_late) {
         log_event(LOG_LEVEL_INFO, "stopped");
@@ -166,7 +167,7 @@ static void reap(struct worker *worker)
 
 static bool may_send(const struct worker *worker)
 {
-    return worker->phase != WORKER_DONE && worker->is_schema_checked && worker->requiring.is_met &&
+    return worker->phase != WORKER_DONE && worker->is_schema_checked && requiring_is_met(worker) &&
            worker_is_connected(worker) && leasing_is_valid(worker);
 }
 
@@ -236,14 +237,18 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     deliveries_init(&worker->deliveries);
     endpoints_init(&worker->endpoints);
     init_loop(worker);
+    reporting_init(worker);
     if (!sending_init(worker, error))
         return false;
     finding_init(worker);
+    refilling_init(worker);
     waking_init(worker);
     loading_init(worker);
     recording_init(worker);
     disabling_init(worker);
     leasing_init(worker);
+    requiring_init(worker);
+    cleaning_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -258,10 +263,15 @@ static void finish(struct worker *worker)
     deliveries_free(&worker->deliveries);
     endpoints_free(&worker->endpoints);
     finding_free(worker);
+    refilling_free(worker);
+    waking_free(worker);
     loading_free(worker);
     recording_free(worker);
     disabling_free(worker);
+    leasing_free(worker);
     requiring_free(worker);
+    cleaning_free(worker);
+    supervision_free(worker);
 }
 
 /* Whoever asks again for an end that has come must not make it a death: without the loop a signal
@@ -295,7 +305,7 @@ int worker_run(struct config *config)
 
     if (init(worker, config, &error)) {
         log_event(LOG_LEVEL_INFO, "postrider is running", LOG_STRING("version", POSTRIDER_VERSION),
-                  LOG_TEXT("owner", worker->leasing.owner), LOG_TEXT("config", config->file));
+                  LOG_TEXT("owner", leasing_owner(worker)), LOG_TEXT("config", config->file));
         supervision_note_ready(worker);
         while (worker->phase != WORKER_DONE)
             turn(worker);
@@ -306,6 +316,7 @@ int worker_run(struct config *config)
                   LOG_IF(error.hint[0] != '\0', LOG_STRING("hint", error.hint)));
     }
     sending_free(worker);
+    reporting_free(worker);
     free_loop(worker);
     free(worker);
     return status;

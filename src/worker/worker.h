@@ -2,8 +2,9 @@
  * worker/worker.h: the worker: the loop turn that runs the parts (worker/context.h).
  *
  * Every turn has the same order (worker.c):
- *   events → clock → signals → finished transfers → database answers → leases → reload → start
- *   deliveries → ask for settings and rows → write outcomes → housekeeping → free the forgotten
+ *   events → clock → signals → finished transfers → database answers → requirements → schema's
+ *   version → leases → reload → start deliveries → ask for settings → ask to be woken → ask for
+ *   rows → write outcomes → endpoints' health → retention → systemd → drain → free the forgotten
  * and the loop sleeps until an event or the first of the parts' next times.
  */
 #ifndef POSTRIDER_WORKER_WORKER_H

@@ -6,6 +6,8 @@
 #include "db/link_parts.h"
 #include "unit.h"
 #include "worker/finding.h"
+#include "worker/reporting.h"
+#include "worker/requiring.h"
 
 #define ANSWER_TURNS 4 /* nothing arrives in the others */
 #define IDLE_TURNS   (3 * ANSWER_TURNS)
@@ -66,7 +68,7 @@ static void on_down(void *owner, const char *reason)
 {
     (void)owner;
     assert_true(reason[0] != '\0');
-    finder_restart(&worker.finding.finder);
+    finding_restart(&worker);
 }
 
 void scripted_worker_begin(struct config *config, const struct exchange_script *script,
@@ -82,7 +84,9 @@ void scripted_worker_begin(struct config *config, const struct exchange_script *
                              .is_schema_checked = true};
     deliveries_init(&worker.deliveries);
     endpoints_init(&worker.endpoints);
+    reporting_init(&worker);
     finding_init(&worker);
+    requiring_init(&worker);
     worker.reading = worker.writing = db_link_new(worker.base, "postgresql:///", "", &events);
 }
 
@@ -92,6 +96,8 @@ void scripted_worker_end(const struct exchange_script *script)
     deliveries_free(&worker.deliveries);
     endpoints_free(&worker.endpoints);
     finding_free(&worker);
+    requiring_free(&worker);
+    reporting_free(&worker);
     assert_int_equal(
         event_base_get_num_events(worker.base, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE),
         0);

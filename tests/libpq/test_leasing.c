@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "core/leases.h"
 #include "scripted_worker.h"
 #include "worker/leasing.h"
 
@@ -220,12 +221,12 @@ static void serve_other(void)
 /* By the lanes whose lease runs. */
 static uint64_t believed(void)
 {
-    uint64_t lanes = worker.leasing.leases.owned;
+    uint64_t lanes = leasing_leases(&worker)->owned;
 
     for (uint64_t left = lanes; left != 0; left &= left - 1) {
         int lane = __builtin_ctzll(left);
 
-        if (!leases_may_start(&worker.leasing.leases, lane, worker.now_us))
+        if (!leases_may_start(leasing_leases(&worker), lane, worker.now_us))
             lanes &= ~SHARES_LANE(lane);
     }
     return lanes;
@@ -238,7 +239,7 @@ static void check_lanes(void)
 
         check_case(worker.now_us < run.until_us[lane],
                    "lane %d is believed to be owned longer than any answer allows", lane);
-        check_case(worker.leasing.leases.until_us[lane] <= run.until_us[lane],
+        check_case(leasing_leases(&worker)->until_us[lane] <= run.until_us[lane],
                    "the end of lane %d is later than any answer allows", lane);
         check_case(run.committed.owner[lane] == SELF, "lane %d is not its own", lane);
         check_case(run.committed.expires_us[lane] > worker.now_us, "lane %d has expired", lane);
@@ -247,14 +248,14 @@ static void check_lanes(void)
 
 static void step(void)
 {
-    int64_t turn = worker.leasing.leases.turn;
+    int64_t turn = leasing_leases(&worker)->turn;
 
     if (worker.phase == WORKER_DRAINING && !leasing_is_valid(&worker))
         (void)leasing_release(&worker);
     leasing_step(&worker);
-    if (worker.leasing.leases.turn != turn) {
-        assert_true(worker.leasing.leases.turn < TURN_KEPT);
-        run.sent_us[worker.leasing.leases.turn] = worker.now_us;
+    if (leasing_leases(&worker)->turn != turn) {
+        assert_true(leasing_leases(&worker)->turn < TURN_KEPT);
+        run.sent_us[leasing_leases(&worker)->turn] = worker.now_us;
     }
 }
 
@@ -262,7 +263,7 @@ static void step(void)
 static bool is_settled(void)
 {
     if (worker.phase == WORKER_DRAINING)
-        return worker.leasing.is_released;
+        return leasing_is_released(&worker);
     return shares_count(believed()) == (run.has_other ? SHARES_LANES / 2 : SHARES_LANES);
 }
 
@@ -321,12 +322,12 @@ static void run_exchange(const struct exchange *exchange, const struct exchange_
     begin_run();
     scripted_worker_begin(&config, script, &server);
     leasing_init(&worker);
-    snprintf(worker.leasing.owner, sizeof(worker.leasing.owner), "self");
     for (int i = 0; i < TURNS_MAX && !is_done; i++) {
         turn();
         is_done = is_over();
     }
     check_case(is_done, "it stays in phase %d, with %d lanes", run.phase, shares_count(believed()));
+    leasing_free(&worker);
     scripted_worker_end(script);
 }
 

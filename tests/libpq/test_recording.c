@@ -10,6 +10,7 @@
 #include "unit.h"
 
 #include "db/link_parts.h"
+#include "db/outcomes.h"
 #include "scripted_worker.h"
 #include "worker/recording.h"
 
@@ -258,8 +259,8 @@ static void check_nothing_is_forgotten(void)
     for (int i = 0; i < finished; i++)
         check_case(!rows[i].is_pending || deliveries_find(&worker.deliveries, rows[i].id) != NULL,
                    "%s is gone, but not written", rows[i].id);
-    check_case(worker.recording.owed != 0 ||
-                   worker.recording.is_writing == (counts[DELIVERY_RECORDING] > 0),
+    check_case(recording_is_owing(&worker) ||
+                   recording_is_writing(&worker) == (counts[DELIVERY_RECORDING] > 0),
                "%zu are recorded while none is out, or the other way round",
                counts[DELIVERY_RECORDING]);
 }
@@ -268,7 +269,7 @@ static void check_nothing_is_forgotten(void)
 static void turn(void)
 {
     if (finished < FIRST ||
-        (finished < ROWS && (worker.recording.is_writing || recording_unwritten(&worker) == 0)))
+        (finished < ROWS && (recording_is_writing(&worker) || recording_unwritten(&worker) == 0)))
         finish_delivery(finished++);
     scripted_worker_turn();
     recording_step(&worker);
@@ -300,7 +301,7 @@ static void run_exchange(const struct exchange *exchange, const struct exchange_
     scripted_worker_begin(&config, script, &server);
     recording_init(&worker);
     for (int i = 0; i < TURNS_MAX && (finished < ROWS || recording_unwritten(&worker) > 0 ||
-                                      worker.recording.owed != 0);
+                                      recording_is_owing(&worker));
          i++)
         turn();
     check_case(recording_unwritten(&worker) == 0, "outcomes were never written");

@@ -24,6 +24,7 @@ static int set_up(void **state)
     deliveries_init(&worker.deliveries);
     endpoints_init(&worker.endpoints);
     finding_init(&worker);
+    refilling_init(&worker);
     backlogs_set_time(&worker.endpoints.backlogs, NOW_US);
     backlogs_set_rows_ahead(&worker.endpoints.backlogs, 2048);
     worker.reading = db_link_new(worker.base, "host=/nowhere", "public", &events);
@@ -35,6 +36,7 @@ static int tear_down(void **state)
     (void)state;
     db_link_free(worker.reading);
     finding_free(&worker);
+    refilling_free(&worker);
     deliveries_free(&worker.deliveries);
     endpoints_free(&worker.endpoints);
     event_base_free(worker.base);
@@ -72,8 +74,7 @@ static void test_unsent_refill_rests_and_is_asked_for_again(void **state)
         pass_time(BACKLOG_REST_LONG_US);
         assert_true(refilling_next_us(&worker) <= worker.now_us);
         assert_false(refilling_send(&worker));
-        assert_false(worker.finding.is_reading);
-        assert_int_equal(worker.finding.refills_count, 0);
+        assert_false(finding_is_reading(&worker));
         for (size_t i = 0; i < ARRAY_LENGTH(backlogs); i++) {
             assert_int_equal(backlogs[i]->state, BACKLOG_RESTING);
             assert_false(backlogs[i]->is_awaited);

@@ -1,15 +1,45 @@
-#include "worker/report.h"
+#include "worker/reporting.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/hint.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 #define RETRY_LINE_US     1000000
 #define HOLD_LINE_US      1000000
 #define REMOVALS_LINE_US  60000000
 #define UNSETTLED_LINE_US 1000000
 #define HINT_SIZE         512
+
+/* Of lines that would be too many when all endpoints get into the same trouble. */
+struct reporting {
+    int64_t hold_us; /* when the last one was written; 0 = never */
+    int64_t holds_unlogged;
+    int64_t removal_us; /* the same of what retention deletes */
+    struct retention_counts removals_unlogged;
+    int64_t unsettled_us; /* the same of outcomes that do not stay */
+    int64_t unsettled_unlogged;
+    int64_t unread_us; /* the same of secrets that can't be read beside others */
+    int64_t unread_unlogged;
+    struct reporting_totals totals;
+};
+
+void reporting_init(struct worker *worker)
+{
+    worker->reporting = memory_new(1, sizeof(*worker->reporting));
+}
+
+void reporting_free(struct worker *worker)
+{
+    free(worker->reporting);
+}
+
+struct reporting_totals reporting_totals(const struct worker *worker)
+{
+    return worker->reporting->totals;
+}
 
 static int attempt_number(const struct delivery *delivery)
 {
@@ -28,7 +58,7 @@ static int64_t duration_ms(const struct delivery *delivery)
     return (delivery->finished_us - delivery->started_us) / 1000;
 }
 
-static void report_retry(struct worker *worker, struct delivery *delivery)
+static void reporting_retry(struct worker *worker, struct delivery *delivery)
 {
     struct endpoint *endpoint = delivery->endpoint;
 
@@ -44,21 +74,23 @@ static void report_retry(struct worker *worker, struct delivery *delivery)
     endpoint->unlogged = 0;
 }
 
-void report_outcome(struct worker *worker, struct delivery *delivery)
+void reporting_outcome(struct worker *worker, struct delivery *delivery)
 {
+    struct reporting_totals *totals = &worker->reporting->totals;
+
     switch (delivery->outcome.kind) {
     case OUTCOME_DELIVERED:
-        worker->totals.delivered++;
+        totals->delivered++;
         if (log_is_enabled(LOG_LEVEL_DEBUG))
             log_event(LOG_LEVEL_DEBUG, "delivered", IDENTITY(delivery), STATUS(delivery),
                       LOG_NUMBER("duration_ms", duration_ms(delivery)));
         break;
     case OUTCOME_RETRY:
-        worker->totals.retried++;
-        report_retry(worker, delivery);
+        totals->retried++;
+        reporting_retry(worker, delivery);
         break;
     case OUTCOME_FAILED:
-        worker->totals.failed++;
+        totals->failed++;
         log_event(LOG_LEVEL_WARNING, "delivery failed for good", IDENTITY(delivery),
                   STATUS(delivery), LOG_TEXT("error", delivery->error),
                   LOG_NUMBER("duration_ms", duration_ms(delivery)));
@@ -67,9 +99,9 @@ void report_outcome(struct worker *worker, struct delivery *delivery)
 }
 
 /* What is known of an endpoint or an origin whose breaker opens: why, and when it is asked next. */
-static void report_opened(const struct worker *worker, const struct delivery *delivery,
-                          const struct breaker *breaker, const char *message,
-                          struct log_field whose)
+static void reporting_opened(const struct worker *worker, const struct delivery *delivery,
+                             const struct breaker *breaker, const char *message,
+                             struct log_field whose)
 {
     log_event(
         LOG_LEVEL_WARNING, message, whose,
@@ -79,8 +111,8 @@ static void report_opened(const struct worker *worker, const struct delivery *de
         LOG_NUMBER("next_probe_ms", (breaker->next_probe_us - worker->now_us) / 1000));
 }
 
-static void report_closed(const struct delivery *delivery, const struct scheduler_change *change,
-                          const char *message, struct log_field whose)
+static void reporting_closed(const struct delivery *delivery, const struct scheduler_change *change,
+                             const char *message, struct log_field whose)
 {
     log_event(
         LOG_LEVEL_INFO, message, whose,
@@ -89,23 +121,25 @@ static void report_closed(const struct delivery *delivery, const struct schedule
         LOG_NUMBER("open_ms", change->open_us / 1000));
 }
 
-void report_change(const struct worker *worker, const struct delivery *delivery,
-                   const struct scheduler_change *change)
+void reporting_change(const struct worker *worker, const struct delivery *delivery,
+                      const struct scheduler_change *change)
 {
     const struct endpoint *endpoint = delivery->endpoint;
     struct log_field url = LOG_STRING("url", endpoint->url);
     struct log_field origin = LOG_STRING("origin", endpoint->origin->name);
 
     if (change->has_opened)
-        report_opened(worker, delivery, &endpoint->scheduled.breaker,
-                      "breaker opened: the endpoint is only probed until it answers", url);
+        reporting_opened(worker, delivery, &endpoint->scheduled.breaker,
+                         "breaker opened: the endpoint is only probed until it answers", url);
     if (change->origin_has_opened)
-        report_opened(worker, delivery, &endpoint->origin->scheduled.breaker,
-                      "breaker opened: the origin is only probed until it can be reached", origin);
+        reporting_opened(worker, delivery, &endpoint->origin->scheduled.breaker,
+                         "breaker opened: the origin is only probed until it can be reached",
+                         origin);
     if (change->has_closed)
-        report_closed(delivery, change, "breaker closed: the endpoint answers again", url);
+        reporting_closed(delivery, change, "breaker closed: the endpoint answers again", url);
     if (change->origin_has_closed)
-        report_closed(delivery, change, "breaker closed: the origin can be reached again", origin);
+        reporting_closed(delivery, change, "breaker closed: the origin can be reached again",
+                         origin);
     if (change->is_held)
         log_event(
             LOG_LEVEL_INFO, "the endpoint is left alone for as long as it asked", url,
@@ -113,9 +147,9 @@ void report_change(const struct worker *worker, const struct delivery *delivery,
             LOG_NUMBER("hold_ms", (endpoint->scheduled.held_until_us - worker->now_us) / 1000));
 }
 
-void report_hold(struct worker *worker, const struct endpoint *endpoint)
+void reporting_hold(struct worker *worker, const struct endpoint *endpoint)
 {
-    struct reporting *reporting = &worker->reporting;
+    struct reporting *reporting = worker->reporting;
     struct log_field url = LOG_STRING("url", endpoint->url);
     struct log_field customer = LOG_STRING("customer", endpoint->customer_id);
 
@@ -136,9 +170,9 @@ void report_hold(struct worker *worker, const struct endpoint *endpoint)
     reporting->holds_unlogged = 0;
 }
 
-void report_unread(struct worker *worker, const struct endpoint *endpoint)
+void reporting_unread(struct worker *worker, const struct endpoint *endpoint)
 {
-    struct reporting *reporting = &worker->reporting;
+    struct reporting *reporting = worker->reporting;
     char hint[256];
 
     if (reporting->unread_us != 0 && worker->now_us - reporting->unread_us < HOLD_LINE_US) {
@@ -156,7 +190,7 @@ void report_unread(struct worker *worker, const struct endpoint *endpoint)
     reporting->unread_unlogged = 0;
 }
 
-void report_unwritten(const struct delivery *delivery)
+void reporting_unwritten(const struct delivery *delivery)
 {
     const char *answer =
         delivery->outcome.kind == OUTCOME_DELIVERED ? "delivered" : "not delivered";
@@ -169,21 +203,31 @@ void report_unwritten(const struct delivery *delivery)
               LOG_IF(delivery->error != NULL, LOG_TEXT("error", delivery->error)));
 }
 
-void report_removals(struct worker *worker, bool is_last)
+void reporting_last_removals(struct worker *worker)
 {
-    struct reporting *reporting = &worker->reporting;
+    struct reporting *reporting = worker->reporting;
     const struct retention_counts counts = reporting->removals_unlogged;
 
     if (counts.delivered + counts.failed + counts.attempts + counts.endpoints == 0)
-        return;
-    if (!is_last && reporting->removal_us != 0 &&
-        worker->now_us - reporting->removal_us < REMOVALS_LINE_US)
         return;
     log_event(LOG_LEVEL_INFO, "retention has deleted old rows",
               LOG_NUMBER("delivered", counts.delivered), LOG_NUMBER("failed", counts.failed),
               LOG_NUMBER("attempts", counts.attempts), LOG_NUMBER("endpoints", counts.endpoints));
     reporting->removal_us = worker->now_us;
     reporting->removals_unlogged = (struct retention_counts){0};
+}
+
+void reporting_removals(struct worker *worker, const struct retention_counts *counts)
+{
+    struct reporting *reporting = worker->reporting;
+    struct retention_counts *unlogged = &reporting->removals_unlogged;
+
+    unlogged->delivered += counts->delivered;
+    unlogged->failed += counts->failed;
+    unlogged->attempts += counts->attempts;
+    unlogged->endpoints += counts->endpoints;
+    if (reporting->removal_us == 0 || worker->now_us - reporting->removal_us >= REMOVALS_LINE_US)
+        reporting_last_removals(worker);
 }
 
 /* Where to look when outcomes do not stay. */
@@ -195,10 +239,10 @@ static const char *meddlers_hint(char hint[HINT_SIZE])
     return hint;
 }
 
-void report_unsettled(struct worker *worker, const struct delivery *delivery, const char *message,
-                      const char *sqlstate)
+void reporting_unsettled(struct worker *worker, const struct delivery *delivery,
+                         const char *message, const char *sqlstate)
 {
-    struct reporting *reporting = &worker->reporting;
+    struct reporting *reporting = worker->reporting;
     char hint[HINT_SIZE];
 
     if (reporting->unsettled_us != 0 &&
@@ -219,7 +263,7 @@ void report_unsettled(struct worker *worker, const struct delivery *delivery, co
     reporting->unsettled_unlogged = 0;
 }
 
-void report_returned(const struct due_row *row, int count)
+void reporting_returned(const struct due_row *row, int count)
 {
     char hint[HINT_SIZE];
 
@@ -231,7 +275,7 @@ void report_returned(const struct due_row *row, int count)
               LOG_NUMBER("returns", count), LOG_TEXT("hint", meddlers_hint(hint)));
 }
 
-void report_refusal(const char *message, const struct db_answer *answer)
+void reporting_refusal(const char *message, const struct db_answer *answer)
 {
     log_event(LOG_LEVEL_ERROR, message, LOG_TEXT("error", answer->message),
               LOG_TEXT("sqlstate", answer->sqlstate));
