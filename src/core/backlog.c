@@ -268,20 +268,28 @@ static struct backlog *first_hungry(const struct backlogs *set)
     return backlog;
 }
 
+/* Each standing earns its turns (core/standing.h); who has earned most is next, and pays for it. */
+static enum standing whose_turn(struct backlogs *set)
+{
+    enum standing next = STANDING_PROVEN;
+
+    for (int standing = 0; standing < STANDINGS; standing++) {
+        set->earned[standing] += standing_policies[standing].refill_turns;
+        if (set->earned[standing] > set->earned[next])
+            next = (enum standing)standing;
+    }
+    set->earned[next] -= STANDING_TURNS;
+    return next;
+}
+
 struct backlog *backlogs_next_hungry(struct backlogs *set)
 {
-    static const enum standing turns[] = {
-        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_FALTERING,
-        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_DEAD,
-        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_FALTERING,
-        STANDING_UNKNOWN, STANDING_PROVEN, STANDING_PROVEN, STANDING_PROVEN,
-    };
     struct heap_node *node;
     struct backlog *backlog;
 
     while ((node = heap_first(&set->resting)) != NULL && node->at_us <= set->now_us)
         set_state(set, CONTAINER_OF(node, struct backlog, timer), BACKLOG_HUNGRY);
-    backlog = hungry_of(set, turns[set->turn++ % ARRAY_LENGTH(turns)]);
+    backlog = hungry_of(set, whose_turn(set));
     return backlog != NULL ? backlog : first_hungry(set);
 }
 

@@ -22,11 +22,10 @@
  * BACKLOG_STALL_US are emptied back into a backlog (the caller asks backlogs_stalled()); each time
  * the endpoint rests longer, until it takes rows again.
  *
- * Endpoints of one standing share what core/crowds.h gives them, and take turns in being refilled:
- * of sixteen refills that several could have, the proven get nine, the unknown four, those that
- * falter two and the dead one; and refills that are not of the proven alone have an eighth of the
- * time, or the others' rows would wait for them to be answered. Where a limited crowd is full of
- * rows that don't move, queues are emptied as well.
+ * Endpoints of one standing share what core/crowds.h gives them, and take turns in being refilled
+ * as core/standing.h says; and refills that are not of the proven alone have an eighth of the time,
+ * or the others' rows would wait for them to be answered. Where a limited crowd is full of rows
+ * that don't move, queues are emptied as well.
  *
  * A backlog has no clock of its own for what its endpoint may not send: core/scheduler.h knows when
  * that ends, by time, by a result or by an operator, and the caller passes it on (backlog_wake()).
@@ -102,12 +101,12 @@ struct backlogs {
     struct backlog_list waiting[STANDINGS];
     struct heap resting;
     struct crowds crowds;
-    unsigned turn;     /* whose a refill is next */
-    bool has_others;   /* the refill that is asked for has rows of others than the proven */
-    int64_t asked_us;  /* when it was */
-    int64_t others_us; /* not before then another one of these */
-    int waiting_count; /* endpoints whose rows wait */
-    int rows_ahead;    /* that all queues may have together */
+    int earned[STANDINGS]; /* turns to be refilled, in parts of STANDING_TURNS */
+    bool has_others;       /* the refill that is asked for has rows of others than the proven */
+    int64_t asked_us;      /* when it was */
+    int64_t others_us;     /* not before then another one of these */
+    int waiting_count;     /* endpoints whose rows wait */
+    int rows_ahead;        /* that all queues may have together */
     int64_t now_us;
 };
 

@@ -1,8 +1,5 @@
 #include "core/crowds.h"
 
-#define TIGHT_PARTS 8  /* of what is read ahead: the unknown that stall */
-#define DOWN_PARTS  16 /* those that falter; the dead */
-
 void crowds_count(struct crowds *crowds, enum standing standing, int change, int rows)
 {
     struct crowd *crowd = &crowds->of[standing];
@@ -18,21 +15,7 @@ void crowds_tighten(struct crowds *crowds, int64_t now_us)
 
 static int limit_of(const struct crowds *crowds, enum standing standing, int64_t now_us)
 {
-    int limit = INT32_MAX;
-
-    switch (standing) {
-    case STANDING_PROVEN:
-        break;
-    case STANDING_UNKNOWN:
-        if (now_us < crowds->tight_until_us)
-            limit = crowds->rows_ahead / TIGHT_PARTS;
-        break;
-    case STANDING_FALTERING:
-    case STANDING_DEAD:
-        limit = crowds->rows_ahead / DOWN_PARTS;
-        break;
-    }
-    return limit > 0 ? limit : 1;
+    return standing_rows(standing, crowds->rows_ahead, now_us < crowds->tight_until_us);
 }
 
 int crowds_room(const struct crowds *crowds, enum standing standing, int rows, int64_t now_us)
@@ -61,5 +44,5 @@ bool crowds_is_excessive(const struct crowds *crowds, enum standing standing, in
 {
     int spare = limit_of(crowds, standing, now_us) - crowds->of[standing].rows;
 
-    return standing == STANDING_UNKNOWN ? spare < 0 : spare <= 0;
+    return standing_policies[standing].waits_for_time ? spare <= 0 : spare < 0;
 }

@@ -1,15 +1,8 @@
 /*
- * core/crowds.h: how many rows the endpoints of one standing may have waiting together.
- *
- * Rows that wait for a slot take room that is read into. Ten thousand dead receivers with a row
- * each would fill it, and nothing of the others would be read. So of that room
- *
- *   the proven have what is there,
- *   those that falter and the dead a sixteenth each,
- *   the unknown what is there as well, since after a start nothing is known of anybody; but for
- *   CROWD_TIGHT_US after they were seen to stall for want of a slot they have an eighth.
- *
- * Within a crowd that is limited each endpoint may have an equal part, at least one row.
+ * core/crowds.h: the rows that the endpoints of one standing have waiting together, against what
+ * core/standing.h gives them: for CROWD_TIGHT_US after the unknown were seen to stall for want of a
+ * slot, what it gives while they do. Within a crowd that is limited each endpoint may have an equal
+ * part, at least one row.
  *
  * Pure. The caller counts rows in and out.
  */
@@ -34,7 +27,7 @@ struct crowds {
     struct crowd of[STANDINGS];
 };
 
-/* So many rows more (or less, below 0) of an endpoint that has now so many. */
+/* An endpoint has so many rows more (below 0: less); rows: how many it has now. */
 void crowds_count(struct crowds *crowds, enum standing standing, int change, int rows);
 
 /* The unknown have stalled. */

@@ -194,7 +194,7 @@ static struct scheduler_entry *first_in_turn(const struct scheduler *scheduler)
         return NULL;
     for (int standing = 0; standing < STANDINGS; standing++) {
         if (scheduler->standing_in_flight[standing] >=
-            standing_part((enum standing)standing, scheduler->limits.slots))
+            standing_slots((enum standing)standing, scheduler->limits.slots))
             continue;
         for (int i = 0; i < lists; i++) {
             struct scheduler_entry *entry = TAILQ_FIRST(&scheduler->ready[standing][i]);

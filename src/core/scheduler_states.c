@@ -188,7 +188,7 @@ static int64_t stopped_until_us(const struct scheduler_entry *entry)
  * of theirs. */
 static bool may_grow(const struct scheduler *scheduler, const struct scheduler_entry *entry)
 {
-    int half = standing_part(STANDING_UNKNOWN, scheduler->limits.slots) / 2;
+    int half = standing_slots(STANDING_UNKNOWN, scheduler->limits.slots) / 2;
 
     return entry->was_alive || scheduler->standing_in_flight[STANDING_UNKNOWN] <
                                    (half > STANDING_FEW ? half : STANDING_FEW);
