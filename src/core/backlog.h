@@ -129,7 +129,7 @@ void backlog_remove(struct backlogs *set, struct backlog *backlog);
 void backlog_note_queued(struct backlogs *set, struct backlog *backlog);
 void backlog_note_taken(struct backlogs *set, struct backlog *backlog);
 
-/* After whatever may have changed it. */
+/* As the scheduler reports it. */
 void backlog_set_standing(struct backlogs *set, struct backlog *backlog, enum standing standing);
 
 /* The one that has a backlog, or NULL. */
@@ -148,8 +148,7 @@ bool backlog_admits(struct backlogs *set, struct backlog *backlog, const char *c
 void backlog_pass(struct backlogs *set, struct backlog *backlog, const struct position *position);
 
 /*
- * The next one that is hungry; NULL: none. The caller either asks for rows with
- * backlog_begin_refill() or, where it is of another standing by now, says so and asks again.
+ * The next one that is hungry; NULL: none. The caller asks for rows with backlog_begin_refill().
  * rows_wanted: as above, 0: nothing may be sent until the caller wakes it; room: how many may be
  * asked for. Returns how many to ask for, behind its cursor; 0: there is no use in more rows now.
  */

@@ -25,6 +25,12 @@ void scheduler_free(struct scheduler *scheduler)
     heap_free(&scheduler->origin_timers);
 }
 
+void scheduler_on_restood(struct scheduler *scheduler, scheduler_restood *on_restood, void *owner)
+{
+    scheduler->on_restood = on_restood;
+    scheduler->owner = owner;
+}
+
 void scheduler_set_limits(struct scheduler *scheduler, const struct scheduler_limits *limits)
 {
     scheduler->limits = *limits;
@@ -39,11 +45,12 @@ void scheduler_origin_init(struct scheduler *scheduler, struct scheduler_origin 
     for (int i = 0; i < STANDINGS; i++)
         TAILQ_INIT(&origin->waiting[i]);
     TAILQ_INIT(&origin->awaiting);
+    TAILQ_INIT(&origin->entries);
 }
 
 void scheduler_origin_remove(struct scheduler *scheduler, struct scheduler_origin *origin)
 {
-    if (origin->in_flight > 0 || origin->waiting_count > 0)
+    if (origin->in_flight > 0 || !TAILQ_EMPTY(&origin->entries))
         bug("an origin in use is removed");
     heap_remove(&scheduler->origin_timers, &origin->timer);
     if (origin->is_troubled)
@@ -55,10 +62,11 @@ void scheduler_origin_remove(struct scheduler *scheduler, struct scheduler_origi
 void scheduler_entry_init(struct scheduler *scheduler, struct scheduler_entry *entry,
                           struct scheduler_origin *origin)
 {
-    (void)scheduler;
     *entry = (struct scheduler_entry){.state = SCHEDULER_IDLE, .origin = origin};
     window_init(&entry->window, 1, 1);
     reach_init(&entry->reach);
+    TAILQ_INSERT_TAIL(&origin->entries, entry, in_origin);
+    scheduler_note_standing(scheduler, entry);
 }
 
 void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry *entry,
@@ -69,6 +77,7 @@ void scheduler_entry_remove(struct scheduler *scheduler, struct scheduler_entry 
     scheduler_set_work(scheduler, entry, SCHEDULER_NO_WORK, now_us);
     if (entry->is_troubled)
         TAILQ_REMOVE(&scheduler->troubled, entry, in_troubled);
+    TAILQ_REMOVE(&entry->origin->entries, entry, in_origin);
 }
 
 void scheduler_entry_set_terms(struct scheduler *scheduler, struct scheduler_entry *entry,

@@ -26,6 +26,8 @@
  *            that begin to hang with their windows full can't take all of them.
  *   windows, rate limits and breakers of their own, and a window and a breaker for each origin.
  *
+ * What an endpoint is taken for (core/standing.h) is decided here, and reported when it changes.
+ *
  * One whose rows are in the database alone (SCHEDULER_WORK_AWAITED) waits for the same things as
  * one that has them here, in the same lists. When what stopped it is over, by time, by a result or
  * by other terms, scheduler_next_woken() tells of it once, so that whoever reads its rows needs no
@@ -91,6 +93,7 @@ struct scheduler_origin {
     int in_flight;
     struct window window;
     struct breaker breaker;
+    struct scheduler_list entries; /* all that have it */
     struct scheduler_list waiting[STANDINGS];
     struct scheduler_list awaiting; /* for its breaker; their work is not here */
     size_t waiting_count;           /* of both */
@@ -102,7 +105,8 @@ struct scheduler_origin {
 struct scheduler_entry {
     struct scheduler_origin *origin;
     enum scheduler_state state;
-    enum standing standing; /* while it is ready or waits for its origin: of its list */
+    enum standing standing; /* as it was last reported */
+    enum standing listed;   /* while it is ready or waits for its origin: of its list */
     bool is_second;         /* its ready list: it has something in flight */
     bool is_released;       /* its origin has let it become ready */
     bool is_aside;          /* while it waits for its origin: in the list of those without rows */
@@ -122,11 +126,17 @@ struct scheduler_entry {
     struct breaker breaker;
     struct heap_node timer;
     TAILQ_ENTRY(scheduler_entry) in_list;
+    TAILQ_ENTRY(scheduler_entry) in_origin;
     TAILQ_ENTRY(scheduler_entry) in_troubled;
 };
 
+/* An entry is of another standing now, than before. It calls nothing of the scheduler. */
+typedef void scheduler_restood(void *owner, struct scheduler_entry *entry);
+
 struct scheduler {
     struct scheduler_limits limits;
+    scheduler_restood *on_restood; /* NULL: nobody wants to know */
+    void *owner;                   /* of the function */
     int in_flight;
     int standing_in_flight[STANDINGS];
     uint64_t turn;
@@ -157,6 +167,9 @@ struct scheduler_change {
 
 void scheduler_init(struct scheduler *scheduler);
 void scheduler_free(struct scheduler *scheduler);
+
+/* Before there are entries. */
+void scheduler_on_restood(struct scheduler *scheduler, scheduler_restood *on_restood, void *owner);
 
 /* Before anything is asked, and again when the configuration has changed. */
 void scheduler_set_limits(struct scheduler *scheduler, const struct scheduler_limits *limits);
@@ -233,7 +246,8 @@ void scheduler_await(struct scheduler *scheduler, struct scheduler_entry *entry,
  */
 int64_t scheduler_promised_until_us(const struct scheduler_entry *entry);
 
-/* As it is now; its origin's breaker can change it too. */
+/* As it is now. When it changes, by whatever (its origin's breaker changes all of its entries at
+ * once), the function of scheduler_on_restood() is called. */
 enum standing scheduler_standing(const struct scheduler_entry *entry);
 
 const char *scheduler_state_name(enum scheduler_state state);

@@ -110,6 +110,8 @@ struct scheduler_change scheduler_finish(struct scheduler *scheduler, struct sch
     note_health(scheduler, entry, ticket, health, &change, now_us, random01);
     change.is_held = hold(entry, hold_us, now_us);
     scheduler_note_origin_trouble(scheduler, entry->origin);
+    if (change.origin_has_opened || change.origin_has_closed)
+        scheduler_settle_all(scheduler, entry->origin, now_us);
     scheduler_settle(scheduler, entry, now_us, false);
     scheduler_serve_origin(scheduler, entry->origin, now_us);
     return change;

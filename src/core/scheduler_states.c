@@ -48,7 +48,7 @@ const char *scheduler_state_name(enum scheduler_state state)
 
 /* --- standings --- */
 
-enum standing scheduler_standing(const struct scheduler_entry *entry)
+static enum standing standing_of(const struct scheduler_entry *entry)
 {
     if (entry->breaker.state != BREAKER_CLOSED || entry->origin->breaker.state != BREAKER_CLOSED ||
         entry->is_stopped)
@@ -56,6 +56,22 @@ enum standing scheduler_standing(const struct scheduler_entry *entry)
     if (!entry->was_alive)
         return entry->failures == 0 ? STANDING_UNKNOWN : STANDING_DEAD;
     return entry->failures < FALTERING_FAILURES ? STANDING_PROVEN : STANDING_FALTERING;
+}
+
+enum standing scheduler_standing(const struct scheduler_entry *entry)
+{
+    return entry->standing;
+}
+
+void scheduler_note_standing(struct scheduler *scheduler, struct scheduler_entry *entry)
+{
+    enum standing standing = standing_of(entry);
+
+    if (entry->standing == standing)
+        return;
+    entry->standing = standing;
+    if (scheduler->on_restood != NULL)
+        scheduler->on_restood(scheduler->owner, entry);
 }
 
 /* --- slots --- */
@@ -74,7 +90,7 @@ static void leave_list(struct scheduler *scheduler, struct scheduler_entry *entr
 {
     switch (entry->state) {
     case SCHEDULER_READY:
-        TAILQ_REMOVE(&scheduler->ready[entry->standing][entry->is_second], entry, in_list);
+        TAILQ_REMOVE(&scheduler->ready[entry->listed][entry->is_second], entry, in_list);
         break;
     case SCHEDULER_TIMED:
         heap_remove(&scheduler->entry_timers, &entry->timer);
@@ -83,7 +99,7 @@ static void leave_list(struct scheduler *scheduler, struct scheduler_entry *entr
         if (entry->is_aside)
             TAILQ_REMOVE(&entry->origin->awaiting, entry, in_list);
         else
-            TAILQ_REMOVE(&entry->origin->waiting[entry->standing], entry, in_list);
+            TAILQ_REMOVE(&entry->origin->waiting[entry->listed], entry, in_list);
         entry->origin->waiting_count--;
         entry->is_aside = false;
         break;
@@ -101,10 +117,10 @@ static void leave_list(struct scheduler *scheduler, struct scheduler_entry *entr
 
 static void enter_ready(struct scheduler *scheduler, struct scheduler_entry *entry)
 {
-    entry->standing = scheduler_standing(entry);
+    entry->listed = entry->standing;
     entry->is_second = entry->in_flight > 0;
     entry->turn = ++scheduler->turn;
-    TAILQ_INSERT_TAIL(&scheduler->ready[entry->standing][entry->is_second], entry, in_list);
+    TAILQ_INSERT_TAIL(&scheduler->ready[entry->listed][entry->is_second], entry, in_list);
 }
 
 /* One that was let through before and found the origin full again keeps its place. */
@@ -112,9 +128,9 @@ static void enter_origin(struct scheduler_entry *entry)
 {
     struct scheduler_list *list;
 
-    entry->standing = scheduler_standing(entry);
+    entry->listed = entry->standing;
     entry->is_aside = entry->work == SCHEDULER_WORK_AWAITED;
-    list = entry->is_aside ? &entry->origin->awaiting : &entry->origin->waiting[entry->standing];
+    list = entry->is_aside ? &entry->origin->awaiting : &entry->origin->waiting[entry->listed];
     if (entry->is_released)
         TAILQ_INSERT_HEAD(list, entry, in_list);
     else
@@ -226,8 +242,10 @@ static enum scheduler_state wanted_state(const struct scheduler *scheduler,
         return SCHEDULER_BUSY;
     if (stopped_until_us(entry) > now_us)
         return SCHEDULER_TIMED;
+    /* Its origin alone lets it through. */
     if (!is_awaited)
-        return SCHEDULER_READY;
+        return entry->state == SCHEDULER_ORIGIN && !entry->is_aside ? SCHEDULER_ORIGIN
+                                                                    : SCHEDULER_READY;
     return is_shut(entry->origin, now_us) ? SCHEDULER_ORIGIN : SCHEDULER_AWAITING;
 }
 
@@ -250,11 +268,11 @@ static bool may_stay(const struct scheduler_entry *entry, enum scheduler_state s
     if (state == SCHEDULER_IDLE || state == SCHEDULER_BUSY || state == SCHEDULER_AWAITING)
         return state == entry->state;
     if (state == SCHEDULER_ORIGIN)
-        return state == entry->state && entry->is_aside;
-    if (state != SCHEDULER_READY || entry->standing != scheduler_standing(entry))
+        return state == entry->state &&
+               entry->is_aside == (entry->work == SCHEDULER_WORK_AWAITED) &&
+               (entry->is_aside || entry->listed == entry->standing);
+    if (state != SCHEDULER_READY || entry->listed != entry->standing)
         return false;
-    if (entry->state == SCHEDULER_ORIGIN)
-        return !entry->is_unsendable && !entry->is_aside;
     return entry->state == SCHEDULER_READY && entry->is_second == (entry->in_flight > 0);
 }
 
@@ -273,6 +291,7 @@ void scheduler_settle(struct scheduler *scheduler, struct scheduler_entry *entry
     bool was_released = entry->is_released;
     enum scheduler_state state;
 
+    scheduler_note_standing(scheduler, entry);
     reach_note(&entry->reach, entry->work == SCHEDULER_WORK_HERE, entry->in_flight,
                reach_limit(scheduler, entry), now_us);
     state = wanted_state(scheduler, entry, now_us);
@@ -286,6 +305,22 @@ void scheduler_settle(struct scheduler *scheduler, struct scheduler_entry *entry
     /* It was let through and doesn't need it: the next one. */
     if (was_released && !has_had_turn)
         scheduler_serve_origin(scheduler, entry->origin, now_us);
+}
+
+void scheduler_settle_all(struct scheduler *scheduler, struct scheduler_origin *origin,
+                          int64_t now_us)
+{
+    struct scheduler_entry *entry = TAILQ_FIRST(&origin->awaiting);
+
+    /* Those first who have waited for it, in their order. */
+    while (entry != NULL) {
+        struct scheduler_entry *next = TAILQ_NEXT(entry, in_list);
+
+        scheduler_settle(scheduler, entry, now_us, false);
+        entry = next;
+    }
+    TAILQ_FOREACH(entry, &origin->entries, in_origin)
+        scheduler_settle(scheduler, entry, now_us, false);
 }
 
 /* --- origins --- */

@@ -24,6 +24,13 @@ void scheduler_set_state(struct scheduler *scheduler, struct scheduler_entry *en
 void scheduler_settle(struct scheduler *scheduler, struct scheduler_entry *entry, int64_t now_us,
                       bool has_had_turn);
 
+/* The same for all of an origin, whose breaker has opened or closed. */
+void scheduler_settle_all(struct scheduler *scheduler, struct scheduler_origin *origin,
+                          int64_t now_us);
+
+/* Notes what it is taken for now, and reports a change. */
+void scheduler_note_standing(struct scheduler *scheduler, struct scheduler_entry *entry);
+
 /* How many requests more may go to it now. */
 int scheduler_origin_room(const struct scheduler *scheduler, const struct scheduler_origin *origin,
                           int64_t now_us);

@@ -18,6 +18,16 @@
 /* A customer and a URL; PostgreSQL's texts have less than 1 GiB. */
 #define KEY_MAX_BYTES (((size_t)1 << 30) + 64)
 
+/* Its rows are of another crowd now. */
+static void on_restood(void *owner, struct scheduler_entry *entry)
+{
+    struct endpoints *endpoints = owner;
+
+    backlog_set_standing(&endpoints->backlogs,
+                         &CONTAINER_OF(entry, struct endpoint, scheduled)->backlog,
+                         scheduler_standing(entry));
+}
+
 void endpoints_init(struct endpoints *endpoints)
 {
     *endpoints = (struct endpoints){.by_key = NULL};
@@ -31,6 +41,7 @@ void endpoints_init(struct endpoints *endpoints)
     TAILQ_INIT(&endpoints->unsettled);
     TAILQ_INIT(&endpoints->unread);
     scheduler_init(&endpoints->scheduler);
+    scheduler_on_restood(&endpoints->scheduler, on_restood, endpoints);
 }
 
 void endpoints_set_limits(struct endpoints *endpoints, const struct config *config, size_t slots)
@@ -66,12 +77,6 @@ static enum endpoint_state idle_state(const struct endpoint *endpoint, int64_t n
                                                                       : ENDPOINT_IDLE;
 }
 
-void endpoint_note_standing(struct endpoints *endpoints, struct endpoint *endpoint)
-{
-    backlog_set_standing(&endpoints->backlogs, &endpoint->backlog,
-                         scheduler_standing(&endpoint->scheduled));
-}
-
 static enum scheduler_work work_of(const struct endpoint *endpoint)
 {
     if (!TAILQ_EMPTY(&endpoint->waiting) && endpoint->is_loaded)
@@ -85,7 +90,6 @@ static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoi
     bool has_waiting = !TAILQ_EMPTY(&endpoint->waiting);
     enum endpoint_state state = idle_state(endpoint, now_us);
 
-    endpoint_note_standing(endpoints, endpoint);
     scheduler_set_work(&endpoints->scheduler, &endpoint->scheduled, work_of(endpoint), now_us);
     if (endpoint->state == ENDPOINT_LOADING)
         return;
@@ -237,7 +241,6 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
     endpoint->used_us = now_us;
     endpoint->origin = origin_take(&endpoints->origins, &endpoints->scheduler, endpoint->url);
     scheduler_entry_init(&endpoints->scheduler, &endpoint->scheduled, &endpoint->origin->scheduled);
-    endpoint_note_standing(endpoints, endpoint);
     snprintf(endpoint->customer_id, sizeof(endpoint->customer_id), "%s", customer_id);
     HASH_ADD_KEYPTR(by_key, endpoints->by_key, endpoint->key, (unsigned)key_length, endpoint);
     TAILQ_INSERT_TAIL(&endpoints->lists[ENDPOINT_IDLE], endpoint, in_state);

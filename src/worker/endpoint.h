@@ -167,11 +167,8 @@ void endpoints_wake(struct endpoints *endpoints, int64_t now_us);
  * is open and no probe is due, one for a probe. */
 int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);
 
-/* After a result of it: what it is promised, and its standing, may be others now. */
+/* After a result of it: what it is promised may be another time now. */
 void endpoint_note_result(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
-
-/* Before its standing matters: a result of another one of its origin may have changed it. */
-void endpoint_note_standing(struct endpoints *endpoints, struct endpoint *endpoint);
 
 /* The endpoint whose turn it is, after setting aside those with old settings; NULL: nobody may send
  * now. Its turn ends with scheduler_start() or scheduler_pass(). */

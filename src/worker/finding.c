@@ -200,7 +200,6 @@ static void note_row(struct worker *worker, const struct due_row *row)
     if (!finding_is_new(worker, row))
         return;
     endpoint = endpoint_get(&worker->endpoints, row->customer_id, row->url, worker->now_us);
-    endpoint_note_standing(&worker->endpoints, endpoint);
     position_set(&position, row->next_retry_at, row->id);
     if (backlog_admits(&worker->endpoints.backlogs, &endpoint->backlog, row->customer_id,
                        row->url_hash, row->lane, &position,

@@ -144,13 +144,8 @@ static void plan_refills(struct worker *worker, int room)
     refilling->count = 0;
     while (refilling->count < DUE_REFILL_MAX && room > 0 &&
            (backlog = backlogs_next_hungry(backlogs)) != NULL) {
-        enum standing standing = backlog->standing;
-        int rows;
+        int rows = begin_refill(worker, backlog, room);
 
-        endpoint_note_standing(&worker->endpoints, endpoint_of(backlog));
-        if (backlog->standing != standing)
-            continue; /* another one's turn */
-        rows = begin_refill(worker, backlog, room);
         if (rows == 0)
             continue;
         due_refill_add(&refilling->reader, backlog);

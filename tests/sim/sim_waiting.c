@@ -70,7 +70,13 @@ static void note_work(struct host *host)
 
     scheduler_set_work(&sim.scheduler, &host->entry, host->queued > 0 ? SCHEDULER_WORK_HERE : work,
                        sim.now_us);
-    backlog_set_standing(&sim.backlogs, &host->backlog, scheduler_standing(&host->entry));
+}
+
+static void on_restood(void *owner, struct scheduler_entry *entry)
+{
+    (void)owner;
+    backlog_set_standing(&sim.backlogs, &CONTAINER_OF(entry, struct host, entry)->backlog,
+                         scheduler_standing(entry));
 }
 
 static void take_row(struct host *host)
@@ -123,6 +129,7 @@ static void begin(uint64_t seed, bool wakes)
     sim.wakes = wakes;
     scheduler_init(&sim.scheduler);
     scheduler_set_limits(&sim.scheduler, &limits);
+    scheduler_on_restood(&sim.scheduler, on_restood, NULL);
     backlogs_init(&sim.backlogs);
     backlogs_set_time(&sim.backlogs, sim.now_us);
     backlogs_set_rows_ahead(&sim.backlogs, AHEAD);
@@ -196,7 +203,6 @@ static void finish(struct host *host)
     heap_remove(&sim.requests, &host->end);
     scheduler_finish(&sim.scheduler, &host->entry, &host->ticket, health, hold_us, sim.now_us,
                      dice_fraction(&sim.dice));
-    backlog_set_standing(&sim.backlogs, &host->backlog, scheduler_standing(&host->entry));
     if (is_held)
         host->due_us = sim.now_us + hold_us;
     else if (host->kind == DOWN)
@@ -216,13 +222,9 @@ static void wake(void)
 
 static void plan_refill(struct host *host)
 {
-    enum standing standing = host->backlog.standing;
     int wanted = scheduler_rows_wanted(&host->entry, sim.now_us);
     int rows;
 
-    backlog_set_standing(&sim.backlogs, &host->backlog, scheduler_standing(&host->entry));
-    if (host->backlog.standing != standing)
-        return;
     if (wanted == 0)
         scheduler_await(&sim.scheduler, &host->entry, sim.now_us);
     rows = backlog_begin_refill(&sim.backlogs, &host->backlog, wanted, 4);

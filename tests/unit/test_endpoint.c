@@ -195,7 +195,6 @@ static void test_there_are_not_more_than_can_be_remembered(void **state)
     push(&fixture, URL, 0);
     load_all(&fixture, 0);
     assert_int_equal(send_all(&fixture, 0), 1); /* it answers: proven */
-    endpoint_note_standing(&fixture.endpoints, endpoint_find(&fixture.endpoints, CUSTOMER, URL));
     push(&fixture, "https://waits.example/", 0);
     position_set(&position, "2026-01-01", "1");
     for (int i = 0; i < ENDPOINTS_MAX + 1000; i++) {
@@ -203,7 +202,6 @@ static void test_there_are_not_more_than_can_be_remembered(void **state)
         char hash[24];
 
         snprintf(hash, sizeof(hash), "%d", i);
-        endpoint_note_standing(&fixture.endpoints, endpoint);
         assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, hash,
                                     0, &position, 0)); /* all of them have a backlog */
     }
@@ -231,7 +229,6 @@ static void test_awaited_refill_keeps_its_endpoint(void **state)
     (void)state;
     begin(&fixture);
     endpoint = endpoint_get(&fixture.endpoints, CUSTOMER, URL, 0);
-    endpoint_note_standing(&fixture.endpoints, endpoint);
     position_set(&position, "2026-01-01", "1");
     backlogs_set_rows_ahead(&fixture.endpoints.backlogs, 1000);
     assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, "7", 0,
@@ -262,7 +259,6 @@ static void test_what_is_needed_is_kept(void **state)
     assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, URL), noted);
     assert_int_equal(fixture.endpoints.full_us, 0); /* nobody had a backlog */
     behind = endpoint_get(&fixture.endpoints, CUSTOMER, "https://behind.example/", 100 * S);
-    endpoint_note_standing(&fixture.endpoints, behind);
     position_set(&position, "2026-01-01", "1");
     assert_false(backlog_admits(&fixture.endpoints.backlogs, &behind->backlog, CUSTOMER, "7", 0,
                                 &position, 0));

@@ -460,6 +460,35 @@ static void test_origins_breaker_is_everybodys(void **state)
     assert_in_range(bench.origins[0].in_flight, 1, 2);
 }
 
+static void count_restood(void *owner, struct scheduler_entry *entry)
+{
+    int *counts = owner;
+
+    counts[scheduler_standing(entry)]++;
+}
+
+/* Its breaker moves all of its endpoints at once, also those that have no work, and no others. */
+static void test_standing_is_reported(void **state)
+{
+    static struct bench bench;
+    int counts[STANDINGS] = {0};
+
+    (void)state;
+    bench_init(&bench, 1000, 40, 20);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(scheduler_standing(&bench.entries[i]), STANDING_UNKNOWN);
+    stop_work(&bench, 3, 40);
+    scheduler_on_restood(&bench.scheduler, count_restood, counts);
+    for (int i = 0; i < 10; i++)
+        finish(&bench, start(&bench), HEALTH_UNREACHABLE);
+    assert_int_equal(counts[STANDING_DEAD], 20);
+    bench.now_us = scheduler_next_us(&bench.scheduler);
+    finish(&bench, start(&bench), HEALTH_GOOD);
+    assert_int_equal(counts[STANDING_UNKNOWN], 17); /* the three that failed before are dead */
+    assert_int_equal(counts[STANDING_PROVEN], 1);
+    assert_int_equal(counts[STANDING_DEAD] + counts[STANDING_FALTERING], 20);
+}
+
 /* The one that was let through for the probe goes away; another one makes it. */
 static void test_origins_probe_is_not_lost(void **state)
 {
@@ -893,6 +922,18 @@ static void test_troubled_are_listed(void **state)
     assert_null(TAILQ_FIRST(&bench.scheduler.troubled_origins));
 }
 
+static enum standing standing_by_fields(const struct scheduler_entry *entry)
+{
+    bool is_open =
+        entry->breaker.state != BREAKER_CLOSED || entry->origin->breaker.state != BREAKER_CLOSED;
+
+    if (is_open || entry->is_stopped || (!entry->was_alive && entry->failures > 0))
+        return STANDING_DEAD;
+    if (!entry->was_alive)
+        return STANDING_UNKNOWN;
+    return entry->failures >= FALTERING_FAILURES ? STANDING_FALTERING : STANDING_PROVEN;
+}
+
 /* The counts that everything rests on, recomputed. */
 static void check_counts(struct bench *bench, int entries_count)
 {
@@ -904,6 +945,7 @@ static void check_counts(struct bench *bench, int entries_count)
 
         in_flight += entry->in_flight;
         by_origin[entry->origin - bench->origins] += entry->in_flight;
+        assert_int_equal(scheduler_standing(entry), standing_by_fields(entry));
         assert_true(entry->in_flight <= 32);
     }
     assert_int_equal(in_flight, bench->scheduler.in_flight);
@@ -1061,6 +1103,7 @@ int main(void)
         cmocka_unit_test(test_late_success_closes_a_breaker),
         cmocka_unit_test(test_endpoints_breaker_is_its_own),
         cmocka_unit_test(test_origins_breaker_is_everybodys),
+        cmocka_unit_test(test_standing_is_reported),
         cmocka_unit_test(test_origins_probe_is_not_lost),
         cmocka_unit_test(test_origins_probe_is_offered_to_one_after_the_other),
         cmocka_unit_test(test_retry_after_holds_the_endpoint),
