@@ -28,6 +28,7 @@
 
 #include "core/outcome.h"
 #include "core/position.h"
+#include "core/queue.h"
 #include "core/scheduler.h"
 #include "core/settlement.h"
 #include "db/due.h"
@@ -47,8 +48,8 @@ enum delivery_state {
 
 struct delivery {
     UT_hash_handle by_id;
-    TAILQ_ENTRY(delivery) in_state;    /* the list of its state */
-    TAILQ_ENTRY(delivery) in_endpoint; /* its endpoint's queue, while it waits */
+    TAILQ_ENTRY(delivery) in_state; /* the list of its state */
+    struct queue_row queued;        /* in its endpoint's queue, while it waits */
     enum delivery_state state;
     struct endpoint *endpoint;
     struct worker *worker; /* for the HTTP engine's callback */

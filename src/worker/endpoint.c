@@ -18,16 +18,6 @@
 /* A customer and a URL; PostgreSQL's texts have less than 1 GiB. */
 #define KEY_MAX_BYTES (((size_t)1 << 30) + 64)
 
-/* Its rows are of another crowd now. */
-static void on_restood(void *owner, struct scheduler_entry *entry)
-{
-    struct endpoints *endpoints = owner;
-
-    backlog_set_standing(&endpoints->backlogs,
-                         &CONTAINER_OF(entry, struct endpoint, scheduled)->backlog,
-                         scheduler_standing(entry));
-}
-
 void endpoints_init(struct endpoints *endpoints)
 {
     *endpoints = (struct endpoints){.by_key = NULL};
@@ -35,13 +25,11 @@ void endpoints_init(struct endpoints *endpoints)
     for (int i = 0; i < ENDPOINT_STATES; i++)
         TAILQ_INIT(&endpoints->lists[i]);
     heap_init(&endpoints->promises);
-    backlogs_init(&endpoints->backlogs);
     TAILQ_INIT(&endpoints->noted);
     TAILQ_INIT(&endpoints->held);
     TAILQ_INIT(&endpoints->unsettled);
     TAILQ_INIT(&endpoints->unread);
-    scheduler_init(&endpoints->scheduler);
-    scheduler_on_restood(&endpoints->scheduler, on_restood, endpoints);
+    queues_init(&endpoints->queues);
 }
 
 void endpoints_set_limits(struct endpoints *endpoints, const struct config *config, size_t slots)
@@ -53,7 +41,7 @@ void endpoints_set_limits(struct endpoints *endpoints, const struct config *conf
                     .max_interval_us = config->endpoint.breaker_max_interval_ms * 1000},
     };
 
-    scheduler_set_limits(&endpoints->scheduler, &limits);
+    scheduler_set_limits(&endpoints->queues.scheduler, &limits);
 }
 
 static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *endpoint,
@@ -67,30 +55,23 @@ static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *end
     endpoints->counts[state]++;
     if (state == ENDPOINT_PROMISED)
         heap_insert(&endpoints->promises, &endpoint->promise,
-                    scheduler_promised_until_us(&endpoint->scheduled));
+                    scheduler_promised_until_us(&endpoint->queue.entry));
 }
 
 /* Of one without rows and without anything to ask. */
 static enum endpoint_state idle_state(const struct endpoint *endpoint, int64_t now_us)
 {
-    return scheduler_promised_until_us(&endpoint->scheduled) > now_us ? ENDPOINT_PROMISED
-                                                                      : ENDPOINT_IDLE;
-}
-
-static enum scheduler_work work_of(const struct endpoint *endpoint)
-{
-    if (!TAILQ_EMPTY(&endpoint->waiting) && endpoint->is_loaded)
-        return SCHEDULER_WORK_HERE;
-    return backlog_is_open(&endpoint->backlog) ? SCHEDULER_WORK_AWAITED : SCHEDULER_NO_WORK;
+    return scheduler_promised_until_us(&endpoint->queue.entry) > now_us ? ENDPOINT_PROMISED
+                                                                        : ENDPOINT_IDLE;
 }
 
 /* Where an endpoint belongs after something has changed. */
 static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
-    bool has_waiting = !TAILQ_EMPTY(&endpoint->waiting);
+    bool has_waiting = queue_first(&endpoint->queue) != NULL;
     enum endpoint_state state = idle_state(endpoint, now_us);
 
-    scheduler_set_work(&endpoints->scheduler, &endpoint->scheduled, work_of(endpoint), now_us);
+    queue_set_open(&endpoints->queues, &endpoint->queue, endpoint->is_loaded, now_us);
     if (endpoint->state == ENDPOINT_LOADING)
         return;
     /* One whose last row went by old settings too: the next row finds new ones. */
@@ -100,13 +81,20 @@ static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoi
         state = ENDPOINT_READY;
     if (endpoint->state != state ||
         (state == ENDPOINT_PROMISED &&
-         endpoint->promise.at_us != scheduler_promised_until_us(&endpoint->scheduled)))
+         endpoint->promise.at_us != scheduler_promised_until_us(&endpoint->queue.entry)))
         endpoint_set_state(endpoints, endpoint, state);
 }
 
-void endpoint_note_result(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+struct endpoint *endpoint_of_queue(struct queue *queue)
 {
-    endpoint_settle(endpoints, endpoint, now_us);
+    return CONTAINER_OF(queue, struct endpoint, queue);
+}
+
+struct delivery *endpoint_first(const struct endpoint *endpoint)
+{
+    struct queue_row *row = queue_first(&endpoint->queue);
+
+    return row != NULL ? CONTAINER_OF(row, struct delivery, queued) : NULL;
 }
 
 /* Leaves its key in endpoints->key. */
@@ -158,13 +146,12 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
     heap_remove(&endpoints->promises, &endpoint->promise);
     /* As in delivery_free(): uthash frees its table with the last entry alone. */
     HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
-    backlog_remove(&endpoints->backlogs, &endpoint->backlog);
     if (endpoint->note != ENDPOINT_NOTE_NOTHING)
         TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
     endpoint_set_held(endpoints, endpoint, false);
     endpoint_set_unread(endpoints, endpoint, false);
-    scheduler_entry_remove(&endpoints->scheduler, &endpoint->scheduled, now_us);
-    origin_give_back(&endpoints->origins, &endpoints->scheduler, endpoint->origin);
+    queue_remove(&endpoints->queues, &endpoint->queue, now_us);
+    origin_give_back(&endpoints->origins, &endpoints->queues.scheduler, endpoint->origin);
     endpoint_settings_free(&endpoint->settings);
     free(endpoint->key);
     free(endpoint);
@@ -175,14 +162,14 @@ static bool is_free(const struct endpoint *endpoint)
 {
     return (endpoint->state == ENDPOINT_IDLE || endpoint->state == ENDPOINT_PROMISED) &&
            endpoint->known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
-           !endpoint->backlog.is_awaited;
+           !endpoint->queue.backlog.is_awaited;
 }
 
 /* A proven one is spared as long as its settings could be of use: without it, its next delivery
  * would be one of a stranger. */
 static bool may_go(const struct endpoint *endpoint, int64_t now_us)
 {
-    return is_free(endpoint) && (endpoint->backlog.standing != STANDING_PROVEN ||
+    return is_free(endpoint) && (scheduler_standing(&endpoint->queue.entry) != STANDING_PROVEN ||
                                  now_us - endpoint->used_us >= ENDPOINT_FRESH_US);
 }
 
@@ -193,7 +180,7 @@ static bool is_full(const struct endpoints *endpoints)
 
 static void evict(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
-    if (backlog_is_held(&endpoint->backlog))
+    if (queue_is_used(&endpoint->queue))
         endpoints->full_us = now_us + ENDPOINTS_FULL_US;
     endpoint_free(endpoints, endpoint, now_us);
 }
@@ -235,12 +222,12 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
         return endpoint;
     make_room(endpoints, now_us);
     endpoint = memory_new(1, sizeof(*endpoint));
-    TAILQ_INIT(&endpoint->waiting);
     endpoint->key = memory_copy(endpoints->key.data, key_length);
     endpoint->url = endpoint->key + strlen(customer_id) + 1;
     endpoint->used_us = now_us;
-    endpoint->origin = origin_take(&endpoints->origins, &endpoints->scheduler, endpoint->url);
-    scheduler_entry_init(&endpoints->scheduler, &endpoint->scheduled, &endpoint->origin->scheduled);
+    endpoint->origin =
+        origin_take(&endpoints->origins, &endpoints->queues.scheduler, endpoint->url);
+    queue_init(&endpoints->queues, &endpoint->queue, &endpoint->origin->scheduled);
     snprintf(endpoint->customer_id, sizeof(endpoint->customer_id), "%s", customer_id);
     HASH_ADD_KEYPTR(by_key, endpoints->by_key, endpoint->key, (unsigned)key_length, endpoint);
     TAILQ_INSERT_TAIL(&endpoints->lists[ENDPOINT_IDLE], endpoint, in_state);
@@ -256,8 +243,7 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
     endpoint->known++;
     endpoint->used_us = now_us;
     delivery->read_at_load = endpoints->loads;
-    TAILQ_INSERT_TAIL(&endpoint->waiting, delivery, in_endpoint);
-    backlog_note_queued(&endpoints->backlogs, &endpoint->backlog);
+    queue_push(&endpoints->queues, &endpoint->queue, &delivery->queued, now_us);
     endpoint_settle(endpoints, endpoint, now_us);
 }
 
@@ -265,8 +251,7 @@ void endpoint_push_back(struct endpoints *endpoints, struct delivery *delivery, 
 {
     struct endpoint *endpoint = delivery->endpoint;
 
-    TAILQ_INSERT_HEAD(&endpoint->waiting, delivery, in_endpoint);
-    backlog_note_queued(&endpoints->backlogs, &endpoint->backlog);
+    queue_push_back(&endpoints->queues, &endpoint->queue, &delivery->queued, now_us);
     endpoint_settle(endpoints, endpoint, now_us);
 }
 
@@ -274,36 +259,43 @@ void endpoint_remove(struct endpoints *endpoints, struct delivery *delivery, int
 {
     struct endpoint *endpoint = delivery->endpoint;
 
-    TAILQ_REMOVE(&endpoint->waiting, delivery, in_endpoint);
-    backlog_note_taken(&endpoints->backlogs, &endpoint->backlog);
+    queue_take(&endpoints->queues, &endpoint->queue, &delivery->queued, now_us);
     endpoint_settle(endpoints, endpoint, now_us);
 }
 
-void endpoint_note_backlog(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+struct scheduler_ticket endpoint_begin_request(struct endpoints *endpoints,
+                                               struct delivery *delivery, int64_t now_us)
 {
+    struct scheduler_ticket ticket =
+        scheduler_start(&endpoints->queues.scheduler, &delivery->endpoint->queue.entry, now_us);
+
+    endpoint_remove(endpoints, delivery, now_us);
+    return ticket;
+}
+
+void endpoint_pass_turn(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us)
+{
+    scheduler_pass(&endpoints->queues.scheduler, &delivery->endpoint->queue.entry, now_us);
+    endpoint_remove(endpoints, delivery, now_us);
+}
+
+struct scheduler_change endpoint_end_request(struct endpoints *endpoints,
+                                             const struct delivery *delivery, enum health health,
+                                             int64_t hold_us, int64_t now_us)
+{
+    struct endpoint *endpoint = delivery->endpoint;
+    struct scheduler_change change =
+        scheduler_finish(&endpoints->queues.scheduler, &endpoint->queue.entry, &delivery->ticket,
+                         health, hold_us, now_us, random01());
+
+    /* What it is promised may be another time now. */
     endpoint_settle(endpoints, endpoint, now_us);
+    return change;
 }
 
-void endpoint_forget_backlog(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+int64_t endpoints_next_us(const struct endpoints *endpoints)
 {
-    if (!backlog_is_open(&endpoint->backlog))
-        return;
-    backlog_forget(&endpoints->backlogs, &endpoint->backlog);
-    endpoint_settle(endpoints, endpoint, now_us);
-}
-
-void endpoints_wake(struct endpoints *endpoints, int64_t now_us)
-{
-    struct scheduler_entry *entry;
-
-    while ((entry = scheduler_next_woken(&endpoints->scheduler, now_us)) != NULL)
-        backlog_wake(&endpoints->backlogs,
-                     &CONTAINER_OF(entry, struct endpoint, scheduled)->backlog);
-}
-
-int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us)
-{
-    return scheduler_rows_wanted(&endpoint->scheduled, now_us);
+    return scheduler_next_us(&endpoints->queues.scheduler);
 }
 
 static void endpoint_want_load(struct endpoints *endpoints, struct endpoint *endpoint,
@@ -328,8 +320,8 @@ struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us
 {
     struct scheduler_entry *entry;
 
-    while ((entry = scheduler_next(&endpoints->scheduler, now_us)) != NULL) {
-        struct endpoint *endpoint = CONTAINER_OF(entry, struct endpoint, scheduled);
+    while ((entry = scheduler_next(&endpoints->queues.scheduler, now_us)) != NULL) {
+        struct endpoint *endpoint = CONTAINER_OF(entry, struct endpoint, queue.entry);
         int64_t age_us = now_us - endpoint->loaded_us;
 
         if (endpoint->is_loaded && age_us < ENDPOINT_REFRESH_US)
@@ -371,8 +363,8 @@ void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpo
 
 void endpoint_note_open(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
-    scheduler_entry_set_stopped(&endpoints->scheduler, &endpoint->scheduled, is_stopped(endpoint),
-                                now_us);
+    scheduler_entry_set_stopped(&endpoints->queues.scheduler, &endpoint->queue.entry,
+                                is_stopped(endpoint), now_us);
 }
 
 static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint *endpoint,
@@ -390,10 +382,10 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
 
     endpoint_set_held(endpoints, endpoint, settings->hold != NULL);
     endpoint_set_unread(endpoints, endpoint, settings->unread != NULL);
-    scheduler_entry_set_terms(&endpoints->scheduler, &endpoint->scheduled, &terms, now_us,
+    scheduler_entry_set_terms(&endpoints->queues.scheduler, &endpoint->queue.entry, &terms, now_us,
                               random01());
     if (settings->was_enabled)
-        scheduler_entry_revive(&endpoints->scheduler, &endpoint->scheduled, now_us);
+        scheduler_entry_revive(&endpoints->queues.scheduler, &endpoint->queue.entry, now_us);
     settings->was_enabled = false;
 }
 
@@ -446,7 +438,7 @@ static void refresh(struct endpoints *endpoints, enum endpoint_state state, int6
 
     for (size_t i = 0; i < count && i < REFRESH_BUDGET; i++) {
         struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[state]);
-        bool has_rows = state == ENDPOINT_READY || backlog_is_open(&endpoint->backlog);
+        bool has_rows = state == ENDPOINT_READY || queue_is_behind(&endpoint->queue);
 
         if (!has_rows || now_us - endpoint->loaded_us < ENDPOINT_REFRESH_US)
             endpoint_set_state(endpoints, endpoint, state);
@@ -468,7 +460,7 @@ void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_
 {
     for (struct endpoint *at = endpoints->by_key; at != NULL; at = at->by_key.next)
         if ((lanes & SHARES_LANE(at->lane)) != 0)
-            scheduler_entry_restart_rate(&endpoints->scheduler, &at->scheduled, now_us);
+            scheduler_entry_restart_rate(&endpoints->queues.scheduler, &at->queue.entry, now_us);
 }
 
 void endpoints_expire(struct endpoints *endpoints)
@@ -486,7 +478,7 @@ static void endpoint_unload(struct endpoint *endpoint)
 
 static int64_t keep_us(const struct endpoint *endpoint)
 {
-    return endpoint->scheduled.is_troubled || endpoint->origin->scheduled.is_troubled
+    return endpoint->queue.entry.is_troubled || endpoint->origin->scheduled.is_troubled
                ? ENDPOINT_KEEP_TROUBLED_US
                : ENDPOINT_KEEP_US;
 }
@@ -528,7 +520,7 @@ void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
         struct endpoint *endpoint = TAILQ_FIRST(idle);
         enum endpoint_state state = idle_state(endpoint, now_us);
 
-        if (state == ENDPOINT_IDLE && is_free(endpoint) && !backlog_is_held(&endpoint->backlog) &&
+        if (state == ENDPOINT_IDLE && is_free(endpoint) && !queue_is_used(&endpoint->queue) &&
             now_us - endpoint->used_us >= keep_us(endpoint)) {
             endpoint_free(endpoints, endpoint, now_us);
             continue;
@@ -547,6 +539,5 @@ void endpoints_free(struct endpoints *endpoints)
         endpoint_free(endpoints, endpoint, endpoint->used_us);
     buffer_free(&endpoints->key);
     heap_free(&endpoints->promises);
-    backlogs_free(&endpoints->backlogs);
-    scheduler_free(&endpoints->scheduler);
+    queues_free(&endpoints->queues);
 }

@@ -36,8 +36,7 @@
 #include <uthash.h>
 
 #include "base/buffer.h"
-#include "core/backlog.h"
-#include "core/scheduler.h"
+#include "core/queue.h"
 #include "db/endpoint_health.h"
 #include "worker/delivery.h"
 #include "worker/endpoint_settings.h"
@@ -72,9 +71,8 @@ struct endpoint {
     UT_hash_handle by_key;
     TAILQ_ENTRY(endpoint) in_state;
     struct heap_node promise; /* while it is promised: until when */
-    struct scheduler_entry scheduled;
+    struct queue queue;       /* its deliveries that wait, here and in the database */
     struct origin *origin;
-    struct delivery_list waiting;
     size_t known; /* deliveries that point here, in any state */
     size_t open;  /* of them: begun, and their outcomes not settled yet */
     int64_t loaded_us;
@@ -83,7 +81,6 @@ struct endpoint {
     int64_t used_us;
     int64_t logged_us;              /* when a failed attempt was last logged */
     int64_t unlogged;               /* such attempts since then */
-    struct backlog backlog;         /* core/backlog.h; worker/refilling.c reads it back */
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
     TAILQ_ENTRY(endpoint) in_held;
     TAILQ_ENTRY(endpoint) in_unsettled;
@@ -109,7 +106,7 @@ struct endpoints {
     struct endpoint *by_key;
     struct buffer key; /* of the one that is looked for */
     struct origin *origins;
-    struct scheduler scheduler;
+    struct queues queues;
     struct endpoint_list noted;
     struct endpoint_list held;      /* in the order of their beginning */
     struct endpoint_list unsettled; /* the same, of those with such outcomes */
@@ -120,7 +117,6 @@ struct endpoints {
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
     struct heap promises;
-    struct backlogs backlogs;
 };
 
 void endpoints_init(struct endpoints *endpoints);
@@ -138,6 +134,9 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
 struct endpoint *endpoint_find(struct endpoints *endpoints, const char *customer_id,
                                const char *url);
 
+/* The one that has this queue. */
+struct endpoint *endpoint_of_queue(struct queue *queue);
+
 /* Puts a new waiting delivery at the end of its endpoint's queue. */
 void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us);
 
@@ -153,26 +152,26 @@ bool endpoint_may_condemn(const struct endpoint *endpoint, const struct delivery
 /* Nothing is sent until its settings have been loaded again; may be said again and again. */
 void endpoint_ask_again(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
 
-/* It has got a backlog, or has none any more. */
-void endpoint_note_backlog(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
-
-/* Its lane was given up. */
-void endpoint_forget_backlog(struct endpoints *endpoints, struct endpoint *endpoint,
-                             int64_t now_us);
-
-/* Backlogs of those that may send again, or soon, are read again: once a turn. */
-void endpoints_wake(struct endpoints *endpoints, int64_t now_us);
-
-/* How many rows it could have waiting, at most (0: there is no use in any): none while its breaker
- * is open and no probe is due, one for a probe. */
-int endpoint_rows_wanted(const struct endpoint *endpoint, int64_t now_us);
-
-/* After a result of it: what it is promised may be another time now. */
-void endpoint_note_result(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
-
 /* The endpoint whose turn it is, after setting aside those with old settings; NULL: nobody may send
- * now. Its turn ends with scheduler_start() or scheduler_pass(). */
+ * now. Its turn ends with endpoint_begin_request() or endpoint_pass_turn(). */
 struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us);
+
+/* When endpoint_next_ready() may have another answer, if nothing else happens; INT64_MAX: never. */
+int64_t endpoints_next_us(const struct endpoints *endpoints);
+
+/* The delivery that waits first; NULL: none. */
+struct delivery *endpoint_first(const struct endpoint *endpoint);
+
+/* Its turn: the delivery is sent; the ticket is kept until the request ends. */
+struct scheduler_ticket endpoint_begin_request(struct endpoints *endpoints,
+                                               struct delivery *delivery, int64_t now_us);
+/* Its turn: the delivery leaves the queue without a request. */
+void endpoint_pass_turn(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us);
+
+/* The delivery's request has ended; see scheduler_finish(). */
+struct scheduler_change endpoint_end_request(struct endpoints *endpoints,
+                                             const struct delivery *delivery, enum health health,
+                                             int64_t hold_us, int64_t now_us);
 
 /* Moves the first unloaded endpoint to loading and returns it; NULL when there is none. */
 struct endpoint *endpoint_begin_load(struct endpoints *endpoints);

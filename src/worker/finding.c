@@ -39,6 +39,7 @@ void finding_reconfigure(struct worker *worker)
 {
     finder_set_longest_pause(&worker->finding->finder,
                              worker->config->worker.poll_interval_ms * 1000);
+    queues_set_rows_ahead(&worker->endpoints.queues, finding_rows_ahead(worker));
     finder_wake(&worker->finding->finder);
 }
 
@@ -102,8 +103,8 @@ void finding_drop_unowned(struct worker *worker)
         delivery = next;
     }
     for (struct endpoint *at = worker->endpoints.by_key; at != NULL; at = at->by_key.next)
-        if (!keeps_owned || !finding_owns_lane(worker, at->backlog.lane))
-            endpoint_forget_backlog(&worker->endpoints, at, worker->now_us);
+        if (!keeps_owned || !finding_owns_lane(worker, at->queue.backlog.lane))
+            queue_forget_behind(&worker->endpoints.queues, &at->queue, worker->now_us);
 }
 
 uint64_t finding_unanswered(const struct worker *worker)
@@ -201,12 +202,9 @@ static void note_row(struct worker *worker, const struct due_row *row)
         return;
     endpoint = endpoint_get(&worker->endpoints, row->customer_id, row->url, worker->now_us);
     position_set(&position, row->next_retry_at, row->id);
-    if (backlog_admits(&worker->endpoints.backlogs, &endpoint->backlog, row->customer_id,
-                       row->url_hash, row->lane, &position,
-                       endpoint_rows_wanted(endpoint, worker->now_us)))
+    if (queue_admits(&worker->endpoints.queues, &endpoint->queue, row->customer_id, row->url_hash,
+                     row->lane, &position, worker->now_us))
         finding_admit(worker, endpoint, row);
-    else
-        endpoint_note_backlog(&worker->endpoints, endpoint, worker->now_us);
 }
 
 void finding_look_again(struct worker *worker, const struct delivery *delivery)
@@ -217,21 +215,16 @@ void finding_look_again(struct worker *worker, const struct delivery *delivery)
 /* The row of a key is known, or part of a backlog, or to be fetched. */
 static bool note_key(struct worker *worker, const struct due_key *key)
 {
-    struct finding *finding = worker->finding;
     const struct delivery *known = deliveries_find(&worker->deliveries, key->id);
-    struct backlog *backlog =
-        backlogs_find(&worker->endpoints.backlogs, key->customer_id, key->url_hash);
     struct position position;
 
     if (known != NULL && !known->is_dropped)
         return false;
-    if (backlog == NULL) {
-        add_found(finding, key->id);
-        return true;
-    }
     position_set(&position, key->next_retry_at, key->id);
-    backlog_pass(&worker->endpoints.backlogs, backlog, &position);
-    return false;
+    if (queues_pass(&worker->endpoints.queues, key->customer_id, key->url_hash, &position))
+        return false;
+    add_found(worker->finding, key->id);
+    return true;
 }
 
 static void note_forward_row(struct worker *worker, const struct due_row *row)
@@ -363,7 +356,7 @@ static void close_backlogged(struct worker *worker)
     int room = BACKLOG_CLOSED_MAX;
 
     due_reader_begin_closed(&worker->finding->reader);
-    TAILQ_FOREACH(backlog, &worker->endpoints.backlogs.seen, in_seen) {
+    TAILQ_FOREACH(backlog, &worker->endpoints.queues.backlogs.seen, in_seen) {
         if (room-- == 0)
             break;
         due_reader_add_closed(&worker->finding->reader, backlog_url_hash(backlog));
@@ -390,9 +383,7 @@ void finding_step(struct worker *worker)
 {
     struct finding *finding = worker->finding;
 
-    backlogs_set_time(&worker->endpoints.backlogs, worker->now_us);
-    backlogs_set_rows_ahead(&worker->endpoints.backlogs, finding_rows_ahead(worker));
-    endpoints_wake(&worker->endpoints, worker->now_us);
+    queues_wake(&worker->endpoints.queues, worker->now_us);
     if (finding->is_reading || !worker->may_send)
         return;
     refilling_make_room(worker);

@@ -163,7 +163,7 @@ static json_t *describe_breaker(const struct worker *worker, const struct breake
 
 static json_t *describe_entry(const struct worker *worker, const struct endpoint *endpoint)
 {
-    const struct scheduler_entry *entry = &endpoint->scheduled;
+    const struct scheduler_entry *entry = &endpoint->queue.entry;
     json_t *held;
 
     if (entry->breaker.state != BREAKER_CLOSED)
@@ -181,7 +181,7 @@ static size_t list_origins(json_t *held, const struct worker *worker)
     const struct scheduler_origin *at;
     size_t count = 0;
 
-    TAILQ_FOREACH(at, &worker->endpoints.scheduler.troubled_origins, in_troubled) {
+    TAILQ_FOREACH(at, &worker->endpoints.queues.scheduler.troubled_origins, in_troubled) {
         const struct origin *origin = CONTAINER_OF(at, const struct origin, scheduled);
 
         count++;
@@ -200,8 +200,8 @@ static size_t list_endpoints(json_t *held, const struct worker *worker)
     const struct scheduler_entry *at;
     size_t count = 0;
 
-    TAILQ_FOREACH(at, &worker->endpoints.scheduler.troubled, in_troubled) {
-        const struct endpoint *endpoint = CONTAINER_OF(at, const struct endpoint, scheduled);
+    TAILQ_FOREACH(at, &worker->endpoints.queues.scheduler.troubled, in_troubled) {
+        const struct endpoint *endpoint = CONTAINER_OF(at, const struct endpoint, queue.entry);
 
         if (at->breaker.state == BREAKER_CLOSED && at->held_until_us <= worker->now_us)
             continue;

@@ -15,7 +15,7 @@ struct refilling {
     struct due_reader reader;
     int count; /* of the outstanding refill */
     struct refill {
-        struct backlog *backlog;
+        struct queue *queue;
         int rows; /* that came */
         bool has_last;
         struct position last;
@@ -32,11 +32,6 @@ void refilling_free(struct worker *worker)
 {
     due_reader_free(&worker->refilling->reader);
     free(worker->refilling);
-}
-
-static struct endpoint *endpoint_of(struct backlog *backlog)
-{
-    return CONTAINER_OF(backlog, struct endpoint, backlog);
 }
 
 static int room_for_refills(const struct worker *worker)
@@ -88,7 +83,7 @@ static void fail_refills(struct worker *worker)
     struct refilling *refilling = worker->refilling;
 
     for (int i = 0; i < refilling->count; i++)
-        backlog_fail_refill(&worker->endpoints.backlogs, refilling->refills[i].backlog);
+        queue_fail_refill(&worker->endpoints.queues, refilling->refills[i].queue, worker->now_us);
 }
 
 static void end_refills(struct worker *worker)
@@ -98,16 +93,15 @@ static void end_refills(struct worker *worker)
     for (int i = 0; i < refilling->count; i++) {
         struct refill *refill = &refilling->refills[i];
 
-        backlog_end_refill(&worker->endpoints.backlogs, refill->backlog, refill->rows,
-                           refill->has_last ? &refill->last : NULL);
-        endpoint_note_backlog(&worker->endpoints, endpoint_of(refill->backlog), worker->now_us);
+        queue_end_refill(&worker->endpoints.queues, refill->queue, refill->rows,
+                         refill->has_last ? &refill->last : NULL, worker->now_us);
     }
 }
 
 /* However the refills that were asked for have ended. */
 static void forget_refills(struct worker *worker)
 {
-    backlogs_end_refills(&worker->endpoints.backlogs);
+    queues_end_refills(&worker->endpoints.queues, worker->now_us);
     worker->refilling->count = 0;
 }
 
@@ -123,33 +117,19 @@ static void on_refill_answered(void *owner, const struct db_answer *answer)
     forget_refills(worker);
 }
 
-/* How many rows to ask for; 0: none, until something changes that it is woken by. */
-static int begin_refill(struct worker *worker, struct backlog *backlog, int room)
-{
-    struct endpoint *endpoint = endpoint_of(backlog);
-    int wanted = endpoint_rows_wanted(endpoint, worker->now_us);
-
-    if (wanted == 0)
-        scheduler_await(&worker->endpoints.scheduler, &endpoint->scheduled, worker->now_us);
-    return backlog_begin_refill(&worker->endpoints.backlogs, backlog, wanted, room);
-}
-
 /* Those whose turn it is, until there are as many rows as there is room for. */
 static void plan_refills(struct worker *worker, int room)
 {
     struct refilling *refilling = worker->refilling;
-    struct backlogs *backlogs = &worker->endpoints.backlogs;
-    struct backlog *backlog;
+    struct queue *queue;
+    int rows;
 
     refilling->count = 0;
     while (refilling->count < DUE_REFILL_MAX && room > 0 &&
-           (backlog = backlogs_next_hungry(backlogs)) != NULL) {
-        int rows = begin_refill(worker, backlog, room);
-
-        if (rows == 0)
-            continue;
-        due_refill_add(&refilling->reader, backlog);
-        refilling->refills[refilling->count++] = (struct refill){.backlog = backlog};
+           (queue = queues_next_refill(&worker->endpoints.queues, room, &rows, worker->now_us)) !=
+               NULL) {
+        due_refill_add(&refilling->reader, &queue->backlog);
+        refilling->refills[refilling->count++] = (struct refill){.queue = queue};
         room -= rows;
     }
 }
@@ -187,16 +167,15 @@ static bool is_starved(const struct worker *worker)
 
 static void empty_queue(struct worker *worker, struct endpoint *endpoint)
 {
-    struct backlogs *backlogs = &worker->endpoints.backlogs;
-    struct delivery *delivery = TAILQ_FIRST(&endpoint->waiting);
+    struct delivery *delivery = endpoint_first(endpoint);
     struct position first;
     char url_hash[sizeof(delivery->url_hash)];
     int lane = delivery->lane;
 
     position_set(&first, delivery->due_at, delivery->id);
     snprintf(url_hash, sizeof(url_hash), "%s", delivery->url_hash);
-    backlog_begin_empty(&endpoint->backlog);
-    while ((delivery = TAILQ_FIRST(&endpoint->waiting)) != NULL) {
+    queue_begin_empty(&endpoint->queue);
+    while ((delivery = endpoint_first(endpoint)) != NULL) {
         struct position position;
 
         position_set(&position, delivery->due_at, delivery->id);
@@ -205,19 +184,19 @@ static void empty_queue(struct worker *worker, struct endpoint *endpoint)
         endpoint_remove(&worker->endpoints, delivery, worker->now_us);
         delivery_drop(&worker->deliveries, delivery);
     }
-    backlog_end_empty(backlogs, &endpoint->backlog, endpoint->customer_id, url_hash, lane, &first);
-    endpoint_note_backlog(&worker->endpoints, endpoint, worker->now_us);
+    queue_end_empty(&worker->endpoints.queues, &endpoint->queue, endpoint->customer_id, url_hash,
+                    lane, &first, worker->now_us);
 }
 
 void refilling_make_room(struct worker *worker)
 {
-    struct backlog *stalled;
+    struct queue *stalled;
 
     for (int budget = EMPTY_BUDGET; budget > 0; budget--) {
-        stalled = backlogs_stalled(&worker->endpoints.backlogs, is_starved(worker));
+        stalled = queues_stalled(&worker->endpoints.queues, is_starved(worker), worker->now_us);
         if (stalled == NULL)
             return;
-        empty_queue(worker, endpoint_of(stalled));
+        empty_queue(worker, endpoint_of_queue(stalled));
     }
 }
 
@@ -226,10 +205,10 @@ int64_t refilling_next_us(const struct worker *worker)
     int64_t next_us = WORKER_NEVER;
     int64_t stall_us;
 
-    if (scheduler_has_woken(&worker->endpoints.scheduler))
+    if (scheduler_has_woken(&worker->endpoints.queues.scheduler))
         return worker->now_us;
     if (room_for_refills(worker) > 0)
-        next_us = backlogs_next_us(&worker->endpoints.backlogs);
-    stall_us = backlogs_stall_us(&worker->endpoints.backlogs, is_starved(worker));
+        next_us = queues_refill_us(&worker->endpoints.queues);
+    stall_us = queues_stall_us(&worker->endpoints.queues, is_starved(worker));
     return stall_us < next_us ? stall_us : next_us;
 }

@@ -129,7 +129,7 @@ void reporting_change(const struct worker *worker, const struct delivery *delive
     struct log_field origin = LOG_STRING("origin", endpoint->origin->name);
 
     if (change->has_opened)
-        reporting_opened(worker, delivery, &endpoint->scheduled.breaker,
+        reporting_opened(worker, delivery, &endpoint->queue.entry.breaker,
                          "breaker opened: the endpoint is only probed until it answers", url);
     if (change->origin_has_opened)
         reporting_opened(worker, delivery, &endpoint->origin->scheduled.breaker,
@@ -144,7 +144,7 @@ void reporting_change(const struct worker *worker, const struct delivery *delive
         log_event(
             LOG_LEVEL_INFO, "the endpoint is left alone for as long as it asked", url,
             LOG_STRING("customer", endpoint->customer_id), STATUS(delivery),
-            LOG_NUMBER("hold_ms", (endpoint->scheduled.held_until_us - worker->now_us) / 1000));
+            LOG_NUMBER("hold_ms", (endpoint->queue.entry.held_until_us - worker->now_us) / 1000));
 }
 
 void reporting_hold(struct worker *worker, const struct endpoint *endpoint)

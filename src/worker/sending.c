@@ -137,8 +137,7 @@ void sending_abandon(struct worker *worker)
     while (!TAILQ_EMPTY(list)) {
         struct delivery *delivery = TAILQ_FIRST(list);
 
-        scheduler_finish(&worker->endpoints.scheduler, &delivery->endpoint->scheduled,
-                         &delivery->ticket, HEALTH_UNKNOWN, 0, worker->now_us, 0);
+        endpoint_end_request(&worker->endpoints, delivery, HEALTH_UNKNOWN, 0, worker->now_us);
         delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
     }
 }
@@ -267,10 +266,8 @@ static void note_health(struct worker *worker, struct delivery *delivery,
         health_of(attempt, was_connected, permit != NULL && permit->client_certificate != NULL);
     int64_t hold_ms = health_hold_ms(attempt, endpoint->settings.retry.max_delay_ms);
     struct scheduler_change change =
-        scheduler_finish(&worker->endpoints.scheduler, &endpoint->scheduled, &delivery->ticket,
-                         health, hold_ms * 1000, worker->now_us, random01());
+        endpoint_end_request(&worker->endpoints, delivery, health, hold_ms * 1000, worker->now_us);
 
-    endpoint_note_result(&worker->endpoints, endpoint, worker->now_us);
     if (change.is_down)
         disabling_note_failing(worker, endpoint);
     else if (health != HEALTH_UNKNOWN && !health_is_failure(health))
@@ -377,8 +374,7 @@ static void refuse(struct worker *worker, struct delivery *delivery, const char 
         return;
     }
     disabling_note_unsent(worker, endpoint);
-    scheduler_pass(&worker->endpoints.scheduler, &endpoint->scheduled, worker->now_us);
-    endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+    endpoint_pass_turn(&worker->endpoints, delivery, worker->now_us);
     delivery->finished_us = worker->now_us;
     decide(delivery, &attempt);
     finish(worker, delivery, &attempt, reason);
@@ -394,8 +390,7 @@ static bool is_missing_payload(const struct worker *worker, const struct deliver
 
 static void read_again(struct worker *worker, struct delivery *delivery)
 {
-    scheduler_pass(&worker->endpoints.scheduler, &delivery->endpoint->scheduled, worker->now_us);
-    endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+    endpoint_pass_turn(&worker->endpoints, delivery, worker->now_us);
     finding_look_again(worker, delivery);
     delivery_drop(&worker->deliveries, delivery);
 }
@@ -403,7 +398,6 @@ static void read_again(struct worker *worker, struct delivery *delivery)
 /* Starts the delivery's request, or finishes one that can't be sent. */
 static void start(struct worker *worker, struct delivery *delivery)
 {
-    struct scheduler *scheduler = &worker->endpoints.scheduler;
     struct endpoint *endpoint = delivery->endpoint;
     struct http_request request = {
         .url = endpoint->url,
@@ -425,8 +419,7 @@ static void start(struct worker *worker, struct delivery *delivery)
         refuse(worker, delivery, error.message);
         return;
     }
-    delivery->ticket = scheduler_start(scheduler, &endpoint->scheduled, worker->now_us);
-    endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+    delivery->ticket = endpoint_begin_request(&worker->endpoints, delivery, worker->now_us);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_IN_FLIGHT);
     endpoint_note_open(&worker->endpoints, endpoint, worker->now_us);
     http_start(worker->sending->current.engine, &request, delivery);
@@ -448,7 +441,7 @@ bool sending_step(struct worker *worker)
             return false;
         if (budget == 0)
             return true;
-        delivery = TAILQ_FIRST(&endpoint->waiting);
+        delivery = endpoint_first(endpoint);
         if (!leasing_may_start(worker, delivery->lane))
             return true; /* the next turn drops it */
         start(worker, delivery);
@@ -459,6 +452,6 @@ bool sending_step(struct worker *worker)
 int64_t sending_next_us(const struct worker *worker)
 {
     if (may_start(worker))
-        return scheduler_next_us(&worker->endpoints.scheduler);
+        return endpoints_next_us(&worker->endpoints);
     return worker->may_send ? recording_room_us(worker) : WORKER_NEVER;
 }

@@ -327,8 +327,8 @@ static void run_exchange(const struct exchange *exchange, const struct exchange_
         is_done = is_over();
     }
     check_case(is_done, "it stays in phase %d, with %d lanes", run.phase, shares_count(believed()));
-    leasing_free(&worker);
     scripted_worker_end(script);
+    leasing_free(&worker);
 }
 
 static void test_no_lane_is_owned_without_an_answer(void **state)

@@ -306,8 +306,8 @@ static void run_exchange(const struct exchange *exchange, const struct exchange_
         turn();
     check_case(recording_unwritten(&worker) == 0, "outcomes were never written");
     check_rows();
-    recording_free(&worker);
     scripted_worker_end(script);
+    recording_free(&worker);
 }
 
 static void test_no_outcome_is_dropped(void **state)

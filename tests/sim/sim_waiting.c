@@ -1,6 +1,6 @@
 /*
  * sim_waiting.c: endpoints whose rows are in the database, and may not be sent for a while, under a
- * virtual clock: core/scheduler.h and core/backlog.h together, as worker/refilling.c ties them.
+ * virtual clock: core/scheduler.h and core/backlog.h together, as core/queue.h ties them.
  *
  * Every host has rows without end, of which a few are read at a time, in a few milliseconds. It
  * asks to be left alone (Retry-After), has a rate limit, or is down, alone or with its origin; and
@@ -13,8 +13,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "core/backlog.h"
-#include "core/scheduler.h"
+#include "core/queue.h"
 #include "dice.h"
 
 #define MS        INT64_C(1000)
@@ -38,10 +37,10 @@ enum kind {
 
 struct host {
     struct scheduler_origin own, *origin;
-    struct scheduler_entry entry;
-    struct backlog backlog;
+    struct queue queue;
+    struct queue_row rows[AHEAD];
+    int rows_used; /* a ring of them */
     enum kind kind;
-    int queued;
     int requests;
     int64_t due_us; /* its next request; NEVER: not known */
     char customer_id[37];
@@ -50,8 +49,7 @@ struct host {
 };
 
 static struct sim {
-    struct scheduler scheduler;
-    struct backlogs backlogs;
+    struct queues queues;
     struct heap requests;
     struct host hosts[HOSTS];
     struct dice dice;
@@ -63,26 +61,14 @@ static struct sim {
     int checked[KINDS];
 } sim;
 
-static void note_work(struct host *host)
+static void add_row(struct host *host)
 {
-    enum scheduler_work work =
-        backlog_is_open(&host->backlog) ? SCHEDULER_WORK_AWAITED : SCHEDULER_NO_WORK;
-
-    scheduler_set_work(&sim.scheduler, &host->entry, host->queued > 0 ? SCHEDULER_WORK_HERE : work,
-                       sim.now_us);
-}
-
-static void on_restood(void *owner, struct scheduler_entry *entry)
-{
-    (void)owner;
-    backlog_set_standing(&sim.backlogs, &CONTAINER_OF(entry, struct host, entry)->backlog,
-                         scheduler_standing(entry));
+    queue_push(&sim.queues, &host->queue, &host->rows[host->rows_used++ % AHEAD], sim.now_us);
 }
 
 static void take_row(struct host *host)
 {
-    host->queued--;
-    backlog_note_taken(&sim.backlogs, &host->backlog);
+    queue_take(&sim.queues, &host->queue, queue_first(&host->queue), sim.now_us);
 }
 
 static void empty(struct host *host)
@@ -90,11 +76,10 @@ static void empty(struct host *host)
     struct position position;
 
     position_set(&position, "t", host->customer_id);
-    backlog_begin_empty(&host->backlog);
-    while (host->queued > 0)
+    queue_begin_empty(&host->queue);
+    while (queue_first(&host->queue) != NULL)
         take_row(host);
-    backlog_end_empty(&sim.backlogs, &host->backlog, host->customer_id, "1", 0, &position);
-    note_work(host);
+    queue_end_empty(&sim.queues, &host->queue, host->customer_id, "1", 0, &position, sim.now_us);
 }
 
 static void add_host(int number)
@@ -107,9 +92,10 @@ static void add_host(int number)
     terms.rate_per_s = host->kind == LIMITED ? 0.125 : 0;
     snprintf(host->customer_id, sizeof(host->customer_id), "00000000-0000-0000-0000-%012d", number);
     host->due_us = NEVER;
-    scheduler_origin_init(&sim.scheduler, &host->own);
-    scheduler_entry_init(&sim.scheduler, &host->entry, host->origin);
-    scheduler_entry_set_terms(&sim.scheduler, &host->entry, &terms, sim.now_us, 0);
+    scheduler_origin_init(&sim.queues.scheduler, &host->own);
+    queue_init(&sim.queues, &host->queue, host->origin);
+    scheduler_entry_set_terms(&sim.queues.scheduler, &host->queue.entry, &terms, sim.now_us, 0);
+    queue_set_open(&sim.queues, &host->queue, true, sim.now_us);
     empty(host);
 }
 
@@ -127,12 +113,9 @@ static void begin(uint64_t seed, bool wakes)
     sim.answer_us = NEVER;
     sim.dice.state = seed;
     sim.wakes = wakes;
-    scheduler_init(&sim.scheduler);
-    scheduler_set_limits(&sim.scheduler, &limits);
-    scheduler_on_restood(&sim.scheduler, on_restood, NULL);
-    backlogs_init(&sim.backlogs);
-    backlogs_set_time(&sim.backlogs, sim.now_us);
-    backlogs_set_rows_ahead(&sim.backlogs, AHEAD);
+    queues_init(&sim.queues);
+    scheduler_set_limits(&sim.queues.scheduler, &limits);
+    queues_set_rows_ahead(&sim.queues, AHEAD);
     heap_init(&sim.requests);
     for (int i = 0; i < HOSTS; i++)
         add_host(i);
@@ -141,13 +124,17 @@ static void begin(uint64_t seed, bool wakes)
 static void end(void)
 {
     for (int i = 0; i < HOSTS; i++) {
-        while (sim.hosts[i].queued > 0)
-            take_row(&sim.hosts[i]);
-        backlog_remove(&sim.backlogs, &sim.hosts[i].backlog);
+        struct host *host = &sim.hosts[i];
+
+        while (queue_first(&host->queue) != NULL)
+            take_row(host);
+        if (heap_has(&host->end))
+            scheduler_finish(&sim.queues.scheduler, &host->queue.entry, &host->ticket,
+                             HEALTH_UNKNOWN, 0, sim.now_us, 0);
+        queue_remove(&sim.queues, &host->queue, sim.now_us);
     }
-    backlogs_free(&sim.backlogs);
+    queues_free(&sim.queues);
     heap_free(&sim.requests);
-    scheduler_free(&sim.scheduler);
 }
 
 /* Between two requests of it there was one thing to wait for, and it was over at due_us. */
@@ -170,11 +157,10 @@ static void start(struct host *host)
 {
     check_time(host->kind == CUT_OFF ? CONTAINER_OF(host->origin, struct host, own) : host);
     host->requests++;
-    host->ticket = scheduler_start(&sim.scheduler, &host->entry, sim.now_us);
+    host->ticket = scheduler_start(&sim.queues.scheduler, &host->queue.entry, sim.now_us);
     if (host->kind == LIMITED)
         host->due_us = sim.now_us + 8 * SECOND;
     take_row(host);
-    note_work(host);
     heap_insert(&sim.requests, &host->end, sim.now_us + ANSWER_US);
 }
 
@@ -201,45 +187,36 @@ static void finish(struct host *host)
     if (is_first_half() && host->kind == CUT_OFF)
         health = HEALTH_UNREACHABLE;
     heap_remove(&sim.requests, &host->end);
-    scheduler_finish(&sim.scheduler, &host->entry, &host->ticket, health, hold_us, sim.now_us,
-                     dice_fraction(&sim.dice));
+    scheduler_finish(&sim.queues.scheduler, &host->queue.entry, &host->ticket, health, hold_us,
+                     sim.now_us, dice_fraction(&sim.dice));
     if (is_held)
         host->due_us = sim.now_us + hold_us;
     else if (host->kind == DOWN)
-        note_due(host, &host->entry.breaker);
+        note_due(host, &host->queue.entry.breaker);
     else if (host->kind == CUT_OFF)
         note_due(CONTAINER_OF(host->origin, struct host, own), &host->origin->breaker);
 }
 
+/* The rule is broken where what the scheduler tells is thrown away. */
 static void wake(void)
 {
-    struct scheduler_entry *entry;
-
-    while ((entry = scheduler_next_woken(&sim.scheduler, sim.now_us)) != NULL)
-        if (sim.wakes)
-            backlog_wake(&sim.backlogs, &CONTAINER_OF(entry, struct host, entry)->backlog);
-}
-
-static void plan_refill(struct host *host)
-{
-    int wanted = scheduler_rows_wanted(&host->entry, sim.now_us);
-    int rows;
-
-    if (wanted == 0)
-        scheduler_await(&sim.scheduler, &host->entry, sim.now_us);
-    rows = backlog_begin_refill(&sim.backlogs, &host->backlog, wanted, 4);
-    if (rows == 0)
-        return;
-    sim.refills[sim.refills_count] = host;
-    sim.asked[sim.refills_count++] = rows;
+    if (sim.wakes)
+        queues_wake(&sim.queues, sim.now_us);
+    else
+        while (scheduler_next_woken(&sim.queues.scheduler, sim.now_us) != NULL)
+            ;
 }
 
 static void send_refill(void)
 {
-    struct backlog *backlog;
+    struct queue *queue;
+    int rows;
 
-    while (sim.refills_count < REFILLS && (backlog = backlogs_next_hungry(&sim.backlogs)) != NULL)
-        plan_refill(CONTAINER_OF(backlog, struct host, backlog));
+    while (sim.refills_count < REFILLS &&
+           (queue = queues_next_refill(&sim.queues, 4, &rows, sim.now_us)) != NULL) {
+        sim.refills[sim.refills_count] = CONTAINER_OF(queue, struct host, queue);
+        sim.asked[sim.refills_count++] = rows;
+    }
     if (sim.refills_count > 0)
         sim.answer_us = sim.now_us + READ_US;
 }
@@ -249,12 +226,12 @@ static void answer_refill(void)
     for (int i = 0; i < sim.refills_count; i++) {
         struct host *host = sim.refills[i];
 
-        for (int row = 0; row < sim.asked[i]; row++, host->queued++)
-            backlog_note_queued(&sim.backlogs, &host->backlog);
-        backlog_end_refill(&sim.backlogs, &host->backlog, sim.asked[i], &host->backlog.cursor);
-        note_work(host);
+        for (int row = 0; row < sim.asked[i]; row++)
+            add_row(host);
+        queue_end_refill(&sim.queues, &host->queue, sim.asked[i], &host->queue.backlog.cursor,
+                         sim.now_us);
     }
-    backlogs_end_refills(&sim.backlogs);
+    queues_end_refills(&sim.queues, sim.now_us);
     sim.refills_count = 0;
     sim.answer_us = NEVER;
 }
@@ -262,19 +239,18 @@ static void answer_refill(void)
 static void turn(void)
 {
     struct scheduler_entry *entry;
-    struct backlog *stalled;
+    struct queue *stalled;
     struct heap_node *node;
 
-    backlogs_set_time(&sim.backlogs, sim.now_us);
     while ((node = heap_first(&sim.requests)) != NULL && node->at_us <= sim.now_us)
         finish(CONTAINER_OF(node, struct host, end));
     if (sim.answer_us <= sim.now_us)
         answer_refill();
-    while ((entry = scheduler_next(&sim.scheduler, sim.now_us)) != NULL)
-        start(CONTAINER_OF(entry, struct host, entry));
+    while ((entry = scheduler_next(&sim.queues.scheduler, sim.now_us)) != NULL)
+        start(CONTAINER_OF(entry, struct host, queue.entry));
     wake();
-    while ((stalled = backlogs_stalled(&sim.backlogs, true)) != NULL)
-        empty(CONTAINER_OF(stalled, struct host, backlog));
+    while ((stalled = queues_stalled(&sim.queues, true, sim.now_us)) != NULL)
+        empty(CONTAINER_OF(stalled, struct host, queue));
     if (sim.answer_us == NEVER)
         send_refill();
 }
@@ -287,11 +263,11 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t next_us(void)
 {
     const struct heap_node *request = heap_first(&sim.requests);
-    int64_t next = earlier(scheduler_next_us(&sim.scheduler), sim.answer_us);
+    int64_t next = earlier(scheduler_next_us(&sim.queues.scheduler), sim.answer_us);
 
-    next = earlier(next, backlogs_stall_us(&sim.backlogs, true));
+    next = earlier(next, queues_stall_us(&sim.queues, true));
     next = earlier(next, request != NULL ? request->at_us : NEVER);
-    return sim.answer_us == NEVER ? earlier(next, backlogs_next_us(&sim.backlogs)) : next;
+    return sim.answer_us == NEVER ? earlier(next, queues_refill_us(&sim.queues)) : next;
 }
 
 /* What has not come by the end counts as late, too. */

@@ -87,9 +87,9 @@ static void check_same(const char *key, const struct worker *reloaded, const str
     check_case(memcmp(finding_finder(reloaded), finding_finder(fresh), sizeof(struct finder)) == 0,
                "%s: finder", key);
     check_case(sending_slots(reloaded) == sending_slots(fresh), "%s: slots", key);
-    check_case(
-        is_same_limits(&reloaded->endpoints.scheduler.limits, &fresh->endpoints.scheduler.limits),
-        "%s: scheduler", key);
+    check_case(is_same_limits(&reloaded->endpoints.queues.scheduler.limits,
+                              &fresh->endpoints.queues.scheduler.limits),
+               "%s: scheduler", key);
     check_case(finding_rows_ahead(reloaded) == finding_rows_ahead(fresh), "%s: rows ahead", key);
 }
 

@@ -83,14 +83,11 @@ static int send_all(struct fixture *fixture, int64_t now_us)
     int count = 0;
 
     while ((endpoint = endpoint_next_ready(endpoints, now_us)) != NULL) {
-        struct delivery *delivery = TAILQ_FIRST(&endpoint->waiting);
-        struct scheduler_ticket ticket =
-            scheduler_start(&endpoints->scheduler, &endpoint->scheduled, now_us);
+        struct delivery *delivery = endpoint_first(endpoint);
 
-        endpoint_remove(endpoints, delivery, now_us);
+        delivery->ticket = endpoint_begin_request(endpoints, delivery, now_us);
         delivery_drop(&fixture->deliveries, delivery);
-        scheduler_finish(&endpoints->scheduler, &endpoint->scheduled, &ticket, HEALTH_GOOD, 0,
-                         now_us, 0.5);
+        endpoint_end_request(endpoints, delivery, HEALTH_GOOD, 0, now_us);
         count++;
     }
     deliveries_reap(&fixture->deliveries, 0);
@@ -171,6 +168,18 @@ static void test_unused_endpoint_is_loaded_once_more_and_freed(void **state)
     end(&fixture);
 }
 
+/* Its rows are in the database alone. */
+static void put_behind(struct fixture *fixture, struct endpoint *endpoint, const char *hash,
+                       int64_t now_us)
+{
+    struct position position;
+
+    position_set(&position, "2026-01-01", "1");
+    queue_begin_empty(&endpoint->queue);
+    queue_end_empty(&fixture->endpoints.queues, &endpoint->queue, CUSTOMER, hash, 0, &position,
+                    now_us);
+}
+
 static struct endpoint *get_numbered(struct fixture *fixture, int number, int64_t now_us)
 {
     char url[64];
@@ -183,27 +192,24 @@ static struct endpoint *get_numbered(struct fixture *fixture, int number, int64_
 static void test_there_are_not_more_than_can_be_remembered(void **state)
 {
     struct fixture fixture;
-    struct position position;
     struct endpoint *in_flight;
     struct delivery *delivery;
 
     (void)state;
     begin(&fixture);
     in_flight = push(&fixture, "https://flies.example/", 0);
-    delivery = TAILQ_FIRST(&in_flight->waiting);
+    delivery = endpoint_first(in_flight);
     endpoint_remove(&fixture.endpoints, delivery, 0);
     push(&fixture, URL, 0);
     load_all(&fixture, 0);
     assert_int_equal(send_all(&fixture, 0), 1); /* it answers: proven */
     push(&fixture, "https://waits.example/", 0);
-    position_set(&position, "2026-01-01", "1");
     for (int i = 0; i < ENDPOINTS_MAX + 1000; i++) {
         struct endpoint *endpoint = get_numbered(&fixture, i, S);
         char hash[24];
 
         snprintf(hash, sizeof(hash), "%d", i);
-        assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, hash,
-                                    0, &position, 0)); /* all of them have a backlog */
+        put_behind(&fixture, endpoint, hash, S);
     }
     assert_int_equal(HASH_CNT(by_key, fixture.endpoints.by_key), ENDPOINTS_MAX);
     assert_int_equal(fixture.endpoints.full_us, S + ENDPOINTS_FULL_US);
@@ -224,21 +230,18 @@ static void test_awaited_refill_keeps_its_endpoint(void **state)
 {
     struct fixture fixture;
     struct endpoint *endpoint;
-    struct position position;
+    int rows;
 
     (void)state;
     begin(&fixture);
     endpoint = endpoint_get(&fixture.endpoints, CUSTOMER, URL, 0);
-    position_set(&position, "2026-01-01", "1");
-    backlogs_set_rows_ahead(&fixture.endpoints.backlogs, 1000);
-    assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, "7", 0,
-                                &position, 0));
-    assert_ptr_equal(backlogs_next_hungry(&fixture.endpoints.backlogs), &endpoint->backlog);
-    assert_true(backlog_begin_refill(&fixture.endpoints.backlogs, &endpoint->backlog, 8, 8) > 0);
+    put_behind(&fixture, endpoint, "7", 0);
+    assert_ptr_equal(queues_next_refill(&fixture.endpoints.queues, 8, &rows, 10 * S),
+                     &endpoint->queue);
     for (int i = 0; i < ENDPOINTS_MAX * 2; i++)
         get_numbered(&fixture, i, 100 * S);
     assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, URL), endpoint);
-    backlog_end_refill(&fixture.endpoints.backlogs, &endpoint->backlog, 0, NULL);
+    queue_end_refill(&fixture.endpoints.queues, &endpoint->queue, 0, NULL, 100 * S);
     end(&fixture);
 }
 
@@ -247,7 +250,6 @@ static void test_what_is_needed_is_kept(void **state)
 {
     struct fixture fixture;
     struct endpoint *noted, *behind;
-    struct position position;
     enum endpoint_note note;
 
     (void)state;
@@ -259,9 +261,7 @@ static void test_what_is_needed_is_kept(void **state)
     assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, URL), noted);
     assert_int_equal(fixture.endpoints.full_us, 0); /* nobody had a backlog */
     behind = endpoint_get(&fixture.endpoints, CUSTOMER, "https://behind.example/", 100 * S);
-    position_set(&position, "2026-01-01", "1");
-    assert_false(backlog_admits(&fixture.endpoints.backlogs, &behind->backlog, CUSTOMER, "7", 0,
-                                &position, 0));
+    put_behind(&fixture, behind, "7", 100 * S);
     for (int i = 0; i < 20; i++)
         endpoints_reap(&fixture.endpoints, 200 * S + 2 * ENDPOINT_KEEP_TROUBLED_US);
     assert_int_equal(HASH_CNT(by_key, fixture.endpoints.by_key), 2);
@@ -341,7 +341,7 @@ static void test_rates_begin_anew_in_the_lanes_that_were_taken(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct endpoint *endpoint = endpoint_find(&fixture.endpoints, CUSTOMER, cases[i].url);
 
-        check_case(TAILQ_EMPTY(&endpoint->waiting) == !cases[i].is_taken, "%s", cases[i].url);
+        check_case((endpoint_first(endpoint) == NULL) == !cases[i].is_taken, "%s", cases[i].url);
     }
     assert_int_equal(send_all(&fixture, S + S - 1), 0);
     assert_int_equal(send_all(&fixture, S + S), 3);
@@ -391,7 +391,7 @@ static void test_held_one_is_freed(void **state)
 
 static bool may_condemn_first(const struct endpoint *endpoint)
 {
-    return endpoint_may_condemn(endpoint, TAILQ_FIRST(&endpoint->waiting));
+    return endpoint_may_condemn(endpoint, endpoint_first(endpoint));
 }
 
 /* Nothing fails by settings that were not asked for after its row was read. */
@@ -399,6 +399,7 @@ static void test_what_condemns_is_younger_than_the_row(void **state)
 {
     struct fixture fixture;
     struct endpoint *endpoint;
+    const struct delivery *last;
 
     (void)state;
     begin(&fixture);
@@ -417,16 +418,17 @@ static void test_what_condemns_is_younger_than_the_row(void **state)
     push(&fixture, URL, 0);
     endpoint_end_load(&fixture.endpoints, endpoint, true, 0);
     assert_true(may_condemn_first(endpoint));
-    endpoint_remove(&fixture.endpoints, TAILQ_FIRST(&endpoint->waiting), 0);
+    endpoint_remove(&fixture.endpoints, endpoint_first(endpoint), 0);
     assert_false(may_condemn_first(endpoint));
     /* One load is enough for all that wait, and a load without an answer is none. */
     push(&fixture, URL, 0);
+    last = TAILQ_LAST(&fixture.deliveries.lists[DELIVERY_WAITING], delivery_list);
     endpoint_ask_again(&fixture.endpoints, endpoint, 0);
     assert_ptr_equal(endpoint_begin_load(&fixture.endpoints), endpoint);
     endpoint_end_load(&fixture.endpoints, endpoint, false, 0);
     assert_false(may_condemn_first(endpoint));
     assert_int_equal(load_all(&fixture, 0), 1);
-    assert_true(endpoint_may_condemn(endpoint, TAILQ_LAST(&endpoint->waiting, delivery_list)));
+    assert_true(endpoint_may_condemn(endpoint, last));
     end(&fixture);
 }
 
@@ -445,7 +447,7 @@ static void test_being_disabled_is_known_without_a_load(void **state)
     endpoint_set_disabled(&fixture.endpoints, endpoint, "gone", 0);
     assert_true(may_condemn_first(endpoint));
     assert_true(endpoint->settings.is_disabled);
-    endpoint_remove(&fixture.endpoints, TAILQ_FIRST(&endpoint->waiting), 0);
+    endpoint_remove(&fixture.endpoints, endpoint_first(endpoint), 0);
     push(&fixture, URL, 0);
     assert_false(may_condemn_first(endpoint));
     endpoint->gone = 1;
@@ -465,11 +467,11 @@ static void test_put_back_it_is_the_first(void **state)
     endpoint = push(&fixture, URL, 0);
     load_all(&fixture, 0);
     push(&fixture, URL, 0);
-    first = TAILQ_FIRST(&endpoint->waiting);
+    first = endpoint_first(endpoint);
     endpoint_remove(&fixture.endpoints, first, 0);
     endpoint_push_back(&fixture.endpoints, first, 0);
     endpoint_ask_again(&fixture.endpoints, endpoint, 0);
-    assert_ptr_equal(TAILQ_FIRST(&endpoint->waiting), first);
+    assert_ptr_equal(endpoint_first(endpoint), first);
     assert_null(endpoint_next_ready(&fixture.endpoints, 0));
     assert_int_equal(load_all(&fixture, 0), 1);
     assert_int_equal(send_all(&fixture, 0), 2);
@@ -482,18 +484,14 @@ static struct endpoint *answer(struct fixture *fixture, const char *url, enum he
 {
     struct endpoints *endpoints = &fixture->endpoints;
     struct endpoint *endpoint = push(fixture, url, now_us);
-    struct delivery *delivery = TAILQ_FIRST(&endpoint->waiting);
-    struct scheduler_ticket ticket;
+    struct delivery *delivery = endpoint_first(endpoint);
 
     load_all(fixture, now_us);
     endpoint_next_ready(endpoints, now_us); /* its settings may be old */
     load_all(fixture, now_us);
     assert_ptr_equal(endpoint_next_ready(endpoints, now_us), endpoint);
-    ticket = scheduler_start(&endpoints->scheduler, &endpoint->scheduled, now_us);
-    endpoint_remove(endpoints, delivery, now_us);
-    scheduler_finish(&endpoints->scheduler, &endpoint->scheduled, &ticket, health, hold_us, now_us,
-                     0);
-    endpoint_note_result(endpoints, endpoint, now_us);
+    delivery->ticket = endpoint_begin_request(endpoints, delivery, now_us);
+    endpoint_end_request(endpoints, delivery, health, hold_us, now_us);
     delivery_drop(&fixture->deliveries, delivery);
     deliveries_reap(&fixture->deliveries, 0);
     return endpoint;
@@ -527,17 +525,17 @@ static void test_a_promise_is_kept_until_it_ends(void **state)
         int64_t until_us, now_us = S;
 
         begin(&fixture);
-        fixture.endpoints.scheduler.limits.breaker =
+        fixture.endpoints.queues.scheduler.limits.breaker =
             (struct breaker_policy){.failures = 3, .max_interval_us = 86400 * S};
         for (int n = 0; n < cases[i].failures; n++)
             endpoint = answer(&fixture, URL, cases[i].health, cases[i].hold_us, now_us);
         /* Probes that fail, until the pause is longer than anything is remembered for. */
         while (cases[i].hold_us == 0 &&
-               scheduler_promised_until_us(&endpoint->scheduled) < now_us + 4000 * S) {
-            now_us = scheduler_promised_until_us(&endpoint->scheduled);
+               scheduler_promised_until_us(&endpoint->queue.entry) < now_us + 4000 * S) {
+            now_us = scheduler_promised_until_us(&endpoint->queue.entry);
             endpoint = answer(&fixture, URL, cases[i].health, 0, now_us);
         }
-        until_us = scheduler_promised_until_us(&endpoint->scheduled);
+        until_us = scheduler_promised_until_us(&endpoint->queue.entry);
         assert_int_equal(endpoint->state, ENDPOINT_PROMISED);
         reap_until(&fixture, now_us, until_us - 20 * S);
         check_case(endpoint_find(&fixture.endpoints, CUSTOMER, URL) == endpoint, "%s",
@@ -627,23 +625,19 @@ static void test_settings_of_promised_ones_are_asked_for_again(void **state)
 {
     struct fixture fixture;
     struct endpoint *endpoint;
-    struct position position;
 
     (void)state;
     begin(&fixture);
     endpoint = answer(&fixture, URL, HEALTH_BUSY, 7200 * S, 0);
     endpoints_refresh(&fixture.endpoints, 10 * S);
     assert_int_equal(load_all(&fixture, 10 * S), 0); /* nothing waits for it */
-    position_set(&position, "2026-01-01", "1");
-    assert_false(backlog_admits(&fixture.endpoints.backlogs, &endpoint->backlog, CUSTOMER, "7", 0,
-                                &position, endpoint_rows_wanted(endpoint, 10 * S)));
-    endpoint_note_backlog(&fixture.endpoints, endpoint, 10 * S);
+    put_behind(&fixture, endpoint, "7", 10 * S);
     endpoints_refresh(&fixture.endpoints, 20 * S);
     endpoint->settings.was_enabled = true; /* as the load will find */
     assert_int_equal(load_all(&fixture, 20 * S), 1);
-    assert_ptr_equal(scheduler_next_woken(&fixture.endpoints.scheduler, 20 * S),
-                     &endpoint->scheduled);
-    assert_int_equal(endpoint_rows_wanted(endpoint, 20 * S), INT32_MAX);
+    assert_ptr_equal(scheduler_next_woken(&fixture.endpoints.queues.scheduler, 20 * S),
+                     &endpoint->queue.entry);
+    assert_int_equal(scheduler_rows_wanted(&endpoint->queue.entry, 20 * S), INT32_MAX);
     end(&fixture);
 }
 

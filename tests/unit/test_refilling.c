@@ -25,8 +25,7 @@ static int set_up(void **state)
     endpoints_init(&worker.endpoints);
     finding_init(&worker);
     refilling_init(&worker);
-    backlogs_set_time(&worker.endpoints.backlogs, NOW_US);
-    backlogs_set_rows_ahead(&worker.endpoints.backlogs, 2048);
+    queues_set_rows_ahead(&worker.endpoints.queues, 2048);
     worker.reading = db_link_new(worker.base, "host=/nowhere", "public", &events);
     return 0;
 }
@@ -44,28 +43,28 @@ static int tear_down(void **state)
 }
 
 /* An endpoint that has all its rows in the database, of which the first is to be read back. */
-static struct backlog *add_hungry(const char *url, const char *url_hash)
+static struct endpoint *add_hungry(const char *url, const char *url_hash)
 {
     struct endpoint *endpoint = endpoint_get(&worker.endpoints, CUSTOMER, url, worker.now_us);
-    struct backlogs *backlogs = &worker.endpoints.backlogs;
     struct position position;
 
     position_set(&position, "2026-01-01 00:00:00+00", CUSTOMER);
-    backlog_begin_empty(&endpoint->backlog);
-    backlog_end_empty(backlogs, &endpoint->backlog, CUSTOMER, url_hash, 3, &position);
-    return &endpoint->backlog;
+    queue_begin_empty(&endpoint->queue);
+    queue_end_empty(&worker.endpoints.queues, &endpoint->queue, CUSTOMER, url_hash, 3, &position,
+                    worker.now_us);
+    return endpoint;
 }
 
 static void pass_time(int64_t us)
 {
     worker.now_us += us;
-    backlogs_set_time(&worker.endpoints.backlogs, worker.now_us);
+    queues_wake(&worker.endpoints.queues, worker.now_us);
 }
 
 static void test_unsent_refill_rests_and_is_asked_for_again(void **state)
 {
-    struct backlog *backlogs[] = {add_hungry("https://a.example/", "1"),
-                                  add_hungry("https://b.example/", "2")};
+    struct endpoint *endpoints[] = {add_hungry("https://a.example/", "1"),
+                                    add_hungry("https://b.example/", "2")};
 
     (void)state;
     for (int round = 0; round < 3; round++) {
@@ -75,10 +74,10 @@ static void test_unsent_refill_rests_and_is_asked_for_again(void **state)
         assert_true(refilling_next_us(&worker) <= worker.now_us);
         assert_false(refilling_send(&worker));
         assert_false(finding_is_reading(&worker));
-        for (size_t i = 0; i < ARRAY_LENGTH(backlogs); i++) {
-            assert_int_equal(backlogs[i]->state, BACKLOG_RESTING);
-            assert_false(backlogs[i]->is_awaited);
-            assert_string_equal(backlogs[i]->cursor.time, "2026-01-01 00:00:00+00");
+        for (size_t i = 0; i < ARRAY_LENGTH(endpoints); i++) {
+            assert_int_equal(endpoints[i]->queue.backlog.state, BACKLOG_RESTING);
+            assert_false(endpoints[i]->queue.backlog.is_awaited);
+            assert_string_equal(endpoints[i]->queue.backlog.cursor.time, "2026-01-01 00:00:00+00");
         }
         next_us = refilling_next_us(&worker);
         assert_true(next_us > worker.now_us && next_us <= worker.now_us + BACKLOG_REST_LONG_US);
@@ -92,34 +91,31 @@ static void test_unsent_refill_leaves_no_mark(void **state)
     add_hungry("https://a.example/", "1");
     pass_time(BACKLOG_REST_LONG_US);
     assert_false(refilling_send(&worker));
-    assert_false(worker.endpoints.backlogs.has_others);
+    assert_false(worker.endpoints.queues.backlogs.has_others);
 }
 
 /* Its endpoint asked to be left alone for two hours: nobody asks for its rows before, then at once.
  */
 static void test_a_hold_ends_with_a_refill(void **state)
 {
-    struct backlog *backlog = add_hungry("https://a.example/", "1");
-    struct endpoint *endpoint = CONTAINER_OF(backlog, struct endpoint, backlog);
-    struct scheduler *scheduler = &worker.endpoints.scheduler;
+    struct endpoint *endpoint = add_hungry("https://a.example/", "1");
+    const struct backlog *backlog = &endpoint->queue.backlog;
+    struct scheduler *scheduler = &worker.endpoints.queues.scheduler;
     int64_t hold_us = INT64_C(7200) * 1000000;
     struct scheduler_ticket ticket;
 
     (void)state;
-    endpoint_note_backlog(&worker.endpoints, endpoint, worker.now_us);
-    ticket = scheduler_start(scheduler, &endpoint->scheduled, worker.now_us);
-    scheduler_finish(scheduler, &endpoint->scheduled, &ticket, HEALTH_BUSY, hold_us, worker.now_us,
-                     0);
+    ticket = scheduler_start(scheduler, &endpoint->queue.entry, worker.now_us);
+    scheduler_finish(scheduler, &endpoint->queue.entry, &ticket, HEALTH_BUSY, hold_us,
+                     worker.now_us, 0);
     pass_time(BACKLOG_REST_LONG_US);
     assert_false(refilling_send(&worker));
     assert_int_equal(backlog->state, BACKLOG_BLOCKED);
     assert_true(refilling_next_us(&worker) == WORKER_NEVER);
     pass_time(hold_us - BACKLOG_REST_LONG_US - SCHEDULER_AHEAD_US - 1);
-    endpoints_wake(&worker.endpoints, worker.now_us);
     assert_true(refilling_next_us(&worker) == WORKER_NEVER);
     assert_int_equal(scheduler_next_us(scheduler), worker.now_us + 1);
     pass_time(1);
-    endpoints_wake(&worker.endpoints, worker.now_us);
     assert_int_equal(refilling_next_us(&worker), worker.now_us);
     assert_false(refilling_send(&worker));
     assert_int_equal(backlog->state, BACKLOG_RESTING); /* it was asked for */
