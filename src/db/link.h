@@ -101,7 +101,7 @@ void db_link_refuse_hidden(struct db_link *link);
 
 /*
  * Row security is in force, and its policies were plainly true: each request begins by looking
- * whether they are still, and is then not refused (db/requirements.h).
+ * whether they are still, and is then not refused (db/row_security.h).
  */
 void db_link_allow_policies(struct db_link *link, bool is_allowed);
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "db/requirements.h"
 #include "db/row.h"
+#include "db/row_security.h"
 #include "db/settings.h"
 
 #define SQLSTATE_READ_ONLY    "25006"
@@ -57,11 +57,11 @@ static bool send_settings(struct db_link *link, bool is_local)
 /* What goes before the statements of a request: as many of them as request->settings says. */
 static bool send_all_settings(struct db_link *link, bool is_local)
 {
-    const char *const reading[] = {link->schema, REQUIREMENTS_GUARD_READING};
+    const char *const reading[] = {link->schema, ROW_SECURITY_READING};
 
     return (link->has_settings || send_settings(link, is_local)) &&
            (!link->allows_policies ||
-            send_statement(link, requirements_guard(), REQUIREMENTS_GUARD_PARAMETERS, reading));
+            send_statement(link, row_security_guard(), ROW_SECURITY_PARAMETERS, reading));
 }
 
 /* Ends what was sent since the last request: it is one, and its answers are awaited. */
@@ -141,7 +141,7 @@ bool db_link_send_often(struct db_link *link, const struct db_statement *stateme
     if (!db_link_send(link, statements, count, on_answer, request_owner))
         return false;
     if (link->state == LINK_UP && link->has_settings && link->allows_policies)
-        prepare(link, requirements_guard(), REQUIREMENTS_GUARD_PARAMETERS);
+        prepare(link, row_security_guard(), ROW_SECURITY_PARAMETERS);
     for (int i = 0; i < count && link->state == LINK_UP && link->has_settings; i++)
         prepare(link, statements[i].sql, statements[i].count);
     return true;

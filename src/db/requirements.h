@@ -6,10 +6,7 @@
  * worker on its link when it has connected and every few seconds. It reads the catalog alone, so no
  * missing privilege can refuse it and no policy can hide anything from it.
  *
- * Between two looks nothing hidden is taken for absent either: what reads does so with
- * row_security = off, by which the server refuses what a policy could change (SQLSTATE 42501). Only
- * where all policies are plainly true for the role is it on, by requirements_guard() in the same
- * transaction.
+ * Between two looks nothing hidden is taken for absent either: db/row_security.h sees to that.
  */
 #ifndef POSTRIDER_DB_REQUIREMENTS_H
 #define POSTRIDER_DB_REQUIREMENTS_H
@@ -42,15 +39,5 @@ bool requirements_send(struct db_link *link, const char *schema, db_link_answere
 PGresult *requirements_list(struct db_session *session, struct error *error) MUST_USE;
 
 struct requirement requirement_at(const PGresult *result, int row);
-
-/*
- * A statement with two parameters, database.schema and an array of commands ('{SELECT}'): sets
- * row_security for the rest of the transaction, to off where a policy that is not plainly true for
- * one of them is in force. Its first column says whether the server is a standby. The text lasts.
- */
-#define REQUIREMENTS_GUARD_PARAMETERS 2
-#define REQUIREMENTS_GUARD_READING    "{SELECT}"
-#define REQUIREMENTS_GUARD_WRITING    "{SELECT,INSERT,UPDATE,DELETE}"
-const char *requirements_guard(void);
 
 #endif

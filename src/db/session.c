@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "db/requirements.h"
+#include "db/row_security.h"
 #include "db/settings.h"
 
 #define SQLSTATE_LENGTH 5
@@ -180,8 +180,8 @@ static bool session_check(struct db_session *session, PGTransactionStatusType ex
 static bool session_guard(struct db_session *session, const char *commands, struct error *error)
 {
     const char *values[] = {session->schema, commands};
-    PGresult *result = db_session_query(session, requirements_guard(),
-                                        REQUIREMENTS_GUARD_PARAMETERS, values, error);
+    PGresult *result =
+        db_session_query(session, row_security_guard(), ROW_SECURITY_PARAMETERS, values, error);
 
     PQclear(result);
     return result != NULL;
@@ -189,7 +189,7 @@ static bool session_guard(struct db_session *session, const char *commands, stru
 
 bool db_session_guard(struct db_session *session, struct error *error)
 {
-    return session_guard(session, REQUIREMENTS_GUARD_WRITING, error);
+    return session_guard(session, ROW_SECURITY_WRITING, error);
 }
 
 bool db_session_begin_unguarded(struct db_session *session, struct error *error)
@@ -221,12 +221,12 @@ static bool session_begin_guarded(struct db_session *session, const char *comman
 
 bool db_session_begin(struct db_session *session, struct error *error)
 {
-    return session_begin_guarded(session, REQUIREMENTS_GUARD_WRITING, error);
+    return session_begin_guarded(session, ROW_SECURITY_WRITING, error);
 }
 
 bool db_session_begin_reading(struct db_session *session, struct error *error)
 {
-    return session_begin_guarded(session, REQUIREMENTS_GUARD_READING, error);
+    return session_begin_guarded(session, ROW_SECURITY_READING, error);
 }
 
 /* A server that is lost while it commits may have done so. */

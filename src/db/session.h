@@ -4,7 +4,7 @@
  * Everything runs in a transaction that begins with SET LOCAL search_path, so a session leaves
  * nothing behind and works through PgBouncer in transaction mode: no prepared statements by name,
  * no session state, no advisory locks that outlive a transaction. What a policy of row security
- * could hide is refused with SQLSTATE 42501, never taken for absent (db/requirements.h). Parameters
+ * could hide is refused with SQLSTATE 42501, never taken for absent (db/row_security.h). Parameters
  * are text, never put into a statement's text. Only files in src/db/ and migrations/ hold SQL.
  */
 #ifndef POSTRIDER_DB_SESSION_H

@@ -1,0 +1,49 @@
+#include "db/row_security.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "db/migrations.h"
+
+static const char guard_end[] =
+    " SELECT pg_is_in_recovery(), set_config('row_security', CASE WHEN EXISTS"
+    " (SELECT FROM policed WHERE hidden && $2::text[]) THEN 'off' ELSE 'on' END, true)";
+
+/*
+ * Without comments and what indents them. PgBouncer (1.18) mixes up a session whose client sends a
+ * message larger than its buffer (4 kB) while the transaction before is being answered.
+ */
+static char *squeeze(char *sql)
+{
+    char *out = sql;
+
+    for (const char *at = sql; *at != '\0'; at++) {
+        bool begins_line = out == sql || out[-1] == '\n';
+
+        if (begins_line && at[0] == '-' && at[1] == '-')
+            at += strcspn(at, "\n");
+        if (*at == '\n' && out > sql && (out[-1] == ' ' || out[-1] == '\n'))
+            out[-1] = '\n'; /* it stays: literals on two lines are one */
+        else if (*at != ' ' || (out > sql && out[-1] != ' ' && out[-1] != '\n'))
+            *out++ = *at;
+    }
+    *out = '\0';
+    return sql;
+}
+
+char *row_security_query(const char *end)
+{
+    return squeeze(memory_format("WITH needed (position, privileges, object) AS (\n%s\n),\n%s%s",
+                                 embedded_sql_find("privileges"), embedded_sql_find("row_security"),
+                                 end));
+}
+
+const char *row_security_guard(void)
+{
+    static char *text;
+
+    if (text == NULL)
+        text = row_security_query(guard_end);
+    return text;
+}
