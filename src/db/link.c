@@ -7,13 +7,42 @@
 
 #include "base/memory.h"
 #include "db/hosts.h"
-#include "db/link_parts.h"
+#include "db/message.h"
+#include "db/pipeline.h"
 
 #define CONNECT_TIMEOUT_MS   10000
 #define RECONNECT_FIRST_MS   100
 #define RECONNECT_LONGEST_MS 5000
 #define READ_ONLY_PAUSE_MS   500
 #define STEADY_MS            10000
+
+/*
+ * down → connecting → greeting → up → down … ; closing a connection is always link_to_down(). A
+ * connection that failed waits for its timer in down. greeting: the link asks whom it speaks to.
+ */
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_UP };
+
+struct db_link {
+    struct event_base *base;
+    char *url;
+    char *schema;
+    struct db_link_events events;
+    enum link_state state;
+    PGconn *connection; /* NULL in LINK_DOWN */
+    struct event *socket_event;
+    struct event *write_event;
+    struct event *timer; /* reconnect; time-out until it is up; then, until it is steady */
+    int socket;
+    int64_t pause_ms;
+    unsigned first_host;      /* of the URL's: the next attempt begins with it */
+    bool chooses_server;      /* not libpq, which was told wrong */
+    bool is_direct;           /* db_link_is_direct() */
+    struct pipeline pipeline; /* open in LINK_GREETING and LINK_UP */
+    bool has_input;
+    bool tell_up;
+    bool tell_down;
+    char reason[MESSAGE_SIZE];
+};
 
 static void link_connect(struct db_link *link);
 
@@ -23,21 +52,6 @@ static void set_timer(struct db_link *link, int64_t ms)
 
     if (evtimer_add(link->timer, &after) != 0)
         bug("timer could not be set");
-}
-
-/* libpq ends its messages with a newline and may put several lines into one. */
-void link_copy_message(char *out, const char *message)
-{
-    size_t length;
-
-    snprintf(out, LINK_REASON_SIZE, "%s",
-             message != NULL && *message != '\0' ? message : "no reason");
-    length = strlen(out);
-    while (length > 0 && out[length - 1] == '\n')
-        out[--length] = '\0';
-    for (char *c = out; *c != '\0'; c++)
-        if (*c == '\n' || *c == '\t')
-            *c = ' ';
 }
 
 static void free_socket_events(struct db_link *link)
@@ -55,18 +69,13 @@ static void link_to_down(struct db_link *link, const char *reason)
 {
     if (link->state != LINK_UP)
         link->first_host++; /* it came to nothing with this one */
-    link_copy_message(link->reason, reason);
+    message_copy(link->reason, reason);
     free_socket_events(link);
+    pipeline_close(&link->pipeline);
     PQfinish(link->connection);
     link->connection = NULL;
     link->state = LINK_DOWN;
     link->is_direct = false;
-    link->has_settings = false;
-    link->allows_policies = false;
-    link->needs_level = false;
-    link->was_denied = false;
-    link->is_read_only = false;
-    prepared_reset(&link->prepared);
     link->has_input = false;
     link->tell_up = false;
     link->tell_down = true;
@@ -76,12 +85,12 @@ static void link_to_down(struct db_link *link, const char *reason)
         link->pause_ms = RECONNECT_LONGEST_MS;
 }
 
-void link_lost(struct db_link *link)
+static void link_lost(struct db_link *link)
 {
     link_to_down(link, PQerrorMessage(link->connection));
 }
 
-void link_leave_open_transaction(struct db_link *link)
+static void link_leave_open_transaction(struct db_link *link)
 {
     link_to_down(link, "the server, or a pooler in front of it, does not end a transaction where "
                        "it is asked to, so that nothing would ever be committed; let database.url "
@@ -89,8 +98,11 @@ void link_leave_open_transaction(struct db_link *link)
                        "(pgpool-II: backend_clustering_mode = 'streaming_replication', not 'raw')");
 }
 
-/* Where there is no other host, it is asked as often whether it takes writes now. */
-void link_leave_read_only(struct db_link *link, const char *reason)
+/*
+ * The next attempt begins with another host. Where there is none, this one is asked as often
+ * whether it takes writes now.
+ */
+static void link_leave_read_only(struct db_link *link, const char *reason)
 {
     bool was_up = link->state == LINK_UP;
 
@@ -101,16 +113,42 @@ void link_leave_read_only(struct db_link *link, const char *reason)
     set_timer(link, link->pause_ms);
 }
 
-/* What is wrong about one server is wrong about the primary as well: from then on libpq takes any.
+/*
+ * libpq, or a pooler, was wrong about this server, and will be about the primary as well: from then
+ * on libpq takes any.
  */
-void link_leave_standby(struct db_link *link)
+static void link_leave_standby(struct db_link *link)
 {
     link->chooses_server = true;
     link_leave_read_only(link, "the server is a standby, which is read-only; name all servers in "
                                "database.url, with target_session_attrs=read-write");
 }
 
-void link_flush(struct db_link *link)
+/* The pipeline says what is wrong with the connection; the link alone acts on it. */
+static void link_obey(struct db_link *link, enum pipeline_verdict verdict)
+{
+    switch (verdict) {
+    case PIPELINE_GOES_ON:
+        break;
+    case PIPELINE_LOST:
+        link_lost(link);
+        break;
+    case PIPELINE_UNCERTAIN:
+        link_to_down(link, pipeline_reason(&link->pipeline));
+        break;
+    case PIPELINE_OPEN_TRANSACTION:
+        link_leave_open_transaction(link);
+        break;
+    case PIPELINE_STANDBY:
+        link_leave_standby(link);
+        break;
+    case PIPELINE_READ_ONLY:
+        link_leave_read_only(link, "the server is read-only");
+        break;
+    }
+}
+
+static void link_flush(struct db_link *link)
 {
     int left = PQflush(link->connection);
 
@@ -151,16 +189,20 @@ static void ignore_notice(void *argument, const PGresult *result)
     (void)result;
 }
 
-bool link_is_connected(const struct db_link *link)
+/* There is a connection that requests can go over. */
+static bool link_is_connected(const struct db_link *link)
 {
     return link->state == LINK_GREETING || link->state == LINK_UP;
 }
 
-static void on_settings_answered(void *owner, const struct db_answer *answer)
+/* What the pipeline has taken goes out; what it could not take has lost the link. */
+static bool link_note_sent(struct db_link *link, bool is_sent)
 {
-    struct db_link *link = owner;
-
-    link->has_settings = answer->result == DB_ANSWERED;
+    if (is_sent)
+        link_flush(link);
+    else
+        link_lost(link);
+    return is_sent;
 }
 
 /* A refusal is no reason to stay away: the next request will say it to somebody who reports it. */
@@ -176,9 +218,9 @@ static void on_greeting_answered(void *owner, const struct db_answer *answer)
     link->state = LINK_UP;
     link->tell_up = true;
     set_timer(link, STEADY_MS);
-    /* A request without statements: its settings are the session's. */
-    if (link->is_direct && !link_send_request(link, NULL, 0, on_settings_answered, link))
-        link->tell_up = false;
+    /* When it fails the link is down again, and that will be told. */
+    if (link->is_direct)
+        (void)link_note_sent(link, pipeline_send_settings(&link->pipeline));
 }
 
 static void link_to_greeting(struct db_link *link)
@@ -191,13 +233,15 @@ static void link_to_greeting(struct db_link *link)
         link_lost(link);
         return;
     }
+    pipeline_open(&link->pipeline, link->connection);
     link->state = LINK_GREETING;
     link->socket_event = new_event(link, EV_READ | EV_PERSIST, on_socket_event);
     link->write_event = new_event(link, EV_WRITE, on_socket_event);
     if (event_add(link->socket_event, NULL) != 0)
         bug("link events could not be set");
     /* When it fails the link is down again, and that will be told. */
-    (void)link_send_request(link, &process_id, 1, on_greeting_answered, link);
+    (void)link_note_sent(
+        link, pipeline_send(&link->pipeline, &process_id, 1, on_greeting_answered, link));
 }
 
 static void on_socket_connecting(evutil_socket_t fd, short what, void *argument);
@@ -291,7 +335,7 @@ struct db_link *db_link_new(struct event_base *base, const char *url, const char
     link->events = *events;
     link->socket = -1;
     link->pause_ms = RECONNECT_FIRST_MS;
-    STAILQ_INIT(&link->requests);
+    pipeline_init(&link->pipeline, link->schema);
     link->timer = evtimer_new(base, on_timer, link);
     if (link->timer == NULL)
         bug("timer could not be made");
@@ -311,20 +355,85 @@ bool db_link_is_direct(const struct db_link *link)
 
 void db_link_refuse_hidden(struct db_link *link)
 {
-    link->refuses_hidden = true;
+    pipeline_refuse_hidden(&link->pipeline);
 }
 
 void db_link_allow_policies(struct db_link *link, bool is_allowed)
 {
-    link->allows_policies = link->refuses_hidden && is_allowed;
+    pipeline_allow_policies(&link->pipeline, is_allowed);
 }
 
 bool db_link_take_denial(struct db_link *link)
 {
-    bool was_denied = link->was_denied;
+    return pipeline_take_denial(&link->pipeline);
+}
 
-    link->was_denied = false;
-    return was_denied;
+size_t db_link_outstanding(const struct db_link *link)
+{
+    return pipeline_outstanding(&link->pipeline);
+}
+
+bool db_link_send(struct db_link *link, const struct db_statement *statements, int count,
+                  db_link_answered *on_answer, void *request_owner)
+{
+    return link->state == LINK_UP &&
+           link_note_sent(
+               link, pipeline_send(&link->pipeline, statements, count, on_answer, request_owner));
+}
+
+/* The request was taken: a link that is lost while its statements are prepared says so itself. */
+bool db_link_send_often(struct db_link *link, const struct db_statement *statements, int count,
+                        db_link_answered *on_answer, void *request_owner)
+{
+    int prepared = 0;
+
+    if (!db_link_send(link, statements, count, on_answer, request_owner))
+        return false;
+    if (link->state == LINK_UP)
+        prepared = pipeline_prepare(&link->pipeline, statements, count);
+    if (prepared != 0)
+        (void)link_note_sent(link, prepared > 0);
+    return true;
+}
+
+/* Comes after the answers that came with it, so that a read does not hide what it did not see. */
+static void collect_notifications(struct db_link *link)
+{
+    PGnotify *notification;
+    bool has_any = false;
+
+    while ((notification = PQnotifies(link->connection)) != NULL) {
+        PQfreemem(notification);
+        has_any = true;
+    }
+    if (has_any && link->events.on_notified != NULL)
+        link->events.on_notified(link->events.owner);
+}
+
+/* Any callback may have closed the connection. */
+static void collect_input(struct db_link *link)
+{
+    link->has_input = false;
+    link_obey(link, pipeline_collect(&link->pipeline));
+    if (link_is_connected(link))
+        collect_notifications(link);
+    if (link_is_connected(link))
+        link_obey(link, pipeline_conclude(&link->pipeline));
+}
+
+void db_link_collect(struct db_link *link)
+{
+    if (link->has_input && link_is_connected(link))
+        collect_input(link);
+    if (link->tell_up) {
+        link->tell_up = false;
+        link->events.on_up(link->events.owner);
+    }
+    if (link->tell_down) {
+        link->tell_down = false;
+        pipeline_fail(&link->pipeline, link->reason);
+        link->events.on_down(link->events.owner, link->reason);
+    }
 }
 
 void db_link_reset(struct db_link *link, const char *reason)
@@ -339,10 +448,10 @@ void db_link_free(struct db_link *link)
         return;
     /* First down, so that a callback can't send what nobody would answer. */
     db_link_reset(link, "the link was closed");
-    link_fail_requests(link);
+    pipeline_fail(&link->pipeline, link->reason);
+    pipeline_free(&link->pipeline);
     event_free(link->timer);
     memory_free_secret(link->url);
     free(link->schema);
-    free(link->settings_sql);
     free(link);
 }

@@ -2,17 +2,15 @@
  * db/link.h: a non-blocking, pipelined connection for the worker.
  *
  * A link connects by itself, and again with pauses that grow until a connection has lasted for 10
- * s. A request is a few statements that run in one transaction: either all of them happen or none
- * does. Each request that was accepted is answered exactly once: DB_ANSWERED  the transaction has
- * committed; the results are there DB_REFUSED   the server refused it and nothing has happened;
- * message and SQLSTATE say why DB_LOST      the connection went away; it may have happened or not
- * What libpq says without the server (no memory for a result, garbage instead of it), and answers
- * that do not fit what was asked, end the connection: they tell nothing of what has happened. So
- * does a transaction that is open when all requests are over: a pooler has not passed on their
- * ends. Callbacks come only from db_link_collect() and db_link_free(), never from inside
- * db_link_send(). A server that is a standby, or refuses a request since it is read-only, is left
- * for the next host of the URL (db/hosts.h). An event of the socket ends the loop turn; what it
- * brought is for db_link_collect() to find.
+ * s. It owns the connection and is alone in changing what state it is in; what goes over it is the
+ * business of db/pipeline.h, which tells the link when the connection is of no use any more.
+ *
+ * Each request that was accepted is answered exactly once (db/request.h). Answers that leave it
+ * open what has happened end the connection. So does a transaction that is open when all requests
+ * are over: a pooler has not passed on their ends. Callbacks come only from db_link_collect() and
+ * db_link_free(), never from inside db_link_send(). A server that is a standby, or refuses a
+ * request since it is read-only, is left for the next host of the URL (db/hosts.h). An event of the
+ * socket ends the loop turn; what it brought is for db_link_collect() to find.
  *
  * Through a pooler every transaction sets its search_path and planner switches for itself
  * (set_config, local), so nothing depends on session state and PgBouncer in transaction mode is
@@ -22,38 +20,14 @@
 #ifndef POSTRIDER_DB_LINK_H
 #define POSTRIDER_DB_LINK_H
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/compiler.h"
-
-#define DB_STATEMENTS_MAX 4
-#define DB_PARAMETERS_MAX 16
+#include "db/request.h"
 
 struct event_base;
 struct db_link;
-
-enum db_result { DB_ANSWERED, DB_REFUSED, DB_LOST };
-
-/* Valid during the callback. */
-struct db_answer {
-    enum db_result result;
-    int count;                            /* results, one for each statement of the request */
-    PGresult *results[DB_STATEMENTS_MAX]; /* with DB_ANSWERED; cleared after the callback */
-    const char *message;                  /* "" with DB_ANSWERED */
-    const char *sqlstate;                 /* with DB_REFUSED */
-};
-
-/* Text parameters; a NULL value is SQL's NULL. Copied by db_link_send(). */
-struct db_statement {
-    const char *sql;
-    int count;
-    const char *values[DB_PARAMETERS_MAX];
-};
-
-typedef void db_link_answered(void *request_owner, const struct db_answer *answer);
 
 struct db_link_events {
     void (*on_up)(void *owner);

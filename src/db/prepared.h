@@ -8,7 +8,7 @@
  * skipped. A table can change under a prepared statement so that it can't be used any more; then
  * nothing is prepared until the connection is made anew.
  *
- * Only the link (db/link.h) uses it. It sends nothing itself.
+ * Only db/pipeline.h uses it. It sends nothing itself.
  */
 #ifndef POSTRIDER_DB_PREPARED_H
 #define POSTRIDER_DB_PREPARED_H

@@ -56,7 +56,7 @@ static const struct setting {
 
 /*
  * default_transaction_isolation is for the transactions of a direct link: this one has its level
- * already (db/link_requests.c mends that where it must).
+ * already (db/pipeline.c mends that where it must).
  */
 static const char link_begin[] =
     "SELECT pg_is_in_recovery(), current_setting('transaction_isolation') = 'read committed',"

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "db/link_parts.h"
+#include "link_timer.h"
 #include "unit.h"
 #include "worker/finding.h"
 #include "worker/problems.h"
@@ -140,9 +140,9 @@ void scripted_worker_pass_time(int64_t next_us)
     if (seen.idle < IDLE_TURNS)
         return;
     seen.idle = 0;
-    if (evtimer_pending(worker.writing->timer, NULL))
-        event_active(worker.writing->timer, EV_TIMEOUT, 0);
-    else if (next_us != WORKER_NEVER)
+    if (link_timer_fire(worker.base, worker.writing))
+        return;
+    if (next_us != WORKER_NEVER)
         worker.now_us = next_us > worker.now_us ? next_us : worker.now_us;
     else if (db_link_outstanding(worker.writing) > 0)
         db_link_reset(worker.writing, "it takes too long"); /* what leasing.c does */

@@ -11,8 +11,8 @@
 #include <event2/event.h>
 
 #include "db/link.h"
-#include "db/link_parts.h"
 #include "every_place.h"
+#include "link_timer.h"
 #include "scripted_libpq.h"
 
 #define BACKEND_PID  4711
@@ -261,9 +261,9 @@ static void turn(void)
 /* Nothing happens: the timer's time has come, or a request takes too long. */
 static void on_standstill(void)
 {
-    if (evtimer_pending(run.link->timer, NULL))
-        event_active(run.link->timer, EV_TIMEOUT, 0);
-    else if (run.may_hang && db_link_is_up(run.link))
+    if (link_timer_fire(run.base, run.link))
+        return;
+    if (run.may_hang && db_link_is_up(run.link))
         db_link_reset(run.link, "it takes too long");
     else
         fail_msg("it stands still: nothing is awaited");

@@ -9,7 +9,6 @@
  */
 #include "unit.h"
 
-#include "db/link_parts.h"
 #include "db/outcomes.h"
 #include "scripted_worker.h"
 #include "worker/recording.h"

@@ -1,0 +1,39 @@
+/*
+ * db/request.h: what is asked of a link, and what it answers.
+ *
+ * A request is a few statements that run in one transaction: either all of them happen or none
+ * does. Each request that was accepted is answered exactly once: DB_ANSWERED  the transaction has
+ * committed; the results are there DB_REFUSED   the server refused it and nothing has happened;
+ * message and SQLSTATE say why DB_LOST      the connection went away; it may have happened or not
+ *
+ * db/link.h takes requests, db/pipeline.h carries them.
+ */
+#ifndef POSTRIDER_DB_REQUEST_H
+#define POSTRIDER_DB_REQUEST_H
+
+#include <libpq-fe.h>
+
+#define DB_STATEMENTS_MAX 4
+#define DB_PARAMETERS_MAX 16
+
+enum db_result { DB_ANSWERED, DB_REFUSED, DB_LOST };
+
+/* Valid during the callback. */
+struct db_answer {
+    enum db_result result;
+    int count;                            /* results, one for each statement of the request */
+    PGresult *results[DB_STATEMENTS_MAX]; /* with DB_ANSWERED; cleared after the callback */
+    const char *message;                  /* "" with DB_ANSWERED */
+    const char *sqlstate;                 /* with DB_REFUSED */
+};
+
+/* Text parameters; a NULL value is SQL's NULL. Copied when it is sent. */
+struct db_statement {
+    const char *sql;
+    int count;
+    const char *values[DB_PARAMETERS_MAX];
+};
+
+typedef void db_link_answered(void *request_owner, const struct db_answer *answer);
+
+#endif
