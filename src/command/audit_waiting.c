@@ -54,7 +54,7 @@ static struct audit_reason explain_record(const struct config *config,
 
     if (strcmp(record->status, "pending") != 0 || record->due_in_ms > -grace_ms)
         return reason("moving", memory_copy_string("the oldest one was attempted just now"));
-    delivery_record_apply_policy(record, &policy);
+    retry_policy_override(&policy, &record->endpoint.retry);
     explanation_make(record, config, &policy, &explanation);
     if (strcmp(explanation.state, "due") == 0)
         result = explain_due(config, waiting, grace_ms, &explanation);

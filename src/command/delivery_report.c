@@ -104,7 +104,7 @@ json_t *delivery_report_json(const struct delivery_record *record)
         record->next_retry_at, "last_error", record->last_error, "payload_bytes",
         (json_int_t)record->payload_bytes, "lane", (json_int_t)record->lane, "lane_owner",
         record->lane_owner, "endpoint_disabled_at", record->disabled_at, "endpoint_disabled_reason",
-        record->disabled_reason);
+        record->endpoint.disabled_reason);
 
     if (object == NULL)
         bug("a delivery that is no JSON");

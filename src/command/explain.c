@@ -78,7 +78,7 @@ static bool answer_read(const struct database *database, const char *id, struct 
         return explain_absence(database->session, id, error);
     if (!delivery_attempts_read(database->session, id, &answer->attempts, error))
         return false;
-    delivery_record_apply_policy(&answer->record, &policy);
+    retry_policy_override(&policy, &answer->record.endpoint.retry);
     explanation_make(&answer->record, database->config, &policy, &answer->explanation);
     return true;
 }

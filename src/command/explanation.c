@@ -79,7 +79,8 @@ static void say_border(struct buffer *out, const struct delivery_record *record,
     const char *refusal;
     struct error error;
 
-    if (!permit_make(record->allow, record->client_certificate, &permit, &error)) {
+    if (!permit_make(record->endpoint.allow, record->endpoint.client_certificate, &permit,
+                     &error)) {
         SAY(out, "the endpoint's row in webhook_endpoints can't be used: %s", error.message);
         return;
     }
@@ -96,8 +97,8 @@ static void say_disabled(struct buffer *out, const struct delivery_record *recor
 {
     SAY(out, "its endpoint is disabled since ");
     say_moment(out, record->disabled_at, record->disabled_ms_ago);
-    if (record->disabled_reason != NULL && record->disabled_reason[0] != '\0')
-        SAY(out, " (%s)", record->disabled_reason);
+    if (record->endpoint.disabled_reason != NULL && record->endpoint.disabled_reason[0] != '\0')
+        SAY(out, " (%s)", record->endpoint.disabled_reason);
 }
 
 static bool has_secret(const struct delivery_record *record, const struct config *config)

@@ -57,6 +57,7 @@ static void warn_of_unread(const struct send_request *request, const struct send
 static int load_settings(struct send_request *request, const char *config_file,
                          const struct send_wish *wish, const struct config *config)
 {
+    struct endpoint_found found;
     struct database database;
     struct error error;
     PGresult *result;
@@ -67,10 +68,11 @@ static int load_settings(struct send_request *request, const char *config_file,
     result = endpoint_load(database.session, wish->customer_id, wish->url, &error);
     if (result == NULL)
         status = database_fail(&database, &error);
-    else
-        endpoint_settings_load(&request->settings, config, wish->customer_id, wish->url, result, 0);
-    if (result != NULL)
+    else {
+        found = endpoint_found_at(result, 0);
+        endpoint_settings_load(&request->settings, config, wish->customer_id, wish->url, &found);
         endpoint_rows_wipe(result);
+    }
     PQclear(result);
     database_close(&database);
     if (status == COMMAND_OK && request->settings.hold != NULL && wish->secrets->count == 0)

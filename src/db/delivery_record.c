@@ -32,23 +32,15 @@ enum record_column {
     RECORD_ENDPOINT,
     RECORD_DISABLED,
     RECORD_DISABLED_MS,
-    RECORD_DISABLED_REASON,
     RECORD_SECRETS,
     RECORD_AHEAD,
-    RECORD_MAX_ATTEMPTS,
-    RECORD_INITIAL_MS,
-    RECORD_MULTIPLIER,
-    RECORD_MAX_DELAY_MS,
-    RECORD_JITTER,
-    RECORD_SCHEDULE,
     RECORD_FAILING,
     RECORD_FAILING_MS,
     RECORD_PROBLEMS,
-    RECORD_ALLOW,
-    RECORD_CLIENT_CERTIFICATE,
     RECORD_UNTOUCHED,
     RECORD_FAILED_AT,
     RECORD_FAILED_MS,
+    RECORD_ENDPOINT_ROW, /* and those behind it */
 };
 
 /* SQL reads better by its clauses. */
@@ -65,10 +57,6 @@ enum record_column {
     " AND " SQL_ENDPOINT_HASH("o.webhook_url") " = " SQL_ENDPOINT_HASH("d.webhook_url")            \
     " AND (o.next_retry_at, o.id) < (d.next_retry_at, d.id) LIMIT 1001) earlier)"
 
-#define SQL_SCHEDULE                                                                               \
-    "(SELECT string_agg(" SQL_MS("u.delay") "::text, ',' ORDER BY u.n)"                            \
-    " FROM unnest(e.retry_schedule) WITH ORDINALITY AS u (delay, n))"
-
 /* The columns of enum record_column, in its order. */
 static const char sql_record[] =
     "SELECT d.id, d.event_id, d.customer_id, d.webhook_url, d.event_type, d.status, d.attempts, "
@@ -78,13 +66,11 @@ static const char sql_record[] =
     "d.response_status, d.last_error, octet_length(d.payload::text), "
     SQL_LANE("d.webhook_url") ", l.owner, " SQL_MS_UNTIL("l.lease_expires_at") ", "
     SQL_MS_SINCE("w.seen_at") ", e.id, "
-    SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", e.disabled_reason, "
+    SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", "
     SQL_SECRETS ", " SQL_AHEAD ", "
-    "e.retry_max_attempts, " SQL_MS("e.retry_initial_delay") ", e.retry_multiplier, "
-    SQL_MS("e.retry_max_delay") ", e.retry_jitter, " SQL_SCHEDULE ", "
     SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems, "
-    "array_to_string(e.allow, E'\\n'), e.client_certificate, " SQL_UNTOUCHED ", "
-    SQL_UTC("d.failed_at") ", " SQL_MS_SINCE("d.failed_at")
+    SQL_UNTOUCHED ", " SQL_UTC("d.failed_at") ", " SQL_MS_SINCE("d.failed_at")
+    ENDPOINT_ROW_SQL
     " FROM (SELECT *, CASE WHEN status = 'failed' THEN " SQL_FAILED_AT " END AS failed_at"
     " FROM webhook_deliveries) d"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
@@ -133,17 +119,15 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->endpoint_id = row_text(r, 0, RECORD_ENDPOINT);
     record->disabled_at = row_text(r, 0, RECORD_DISABLED);
     record->disabled_ms_ago = row_integer(r, 0, RECORD_DISABLED_MS, 0);
-    record->disabled_reason = row_text(r, 0, RECORD_DISABLED_REASON);
     record->secret_count = row_integer(r, 0, RECORD_SECRETS, 0);
     record->ahead = row_integer(r, 0, RECORD_AHEAD, 0);
     record->failing_since = row_text(r, 0, RECORD_FAILING);
     record->failing_ms_ago = row_integer(r, 0, RECORD_FAILING_MS, 0);
     record->worker_problems = row_text(r, 0, RECORD_PROBLEMS);
-    record->allow = row_text(r, 0, RECORD_ALLOW);
-    record->client_certificate = row_text(r, 0, RECORD_CLIENT_CERTIFICATE);
     record->is_of_before = row_is_true(r, 0, RECORD_UNTOUCHED);
     record->failed_at = row_text(r, 0, RECORD_FAILED_AT);
     record->failed_ms_ago = row_integer(r, 0, RECORD_FAILED_MS, 0);
+    record->endpoint = endpoint_row_at(r, 0, RECORD_ENDPOINT_ROW);
 }
 
 bool delivery_record_read(struct db_session *session, const char *id,
@@ -164,34 +148,6 @@ void delivery_record_free(struct delivery_record *record)
 {
     PQclear(record->result);
     *record = (struct delivery_record){0};
-}
-
-/* "1000,5000": as many as a policy has room for. */
-static void read_schedule(const char *text, struct retry_policy *policy)
-{
-    policy->schedule_length = 0;
-    while (policy->schedule_length < RETRY_SCHEDULE_MAX) {
-        char *end;
-
-        policy->schedule_ms[policy->schedule_length++] = strtoll(text, &end, 10);
-        if (*end != ',')
-            return;
-        text = end + 1;
-    }
-}
-
-void delivery_record_apply_policy(const struct delivery_record *record, struct retry_policy *policy)
-{
-    const PGresult *r = record->result;
-    const char *schedule = row_text(r, 0, RECORD_SCHEDULE);
-
-    policy->max_attempts = (int)row_integer(r, 0, RECORD_MAX_ATTEMPTS, policy->max_attempts);
-    policy->initial_delay_ms = row_integer(r, 0, RECORD_INITIAL_MS, policy->initial_delay_ms);
-    policy->multiplier = row_number(r, 0, RECORD_MULTIPLIER, policy->multiplier);
-    policy->max_delay_ms = row_integer(r, 0, RECORD_MAX_DELAY_MS, policy->max_delay_ms);
-    policy->jitter = row_number(r, 0, RECORD_JITTER, policy->jitter);
-    if (schedule != NULL)
-        read_schedule(schedule, policy);
 }
 
 char *delivery_record_payload(struct db_session *session, const char *id, struct error *error)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "core/retry.h"
+#include "db/endpoint_row.h"
 #include "db/session.h"
 
 /* At most so many attempts are read, the last ones. */
@@ -45,18 +45,16 @@ struct delivery_record {
     const char *endpoint_id; /* of its row in webhook_endpoints; NULL: it has none */
     const char *disabled_at; /* NULL: the endpoint is enabled, or has no row */
     int64_t disabled_ms_ago;
-    const char *disabled_reason;
     int64_t secret_count;      /* valid in webhook_secrets, of the level that signs */
     const char *failing_since; /* NULL: the endpoint answers, or has no row */
     int64_t failing_ms_ago;
     const char *worker_problems;    /* of the lane's owner: JSON as in worker/problems.h, or NULL */
     int64_t worker_problems_ms_ago; /* so old is that */
-    const char *allow;              /* its endpoint's ranges, one a line; NULL: none */
-    const char *client_certificate; /* its endpoint's; NULL: none */
     bool is_of_before;              /* adopted with the table, and not sent since (db/adoption.h) */
     const char *failed_at;          /* NULL: it is no dead letter */
     int64_t failed_ms_ago;
     int64_t ahead; /* pending rows of the same URL that are due earlier */
+    struct endpoint_row endpoint;
 };
 
 /* The one with this id. *ret_found is false when there is none: that is no error. */
@@ -64,10 +62,6 @@ bool delivery_record_read(struct db_session *session, const char *id,
                           struct delivery_record *ret_record, bool *ret_found,
                           struct error *error) MUST_USE;
 void delivery_record_free(struct delivery_record *record);
-
-/* Overrides policy with what the endpoint's row says. */
-void delivery_record_apply_policy(const struct delivery_record *record,
-                                  struct retry_policy *policy);
 
 /* The payload as jsonb text; the caller frees it. NULL with error, or when the row has gone. */
 char *delivery_record_payload(struct db_session *session, const char *id,

@@ -1,14 +1,13 @@
 #include "db/endpoints.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "db/row.h"
 
 /* ENDPOINTS_LOAD_MAX URLs of URL_MAX_BYTES, every byte escaped, and some. */
 #define URLS_MAX_BYTES ((size_t)ENDPOINTS_LOAD_MAX * 8192 * 3)
 
 /* clang-format off */
-#define MILLISECONDS(interval) "(extract(epoch FROM " interval ") * 1000)::int8"
-
 #define SECRETS_OF(url) \
     "(SELECT string_agg(s.secret, E'\\n' ORDER BY s.created_at DESC, s.id)" \
     " FROM webhook_secrets s WHERE s.customer_id = c.customer_id AND s.url = " url \
@@ -16,16 +15,8 @@
     " AND (s.not_after IS NULL OR s.not_after > now()))"
 
 static const char load_sql[] =
-    "SELECT c.number - 1, e.headers, " MILLISECONDS("e.timeout") ", e.disabled_at IS NOT NULL,"
-    " coalesce(e.disabled_reason, 'no reason given'),"
-    " o.secrets, CASE WHEN o.secrets IS NULL THEN " SECRETS_OF("''") " END,"
-    " e.retry_max_attempts, " MILLISECONDS("e.retry_initial_delay") ", e.retry_multiplier,"
-    " " MILLISECONDS("e.retry_max_delay") ", e.retry_jitter,"
-    " (SELECT string_agg(" MILLISECONDS("delay") "::text, ',' ORDER BY position)"
-    " FROM unnest(e.retry_schedule) WITH ORDINALITY AS d (delay, position)),"
-    " e.max_in_flight, e.rate_limit, " MILLISECONDS("now() - e.failing_since") ","
-    " array_to_string(e.allow, E'\\n'), e.client_certificate,"
-    " " MILLISECONDS("now() - e.noted_at")
+    "SELECT c.number - 1, o.secrets, CASE WHEN o.secrets IS NULL THEN " SECRETS_OF("''") " END"
+    ENDPOINT_ROW_SQL
     " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (customer_id, url, number)"
     " CROSS JOIN LATERAL (SELECT " SECRETS_OF("c.url") ") AS o (secrets)"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = c.customer_id AND e.url = c.url"
@@ -81,41 +72,13 @@ PGresult *endpoint_load(struct db_session *session, const char *customer_id, con
     return result;
 }
 
-static const char *text_at(const PGresult *result, int row, int column)
+struct endpoint_found endpoint_found_at(const PGresult *result, int row)
 {
-    return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
-}
-
-static int64_t number_at(const PGresult *result, int row, int column, int64_t fallback)
-{
-    const char *text = text_at(result, row, column);
-
-    return text != NULL ? strtoll(text, NULL, 10) : fallback;
-}
-
-static double real_at(const PGresult *result, int row, int column, double fallback)
-{
-    const char *text = text_at(result, row, column);
-
-    return text != NULL ? strtod(text, NULL) : fallback;
-}
-
-struct endpoint_row endpoint_row_at(const PGresult *result, int row)
-{
-    return (struct endpoint_row){
-        .number = (int)number_at(result, row, ENDPOINT_NUMBER, -1),
-        .headers = text_at(result, row, ENDPOINT_HEADERS),
-        .timeout_ms = number_at(result, row, ENDPOINT_TIMEOUT, -1),
-        .is_disabled = strcmp(PQgetvalue(result, row, ENDPOINT_DISABLED), "t") == 0,
-        .disabled_reason = PQgetvalue(result, row, ENDPOINT_REASON),
-        .own_secrets = text_at(result, row, ENDPOINT_OWN_SECRETS),
-        .customer_secrets = text_at(result, row, ENDPOINT_CUSTOMER_SECRETS),
-        .max_in_flight = (int)number_at(result, row, ENDPOINT_MAX_IN_FLIGHT, -1),
-        .rate_limit = real_at(result, row, ENDPOINT_RATE_LIMIT, -1),
-        .failing_ms = number_at(result, row, ENDPOINT_FAILING, -1),
-        .allow = text_at(result, row, ENDPOINT_ALLOW),
-        .client_certificate = text_at(result, row, ENDPOINT_CLIENT_CERTIFICATE),
-        .noted_ms = number_at(result, row, ENDPOINT_NOTED, -1),
+    return (struct endpoint_found){
+        .number = (int)row_integer(result, row, ENDPOINT_NUMBER, -1),
+        .own_secrets = row_text(result, row, ENDPOINT_OWN_SECRETS),
+        .customer_secrets = row_text(result, row, ENDPOINT_CUSTOMER_SECRETS),
+        .row = endpoint_row_at(result, row, ENDPOINT_ROW_FIRST),
     };
 }
 
@@ -130,33 +93,4 @@ void endpoint_rows_wipe(const PGresult *result)
         wipe_cell(result, row, ENDPOINT_OWN_SECRETS);
         wipe_cell(result, row, ENDPOINT_CUSTOMER_SECRETS);
     }
-}
-
-static int read_schedule(const char *text, int64_t *schedule_ms)
-{
-    int length = 0;
-
-    while (*text != '\0' && length < RETRY_SCHEDULE_MAX) {
-        char *end;
-
-        schedule_ms[length++] = strtoll(text, &end, 10);
-        text = *end == ',' ? end + 1 : end;
-    }
-    return length;
-}
-
-struct retry_overrides endpoint_row_retry(const PGresult *result, int row)
-{
-    const char *schedule = text_at(result, row, ENDPOINT_SCHEDULE);
-    struct retry_overrides own = {
-        .max_attempts = (int)number_at(result, row, ENDPOINT_MAX_ATTEMPTS, -1),
-        .initial_delay_ms = number_at(result, row, ENDPOINT_INITIAL_DELAY, -1),
-        .multiplier = real_at(result, row, ENDPOINT_MULTIPLIER, -1),
-        .max_delay_ms = number_at(result, row, ENDPOINT_MAX_DELAY, -1),
-        .jitter = real_at(result, row, ENDPOINT_JITTER, -1),
-    };
-
-    if (schedule != NULL)
-        own.schedule_length = read_schedule(schedule, own.schedule_ms);
-    return own;
 }

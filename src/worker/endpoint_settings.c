@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "core/header.h"
 #include "core/sealed_secret.h"
-#include "db/endpoints.h"
 #include "http/url.h"
 
 void endpoint_settings_rest(struct endpoint_settings *settings)
@@ -110,7 +109,7 @@ static char *describe_unread(const struct sealed_set_skipped *skipped, size_t go
 /* The most specific secrets that the row has, plain or sealed. */
 static enum sealed_set_result read_secrets(struct endpoint_settings *settings,
                                            const struct config *config, const char *customer_id,
-                                           const char *url, const struct endpoint_row *found,
+                                           const char *url, const struct endpoint_found *found,
                                            struct secret_set *set, struct error *error)
 {
     bool is_own = found->own_secrets != NULL;
@@ -130,7 +129,8 @@ static enum sealed_set_result read_secrets(struct endpoint_settings *settings,
 }
 
 static void load_signer(struct endpoint_settings *settings, const struct config *config,
-                        const char *customer_id, const char *url, const struct endpoint_row *found)
+                        const char *customer_id, const char *url,
+                        const struct endpoint_found *found)
 {
     bool is_stored = found->own_secrets != NULL || found->customer_secrets != NULL;
     enum sealed_set_result result = SEALED_SET_OK;
@@ -156,56 +156,56 @@ static void load_signer(struct endpoint_settings *settings, const struct config 
 }
 
 static void load_limits(struct endpoint_settings *settings, const struct config *config,
-                        const struct endpoint_row *found)
+                        const struct endpoint_row *row)
 {
     settings->max_in_flight =
-        found->max_in_flight > 0 ? found->max_in_flight : (int)config->endpoint.max_in_flight;
-    settings->rate_limit = found->rate_limit >= 0 ? found->rate_limit : config->endpoint.rate_limit;
-    settings->is_disabled = found->is_disabled;
-    settings->is_failing = found->failing_ms >= 0;
-    settings->failing_ms = found->failing_ms;
-    settings->noted_ms = found->noted_ms;
+        row->max_in_flight > 0 ? row->max_in_flight : (int)config->endpoint.max_in_flight;
+    settings->rate_limit = row->rate_limit >= 0 ? row->rate_limit : config->endpoint.rate_limit;
+    settings->is_disabled = row->is_disabled;
+    settings->is_failing = row->failing_ms >= 0;
+    settings->failing_ms = row->failing_ms;
+    settings->noted_ms = row->noted_ms;
 }
 
 static void load_all(struct endpoint_settings *settings, const struct config *config,
-                     const char *customer_id, const char *url, const PGresult *result, int row)
+                     const char *customer_id, const char *url, const struct endpoint_found *found)
 {
-    struct endpoint_row found = endpoint_row_at(result, row);
-    struct retry_overrides own_retry = endpoint_row_retry(result, row);
+    const struct endpoint_row *row = &found->row;
     bool was_disabled = settings->is_disabled;
     struct error error;
 
     endpoint_settings_free(settings);
-    load_limits(settings, config, &found);
-    settings->was_enabled = was_disabled && !found.is_disabled;
+    load_limits(settings, config, row);
+    settings->was_enabled = was_disabled && !row->is_disabled;
     settings->retry = config->retry;
-    retry_policy_override(&settings->retry, &own_retry);
-    settings->timeout_ms = found.timeout_ms >= 0 ? found.timeout_ms : config->delivery.timeout_ms;
+    retry_policy_override(&settings->retry, &row->retry);
+    settings->timeout_ms = row->timeout_ms >= 0 ? row->timeout_ms : config->delivery.timeout_ms;
     if (endpoint_settings_check_url(settings, config, url))
         return;
-    if (found.is_disabled) {
-        error_set(&error, "endpoint is disabled: %.200s", found.disabled_reason);
+    if (row->is_disabled) {
+        error_set(&error, "endpoint is disabled: %.200s",
+                  row->disabled_reason != NULL ? row->disabled_reason : "no reason given");
         endpoint_settings_set_problem(settings, error.message);
         return;
     }
-    if ((found.headers != NULL && !load_headers(settings, config, found.headers, &error)) ||
-        !permit_make(found.allow, found.client_certificate, &settings->permit, &error)) {
+    if ((row->headers != NULL && !load_headers(settings, config, row->headers, &error)) ||
+        !permit_make(row->allow, row->client_certificate, &settings->permit, &error)) {
         error_prefix(&error, "webhook_endpoints row");
         endpoint_settings_set_problem(settings, error.message);
         return;
     }
-    load_signer(settings, config, customer_id, url, &found);
+    load_signer(settings, config, customer_id, url, found);
 }
 
 void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,
-                            const char *customer_id, const char *url, const PGresult *result,
-                            int row)
+                            const char *customer_id, const char *url,
+                            const struct endpoint_found *found)
 {
     char *before = settings->unread;
     const char *after;
 
     settings->unread = NULL;
-    load_all(settings, config, customer_id, url, result, row);
+    load_all(settings, config, customer_id, url, found);
     after = settings->unread;
     settings->is_unread_new = after != NULL && (before == NULL || strcmp(before, after) != 0);
     free(before);

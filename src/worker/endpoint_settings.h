@@ -13,7 +13,6 @@
 #ifndef POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
 #define POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +21,7 @@
 #include "core/request_headers.h"
 #include "core/retry.h"
 #include "core/signature.h"
+#include "db/endpoints.h"
 
 struct endpoint_settings {
     struct retry_policy retry;
@@ -43,10 +43,13 @@ struct endpoint_settings {
     int64_t noted_ms;   /* since its row, a worker's, was last noted, then; -1: nobody has to */
 };
 
-/* Replaces what is in settings. customer_id and url are for messages and the URL's check. */
+/*
+ * Replaces what is in settings by what was found, which is borrowed for the call. customer_id and
+ * url are for messages and the URL's check.
+ */
 void endpoint_settings_load(struct endpoint_settings *settings, const struct config *config,
-                            const char *customer_id, const char *url, const PGresult *result,
-                            int row);
+                            const char *customer_id, const char *url,
+                            const struct endpoint_found *found);
 
 /* For what is known without asking: a URL that can't be posted to. True when there is a problem. */
 bool endpoint_settings_check_url(struct endpoint_settings *settings, const struct config *config,

@@ -59,14 +59,14 @@ static void on_settings_answered(void *owner, const struct db_answer *answer)
         return;
     }
     for (int i = 0; i < PQntuples(answer->results[0]); i++) {
-        struct endpoint_row row = endpoint_row_at(answer->results[0], i);
+        struct endpoint_found found = endpoint_found_at(answer->results[0], i);
         struct endpoint *endpoint;
 
-        if (row.number < 0 || row.number >= loading->count)
-            bug("settings for endpoint %d of %d", row.number, loading->count);
-        endpoint = loading->endpoints[row.number];
+        if (found.number < 0 || found.number >= loading->count)
+            bug("settings for endpoint %d of %d", found.number, loading->count);
+        endpoint = loading->endpoints[found.number];
         endpoint_settings_load(&endpoint->settings, worker->config, endpoint->customer_id,
-                               endpoint->url, answer->results[0], i);
+                               endpoint->url, &found);
     }
     endpoint_rows_wipe(answer->results[0]);
     finish(worker, true);

@@ -83,6 +83,16 @@ def test_the_endpoints_row_overrides_the_policy(explain, migrated_database):
     assert "It is the last one" in explain(delivery)["next"]
 
 
+def test_a_series_of_the_row_wins_over_a_schedule(run_postrider, config_file, migrated_database):
+    """As the worker does it: whose first delay is the row's, has no schedule any more."""
+    config = config_file(migrated_database, {"retry": {"schedule": ["1m", "3h"]}})
+    migrated_database.insert_endpoint(URL, retry_initial_delay="10 seconds", retry_multiplier=2)
+    delivery = migrated_database.insert_delivery(URL, attempts=1, response_status=500)
+    migrated_database.execute("UPDATE webhook_deliveries SET next_retry_at = now() + '1 minute'")
+    found = run_postrider("explain", "--json", "-c", config, delivery).json()
+    assert "after about 20 s" in found["next"]
+
+
 def test_no_worker(explain, migrated_database):
     delivery = migrated_database.insert_delivery(URL)
     late(migrated_database, delivery)

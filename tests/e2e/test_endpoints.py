@@ -42,6 +42,20 @@ def test_row_is_of_one_customer_and_one_url(service, migrated_database, receiver
     assert marked == [True, False, False, False]
 
 
+@pytest.mark.parametrize("time", ["infinity", "-infinity"])
+def test_a_row_with_an_infinite_time_keeps_nobody_from_being_loaded(service, migrated_database,
+                                                                    receiver, time):
+    """PostgreSQL before 17 can't subtract such times, and would refuse all that load together."""
+    server = receiver()
+    migrated_database.insert_endpoint(server.url("/parked"), failing_since=time)
+    migrated_database.execute("UPDATE webhook_endpoints SET noted_at = %s", time)
+    deliveries = [migrated_database.insert_delivery(server.url(path))
+                  for path in ("/parked", "/other")]
+    service(migrated_database)
+    for delivery in deliveries:
+        migrated_database.wait_for_status(delivery, "delivered")
+
+
 def test_timeout(service, migrated_database, receiver):
     server = receiver(default=hang())
     migrated_database.insert_endpoint(server.url("/short"), timeout="200ms")

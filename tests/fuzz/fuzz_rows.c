@@ -37,18 +37,17 @@ static char *next_text(struct input *input)
     return text;
 }
 
-static void set_text(PGresult *result, enum endpoint_column column, const char *text)
+static void set_text(PGresult *result, int column, const char *text)
 {
     bool is_null = strcmp(text, "-") == 0;
 
-    demand(PQsetvalue(result, 0, (int)column, is_null ? NULL : (char *)text,
+    demand(PQsetvalue(result, 0, column, is_null ? NULL : (char *)text,
                       is_null ? -1 : (int)strlen(text)) == 1,
            "no memory");
 }
 
 /* From low to high, by the bytes of text. */
-static void set_number(PGresult *result, enum endpoint_column column, const char *text, int64_t low,
-                       int64_t high)
+static void set_number(PGresult *result, int column, const char *text, int64_t low, int64_t high)
 {
     uint64_t value = 0;
     char number[32];
@@ -69,25 +68,31 @@ static PGresult *make_row(struct input *input)
     for (int i = 0; i < ENDPOINT_COLUMNS; i++)
         columns[i] = (PGresAttDesc){.name = name, .typlen = -1, .atttypmod = -1};
     demand(result != NULL && PQsetResultAttrs(result, ENDPOINT_COLUMNS, columns) == 1, "no memory");
-    set_text(result, ENDPOINT_HEADERS, next_text(input));
-    set_text(result, ENDPOINT_REASON, next_text(input));
+    set_text(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_HEADERS, next_text(input));
+    set_text(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_REASON, next_text(input));
     set_text(result, ENDPOINT_OWN_SECRETS, next_text(input));
     set_text(result, ENDPOINT_CUSTOMER_SECRETS, next_text(input));
-    set_text(result, ENDPOINT_DISABLED, next_text(input)[0] == 't' ? "t" : "f");
+    set_text(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_DISABLED,
+             next_text(input)[0] == 't' ? "t" : "f");
     set_text(result, ENDPOINT_NUMBER, "0");
-    set_number(result, ENDPOINT_TIMEOUT, next_text(input), 1, 3600000);
-    set_number(result, ENDPOINT_MAX_ATTEMPTS, next_text(input), 1, 1000);
-    set_number(result, ENDPOINT_INITIAL_DELAY, next_text(input), 1, INT64_C(31536000000));
-    set_number(result, ENDPOINT_MULTIPLIER, next_text(input), 1, 1000);
-    set_number(result, ENDPOINT_MAX_DELAY, next_text(input), 1, INT64_C(31536000000));
-    set_number(result, ENDPOINT_JITTER, next_text(input), 0, 1);
-    set_number(result, ENDPOINT_SCHEDULE, next_text(input), 1, INT64_C(31536000000));
-    set_number(result, ENDPOINT_MAX_IN_FLIGHT, next_text(input), 1, 65536);
-    set_number(result, ENDPOINT_RATE_LIMIT, next_text(input), 0, 1000000);
-    set_number(result, ENDPOINT_FAILING, next_text(input), 0, INT64_C(1) << 50);
-    set_text(result, ENDPOINT_ALLOW, next_text(input));
-    set_text(result, ENDPOINT_CLIENT_CERTIFICATE, next_text(input));
-    set_number(result, ENDPOINT_NOTED, next_text(input), 0, INT64_C(1) << 50);
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_TIMEOUT, next_text(input), 1, 3600000);
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_MAX_ATTEMPTS, next_text(input), 1, 1000);
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_INITIAL_DELAY, next_text(input), 1,
+               INT64_C(31536000000));
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_MULTIPLIER, next_text(input), 1, 1000);
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_MAX_DELAY, next_text(input), 1,
+               INT64_C(31536000000));
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_JITTER, next_text(input), 0, 1);
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_SCHEDULE, next_text(input), 1,
+               INT64_C(31536000000));
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_MAX_IN_FLIGHT, next_text(input), 1, 65536);
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_RATE_LIMIT, next_text(input), 0, 1000000);
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_FAILING, next_text(input), 0,
+               INT64_C(1) << 50);
+    set_text(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_ALLOW, next_text(input));
+    set_text(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_CLIENT_CERTIFICATE, next_text(input));
+    set_number(result, ENDPOINT_ROW_FIRST + ENDPOINT_ROW_NOTED, next_text(input), 0,
+               INT64_C(1) << 50);
     return result;
 }
 
@@ -136,13 +141,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct endpoint_settings settings = {.headers = NULL};
     struct holding holding;
     const char *url;
+    struct endpoint_found found;
     PGresult *result;
 
     input.at = input.text;
     url = next_text(&input);
     result = make_row(&input);
+    found = endpoint_found_at(result, 0);
     for (int i = 0; i < 2; i++) { /* again: over what is there already */
-        endpoint_settings_load(&settings, &config, CUSTOMER, url, result, 0);
+        endpoint_settings_load(&settings, &config, CUSTOMER, url, &found);
         check_settings(&settings);
     }
     endpoint_rows_wipe(result);
