@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/hint.h"
 #include "command/command.h"
 #include "command/database.h"
 #include "db/endpoints.h"
+#include "worker/exchange.h"
 
 /* A random (version 4) UUID: the receiver has never seen this event. */
 static void make_event_id(char text[SEND_EVENT_ID_SIZE])
@@ -104,38 +104,22 @@ static int use_secrets(struct send_request *request, const struct config *config
     return request->settings.signer != NULL ? COMMAND_OK : command_fail(COMMAND_FAILED, &error);
 }
 
-static bool add_headers(struct request_headers *headers, const struct config_header *extra,
-                        size_t count, struct error *error)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!request_headers_add(headers, extra[i].name, extra[i].value))
-            return error_set(error, "more than %d extra headers", HEADERS_MAX);
-    return true;
-}
-
 static bool sign_and_build(struct send_request *request, const struct config *config,
                            const struct send_wish *wish, struct error *error)
 {
-    struct request_facts facts = {
+    const struct exchange_delivery first = {
+        .config = config,
+        .settings = &request->settings,
+        .url = wish->url,
         .event_id = request->event_id,
         .attempt = 1,
-        .timestamp_s = clock_wall_s(),
+        .payload = buffer_string(wish->payload),
+        .payload_length = wish->payload->length,
+        .headers_count = wish->headers_count,
+        .headers = wish->headers,
     };
 
-    if (!signer_sign(request->settings.signer, facts.event_id, facts.timestamp_s,
-                     buffer_string(wish->payload), wish->payload->length, &request->signature,
-                     error))
-        return false;
-    facts.signature = buffer_string(&request->signature);
-    if (!add_headers(&request->headers, config->delivery.headers, config->delivery.headers_count,
-                     error) ||
-        !add_headers(&request->headers, request->settings.headers, request->settings.headers_count,
-                     error) ||
-        !add_headers(&request->headers, wish->headers, wish->headers_count, error))
-        return false;
-    request->http.headers =
-        request_headers_build(&request->headers, &facts, &request->http.headers_count);
-    return true;
+    return exchange_request(&first, &request->headers, &request->signature, &request->http, error);
 }
 
 /* What a customer's row does not set, the configuration does. */
@@ -164,19 +148,15 @@ int send_request_make(struct send_request *request, struct config *config, const
 
     *request = (struct send_request){.settings = {.headers = NULL}};
     request_headers_init(&request->headers);
-    buffer_init(&request->signature, (size_t)128 * SECRET_SET_MAX);
+    buffer_init(&request->signature, SIGNATURE_MAX);
     make_event_id(request->event_id);
     status = make_settings(request, config, config_file, wish);
     if (status != COMMAND_OK)
         return status;
     if (!sign_and_build(request, config, wish, &error))
         return command_fail(COMMAND_FAILED, &error);
-    request->http.url = wish->url;
-    request->http.permit = request->settings.permit;
-    request->http.body = buffer_string(wish->payload);
-    request->http.body_length = wish->payload->length;
-    request->http.timeout_ms =
-        wish->timeout_ms > 0 ? wish->timeout_ms : request->settings.timeout_ms;
+    if (wish->timeout_ms > 0)
+        request->http.timeout_ms = wish->timeout_ms;
     request->http.keep_transcript = true;
     return COMMAND_OK;
 }

@@ -16,6 +16,9 @@
 #include "base/error.h"
 #include "core/secret.h"
 
+/* Bytes that are enough for the value of the header, with any set. */
+#define SIGNATURE_MAX (128 * (size_t)SECRET_SET_MAX)
+
 struct signer;
 
 /* NULL with an error when a key is refused by OpenSSL. The set is copied. */
@@ -24,7 +27,7 @@ void signer_free(struct signer *signer);
 
 /*
  * Appends the header's value. id is the event id, timestamp_s the webhook-timestamp. False when
- * out overflows (96 bytes a secret are enough) or OpenSSL fails, with out as it was.
+ * out overflows (SIGNATURE_MAX is enough) or OpenSSL fails, with out as it was.
  */
 bool signer_sign(struct signer *signer, const char *id, int64_t timestamp_s, const void *body,
                  size_t body_length, struct buffer *out, struct error *error) MUST_USE;

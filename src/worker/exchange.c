@@ -23,6 +23,57 @@ struct http_options exchange_options(const struct config *config)
     };
 }
 
+static bool add_headers(struct request_headers *headers, const struct config_header *more,
+                        size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!request_headers_add(headers, more[i].name, more[i].value))
+            return error_set(error, "more than %d extra headers", HEADERS_MAX);
+    return true;
+}
+
+/* The later ones win. */
+static bool add_all_headers(struct request_headers *headers,
+                            const struct exchange_delivery *delivery, struct error *error)
+{
+    const struct config *config = delivery->config;
+    const struct endpoint_settings *settings = delivery->settings;
+
+    return add_headers(headers, config->delivery.headers, config->delivery.headers_count, error) &&
+           add_headers(headers, settings->headers, settings->headers_count, error) &&
+           add_headers(headers, delivery->headers, delivery->headers_count, error);
+}
+
+bool exchange_request(const struct exchange_delivery *delivery, struct request_headers *headers,
+                      struct buffer *signature, struct http_request *ret_request,
+                      struct error *error)
+{
+    const struct endpoint_settings *settings = delivery->settings;
+    struct http_request request = {
+        .url = delivery->url,
+        .permit = settings->permit,
+        .body = delivery->payload,
+        .body_length = delivery->payload_length,
+        .timeout_ms = settings->timeout_ms,
+    };
+    struct request_facts facts = {
+        .event_id = delivery->event_id,
+        .attempt = delivery->attempt,
+        .timestamp_s = clock_wall_s(),
+    };
+
+    buffer_clear(signature);
+    request_headers_clear(headers);
+    if (!signer_sign(settings->signer, facts.event_id, facts.timestamp_s, delivery->payload,
+                     delivery->payload_length, signature, error) ||
+        !add_all_headers(headers, delivery, error))
+        return false;
+    facts.signature = buffer_string(signature);
+    request.headers = request_headers_build(headers, &facts, &request.headers_count);
+    *ret_request = request;
+    return true;
+}
+
 struct attempt exchange_attempt(const struct http_response *response)
 {
     struct attempt attempt = {

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -23,7 +22,6 @@
 #define START_BUDGET   256 /* requests started in one turn */
 #define COLLECT_BUDGET 512
 #define ERROR_BYTES    1000
-#define SIGNATURE_MAX  (128 * (size_t)SECRET_SET_MAX)
 
 /* An HTTP engine and the configuration that it was made of. */
 struct sending_engine {
@@ -307,40 +305,22 @@ bool sending_collect(struct worker *worker)
     return has_more;
 }
 
-static bool add_extra_headers(struct request_headers *headers, const struct config_header *extra,
-                              size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!request_headers_add(headers, extra[i].name, extra[i].value))
-            return false;
-    return true;
-}
-
-/* The lines of a delivery's request; false with error when it can't be signed. */
-static bool build_headers(struct worker *worker, const struct delivery *delivery,
-                          struct http_request *request, struct error *error)
+/* Of the attempt that is next; false with error when it can't be signed. */
+static bool build_request(struct worker *worker, const struct delivery *delivery,
+                          struct http_request *ret_request, struct error *error)
 {
     struct sending *sending = worker->sending;
-    const struct config *config = worker->config;
-    const struct endpoint_settings *settings = &delivery->endpoint->settings;
-    struct request_facts facts = {
+    const struct exchange_delivery next = {
+        .config = worker->config,
+        .settings = &delivery->endpoint->settings,
+        .url = delivery->endpoint->url,
         .event_id = delivery->event_id,
         .attempt = (delivery->attempts > 0 ? delivery->attempts : 0) + 1,
-        .timestamp_s = clock_wall_s(),
+        .payload = delivery->payload,
+        .payload_length = delivery->payload_length,
     };
 
-    buffer_clear(&sending->signature);
-    if (!signer_sign(settings->signer, facts.event_id, facts.timestamp_s, delivery->payload,
-                     delivery->payload_length, &sending->signature, error))
-        return false;
-    facts.signature = buffer_string(&sending->signature);
-    request_headers_clear(&sending->headers);
-    if (!add_extra_headers(&sending->headers, config->delivery.headers,
-                           config->delivery.headers_count) ||
-        !add_extra_headers(&sending->headers, settings->headers, settings->headers_count))
-        return error_set(error, "more than %d extra headers", HEADERS_MAX);
-    request->headers = request_headers_build(&sending->headers, &facts, &request->headers_count);
-    return true;
+    return exchange_request(&next, &sending->headers, &sending->signature, ret_request, error);
 }
 
 /* False with error when the delivery can't be sent at all. */
@@ -399,13 +379,7 @@ static void read_again(struct worker *worker, struct delivery *delivery)
 static void start(struct worker *worker, struct delivery *delivery)
 {
     struct endpoint *endpoint = delivery->endpoint;
-    struct http_request request = {
-        .url = endpoint->url,
-        .permit = endpoint->settings.permit,
-        .body = delivery->payload,
-        .body_length = delivery->payload_length,
-        .timeout_ms = endpoint->settings.timeout_ms,
-    };
+    struct http_request request;
     struct error error;
 
     delivery->worker = worker;
@@ -415,7 +389,7 @@ static void start(struct worker *worker, struct delivery *delivery)
         return;
     }
     if (!check_sendable(worker, delivery, &error) ||
-        !build_headers(worker, delivery, &request, &error)) {
+        !build_request(worker, delivery, &request, &error)) {
         refuse(worker, delivery, error.message);
         return;
     }

@@ -7,10 +7,10 @@
 #include <stdio.h>
 
 #include "command/holding.h"
-#include "core/request_headers.h"
 #include "db/endpoints.h"
 #include "fuzz.h"
 #include "worker/endpoint_settings.h"
+#include "worker/exchange.h"
 
 #define CUSTOMER "11111111-2222-3333-4444-555555555555"
 #define EVENT    "99999999-2222-3333-4444-555555555555"
@@ -97,32 +97,33 @@ static PGresult *make_row(struct input *input)
 }
 
 /* No text may end a header's line early, or hold a byte that ends the request. */
-static void check_request(const struct endpoint_settings *settings)
+static void check_request(const struct config *config, const struct endpoint_settings *settings)
 {
+    const struct exchange_delivery first = {.config = config,
+                                            .settings = settings,
+                                            .url = "https://example.com/",
+                                            .event_id = EVENT,
+                                            .attempt = 1,
+                                            .payload = "{}",
+                                            .payload_length = 2};
     struct request_headers headers;
-    struct request_facts facts = {.event_id = EVENT, .attempt = 1, .timestamp_s = 1700000000};
+    struct http_request request;
     struct buffer signature;
     struct error error;
-    const char *const *lines;
-    size_t count;
 
-    buffer_init(&signature, 65536);
+    buffer_init(&signature, SIGNATURE_MAX);
     request_headers_init(&headers);
-    demand(signer_sign(settings->signer, EVENT, facts.timestamp_s, "{}", 2, &signature, &error),
-           "a signer that does not sign");
-    facts.signature = buffer_string(&signature);
-    for (size_t i = 0; i < settings->headers_count; i++)
-        demand(request_headers_add(&headers, settings->headers[i].name, settings->headers[i].value),
-               "more headers than fit");
-    lines = request_headers_build(&headers, &facts, &count);
-    for (size_t i = 0; i < count; i++)
-        demand(strpbrk(lines[i], "\r\n") == NULL && strchr(lines[i], ':') != NULL,
+    demand(exchange_request(&first, &headers, &signature, &request, &error),
+           "a request that can't be made");
+    for (size_t i = 0; i < request.headers_count; i++)
+        demand(strpbrk(request.headers[i], "\r\n") == NULL &&
+                   strchr(request.headers[i], ':') != NULL,
                "a header that is no line");
     request_headers_free(&headers);
     buffer_free(&signature);
 }
 
-static void check_settings(const struct endpoint_settings *settings)
+static void check_settings(const struct config *config, const struct endpoint_settings *settings)
 {
     int states =
         (settings->problem != NULL) + (settings->hold != NULL) + (settings->signer != NULL);
@@ -131,7 +132,7 @@ static void check_settings(const struct endpoint_settings *settings)
     for (int attempt = 1; attempt < 70; attempt++)
         demand(retry_delay_ms(&settings->retry, attempt, 0.5) >= 0, "a retry in the past");
     if (settings->signer != NULL)
-        check_request(settings);
+        check_request(config, settings);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -150,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     found = endpoint_found_at(result, 0);
     for (int i = 0; i < 2; i++) { /* again: over what is there already */
         endpoint_settings_load(&settings, &config, CUSTOMER, url, &found);
-        check_settings(&settings);
+        check_settings(&config, &settings);
     }
     endpoint_rows_wipe(result);
     demand(PQgetisnull(result, 0, ENDPOINT_OWN_SECRETS) ||
