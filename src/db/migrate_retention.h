@@ -8,7 +8,7 @@
 #define POSTRIDER_DB_MIGRATE_RETENTION_H
 
 #include "base/error.h"
-#include "db/migrate.h"
+#include "db/migrate_options.h"
 #include "db/session.h"
 
 /* Agrees, for --retention, and says on out to what; with dry_run it says so alone,
