@@ -7,6 +7,7 @@
 #include "command/arguments.h"
 #include "command/check_secrets.h"
 #include "command/command.h"
+#include "config/load.h"
 #include "config/options.h"
 #include "config/rules.h"
 #include "db/bystanders.h"

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "command/arguments.h"
 #include "command/command.h"
+#include "config/load.h"
 #include "config/show.h"
 
 static const char show_help[] =

@@ -5,6 +5,7 @@
 
 #include "base/hint.h"
 #include "command/command.h"
+#include "config/load.h"
 
 int database_open(const char *config_file, struct database *ret_database)
 {

@@ -2,6 +2,7 @@
 
 #include "command/arguments.h"
 #include "command/command.h"
+#include "config/load.h"
 #include "db/migrate.h"
 #include "db/session.h"
 

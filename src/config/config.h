@@ -3,7 +3,7 @@
  *
  * Loaded by config/load.h, checked as a whole, and never changed afterwards: a reload makes a new
  * one and replaces the old. Every key, its type, range, default and description stand once, in
- * config/options.c. Owned by whoever loaded it; config_free() wipes the secrets. New options need
+ * config/options.c. Owned by whoever loaded it, who gives it to config_free(). New options need
  * a field here, a line in options.c and one in config.yaml; nothing else.
  */
 #ifndef POSTRIDER_CONFIG_CONFIG_H
@@ -91,7 +91,5 @@ struct config {
         enum log_format format;
     } log;
 };
-
-void config_free(struct config *config);
 
 #endif

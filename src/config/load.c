@@ -6,8 +6,10 @@
 #include "base/memory.h"
 #include "config/files.h"
 #include "config/named_files.h"
+#include "config/options.h"
 #include "config/rules.h"
 #include "config/tree.h"
+#include "config/values.h"
 
 /* The table's defaults as one YAML text, read like any other. */
 static void append_defaults(struct buffer *out)
@@ -48,6 +50,20 @@ struct config *config_new_default(void)
     return config;
 }
 
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < option_count; i++)
+        value_free(config, &option_table[i]);
+    secret_set_wipe(&config->signing.secrets);
+    sealing_keys_wipe(&config->signing.keys);
+    client_certificates_free(&config->network.certificates);
+    revocation_lists_free(&config->network.revocations);
+    free(config->file);
+    free(config);
+}
+
 static void read_file(struct reading *reading, const char *file)
 {
     struct error error;
@@ -80,11 +96,4 @@ struct config *config_load(const char *file, struct config_mistakes *ret_mistake
         return config;
     config_free(config);
     return NULL;
-}
-
-void config_mistakes_free(struct config_mistakes *mistakes)
-{
-    for (size_t i = 0; i < mistakes->count; i++)
-        free(mistakes->lines[i]);
-    *mistakes = (struct config_mistakes){0};
 }

@@ -13,23 +13,20 @@
 #include <stddef.h>
 
 #include "config/config.h"
+#include "config/mistakes.h"
 
 #define CONFIG_FILE_MAX_BYTES ((size_t)1024 * 1024)
-#define CONFIG_MISTAKES_MAX   100
 
-/* What is wrong with a file, in its order. */
-struct config_mistakes {
-    size_t count;
-    char *lines[CONFIG_MISTAKES_MAX];
-};
-
-/* NULL with at least one mistake; the caller frees both with the functions below and config_free().
+/*
+ * NULL with at least one mistake. The caller frees both, with config_free() and
+ * config_mistakes_free().
  */
 struct config *config_load(const char *file, struct config_mistakes *ret_mistakes) MUST_USE;
 
-void config_mistakes_free(struct config_mistakes *mistakes);
-
 /* A configuration of nothing but defaults. */
 struct config *config_new_default(void) MUST_USE;
+
+/* Wipes the secrets. NULL is fine. */
+void config_free(struct config *config);
 
 #endif

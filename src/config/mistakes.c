@@ -107,3 +107,10 @@ void mistakes_move(struct mistakes *mistakes, struct config_mistakes *ret_lines)
     mistakes->count = 0;
     mistakes->is_cut = false;
 }
+
+void config_mistakes_free(struct config_mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++)
+        free(mistakes->lines[i]);
+    *mistakes = (struct config_mistakes){0};
+}

@@ -12,7 +12,14 @@
 #include <stddef.h>
 
 #include "base/compiler.h"
-#include "config/load.h"
+
+#define CONFIG_MISTAKES_MAX 100
+
+/* What is wrong with a file, in its order, as it is handed over. */
+struct config_mistakes {
+    size_t count;
+    char *lines[CONFIG_MISTAKES_MAX];
+};
 
 /* Counted from 1; line 0 is the file as a whole. */
 struct place {
@@ -38,5 +45,7 @@ void mistakes_add(struct mistakes *mistakes, struct place place, const char *key
 
 /* Moves them into *ret_lines, sorted; mistakes is empty afterwards. */
 void mistakes_move(struct mistakes *mistakes, struct config_mistakes *ret_lines);
+
+void config_mistakes_free(struct config_mistakes *mistakes);
 
 #endif

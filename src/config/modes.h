@@ -8,7 +8,8 @@
 #ifndef POSTRIDER_CONFIG_MODES_H
 #define POSTRIDER_CONFIG_MODES_H
 
-#include "config/load.h"
+#include "config/config.h"
+#include "config/mistakes.h"
 
 /* Adds lines that name the file, its mode and what to do. */
 void modes_warnings(const struct config *config, struct config_mistakes *warnings);

@@ -8,7 +8,8 @@
 #ifndef POSTRIDER_CONFIG_REVOCATIONS_H
 #define POSTRIDER_CONFIG_REVOCATIONS_H
 
-#include "config/load.h"
+#include "config/config.h"
+#include "config/mistakes.h"
 #include "config/values.h"
 
 /* Of network.crl_file, whose path is found and kept as named_files.h says. */

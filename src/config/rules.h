@@ -9,7 +9,8 @@
 #ifndef POSTRIDER_CONFIG_RULES_H
 #define POSTRIDER_CONFIG_RULES_H
 
-#include "config/load.h"
+#include "config/config.h"
+#include "config/mistakes.h"
 #include "config/values.h"
 
 void rules_apply(struct reading *reading);

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "config/load.h"
 #include "config/rules.h"
 #include "core/health.h"
 #include "http/engine.h"
