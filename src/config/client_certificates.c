@@ -53,15 +53,16 @@ static void load_one(struct reading *reading, const struct config_option *option
     struct error error;
 
     if (!permit_is_name(name))
-        value_refuse(reading, option, place,
-                     "%s has a name that no endpoint can give: at most %d letters, digits, \"_\", "
-                     "\"-\" and \".\"",
-                     path, PERMIT_NAME_MAX);
+        reading_refuse(
+            reading, option, place,
+            "%s has a name that no endpoint can give: at most %d letters, digits, \"_\", "
+            "\"-\" and \".\"",
+            path, PERMIT_NAME_MAX);
     else if (config->network.certificates.count == CLIENT_CERTIFICATES_MAX)
-        value_refuse(reading, option, place, "%s has more than %d certificates", directory,
-                     CLIENT_CERTIFICATES_MAX);
+        reading_refuse(reading, option, place, "%s has more than %d certificates", directory,
+                       CLIENT_CERTIFICATES_MAX);
     else if (!read_file(path, name, &certificate, &error))
-        value_refuse(reading, option, place, "%s %s", path, error.message);
+        reading_refuse(reading, option, place, "%s %s", path, error.message);
     else
         client_certificates_add(&config->network.certificates, &certificate);
     free(name);
@@ -90,8 +91,8 @@ void client_certificates_load(struct reading *reading, const struct config_optio
     config->network.client_certificates = path;
     count = scandir(path, &entries, is_certificate, alphasort);
     if (count < 0) {
-        value_refuse(reading, option, reading->places[option_index(option)],
-                     "%s cannot be read: %s", path, strerrordesc_np(errno));
+        reading_refuse(reading, option, reading->places[option_index(option)],
+                       "%s cannot be read: %s", path, strerrordesc_np(errno));
         return;
     }
     for (int i = 0; i < count; i++) {

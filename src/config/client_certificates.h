@@ -8,7 +8,7 @@
 #ifndef POSTRIDER_CONFIG_CLIENT_CERTIFICATES_H
 #define POSTRIDER_CONFIG_CLIENT_CERTIFICATES_H
 
-#include "config/values.h"
+#include "config/reading.h"
 
 #define CLIENT_CERTIFICATES_MAX 1000 /* files */
 

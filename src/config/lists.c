@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "config/document.h"
-#include "config/render.h"
+#include "config/scalars.h"
 #include "core/header.h"
 
 /* The entries of a sequence node; 0 after a mistake, or when there are none. */
@@ -20,14 +20,14 @@ static bool read_sequence(struct reading *reading, const struct config_option *o
     if (node->type != YAML_SEQUENCE_NODE) {
         bool is_null = node->type == YAML_SCALAR_NODE && document_scalar_kind(node) == SCALAR_NULL;
 
-        return value_refuse(reading, option, document_place(node), "%s",
-                            is_null                          ? "it has no value (write [] for none)"
-                            : node->type == YAML_SCALAR_NODE ? "a single value is not a list"
-                                                             : "a mapping is not a list");
+        return reading_refuse(reading, option, document_place(node), "%s",
+                              is_null ? "it has no value (write [] for none)"
+                              : node->type == YAML_SCALAR_NODE ? "a single value is not a list"
+                                                               : "a mapping is not a list");
     }
     count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     if (count > option->entries_max)
-        return value_refuse(reading, option, document_place(node), "it has %zu entries", count);
+        return reading_refuse(reading, option, document_place(node), "it has %zu entries", count);
     *ret_count = count;
     return true;
 }
@@ -50,11 +50,11 @@ static bool read_status(struct reading *reading, const struct config_option *opt
 {
     int64_t value;
 
-    if (!value_read_integer(reading, option, node, &value))
+    if (!scalar_read_integer(reading, option, node, &value))
         return false;
     if (value == 410)
-        return value_refuse(reading, option, document_place(node),
-                            "410 (Gone) always disables the endpoint");
+        return reading_refuse(reading, option, document_place(node),
+                              "410 (Gone) always disables the endpoint");
     for (int i = 0; i < policy->statuses_length; i++)
         if (policy->statuses[i] == value)
             return refuse_repeated(reading, option, node);
@@ -93,7 +93,7 @@ static bool read_schedule(struct reading *reading, const struct config_option *o
     if (!read_sequence(reading, option, node, &count))
         return false;
     for (size_t i = 0; i < count; i++)
-        ok &= value_read_integer(reading, option, entry(reading, node, i), &delays_ms[i]);
+        ok &= scalar_read_integer(reading, option, entry(reading, node, i), &delays_ms[i]);
     if (ok) {
         memcpy(policy->schedule_ms, delays_ms, sizeof(delays_ms));
         policy->schedule_length = (int)count;
@@ -125,7 +125,7 @@ static bool is_same_range(const struct address_range *a, const struct address_ra
 static bool read_range(struct reading *reading, const struct config_option *option,
                        const yaml_node_t *node, struct address_range *ranges, size_t *count)
 {
-    const char *text = value_read_text(reading, option, node);
+    const char *text = scalar_read_text(reading, option, node);
     struct error error;
 
     if (text == NULL)
@@ -182,8 +182,9 @@ static bool read_header(struct reading *reading, const struct config_option *opt
     struct error error;
 
     if (name == NULL)
-        return value_refuse(reading, option, document_place(key), "a header's name is plain text");
-    value = value_read_text(reading, option, node);
+        return reading_refuse(reading, option, document_place(key),
+                              "a header's name is plain text");
+    value = scalar_read_text(reading, option, node);
     if (value == NULL)
         return false;
     if (!header_check(name, value, &error))
@@ -209,12 +210,12 @@ static bool read_headers(struct reading *reading, const struct config_option *op
     bool ok = true;
 
     if (node->type != YAML_MAPPING_NODE)
-        return value_refuse(reading, option, document_place(node),
-                            "it is not a mapping (write {} for none)");
+        return reading_refuse(reading, option, document_place(node),
+                              "it is not a mapping (write {} for none)");
     pairs = node->data.mapping.pairs.start;
     length = (size_t)(node->data.mapping.pairs.top - pairs);
     if (length > option->entries_max)
-        return value_refuse(reading, option, document_place(node), "it has %zu entries", length);
+        return reading_refuse(reading, option, document_place(node), "it has %zu entries", length);
     headers = memory_new(length, sizeof(*headers));
     for (size_t i = 0; i < length; i++)
         ok &= read_header(reading, option, &pairs[i], headers, &count);
@@ -237,60 +238,6 @@ bool list_read(struct reading *reading, const struct config_option *option, cons
     if (option->kind == OPTION_STATUSES)
         return read_statuses(reading, option, node);
     return read_schedule(reading, option, node);
-}
-
-static void append_separator(size_t i, struct buffer *out)
-{
-    if (i > 0)
-        buffer_append_string(out, ", ");
-}
-
-/* What a header says can be a credential, and no rule tells which. */
-static void append_headers(const struct config *config, struct buffer *out)
-{
-    buffer_append(out, "{", 1);
-    for (size_t i = 0; i < config->delivery.headers_count; i++) {
-        append_separator(i, out);
-        render_quoted(config->delivery.headers[i].name, out);
-        buffer_append_string(out, ": \"***\"");
-    }
-    buffer_append(out, "}", 1);
-}
-
-static void append_range(const struct address_range *range, struct buffer *out)
-{
-    char text[ADDRESS_RANGE_SIZE];
-
-    address_range_format(range, text);
-    buffer_append_format(out, "\"%s\"", text);
-}
-
-void list_append(const struct config *config, const struct config_option *option,
-                 struct buffer *out)
-{
-    const struct retry_policy *policy = &config->retry;
-
-    if (option->kind == OPTION_HEADERS) {
-        append_headers(config, out);
-        return;
-    }
-    buffer_append(out, "[", 1);
-    if (option->kind == OPTION_RANGES)
-        for (size_t i = 0; i < config->network.allow_count; i++) {
-            append_separator(i, out);
-            append_range(&config->network.allow[i], out);
-        }
-    if (option->kind == OPTION_STATUSES)
-        for (int i = 0; i < policy->statuses_length; i++) {
-            append_separator((size_t)i, out);
-            buffer_append_format(out, "%d", policy->statuses[i]);
-        }
-    if (option->kind == OPTION_SCHEDULE)
-        for (int i = 0; i < policy->schedule_length; i++) {
-            append_separator((size_t)i, out);
-            option_append_limit(option, policy->schedule_ms[i], out);
-        }
-    buffer_append(out, "]", 1);
 }
 
 void list_free(struct config *config, const struct config_option *option)

@@ -1,5 +1,6 @@
 /*
- * config/lists.h: the options that are lists or mappings. Called by config/values.c.
+ * config/lists.h: the options that are lists or mappings, made of scalars
+ * (config/scalars.h). Called by config/values.c.
  *
  * Entries are checked one by one, so that each mistake has its own place, and repeated ones are
  * refused where repeating means nothing. A list replaces the whole list that was there.
@@ -10,12 +11,13 @@
 #include <stdbool.h>
 #include <yaml.h>
 
-#include "config/values.h"
+#include "config/reading.h"
 
+/* False after adding at least one mistake. */
 bool list_read(struct reading *reading, const struct config_option *option,
                const yaml_node_t *node) MUST_USE;
-void list_append(const struct config *config, const struct config_option *option,
-                 struct buffer *out);
+
+/* Frees what the option's field owns. */
 void list_free(struct config *config, const struct config_option *option);
 
 #endif

@@ -43,7 +43,7 @@ static void load_secret(struct reading *reading, const struct config_option *opt
                         secret_parser *parse)
 {
     struct config *config = reading->config;
-    const char *name = *(char **)value_field(config, option);
+    const char *name = *(char **)option_field(config, option);
     struct place place = reading->places[option_index(option)];
     struct error error;
     size_t length;
@@ -55,12 +55,12 @@ static void load_secret(struct reading *reading, const struct config_option *opt
     path = files_resolve(config->file, name);
     text = files_read(path, FILES_SECRET_MAX_BYTES, &length, &error);
     if (text == NULL) {
-        value_refuse(reading, option, place, "%s %s", path, error.message);
+        reading_refuse(reading, option, place, "%s %s", path, error.message);
     } else {
         if (strlen(text) != length)
-            value_refuse(reading, option, place, "%s: it holds a NUL byte", path);
+            reading_refuse(reading, option, place, "%s: it holds a NUL byte", path);
         else if (!parse(text, config, &error))
-            value_refuse(reading, option, place, "%s: %s", path, error.message);
+            reading_refuse(reading, option, place, "%s: %s", path, error.message);
         explicit_bzero(text, FILES_SECRET_MAX_BYTES + 1);
     }
     free(text);
@@ -91,8 +91,8 @@ static void find_ca_file(struct reading *reading, const struct config_option *op
         return;
     path = files_resolve(config->file, config->network.ca_file);
     if (!is_certificate_file(path, &error))
-        value_refuse(reading, option, reading->places[option_index(option)], "%s %s", path,
-                     error.message);
+        reading_refuse(reading, option, reading->places[option_index(option)], "%s %s", path,
+                       error.message);
     free(config->network.ca_file);
     config->network.ca_file = path;
 }

@@ -7,7 +7,7 @@
 #ifndef POSTRIDER_CONFIG_NAMED_FILES_H
 #define POSTRIDER_CONFIG_NAMED_FILES_H
 
-#include "config/values.h"
+#include "config/reading.h"
 
 /* Needs config->file. An option that is wrong already has its default, which names no file. */
 void named_files_load(struct reading *reading);

@@ -455,3 +455,13 @@ void option_append_allowed(const struct config_option *option, struct buffer *ou
         break;
     }
 }
+
+void *option_field(struct config *config, const struct config_option *option)
+{
+    return (char *)config + option->offset;
+}
+
+const void *option_field_const(const struct config *config, const struct config_option *option)
+{
+    return (const char *)config + option->offset;
+}

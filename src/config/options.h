@@ -16,6 +16,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+struct config;
+
 enum option_kind {
     OPTION_TEXT,     /* char * */
     OPTION_CHOICE,   /* an enum that counts up from 0 in the order of choices */
@@ -65,6 +67,10 @@ size_t option_index(const struct config_option *option);
 size_t option_section_length(const struct config_option *option);
 /* "timeout" of "delivery.timeout" */
 const char *option_name(const struct config_option *option);
+
+/* The option's field, which has the type that its kind says. */
+void *option_field(struct config *config, const struct config_option *option);
+const void *option_field_const(const struct config *config, const struct config_option *option);
 
 /* Appends what the value may be, as in "a duration from 10ms to 1m". */
 void option_append_allowed(const struct config_option *option, struct buffer *out);

@@ -3,9 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config/lists.h"
 #include "config/redact.h"
-#include "config/values.h"
 
 void render_quoted(const char *text, struct buffer *out)
 {
@@ -45,10 +43,64 @@ static void append_number(double value, struct buffer *out)
     buffer_append_string(out, text);
 }
 
+static void append_separator(size_t i, struct buffer *out)
+{
+    if (i > 0)
+        buffer_append_string(out, ", ");
+}
+
+/* What a header says can be a credential, and no rule tells which. */
+static void append_headers(const struct config *config, struct buffer *out)
+{
+    buffer_append(out, "{", 1);
+    for (size_t i = 0; i < config->delivery.headers_count; i++) {
+        append_separator(i, out);
+        render_quoted(config->delivery.headers[i].name, out);
+        buffer_append_string(out, ": \"***\"");
+    }
+    buffer_append(out, "}", 1);
+}
+
+static void append_range(const struct address_range *range, struct buffer *out)
+{
+    char text[ADDRESS_RANGE_SIZE];
+
+    address_range_format(range, text);
+    buffer_append_format(out, "\"%s\"", text);
+}
+
+static void append_list(const struct config *config, const struct config_option *option,
+                        struct buffer *out)
+{
+    const struct retry_policy *policy = &config->retry;
+
+    if (option->kind == OPTION_HEADERS) {
+        append_headers(config, out);
+        return;
+    }
+    buffer_append(out, "[", 1);
+    if (option->kind == OPTION_RANGES)
+        for (size_t i = 0; i < config->network.allow_count; i++) {
+            append_separator(i, out);
+            append_range(&config->network.allow[i], out);
+        }
+    if (option->kind == OPTION_STATUSES)
+        for (int i = 0; i < policy->statuses_length; i++) {
+            append_separator((size_t)i, out);
+            buffer_append_format(out, "%d", policy->statuses[i]);
+        }
+    if (option->kind == OPTION_SCHEDULE)
+        for (int i = 0; i < policy->schedule_length; i++) {
+            append_separator((size_t)i, out);
+            option_append_limit(option, policy->schedule_ms[i], out);
+        }
+    buffer_append(out, "]", 1);
+}
+
 void render_value(const struct config *config, const struct config_option *option,
                   struct buffer *out)
 {
-    const void *field = value_field_const(config, option);
+    const void *field = option_field_const(config, option);
 
     switch (option->kind) {
     case OPTION_TEXT:
@@ -74,7 +126,7 @@ void render_value(const struct config *config, const struct config_option *optio
     case OPTION_RANGES:
     case OPTION_STATUSES:
     case OPTION_SCHEDULE:
-        list_append(config, option, out);
+        append_list(config, option, out);
         break;
     case OPTION_LATER:
         break;

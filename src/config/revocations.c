@@ -21,8 +21,8 @@ void revocations_load(struct reading *reading, const struct config_option *optio
     config->network.crl_file = path;
     text = files_read(path, FILES_CRL_MAX_BYTES, &length, &error);
     if (text == NULL || !revocation_lists_read(text, length, &config->network.revocations, &error))
-        value_refuse(reading, option, reading->places[option_index(option)], "%s %s", path,
-                     error.message);
+        reading_refuse(reading, option, reading->places[option_index(option)], "%s %s", path,
+                       error.message);
     free(text);
 }
 

@@ -10,7 +10,7 @@
 
 #include "config/config.h"
 #include "config/mistakes.h"
-#include "config/values.h"
+#include "config/reading.h"
 
 /* Of network.crl_file, whose path is found and kept as named_files.h says. */
 void revocations_load(struct reading *reading, const struct config_option *option);

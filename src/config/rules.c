@@ -21,7 +21,7 @@ static const struct {
 
 static int64_t amount(const struct config *config, const struct config_option *option)
 {
-    return *(const int64_t *)value_field_const(config, option);
+    return *(const int64_t *)option_field_const(config, option);
 }
 
 /* "4h" or "4h by default" */

@@ -11,7 +11,7 @@
 
 #include "config/config.h"
 #include "config/mistakes.h"
-#include "config/values.h"
+#include "config/reading.h"
 
 void rules_apply(struct reading *reading);
 

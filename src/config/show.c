@@ -7,7 +7,6 @@
 
 #include "config/options.h"
 #include "config/render.h"
-#include "config/values.h"
 
 #define COMMENT_COLUMN 44
 

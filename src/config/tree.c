@@ -5,6 +5,7 @@
 
 #include "config/document.h"
 #include "config/keys.h"
+#include "config/values.h"
 
 /* One mapping of the file: the top level or a section. */
 struct level {

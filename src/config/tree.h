@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "config/values.h"
+#include "config/reading.h"
 
 void tree_read(struct reading *reading, const char *text, size_t length);
 
