@@ -15,8 +15,8 @@
 #include <event2/event_struct.h>
 
 #include "http/dialer.h"
-#include "http/engine.h"
 #include "http/pool.h"
+#include "http/request.h"
 #include "http/settings.h"
 #include "http/target.h"
 #include "http/transfer.h"

@@ -196,7 +196,7 @@ struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
     dial->tls_contexts = 0;
     dial->guarded = (struct guard_record){0};
     dial->curl_error[0] = '\0';
-    handle_set_request(dial, request);
+    handle_set_request(dial, request, dialer_name_cache(dialer, request->url));
     shard_add(shard, dial->easy);
     return dial;
 }

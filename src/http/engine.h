@@ -26,76 +26,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
-#include "core/address.h"
-#include "core/client_certificate.h"
-#include "core/outcome.h"
-#include "core/permit.h"
-#include "core/revocation.h"
-
-#define HTTP_SNIPPET_BYTES    1024 /* of the response's body are kept */
-#define HTTP_ERROR_SIZE       512
-#define HTTP_RETRY_AFTER_SIZE 128
+#include "http/options.h"
+#include "http/request.h"
 
 struct event_base;
 struct http_engine;
-
-struct http_options {
-    size_t allow_count; /* ranges exempt from the address check; borrowed for the engine's life */
-    const struct address_range *allow;
-    bool https_only;
-    const char *proxy;                              /* "" = none; borrowed, as the strings below */
-    const char *source_address;                     /* "" = any */
-    const char *ca_file;                            /* "" = the system's bundle */
-    const struct revocation_lists *revocations;     /* borrowed; NULL = none */
-    const char *client_certificates;                /* the directory, for messages; "" = none */
-    const struct client_certificates *certificates; /* borrowed; NULL = none */
-    int64_t connect_timeout_ms;
-    int64_t connection_lifetime_ms; /* no request begins on a connection that is so old */
-    int64_t max_response_bytes;     /* of the headers together, and of the body */
-    size_t max_connections;         /* kept open while idle, all hosts together: plain ones … */
-    size_t max_tls_connections;     /* … and those with TLS */
-};
-
-/* The body is borrowed until the callback, all else only for the call of http_start(). */
-struct http_request {
-    const char *url;
-    const struct permit *permit; /* of the endpoint; NULL = the options alone */
-    const char *const *headers;  /* "Name: value", checked by the caller */
-    size_t headers_count;
-    const void *body;
-    size_t body_length;
-    int64_t timeout_ms;   /* of the whole request, from http_start() on */
-    bool keep_transcript; /* fill http_response.transcript */
-};
-
-/* Microseconds from http_start(); 0 where a phase was not reached or not needed. */
-struct http_timings {
-    int64_t dns_us;        /* name resolved */
-    int64_t connect_us;    /* TCP connected */
-    int64_t tls_us;        /* TLS finished */
-    int64_t first_byte_us; /* first byte of the answer */
-    int64_t total_us;
-};
-
-/* Valid only during the callback. */
-struct http_response {
-    enum attempt_result result;
-    int status;                              /* with ATTEMPT_ANSWERED: 200 … 599 */
-    char error[HTTP_ERROR_SIZE];             /* why there is no answer; "" with one */
-    char retry_after[HTTP_RETRY_AFTER_SIZE]; /* as received, several joined by ", "; "" */
-    struct buffer snippet;                   /* the first bytes of the body, as received */
-    bool is_truncated;                       /* there was, or should have been, more of a body */
-    bool is_reused;                          /* sent on a kept connection */
-    char peer[64];                           /* "203.0.113.7:443"; "" before a connection */
-    struct http_timings timings;
-    struct buffer transcript; /* with keep_transcript: "> …" and "< …" and "* …" lines */
-};
-
-typedef void http_finished(void *request_owner, const struct http_response *response);
 
 struct http_engine *http_engine_new(struct event_base *base, const struct http_options *options,
                                     http_finished *on_finished, struct error *error) MUST_USE;

@@ -171,7 +171,7 @@ static void set_certificate(CURL *easy, const struct client_certificate *certifi
 }
 
 /* With CURLOPT_CONNECT_ONLY libcurl asks a proxy for a tunnel only when it is told to. */
-void handle_set_request(struct dial *dial, const struct dial_request *request)
+void handle_set_request(struct dial *dial, const struct dial_request *request, CURLSH *names)
 {
     CURL *easy = dial->easy;
     int64_t connect_ms = dial->dialer->settings->options.connect_timeout_ms;
@@ -179,7 +179,7 @@ void handle_set_request(struct dial *dial, const struct dial_request *request)
     dial->is_https = strncasecmp(request->url, "https:", 6) == 0;
     if (request->timeout_ms < connect_ms)
         connect_ms = request->timeout_ms;
-    SET(easy, CURLOPT_SHARE, dialer_name_cache(dial->dialer, request->url));
+    SET(easy, CURLOPT_SHARE, names);
     SET(easy, CURLOPT_URL, request->url);
     SET(easy, CURLOPT_HTTPPROXYTUNNEL, dial->is_https ? 1L : 0L);
     SET(easy, CURLOPT_TIMEOUT_MS, limit_ms(request->timeout_ms));

@@ -7,10 +7,11 @@
 #ifndef POSTRIDER_HTTP_HANDLE_H
 #define POSTRIDER_HTTP_HANDLE_H
 
-#include "http/dialer.h"
+#include "http/dial.h"
 
 CURL *handle_new(struct dial *dial);
-void handle_set_request(struct dial *dial, const struct dial_request *request);
+/* names: libcurl's cache of names for the request's host. */
+void handle_set_request(struct dial *dial, const struct dial_request *request, CURLSH *names);
 
 /* libcurl says no more about this connection, and opens no other. */
 void handle_forget_request(struct dial *dial);

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
-#include "http/engine.h"
+#include "http/request.h"
 
 #define WRITER_JOIN_BYTES ((size_t)12 * 1024)
 

@@ -7,8 +7,9 @@
 #ifndef POSTRIDER_HTTP_SETTINGS_H
 #define POSTRIDER_HTTP_SETTINGS_H
 
-#include "http/engine.h"
+#include "base/error.h"
 #include "http/guard.h"
+#include "http/options.h"
 #include "http/trust.h"
 
 #define SETTINGS_INTERFACE_SIZE 128

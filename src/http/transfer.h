@@ -13,7 +13,7 @@
 #include <sys/queue.h>
 
 #include "http/answer_reader.h"
-#include "http/engine.h"
+#include "http/request.h"
 #include "http/request_writer.h"
 
 struct connection;
