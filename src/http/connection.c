@@ -6,8 +6,6 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "http/context.h"
-#include "http/conversation.h"
 
 #define FROM(state) (1u << (state))
 
@@ -33,37 +31,38 @@ void connection_set_state(struct connection *connection, enum connection_state s
     connection->state = state;
 }
 
-struct connection *connection_new(struct http_engine *engine, struct pool_origin *origin,
-                                  struct transfer *transfer)
+struct connection *connection_new(const struct connection_common *common,
+                                  struct pool_origin *origin, struct transfer *transfer)
 {
     struct connection *connection = memory_new(1, sizeof(*connection));
 
     connection->state = CONNECTION_DIALING;
-    connection->engine = engine;
+    connection->common = common;
     connection->origin = origin;
     connection->transfer = transfer;
     connection->stream.fd = -1;
     connection->requests_left = INT64_MAX;
-    origin->users++;
+    pool_origin_hold(origin);
     return connection;
 }
 
 bool connection_has_input(struct connection *connection)
 {
+    const struct connection_common *common = connection->common;
     const char *reason;
     size_t length;
 
     if (connection->stream.easy == NULL)
         return false; /* the loop would have told us */
-    return stream_receive(&connection->stream, connection->engine->input, ENGINE_INPUT_BYTES,
-                          &length, &reason) != STREAM_AGAIN;
+    return stream_receive(&connection->stream, common->input, common->input_bytes, &length,
+                          &reason) != STREAM_AGAIN;
 }
 
 /* Without TLS anything that can be read is one byte too many; with it, it may be a new ticket. */
 static void on_idle_input(struct connection *connection)
 {
     if (connection->stream.easy == NULL || connection_has_input(connection))
-        pool_drop_ended(&connection->engine->pool, connection);
+        connection->common->on_idle_end(connection->common->owner, connection);
 }
 
 static void on_readable_event(evutil_socket_t fd, short events, void *argument)
@@ -75,7 +74,7 @@ static void on_readable_event(evutil_socket_t fd, short events, void *argument)
     if (connection->state == CONNECTION_IDLE)
         on_idle_input(connection);
     else
-        conversation_on_readable(connection->transfer);
+        connection->common->on_readable(connection->transfer);
 }
 
 static void on_writable_event(evutil_socket_t fd, short events, void *argument)
@@ -84,19 +83,19 @@ static void on_writable_event(evutil_socket_t fd, short events, void *argument)
 
     (void)fd;
     (void)events;
-    conversation_on_writable(connection->transfer);
+    connection->common->on_writable(connection->transfer);
 }
 
-static int64_t lifetime_us(const struct http_engine *engine)
+static int64_t lifetime_us(const struct connection_common *common)
 {
-    double longest_us = (double)engine->settings.options.connection_lifetime_ms * 1000;
+    double longest_us = (double)common->lifetime_ms * 1000;
 
     return (int64_t)(longest_us * (1 - random01() / 4));
 }
 
 void connection_open(struct connection *connection, int64_t now_us)
 {
-    struct event_base *base = connection->engine->base;
+    struct event_base *base = connection->common->base;
     struct dial *dial = connection->dial;
 
     dial_format_peer(dial, connection->peer);
@@ -107,7 +106,7 @@ void connection_open(struct connection *connection, int64_t now_us)
         connection->stream = (struct stream){.fd = dial_take_socket(dial)};
         connection->dial = NULL;
     }
-    connection->retire_us = now_us + lifetime_us(connection->engine);
+    connection->retire_us = now_us + lifetime_us(connection->common);
     event_assign(&connection->readable, base, connection->stream.fd, EV_READ | EV_PERSIST,
                  on_readable_event, connection);
     event_assign(&connection->writable, base, connection->stream.fd, EV_WRITE | EV_PERSIST,
@@ -138,6 +137,6 @@ void connection_close(struct connection *connection)
         dial_end(connection->dial);
     else if (connection->stream.fd >= 0)
         close(connection->stream.fd);
-    pool_release_origin(&connection->engine->pool, connection->origin);
+    pool_origin_release(connection->origin);
     free(connection);
 }

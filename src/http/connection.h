@@ -9,23 +9,26 @@
  * longer good, and it goes. Writing is waited for only when the socket was full.
  *
  * A dialing or busy connection belongs to the transfer it carries, an idle one to the pool.
- * connection_close() frees it.
+ * connection_close() frees it. It knows neither of them: what happens on its socket is told by
+ * callbacks, any of which may close it.
  */
 #ifndef POSTRIDER_HTTP_CONNECTION_H
 #define POSTRIDER_HTTP_CONNECTION_H
 
 #include <event2/event_struct.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
 #include "http/dialer.h"
 #include "http/guard.h"
-#include "http/pool.h"
+#include "http/pool_origin.h"
 #include "http/stream.h"
 
+struct connection;
+struct event_base;
 struct transfer;
-struct http_engine;
 
 enum connection_state {
     CONNECTION_DIALING,
@@ -34,9 +37,21 @@ enum connection_state {
     CONNECTION_CLOSED,
 };
 
+/* What all connections of an engine share; it outlives them. */
+struct connection_common {
+    struct event_base *base;
+    int64_t lifetime_ms; /* at most; a connection gets up to a quarter less */
+    char *input;         /* for what is read and thrown away: more than a TLS record can hold */
+    size_t input_bytes;
+    void (*on_readable)(struct transfer *transfer);
+    void (*on_writable)(struct transfer *transfer);
+    void (*on_idle_end)(void *owner, struct connection *connection); /* it is no longer good */
+    void *owner;
+};
+
 struct connection {
     enum connection_state state;
-    struct http_engine *engine;
+    const struct connection_common *common;
     struct pool_origin *origin;        /* held */
     struct transfer *transfer;         /* dialing and busy */
     TAILQ_ENTRY(connection) by_origin; /* idle: in the origin's list … */
@@ -53,8 +68,8 @@ struct connection {
 };
 
 /* For transfer, dialing. */
-struct connection *connection_new(struct http_engine *engine, struct pool_origin *origin,
-                                  struct transfer *transfer);
+struct connection *connection_new(const struct connection_common *common,
+                                  struct pool_origin *origin, struct transfer *transfer);
 
 /* libcurl has connected: the socket is ours, and waited for. dialing → busy. */
 void connection_open(struct connection *connection, int64_t now_us);

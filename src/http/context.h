@@ -5,7 +5,7 @@
  *     conversation.c   a transfer on its way: waiting for a connection, writing, reading, over
  *     transfer.c       one request and its answer
  *     request_writer.c, answer_reader.c    HTTP/1.1
- *     connection.c, pool.c, stream.c       connections that are ours
+ *     connection.c, pool.c, pool_origin.c, stream.c    connections that are ours
  *     dialer.c, handle.c, shard.c, watch.c, guard.c, trust.c    making them, with libcurl
  *     target.c, url.c  what a URL means
  */
@@ -13,15 +13,20 @@
 #define POSTRIDER_HTTP_CONTEXT_H
 
 #include <event2/event_struct.h>
+#include <sys/queue.h>
 
+#include "http/connection.h"
 #include "http/dialer.h"
 #include "http/pool.h"
 #include "http/request.h"
 #include "http/settings.h"
 #include "http/target.h"
-#include "http/transfer.h"
 
 #define ENGINE_INPUT_BYTES ((size_t)64 * 1024)
+
+struct transfer;
+
+TAILQ_HEAD(transfer_list, transfer);
 
 struct http_engine {
     struct event_base *base;
@@ -30,6 +35,7 @@ struct http_engine {
 
     struct target_table targets;
     struct pool pool;
+    struct connection_common connections;
     struct dialer dialer;
 
     /* A transfer is in exactly one of these. */

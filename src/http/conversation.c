@@ -9,6 +9,7 @@
 #include "http/connection.h"
 #include "http/context.h"
 #include "http/transcript.h"
+#include "http/transfer.h"
 #include "http/verdict.h"
 
 #define READ_BUDGET                                                               \
@@ -279,7 +280,7 @@ static void dial(struct transfer *transfer)
 {
     struct http_engine *engine = transfer->engine;
     struct pool_origin *origin = transfer->target->origin;
-    struct connection *connection = connection_new(engine, origin, transfer);
+    struct connection *connection = connection_new(&engine->connections, origin, transfer);
     struct dial_request request = {
         .url = transfer->target->ascii,
         .guard = &transfer->target->gate->guard,

@@ -6,15 +6,22 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "http/connection.h"
 #include "http/context.h"
 #include "http/conversation.h"
+#include "http/transfer.h"
 
 static void on_ended_event(evutil_socket_t fd, short events, void *argument)
 {
     (void)fd;
     (void)events;
     (void)argument;
+}
+
+static void on_idle_end(void *owner, struct connection *connection)
+{
+    struct http_engine *engine = owner;
+
+    pool_drop_ended(&engine->pool, connection);
 }
 
 /* libcurl leaves SIGPIPE alone with CURLOPT_NOSIGNAL, and OpenSSL's writes can raise it. */
@@ -28,13 +35,23 @@ static void ignore_sigpipe(void)
 
 static void init_parts(struct http_engine *engine)
 {
+    engine->connections = (struct connection_common){
+        .base = engine->base,
+        .lifetime_ms = engine->settings.options.connection_lifetime_ms,
+        .input = engine->input,
+        .input_bytes = sizeof(engine->input),
+        .on_readable = conversation_on_readable,
+        .on_writable = conversation_on_writable,
+        .on_idle_end = on_idle_end,
+        .owner = engine,
+    };
     TAILQ_INIT(&engine->active);
     TAILQ_INIT(&engine->ended);
     TAILQ_INIT(&engine->spare);
     event_assign(&engine->ended_event, engine->base, -1, 0, on_ended_event, NULL);
     pool_init(&engine->pool, engine->base, engine->settings.options.max_connections,
               engine->settings.options.max_tls_connections);
-    target_table_init(&engine->targets, &engine->settings, &engine->pool);
+    target_table_init(&engine->targets, &engine->settings, &engine->pool.origins);
     dialer_init(&engine->dialer, engine->base, &engine->settings, conversation_on_dialed);
 }
 
@@ -82,7 +99,7 @@ static struct transfer *take_spare(struct http_engine *engine)
     struct transfer *transfer = TAILQ_FIRST(&engine->spare);
 
     if (transfer == NULL)
-        return transfer_new(engine);
+        return transfer_new(engine, conversation_on_timer);
     TAILQ_REMOVE(&engine->spare, transfer, entry);
     return transfer;
 }

@@ -1,11 +1,9 @@
 #include "http/pool.h"
 
 #include <event2/event.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
+#include "base/compiler.h"
 #include "http/connection.h"
 
 #define MARGIN_US ((int64_t)POOL_MARGIN_MS * 1000)
@@ -84,33 +82,8 @@ void pool_clear(struct pool *pool)
 void pool_free(struct pool *pool)
 {
     pool_clear(pool);
-    if (pool->by_key != NULL)
-        bug("the origin %s is still held", pool->by_key->key);
-}
-
-struct pool_origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls)
-{
-    struct pool_origin *origin;
-
-    HASH_FIND(hh, pool->by_key, key, strlen(key), origin);
-    if (origin == NULL) {
-        origin = memory_new(1, sizeof(*origin));
-        origin->key = memory_copy_string(key);
-        origin->is_tls = is_tls;
-        TAILQ_INIT(&origin->idle);
-        HASH_ADD_KEYPTR(hh, pool->by_key, origin->key, strlen(origin->key), origin);
-    }
-    origin->users++;
-    return origin;
-}
-
-void pool_release_origin(struct pool *pool, struct pool_origin *origin)
-{
-    if (--origin->users > 0)
-        return;
-    HASH_DEL(pool->by_key, origin);
-    free(origin->key);
-    free(origin);
+    if (pool->origins.by_key != NULL)
+        bug("the origin %s is still held", pool->origins.by_key->key);
 }
 
 static void unlink_idle(struct pool *pool, struct connection *connection)

@@ -1,14 +1,12 @@
 /*
- * http/pool.h: the origins that are known, and the connections to them that are kept while idle.
+ * http/pool.h: the connections to each origin (http/pool_origin.h) that are kept while idle.
  *
- * A pool_origin is what a connection is good for (worker/origin.h has what may be sent): scheme,
- * host and port (and a zone) with the permit under which it was made, or the proxy. It lives while
- * a target or a connection holds it. The connection used last is used first, so that a surplus
- * grows old and is closed: after POOL_IDLE_MS without use, or when more than the limit are idle,
- * the oldest of all origins first. Plain ones cost little but a file descriptor; those with TLS
- * hold buffers and certificates, and have a limit of their own. None is used after its lifetime
- * (network.connection_lifetime, up to a quarter less, so that those made together don't all end
- * together): its name may point elsewhere by then.
+ * The connection used last is used first, so that a surplus grows old and is closed: after
+ * POOL_IDLE_MS without use, or when more than the limit are idle, the oldest of all origins first.
+ * Plain ones cost little but a file descriptor; those with TLS hold buffers and certificates, and
+ * have a limit of their own. None is used after its lifetime (network.connection_lifetime, up to a
+ * quarter less, so that those made together don't all end together): its name may point elsewhere
+ * by then.
  *
  * A request that went out whole is never sent again (conversation.h), so that the race between a
  * request and a receiver that closes an idle connection is one to keep out of:
@@ -31,9 +29,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "core/keep_alive.h"
+#include "http/pool_origin.h"
 
 #define POOL_IDLE_MS      60000
 #define POOL_MARGIN_MS    1000
@@ -41,20 +39,6 @@
 #define POOL_PROOF_MAX_MS 30000
 
 struct connection;
-
-TAILQ_HEAD(connection_list, connection);
-
-struct pool_origin {
-    UT_hash_handle hh; /* by key */
-    char *key;
-    size_t users;
-    bool is_tls;                 /* bytes go through libcurl, not straight to the socket */
-    struct connection_list idle; /* used last first */
-    int64_t idle_max_us;         /* no connection is used after so long without use; 0 = any is */
-    int64_t proof_us;      /* for how long one must stay open before any is used; 0 = trusted */
-    int64_t last_proof_us; /* what proof_us was after the last loss, … */
-    int64_t lost_us;       /* … and when that was; 0 = never */
-};
 
 /* The idle connections of one kind. */
 struct pool_shelf {
@@ -64,7 +48,7 @@ struct pool_shelf {
 };
 
 struct pool {
-    struct pool_origin *by_key;
+    struct pool_origin_table origins; /* in use, whether they have idle connections or not */
     struct pool_shelf plain, tls;
     struct event timer; /* for the first that gets too old */
 };
@@ -74,11 +58,8 @@ void pool_init(struct pool *pool, struct event_base *base, size_t max_idle, size
 /* Closes all that is idle. */
 void pool_clear(struct pool *pool);
 
-/* All targets and connections must be gone. */
+/* All targets and connections must be gone: an origin that is still held is a bug. */
 void pool_free(struct pool *pool);
-
-struct pool_origin *pool_hold_origin(struct pool *pool, const char *key, bool is_tls);
-void pool_release_origin(struct pool *pool, struct pool_origin *origin);
 
 /* Takes a connection out that seems to be good; NULL when there is none. */
 struct connection *pool_take(struct pool *pool, struct pool_origin *origin);

@@ -26,11 +26,11 @@ struct pieces {
 };
 
 void target_table_init(struct target_table *table, const struct settings *settings,
-                       struct pool *pool)
+                       struct pool_origin_table *origins)
 {
     *table = (struct target_table){
         .settings = settings,
-        .pool = pool,
+        .origins = origins,
         .common = {.key = memory_copy_string(""), .guard = settings->guard},
     };
     TAILQ_INIT(&table->by_use);
@@ -94,7 +94,7 @@ static void drop(struct target_table *table, struct target *target)
              target); /* NOLINT(clang-analyzer-unix.Malloc,*NullDereference) */
     TAILQ_REMOVE(&table->by_use, target, entry);
     table->bytes -= target->bytes;
-    pool_release_origin(table->pool, target->origin);
+    pool_origin_release(target->origin);
     target->gate->targets--;
     drop_gate(table, target->gate);
     free(target->url);
@@ -212,13 +212,13 @@ static struct pool_origin *hold_origin(const struct target_table *table, const s
     char *keyed;
 
     if (is_through_proxy(table, pieces))
-        return pool_hold_origin(table->pool, "proxy", table->settings->is_tls_proxy);
+        return pool_origin_find(table->origins, "proxy", table->settings->is_tls_proxy);
     key = memory_format("%s://%s%%%s:%s", pieces->scheme, pieces->host,
                         pieces->zone != NULL ? pieces->zone : "", pieces->port);
     for (char *c = key; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c); /* ASCII by now */
     keyed = memory_format("%s %s", key, gate->key);
-    origin = pool_hold_origin(table->pool, keyed, is_tls || table->settings->is_tls_proxy);
+    origin = pool_origin_find(table->origins, keyed, is_tls || table->settings->is_tls_proxy);
     free(keyed);
     free(key);
     return origin;

@@ -26,7 +26,7 @@
 #include "core/outcome.h"
 #include "core/permit.h"
 #include "http/guard.h"
-#include "http/pool.h"
+#include "http/pool_origin.h"
 #include "http/settings.h"
 
 #define TARGETS_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -60,7 +60,7 @@ TAILQ_HEAD(target_list, target);
 
 struct target_table {
     const struct settings *settings;
-    struct pool *pool;
+    struct pool_origin_table *origins;
     struct gate common;        /* of requests without a permit */
     struct gate *gates;        /* all others */
     struct target_list by_use; /* used last at the end */
@@ -68,7 +68,7 @@ struct target_table {
 };
 
 void target_table_init(struct target_table *table, const struct settings *settings,
-                       struct pool *pool);
+                       struct pool_origin_table *origins);
 
 /* None may be in use. */
 void target_table_free(struct target_table *table);

@@ -9,21 +9,23 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "http/context.h"
-#include "http/conversation.h"
 #include "http/transcript.h"
 
 static void on_timer_event(evutil_socket_t fd, short events, void *argument)
 {
+    struct transfer *transfer = argument;
+
     (void)fd;
     (void)events;
-    conversation_on_timer(argument);
+    transfer->on_timer(transfer);
 }
 
-struct transfer *transfer_new(struct http_engine *engine)
+struct transfer *transfer_new(struct http_engine *engine, void (*on_timer)(struct transfer *))
 {
     struct transfer *transfer = memory_new(1, sizeof(*transfer));
 
     transfer->engine = engine;
+    transfer->on_timer = on_timer;
     event_assign(&transfer->timer, engine->base, -1, 0, on_timer_event, transfer);
     buffer_init(&transfer->heads, TRANSCRIPT_MAX_BYTES);
     buffer_init(&transfer->response.snippet, HTTP_SNIPPET_BYTES);

@@ -17,6 +17,7 @@
 #include "http/request_writer.h"
 
 struct connection;
+struct http_engine;
 struct target;
 
 struct transfer {
@@ -35,7 +36,8 @@ struct transfer {
 
     int64_t started_us;
     int64_t deadline_us;
-    int64_t dialed_us;  /* when the connection was asked for */
+    int64_t dialed_us; /* when the connection was asked for */
+    void (*on_timer)(struct transfer *transfer);
     struct event timer; /* fires at timer_us, 0 = not set; stays set from one use to the next */
     int64_t timer_us;
 
@@ -43,9 +45,8 @@ struct transfer {
     struct http_response response;
 };
 
-TAILQ_HEAD(transfer_list, transfer);
-
-struct transfer *transfer_new(struct http_engine *engine);
+/* on_timer is told of its timer, which can also fire when it is not active. */
+struct transfer *transfer_new(struct http_engine *engine, void (*on_timer)(struct transfer *));
 void transfer_free(struct transfer *transfer);
 
 /* Sets the request up. False when it can't be sent: response says why. */
