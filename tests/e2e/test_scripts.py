@@ -62,6 +62,35 @@ def test_layers_that_point_the_right_way_pass(tree):
     assert run_check(checkout, "check-layers") == (0, [])
 
 
+def includes(*names):
+    return "".join(f'#include "{name}"\n' for name in names)
+
+
+def test_modules_in_a_circle_are_found(tree):
+    checkout = tree({"src/db/a.h": "", "src/db/a.c": includes("db/a.h", "db/b.h"),
+                     "src/db/b.h": includes("db/c.h"), "src/db/c.h": "",
+                     "src/db/c.c": includes("db/c.h", "db/a.h"),
+                     "src/db/d.c": includes("db/a.h")})
+    assert run_check(checkout, "check-layers") == (
+        1, ["src/: modules in a circle of 3: db/a → db/b → db/c → db/a"])
+
+
+def test_a_circle_that_has_gone_must_go_from_the_list(tree):
+    checkout = tree({"src/core/scheduler.h": "", "src/core/scheduler_states.h": ""})
+    assert run_check(checkout, "check-layers") == (
+        1, ["scripts/check-layers: no circle any more, take it off the list: core/scheduler, "
+            "core/scheduler_states"])
+
+
+def test_modules_that_know_each_other_one_way_pass(tree):
+    checkout = tree({"src/db/a.h": "", "src/db/a.c": includes("db/a.h", "db/b.h", "db/c.h"),
+                     "src/db/b.h": includes("db/c.h"), "src/db/c.h": "",
+                     "src/core/scheduler.h": "",
+                     "src/core/scheduler.c": includes("core/scheduler_states.h"),
+                     "src/core/scheduler_states.h": includes("core/scheduler.h")})
+    assert run_check(checkout, "check-layers") == (0, [])
+
+
 def test_banned_functions_are_found_at_their_line(tree):
     checkout = tree({"src/db/a.c": '/*\n * strcpy() */\nint f(char *s)\n{\n    return atoi(s);\n}\n'})
     code, lines = run_check(checkout, "check-banned")
