@@ -2,9 +2,7 @@
  * db/request.h: what is asked of a link, and what it answers.
  *
  * A request is a few statements that run in one transaction: either all of them happen or none
- * does. Each request that was accepted is answered exactly once: DB_ANSWERED  the transaction has
- * committed; the results are there DB_REFUSED   the server refused it and nothing has happened;
- * message and SQLSTATE say why DB_LOST      the connection went away; it may have happened or not
+ * does. Each request that was accepted is answered exactly once.
  *
  * db/link.h takes requests, db/pipeline.h carries them.
  */
@@ -16,7 +14,11 @@
 #define DB_STATEMENTS_MAX 4
 #define DB_PARAMETERS_MAX 16
 
-enum db_result { DB_ANSWERED, DB_REFUSED, DB_LOST };
+enum db_result {
+    DB_ANSWERED, /* the transaction has committed; the results are there */
+    DB_REFUSED,  /* the server refused it and nothing has happened; message and SQLSTATE say why */
+    DB_LOST,     /* the connection went away; it may have happened or not */
+};
 
 /* Valid during the callback. */
 struct db_answer {
