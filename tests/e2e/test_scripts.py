@@ -62,6 +62,14 @@ def test_layers_that_point_the_right_way_pass(tree):
     assert run_check(checkout, "check-layers") == (0, [])
 
 
+def test_a_reach_into_the_state_of_another_part_is_found(tree):
+    checkout = tree({"src/worker/context.h": "struct worker {\n    struct finding *finding;\n};\n",
+                     "src/worker/finding.c": "int f(W *worker) { return worker->finding->a; }\n",
+                     "src/worker/sending.c": "int s(W *worker) { return worker->finding->a; }\n"})
+    assert run_check(checkout, "check-layers") == (
+        1, ["src/worker/sending.c: the state of finding.c is its own; ask it by finding.h"])
+
+
 def includes(*names):
     return "".join(f'#include "{name}"\n' for name in names)
 
