@@ -1,4 +1,6 @@
-"""The README says what is so: its code runs, its commands, options and keys exist."""
+"""The README and the pages of docs say what is so: their code runs, and their commands, options and
+keys exist. And the other way round: each command, option and key that exists is named there.
+"""
 import base64
 import functools
 import hashlib
@@ -18,18 +20,27 @@ BODY = '{"order": 42, "name": "Ĳssel \\u00e9"}'
 
 
 @functools.cache
-def readme():
-    with open(os.path.join(postrider.ROOT, "README.md"), encoding="utf-8") as file:
+def page(name):
+    with open(os.path.join(postrider.ROOT, name), encoding="utf-8") as file:
         return file.read()
 
 
+@functools.cache
+def pages():
+    """All of them for those who use it; docs/internals is for those who change it."""
+    docs = os.listdir(os.path.join(postrider.ROOT, "docs"))
+    names = ["README.md", "SECURITY.md", "CHANGELOG.md",
+             *sorted(f"docs/{name}" for name in docs if name.endswith(".md"))]
+    return "\n".join(page(name) for name in names)
+
+
 def code_blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", readme(), re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", pages(), re.M | re.S)
 
 
 # --- verifying a signature ---
 
-# language -> (program that runs standard input, what stands before and after the README's code)
+# language -> (program that runs standard input, what stands before and after the code)
 RUNNERS = {
     "python": (["/usr/bin/python3", "-"], "", """
 import json, sys
@@ -99,8 +110,8 @@ def make_cases():
 
 
 def verdicts(language, cases, directory):
-    """What the README's code for this language says of each case."""
-    (code,) = code_blocks(language)
+    """What the code for this language says of each case; it is the same wherever it stands."""
+    (code,) = set(code_blocks(language))
     program, before, after = RUNNERS[language]
     path = directory / "cases"
     path.write_text("".join(json.dumps(case) + "\n" for case in cases), encoding="utf-8")
@@ -134,8 +145,8 @@ def test_example_verifies_what_postrider_sends(language, tmp_path, receiver, con
 # --- commands ---
 
 def invocations():
-    """Every "postrider WORD …" in the README's code, as a tuple of words."""
-    lines = re.findall(r"`([^`\n]+)`", readme())
+    """Every "postrider WORD …" in the pages' code, as a tuple of words."""
+    lines = re.findall(r"`([^`\n]+)`", pages())
     for block in code_blocks("sh"):
         lines += block.splitlines()
     found = set()
@@ -155,7 +166,69 @@ def test_command_and_its_options_exist(words, run_postrider):
         assert option in shown.stdout.replace(",", " ").split(), shown.stdout
 
 
+# --- and the other way round ---
+
+def help_of(*names):
+    shown = postrider.run_postrider(*names, "--help")
+    assert shown.code == 0, shown.stderr
+    return shown.stdout
+
+
+@functools.cache
+def commands():
+    """("dead", "list") and the like: all that there are, as the program itself says."""
+    found = []
+    for name in re.findall(r"^  ([a-z]+) {2,}\S", help_of("help"), re.M):
+        nested = re.match(r"usage: postrider [a-z]+ ([a-z]+(?:\|[a-z]+)+)", help_of(name))
+        found += [(name, word) for word in nested[1].split("|")] if nested else [(name,)]
+    return found
+
+
+def options_of(command):
+    """Without those of all commands."""
+    lines = re.findall(r"^ +(-.*)$", help_of(*command), re.M)
+    names = {name for line in lines for name in re.findall(r"--?\w[\w-]*", line.split("  ")[0])}
+    return names - {"-c", "--config", "--help"}
+
+
+def documented_options():
+    """command -> the options in the tables of docs/commands.md below the headings that name it"""
+    found = {}
+    for section in re.split(r"^## ", page("docs/commands.md"), flags=re.M)[1:]:
+        heading, _, text = section.partition("\n")
+        cells = re.findall(r"^\| (`-.*?) \|", text, re.M)
+        options = {name for cell in cells for name in re.findall(r"`(--?\w[\w-]*)", cell)}
+        for command in re.findall(r"`postrider ([a-z ]+)`", heading):
+            found.setdefault(tuple(command.split()), set()).update(options)
+    return found
+
+
+def test_every_command_is_named():
+    assert {("config", "reference"), ("secret", "revoke"), ("run",)} <= set(commands())
+    named = {words[:length] for words in invocations() for length in (1, 2)}
+    assert [command for command in commands() if command not in named] == []
+
+
+def test_every_option_of_a_command_is_named():
+    documented = documented_options()
+    for command in commands():
+        assert documented.pop(command, set()) == options_of(command), command
+    assert documented == {}, "commands that do not exist"
+
+
+def test_every_key_has_a_line_on_when_to_change_it():
+    reference = postrider.run_postrider("config", "reference").stdout
+    keys = re.findall(r"^\| `([\w.]+)` \|", reference, re.M)
+    assert len(keys) > 30
+    advice = page("docs/configuration.md").split("\n## When to change it\n")[1]
+    assert re.findall(r"^\| `([\w.]+)` \| \S", advice, re.M) == keys
+
+
 # --- SQL ---
+
+# Roles that the pages name, for as long as one block takes.
+WITH_ROLES = "BEGIN; CREATE ROLE application; {} ROLLBACK;"
+
 
 def test_statements_run(migrated_database):
     """Each SQL block as it stands, with real ids in the place of the elided ones."""
@@ -163,9 +236,10 @@ def test_statements_run(migrated_database):
     blocks = code_blocks("sql")
     assert blocks
     for block in blocks:
-        text = block.replace("018f3c5e-7d1a-7c3e-9b1f-2a6d4c8e0f35", migrated_database.customer).replace("'…'",
-                                                                               f"'{delivery}'")
-        migrated_database.execute(text)
+        text = re.sub("018f3c5e-(7d1a-7c3e-9b1f-2a6d4c8e0f35|…)", migrated_database.customer, block)
+        text = text.replace("'…'", f"'{delivery}'")
+        assert "…" not in text
+        migrated_database.execute(WITH_ROLES.format(text) if " application;" in text else text)
     row = migrated_database.row(delivery)
     assert row["status"] == "failed"
     assert migrated_database.value("SELECT count(*) FROM webhook_deliveries") == 2
@@ -196,8 +270,8 @@ def test_statements_leave_a_clean_audit(migrated_database, config_file, run_post
 # --- the retry table ---
 
 def test_retry_table_is_what_the_defaults_give():
-    attempts, after = re.search(r"^\| attempt \|(.*)\|\n\|[-|]+\n\| after \|(.*)\|$", readme(),
-                                re.M).groups()
+    attempts, after = re.search(r"^\| attempt \|(.*)\|\n\|[-|]+\n\| after \|(.*)\|$",
+                                page("README.md"), re.M).groups()
     units = {"s": 1, "min": 60, "h": 3600}
 
     def seconds(text):

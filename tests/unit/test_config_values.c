@@ -730,19 +730,19 @@ static char *read_text_file(const char *path)
     return buffer_take(&text);
 }
 
-static void test_readme(void **state)
+static void test_reference(void **state)
 {
     static const char begin[] = "<!-- config-reference:begin -->\n";
     static const char end[] = "<!-- config-reference:end -->";
-    char *readme = read_text_file(TEST_SOURCE_DIR "/README.md");
+    char *page = read_text_file(TEST_SOURCE_DIR "/docs/configuration.md");
     struct buffer reference;
     char *from;
     char *to;
 
     (void)state;
-    if (readme == NULL)
+    if (page == NULL)
         skip();
-    from = strstr(readme, begin);
+    from = strstr(page, begin);
     assert_non_null(from);
     to = strstr(from, end);
     assert_non_null(to);
@@ -750,9 +750,9 @@ static void test_readme(void **state)
     buffer_init(&reference, SHOW_MAX_BYTES);
     show_append_reference(&reference);
     if (strcmp(from + strlen(begin), buffer_string(&reference)) != 0)
-        fail_msg("README.md is not up to date: run scripts/config-reference");
+        fail_msg("docs/configuration.md is not up to date: run scripts/config-reference");
     buffer_free(&reference);
-    free(readme);
+    free(page);
 }
 
 int main(void)
@@ -776,7 +776,7 @@ int main(void)
         cmocka_unit_test(test_modes_of_files_elsewhere),
         cmocka_unit_test(test_lists_that_have_ended),
         cmocka_unit_test(test_table),
-        cmocka_unit_test(test_readme),
+        cmocka_unit_test(test_reference),
     };
 
     return cmocka_run_group_tests(tests, enter_directory, leave_directory);
