@@ -1,9 +1,23 @@
 # What "cmake --install" puts beside the binary. The paths below lib/ are those that systemd searches
 # under /usr and /usr/local alike.
-install(FILES systemd/postrider.service systemd/postrider@.service DESTINATION lib/systemd/system)
 install(FILES systemd/sysusers.d/postrider.conf DESTINATION lib/sysusers.d)
 install(FILES systemd/tmpfiles.d/postrider.conf DESTINATION lib/tmpfiles.d)
-install(FILES README.md LICENSE config.yaml DESTINATION share/doc/postrider)
+install(FILES README.md CHANGELOG.md SECURITY.md LICENSE config.yaml DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY docs DESTINATION "${CMAKE_INSTALL_DOCDIR}" PATTERN internals EXCLUDE)
+
+# The units name the program and the documentation by where they are. That is known when they are
+# installed: "cmake --install --prefix" may give another prefix than the build had.
+install(CODE "
+    get_filename_component(POSTRIDER_BINDIR \"${CMAKE_INSTALL_BINDIR}\" ABSOLUTE
+                           BASE_DIR \"\${CMAKE_INSTALL_PREFIX}\")
+    get_filename_component(POSTRIDER_DOCDIR \"${CMAKE_INSTALL_DOCDIR}\" ABSOLUTE
+                           BASE_DIR \"\${CMAKE_INSTALL_PREFIX}\")
+    string(MD5 place \"\${POSTRIDER_BINDIR} \${POSTRIDER_DOCDIR}\") # two installations may run side by side
+    set(place \"${CMAKE_BINARY_DIR}/systemd/\${place}\")
+    foreach(unit postrider.service postrider@.service)
+        configure_file(\"${CMAKE_SOURCE_DIR}/systemd/\${unit}.in\" \"\${place}/\${unit}\" @ONLY)
+        file(INSTALL \"\${place}/\${unit}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
+    endforeach()")
 
 # The configuration belongs to the operator: an existing one stays. It lies in /etc whatever the prefix
 # is, since program, units and tmpfiles.d look there. file(INSTALL) puts DESTDIR before its destination

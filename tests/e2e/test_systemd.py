@@ -13,7 +13,8 @@ MAX_EXPOSURE = 2.0
 
 
 def unit_text(name):
-    with open(os.path.join(UNITS, name), encoding="utf-8") as file:
+    """Before "cmake --install" has filled in where things are."""
+    with open(os.path.join(UNITS, name + ".in"), encoding="utf-8") as file:
         return file.read()
 
 
@@ -33,8 +34,9 @@ def installed_unit(tmp_path):
     """The unit with the binary under test where the installed one would be."""
     def write(name):
         path = tmp_path / name.replace("@", "@2")
-        path.write_text(unit_text(name).replace("ExecStart=postrider ",
-                                                f"ExecStart={postrider.binary()} "))
+        text = unit_text(name).replace("ExecStart=@POSTRIDER_BINDIR@/postrider ",
+                                       f"ExecStart={postrider.binary()} ")
+        path.write_text(text.replace("@POSTRIDER_DOCDIR@", "/usr/share/doc/postrider"))
         return str(path)
     return write
 
