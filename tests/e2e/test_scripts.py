@@ -25,7 +25,7 @@ def tree(tmp_path):
     """tree({"src/core/x.c": text}) -> a checkout with these files and the scripts"""
     def make(files):
         (tmp_path / "scripts").mkdir()
-        for name in ("check-layers", "check-banned", "check-hints"):
+        for name in ("check-layers", "check-banned", "check-hints", "check-papers", "check-security"):
             shutil.copy(os.path.join(SCRIPTS, name), tmp_path / "scripts")
         (tmp_path / "src").mkdir()
         for name, text in files.items():
@@ -126,6 +126,47 @@ def test_commands_with_their_options_pass(tree):
                                    'void f(void)\n{\n    g("; postrider status%s", '
                                    'hint_options());\n}\n'})
     assert run_check(checkout, "check-hints") == (0, [])
+
+
+@pytest.mark.parametrize("text, message", [
+    ("see [it](docs/b.md)", "there is no docs/b.md"),
+    ("see [it](docs/a.md#no-such)", "docs/a.md has no heading #no-such"),
+    ("see [it](#neither)", "README.md has no heading #neither"),
+    ("`src/core/b.c` does it", "there is no src/core/b.c"),
+    ("`src/core/a.c: b_step` does it", "src/core/a.c has no b_step"),
+    ("x" * 121, "121 columns, more than 120"),
+    ("| subject | core |\n|---|---|\n| it | `b` |", "there is no src/core/b.h"),
+    ("| subject | table |\n|---|---|\n| it | `b` |", "no migration makes b"),
+    ("| subject | test |\n|---|---|\n| it | `test_b` |", "there is no tests/*/test_b"),
+])
+def test_pages_that_name_what_is_not_there_are_found(tree, text, message):
+    checkout = tree({"README.md": text + "\n", "docs/a.md": "# It\n", "src/core/a.c": "void a_step(void);\n"})
+    line = len(text.split("\n"))
+    assert run_check(checkout, "check-papers") == (1, [f"README.md:{line}: {message}"])
+
+
+def test_pages_that_name_what_is_there_pass(tree):
+    checkout = tree({
+        "README.md": "# A `b`, c\n[it](docs/a.md#what-it-is), [here](#a-b-c), `src/core/a.c: a_step`\n\n"
+                     "| subject | core | table | test |\n|---|---|---|---|\n| it | `a` | `things` | `test_a` |\n\n"
+                     "```sh\n[x](nowhere) " + "x" * 121 + "\n```\n| " + "x" * 121 + " |\n",
+        "docs/a.md": "## What it is\n[back](../README.md)\n", "src/core/a.c": "void a_step(void);\n",
+        "src/core/a.h": "", "migrations/1.sql": "CREATE TABLE things ();", "tests/unit/test_a.c": ""})
+    assert run_check(checkout, "check-papers") == (0, [])
+
+
+@pytest.mark.parametrize("line, message", [
+    ("| it | `tests/unit/test_b.c` |", "there is no tests/unit/test_b.c"),
+    ("| it | `tests/unit/test_a.c: test_y` |", "tests/unit/test_a.c has no test_y()"),
+    ("| it | somehow |", "no test is named"),
+])
+@pytest.mark.parametrize("page, head", [("SECURITY.md", "| threat |"),
+                                        ("docs/guarantees.md", "| what is promised |")])
+def test_threats_and_promises_without_a_test_are_found(tree, page, head, line, message):
+    pages = {"SECURITY.md": "", "docs/guarantees.md": ""}
+    pages[page] = f"{head} tests |\n|---|---|\n| one | `tests/unit/test_a.c: test_x` |\n{line}\n"
+    checkout = tree({**pages, "tests/unit/test_a.c": "static void test_x(void **state)\n"})
+    assert run_check(checkout, "check-security") == (1, [f"{page}:4: {message}"])
 
 
 # --- the receiver ---
