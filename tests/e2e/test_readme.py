@@ -216,12 +216,24 @@ def test_every_option_of_a_command_is_named():
     assert documented == {}, "commands that do not exist"
 
 
-def test_every_key_has_a_line_on_when_to_change_it():
+@functools.cache
+def keys():
     reference = postrider.run_postrider("config", "reference").stdout
-    keys = re.findall(r"^\| `([\w.]+)` \|", reference, re.M)
-    assert len(keys) > 30
+    found = re.findall(r"^\| `([\w.]+)` \|", reference, re.M)
+    assert len(found) > 30
+    return found
+
+
+def test_every_key_has_a_line_on_when_to_change_it():
     advice = page("docs/configuration.md").split("\n## When to change it\n")[1]
-    assert re.findall(r"^\| `([\w.]+)` \| \S", advice, re.M) == keys
+    assert re.findall(r"^\| `([\w.]+)` \| \S", advice, re.M) == keys()
+
+
+def test_every_key_that_is_named_exists():
+    sections = {key.partition(".")[0] for key in keys() if "." in key}
+    named = re.findall(rf"`((?:{'|'.join(sections)})\.[a-z]\w*)[`:]", pages())
+    assert "retry.schedule" in named
+    assert set(named) - set(keys()) - {"signing.keys", "signing.secrets"} == set()  # files
 
 
 # --- SQL ---
