@@ -20,15 +20,20 @@ SCRIPTS = os.path.join(ROOT, "scripts")
 
 # --- the checks of the source ---
 
+# A worker with one part, which check-layers looks for.
+WORKER = {"src/worker/context.h": "struct worker {\n    struct finding *finding;\n};\n",
+          "src/worker/finding.c": "int f(void)\n{\n    return worker->finding->count;\n}\n"}
+
+
 @pytest.fixture
 def tree(tmp_path):
-    """tree({"src/core/x.c": text}) -> a checkout with these files and the scripts"""
+    """tree({"src/core/x.c": text}) -> a checkout with these files, WORKER and the scripts"""
     def make(files):
         (tmp_path / "scripts").mkdir()
         for name in ("check-layers", "check-banned", "check-hints", "check-papers", "check-security"):
             shutil.copy(os.path.join(SCRIPTS, name), tmp_path / "scripts")
         (tmp_path / "src").mkdir()
-        for name, text in files.items():
+        for name, text in {**WORKER, **files}.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -49,6 +54,8 @@ def run_check(tree, name):
     ("src/core/a.c", "long x(void) { return time(0); }\n", "core is pure, but uses time("),
     ("src/db/a.c", '#include "link.h"\n', 'include "link.h" by its path below src/'),
     ("src/other/a.c", "\n", "not in a known layer"),
+    ("src/worker/a.c", "int x(void) { return worker->finding->count; }\n",
+     "the state of finding.c is its own; ask it by finding.h"),
 ])
 def test_layers_are_checked(tree, file, text, message):
     code, lines = run_check(tree({file: text, "src/base/good.c": '#include "base/good.h"\n'}),
