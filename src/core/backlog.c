@@ -49,9 +49,36 @@ static bool is_quiet(const struct backlog *backlog)
     return backlog->state == BACKLOG_RESTING || backlog->state == BACKLOG_BLOCKED;
 }
 
+#define MOVE(state) (1u << (state))
+
+/* To resting from any that is open: its queue was emptied, or there was no answer. Only a hungry one
+ * is asked for, and one without a backlog begins with what is in its queue. */
+static const unsigned legal_moves[] = {
+    [BACKLOG_NONE] = MOVE(BACKLOG_FED) | MOVE(BACKLOG_HUNGRY),
+    [BACKLOG_FED] =
+        MOVE(BACKLOG_NONE) | MOVE(BACKLOG_FED) | MOVE(BACKLOG_HUNGRY) | MOVE(BACKLOG_RESTING),
+    [BACKLOG_HUNGRY] = MOVE(BACKLOG_NONE) | MOVE(BACKLOG_RESTING) | MOVE(BACKLOG_BLOCKED) |
+                       MOVE(BACKLOG_REFILLING),
+    [BACKLOG_RESTING] =
+        MOVE(BACKLOG_NONE) | MOVE(BACKLOG_FED) | MOVE(BACKLOG_HUNGRY) | MOVE(BACKLOG_RESTING),
+    [BACKLOG_BLOCKED] =
+        MOVE(BACKLOG_NONE) | MOVE(BACKLOG_FED) | MOVE(BACKLOG_HUNGRY) | MOVE(BACKLOG_RESTING),
+    [BACKLOG_REFILLING] =
+        MOVE(BACKLOG_NONE) | MOVE(BACKLOG_FED) | MOVE(BACKLOG_HUNGRY) | MOVE(BACKLOG_RESTING),
+};
+
+static const char *state_name(enum backlog_state state)
+{
+    static const char *const names[] = {"none", "fed", "hungry", "resting", "blocked", "refilling"};
+
+    return names[state];
+}
+
 /* The one setter of the state; lists follow it. */
 static void set_state(struct backlogs *set, struct backlog *backlog, enum backlog_state state)
 {
+    if ((legal_moves[backlog->state] & MOVE(state)) == 0)
+        bug("backlog: %s to %s", state_name(backlog->state), state_name(state));
     if (backlog->state == BACKLOG_HUNGRY)
         TAILQ_REMOVE(&set->hungry[backlog->standing], backlog, in_hungry);
     heap_remove(&set->resting, &backlog->timer);
@@ -322,7 +349,7 @@ int backlog_begin_refill(struct backlogs *set, struct backlog *backlog, int rows
     int rows;
 
     if (backlog->state != BACKLOG_HUNGRY || backlog->is_awaited)
-        bug("a refill of a backlog in state %d", (int)backlog->state);
+        bug("a refill of a backlog that is %s", state_name(backlog->state));
     backlog->wanted = rows_wanted;
     if (rows_wanted == 0) {
         set_state(set, backlog, BACKLOG_BLOCKED);

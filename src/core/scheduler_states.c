@@ -296,6 +296,7 @@ void scheduler_settle(struct scheduler *scheduler, struct scheduler_entry *entry
                reach_limit(scheduler, entry), now_us);
     state = wanted_state(scheduler, entry, now_us);
     note_trouble(scheduler, entry, now_us);
+    /* Else every change would put it behind the others. After its turn that is where it belongs. */
     if (may_stay(entry, state) && !(state == SCHEDULER_READY && has_had_turn))
         return;
     entry->is_released = false;

@@ -44,9 +44,35 @@ void endpoints_set_limits(struct endpoints *endpoints, const struct config *conf
     scheduler_set_limits(&endpoints->queues.scheduler, &limits);
 }
 
+#define MOVE(state) (1u << (state))
+
+/* A load begins with one that is unloaded, and ends before anything else is known of it. To its own
+ * state an endpoint goes to be the last one of its list. */
+static const unsigned legal_moves[] = {
+    [ENDPOINT_IDLE] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_UNLOADED) |
+                      MOVE(ENDPOINT_READY),
+    [ENDPOINT_PROMISED] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_UNLOADED) |
+                          MOVE(ENDPOINT_READY),
+    [ENDPOINT_UNLOADED] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_LOADING),
+    [ENDPOINT_LOADING] = MOVE(ENDPOINT_IDLE),
+    [ENDPOINT_READY] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_UNLOADED) |
+                       MOVE(ENDPOINT_READY),
+};
+
+static const char *state_name(enum endpoint_state state)
+{
+    static const char *const names[] = {"idle", "promised", "unloaded", "loading", "ready"};
+
+    return names[state];
+}
+
+/* The one setter; lists, counts and promises follow it. */
 static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *endpoint,
                                enum endpoint_state state)
 {
+    if ((legal_moves[endpoint->state] & MOVE(state)) == 0)
+        bug("endpoint %.200s: %s to %s", endpoint->key, state_name(endpoint->state),
+            state_name(state));
     TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
     endpoints->counts[endpoint->state]--;
     heap_remove(&endpoints->promises, &endpoint->promise);
@@ -72,6 +98,7 @@ static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoi
     enum endpoint_state state = idle_state(endpoint, now_us);
 
     queue_set_open(&endpoints->queues, &endpoint->queue, endpoint->is_loaded, now_us);
+    /* The answer decides where it goes; a load that is wanted meanwhile is asked for then. */
     if (endpoint->state == ENDPOINT_LOADING)
         return;
     /* One whose last row went by old settings too: the next row finds new ones. */

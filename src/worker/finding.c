@@ -384,9 +384,11 @@ void finding_step(struct worker *worker)
     struct finding *finding = worker->finding;
 
     queues_wake(&worker->endpoints.queues, worker->now_us);
+    /* One read at a time; and nothing is read that could not be sent: it would be old by then. */
     if (finding->is_reading || !worker->may_send)
         return;
     refilling_make_room(worker);
+    /* Refills and forward reads take turns, so that neither waits for all of the other. */
     if (!finding->was_refill && refilling_send(worker)) {
         finding->was_refill = true;
         return;
@@ -396,6 +398,7 @@ void finding_step(struct worker *worker)
         fetch_found(worker);
     else if (finding_has_room(worker))
         read_planned(worker);
+    /* It was a forward read's turn, but there is nothing to read. */
     if (!finding->is_reading)
         finding->was_refill = refilling_send(worker);
 }
