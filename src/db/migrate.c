@@ -360,19 +360,10 @@ static bool grant_privileges(struct db_session *session, const struct migrate_op
 static bool migrate_grant(struct db_session *session, const struct migrate_options *options,
                           struct error *error)
 {
-    struct migrate_lock lock = {.tries = 0};
-
-    if (!migrate_lock_begin(session, &lock, error) || !grant_privileges(session, options, error)) {
-        db_session_rollback(session);
+    if (!migrate_lock_run(session, options, grant_privileges, error))
         return false;
-    }
-    if (options->dry_run) {
-        db_session_rollback(session);
-        return true;
-    }
-    if (!db_session_commit(session, error))
-        return false;
-    fprintf(options->out, "Granted to \"%s\" what the worker needs.\n", options->grant_to);
+    if (!options->dry_run)
+        fprintf(options->out, "Granted to \"%s\" what the worker needs.\n", options->grant_to);
     return true;
 }
 

@@ -53,6 +53,22 @@ void migrate_lock_explain(struct db_session *session, struct error *error)
                           "moment, or stop what uses them for a minute");
 }
 
+bool migrate_lock_run(struct db_session *session, const struct migrate_options *options,
+                      migrate_part *part, struct error *error)
+{
+    struct migrate_lock lock = {.tries = 0};
+
+    if (!migrate_lock_begin(session, &lock, error) || !part(session, options, error)) {
+        db_session_rollback(session);
+        return false;
+    }
+    if (options->dry_run) {
+        db_session_rollback(session);
+        return true;
+    }
+    return db_session_commit(session, error);
+}
+
 /* Only a word for whoever waits: that it can't be found out changes nothing. */
 static void say_who(struct db_session *session, FILE *out)
 {

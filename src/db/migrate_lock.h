@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "db/migrate_options.h"
 #include "db/session.h"
 
 #define MIGRATE_LOCK_MS       500
@@ -28,6 +29,14 @@ struct migrate_lock {
 /* Begins a transaction that holds the lock against other migrations; a second one waits. */
 bool migrate_lock_begin(struct db_session *session, struct migrate_lock *lock,
                         struct error *error) MUST_USE;
+
+/* What a part of a migration does in its transaction. */
+typedef bool migrate_part(struct db_session *session, const struct migrate_options *options,
+                          struct error *error);
+
+/* One part alone, in a transaction of its own with the lock; a dry run leaves nothing behind. */
+bool migrate_lock_run(struct db_session *session, const struct migrate_options *options,
+                      migrate_part *part, struct error *error) MUST_USE;
 
 /* A statement of the transaction has failed: adds what to do when a table was in use. */
 void migrate_lock_explain(struct db_session *session, struct error *error);

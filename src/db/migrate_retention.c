@@ -46,19 +46,10 @@ static bool agree(struct db_session *session, const struct migrate_options *opti
 bool migrate_retention_agree(struct db_session *session, const struct migrate_options *options,
                              struct error *error)
 {
-    struct migrate_lock lock = {.tries = 0};
-
-    if (!migrate_lock_begin(session, &lock, error) || !agree(session, options, error)) {
-        db_session_rollback(session);
+    if (!migrate_lock_run(session, options, agree, error))
         return false;
-    }
-    if (options->dry_run) {
-        db_session_rollback(session);
-        return true;
-    }
-    if (!db_session_commit(session, error))
-        return false;
-    fprintf(options->out, "Retention goes for all rows from now on.\n");
+    if (!options->dry_run)
+        fprintf(options->out, "Retention goes for all rows from now on.\n");
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include "db/requirements.h"
 #include "worker/reporting.h"
 
-#define LOOK_PAUSE_US      2000000 /* between two looks; each takes the server about a millisecond */
+#define LOOK_PAUSE_US      2000000 /* between two looks; each takes the server 1.5 ms */
 #define UNMET_PAUSE_US     1000000
 #define REFUSED_LONGEST_US 30000000 /* the list itself was refused */
 #define DENIED_PAUSE_US    100000   /* between two looks, when one refusal follows the other */
