@@ -10,7 +10,14 @@
  *
  * A broken answer is one without a complete, valid status line and headers, or with a final status
  * outside 200 … 599. Once those have arrived the status decides, whatever happens to the body.
- * A status that retry.retry_statuses lists is tried again even if it is a 410 or a 3xx.
+ * A status that retry.retry_statuses lists is tried again even if it is a 3xx or another 4xx; 410
+ * can't be listed.
+ *
+ * When it is due again is decided here too: after the delay of the policy (core/retry.h), or after
+ * what a Retry-After with a 429 or 503 asks for (core/retry_after.h reads it), whichever is longer;
+ * what was asked for counts up to the policy's longest delay.
+ *
+ * Called by worker/sending.c for each attempt, and by "postrider send" to say what would follow.
  */
 #ifndef POSTRIDER_CORE_OUTCOME_H
 #define POSTRIDER_CORE_OUTCOME_H
@@ -49,7 +56,7 @@ struct outcome {
     bool counts_attempt;    /* attempts is incremented */
     bool disables_endpoint; /* 410 Gone */
     bool is_exhausted;      /* OUTCOME_FAILED because max_attempts were made */
-    int64_t delay_ms;       /* with OUTCOME_RETRY: from now */
+    int64_t delay_ms;       /* with OUTCOME_RETRY: from now, Retry-After included */
 };
 
 /*

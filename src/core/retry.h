@@ -1,8 +1,13 @@
 /*
- * retry.h: when a failed delivery is due again.
+ * retry.h: when a failed delivery is due again, by the policy alone; core/outcome.h adds what the
+ * receiver asks for.
  *
  * A policy comes from the configuration, field by field overridden by the endpoint's row. Pure:
- * the random number is an argument. Source of the rules: docs of the contract, README "Retries".
+ * the random number is an argument. Source of the rules: README "What becomes of a delivery", and
+ * docs/deliveries.md "Settings of one endpoint" for the row.
+ *
+ * Called by core/outcome.c, which decides by it; by worker/endpoint_settings.c, which lays rows over
+ * the configuration; and by "explain" and "audit", which tell and check what was decided.
  */
 #ifndef POSTRIDER_CORE_RETRY_H
 #define POSTRIDER_CORE_RETRY_H
