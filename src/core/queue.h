@@ -10,9 +10,13 @@
  *                 scheduler reports when it changes), how many rows it could send, and is woken
  * when what stopped it is over
  *
- * Only this changes a queue's rows, its backlog and its work. Rows are the caller's, embedded in
- * its deliveries, and keep the order in which they were put here. Entries are embedded in the
- * caller's endpoints and must stay where they are.
+ * Only this changes a queue's rows, its backlog and what the scheduler has of its work. In the
+ * worker, worker/endpoint.c alone calls what puts rows here and takes them out, since an endpoint's
+ * state has to follow; what concerns the backlog is called by worker/finding.c and
+ * worker/refilling.c themselves (docs/internals/finding.md has the list).
+ *
+ * Rows are the caller's, embedded in its deliveries, and keep the order in which they were put
+ * here. Entries are embedded in the caller's endpoints and must stay where they are.
  *
  * Pure: time is an argument, and must not go backwards.
  */

@@ -20,6 +20,12 @@
  * One whose settings have a hold is held: it has at most a row waiting, for which its settings are
  * asked for again and again, and sends nothing until they have none.
  *
+ * A layer on core/queue.h, which ties an endpoint's rows, backlog and turn, and knows neither
+ * deliveries nor settings: only this puts waiting deliveries there and takes them out. Called by
+ * worker/finding.c and refilling.c (rows come, queues are emptied), sending.c (whose turn it is,
+ * what became of a request), loading.c (settings), recording.c (outcomes that are held),
+ * disabling.c (notes), leasing.c (rates) and configuring.c (limits).
+ *
  * Customers choose how many there are: a URL may be another one for each delivery. Beyond
  * ENDPOINTS_MAX a new one takes the place of one that has nothing here but what it is remembered
  * for: an idle one, else of those that are promised to be left alone (Retry-After, the pause of a
