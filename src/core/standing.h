@@ -2,9 +2,9 @@
  * core/standing.h: what an endpoint has shown of itself, and what those of one standing may have
  * together. The one page of isolation policy.
  *
- *   proven     it has answered, and doesn't fail
+ *   proven     it has answered, and has not failed FALTERING_FAILURES times in a row since
  *   unknown    it has neither answered nor failed yet
- *   faltering  it has answered before, and fails now
+ *   faltering  it has answered before, and has failed so many times in a row
  *   dead       it has never answered and has failed, or a breaker keeps it from being asked, or it
  *              is stopped
  *
