@@ -14,7 +14,8 @@
  * be refused again and again. After the caller's patience the lane is released all the same; what
  * is under way goes on, and another worker may send it a second time. Requests:
  *   renew  every third of the lease, and whenever lanes are to be taken or released
- *   look   the picture alone, once a second; more often for a while when lanes are missing
+ *   look   the picture alone: once a second; ten times a second while lanes are missing, and
+ *          twice when nothing in the picture has changed for three seconds
  * One request is outstanding at a time. Pure: worker/leasing.c sends and tells what came back.
  */
 #ifndef POSTRIDER_CORE_LEASES_H
@@ -67,9 +68,9 @@ struct leases {
 void leases_init(struct leases *leases);
 
 /*
- * For every loop turn. A worker that stops (is_leaving) says so in its row, and gives all its lanes
- * when the others have had the time to see that and are waiting for them: LEASES_NOTICE_US later;
- * at once when there are no others, or is_hurried.
+ * For every loop turn. A worker that stops, or is of no use for now (is_leaving), says so in its
+ * row, and gives all its lanes when the others have had the time to see that and are waiting for
+ * them: LEASES_NOTICE_US later; at once when there are no others, or is_hurried.
  */
 void leases_leave(struct leases *leases, bool is_leaving, bool is_hurried, int64_t now_us);
 
