@@ -38,7 +38,7 @@ enum attempt_result {
 };
 
 /* last_error of a delivery that failed without a request begins with it. A worker that had lost the
- * lane may still get a 2xx for the row, and tells such a failure from one by an operator's hand. */
+ * lane may still get a 2xx for the row, and by this tells such a failure from an operator's. */
 #define OUTCOME_UNSENT_MARK "not sent: "
 
 #define ATTEMPT_RESULTS (ATTEMPT_UNSENDABLE + 1)

@@ -10,8 +10,8 @@
 #define COLUMN_MAX_BYTES ((size_t)OUTCOMES_BATCH_MAX * 8192)
 
 /* What another worker has made of the row meanwhile gives way to a 2xx: a later attempt that
- * failed, or a failure without any. A failure by an operator's hand, who counts no attempt, stays.
- */
+ * failed, or a failure without any. A failure by an operator's hand, who counts no attempt and
+ * gives no such reason, stays. */
 #define SUCCESS_WINS                                                              \
     "(d.status = 'pending' OR (d.status = 'failed' AND (d.attempts > o.attempts " \
     "OR starts_with(d.last_error, '" OUTCOME_UNSENT_MARK "'))))"

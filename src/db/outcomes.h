@@ -5,11 +5,13 @@
  * others: an UPDATE of the rows and an INSERT into the attempt log; an INSERT for endpoints that
  * are disabled; in one transaction. What is written is decided against the row as it is now:
  *
- *   a success  marks it delivered when it is pending, or failed by another worker's attempt
+ *   a success  marks it delivered when it is pending, or another worker has made it failed
  *   a failure  only when it is pending and its attempts are as they were read
- *   neither    when its URL was changed, it was deleted, or an operator marked it failed
+ *   neither    when its URL was changed, it was deleted, is delivered, or an operator made it failed
  *
- * so a batch may be sent twice: the second time changes nothing. Times are the database's.
+ * so a batch may be sent twice: the second time changes nothing. Another worker's failure is told
+ * by attempts that are more than were read, or, where it made none, by a last_error that begins
+ * with OUTCOME_UNSENT_MARK; any other is an operator's. Times are the database's.
  *
  * What goes with an outcome (the attempt log, the endpoint's row) must not keep it from being
  * written: when a batch is refused it can be sent as the outcomes alone, and the rest after it,

@@ -1,4 +1,5 @@
-"""Plain SQL by hand, while the row is in flight: nothing breaks and the operator's word wins."""
+"""Plain SQL by hand, while the row is in flight: nothing breaks and the operator's word wins. But
+for one: a success that is under way wins over a new start, since the event has arrived."""
 import pytest
 
 from harness import signing

@@ -49,10 +49,22 @@ def facts(database, delivery):
     return database.query(f"SELECT {FACTS} FROM webhook_deliveries WHERE id = %s", delivery)[0]
 
 
-@pytest.mark.parametrize("status", [200, 404, 503])
 @pytest.mark.parametrize("attempt_log", ["failures", "all"])
-def test_row_that_is_changed_meanwhile(service, migrated_database, receiver, attempt_log, status):
-    server = receiver()
+def test_success_wins_over_other_workers_alone(service, migrated_database, receiver, attempt_log):
+    """A 2xx is written over a later attempt that has failed or is due again, over a failure without
+    a request, and over a new start; not over an operator's word."""
+    answer_rows_that_were_changed(service, migrated_database, receiver(), attempt_log, 200)
+
+
+@pytest.mark.parametrize("status", [404, 503])
+@pytest.mark.parametrize("attempt_log", ["failures", "all"])
+def test_failure_needs_the_row_that_was_read(service, migrated_database, receiver, attempt_log,
+                                             status):
+    """Any other answer is written only while the row is pending, with its URL and attempts."""
+    answer_rows_that_were_changed(service, migrated_database, receiver(), attempt_log, status)
+
+
+def answer_rows_that_were_changed(service, migrated_database, server, attempt_log, status):
     started = service(migrated_database, {"retry": {"initial_delay": "1h", "max_delay": "2h"},
                                           "attempt_log": attempt_log,
                                           "endpoint": {"breaker_failures": 1000}})
