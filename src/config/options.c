@@ -178,7 +178,8 @@ const struct config_option option_table[] = {
      .minimum = 1,
      .maximum = 65536,
      .default_text = "32",
-     .description = "requests under way to one endpoint at one time; it starts with one"},
+     .description = "requests under way to one endpoint at one time; it starts with one, and has "
+                    "more while that does not keep up"},
     {.key = "endpoint.max_in_flight_per_origin",
      .kind = OPTION_INTEGER,
      FIELD(endpoint.max_in_flight_per_origin),
@@ -208,7 +209,7 @@ const struct config_option option_table[] = {
      .maximum = 1 * DAY,
      .default_text = "5m",
      .description = "the longest pause between two probes; the first is 1s, each further one twice "
-                    "as long"},
+                    "as long, and up to a quarter of each is taken away at random"},
     {.key = "endpoint.disable_after",
      .kind = OPTION_DURATION,
      FIELD(endpoint.disable_after_ms),

@@ -2,7 +2,8 @@
  * config/options.h: the one table of options.
  *
  * It drives everything that knows a key: the loader, the defaults, the checks of type and range,
- * "postrider config show" and the reference in the README. A key is "name" or "section.name".
+ * "postrider config show" and the reference in docs/configuration.md. A key is "name" or
+ * "section.name".
  * Keys of OPTION_LATER are known and refused: an option that does nothing must not be accepted,
  * but who copies it from a newer version's documentation is told so.
  */

@@ -5,7 +5,7 @@
 
 #define ALLOWED_MAX 512
 
-/* The table is written for the README too. */
+/* The table is written for docs/configuration.md too. */
 static void drop_backticks(struct buffer *text)
 {
     char *to = text->data;

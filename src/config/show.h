@@ -21,7 +21,7 @@ void show_append_yaml(const struct config *config, struct buffer *out);
  */
 void show_append_json(const struct config *config, struct buffer *out);
 
-/* The reference of the README: one row for each option. */
+/* The reference in docs/configuration.md: one row for each option. */
 void show_append_reference(struct buffer *out);
 
 #endif
