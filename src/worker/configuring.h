@@ -1,10 +1,11 @@
 /*
  * worker/configuring.h: puts a configuration in force, at the start and at every reload alike.
  *
- * Parts read worker->config where they need it. What a part must keep of it for itself, as a limit
- * of a module of core, is set by its _reconfigure(), which is called here, and nowhere else: an
- * option can't take effect at the start alone. The HTTP engine is the exception, since it can fail:
- * it is made of a configuration before that is put in force (worker/sending.h).
+ * Parts read worker->config where they need it. What is kept of it elsewhere is set here, and
+ * nowhere else, so that no option takes effect at the start alone: the log (log_configure()), the
+ * limits of endpoints and of the scheduler (endpoints_set_limits()), and what finding keeps
+ * (finding_reconfigure()). The HTTP engine is the exception, since it can fail: it is made of a
+ * configuration before that is put in force (worker/sending.h).
  */
 #ifndef POSTRIDER_WORKER_CONFIGURING_H
 #define POSTRIDER_WORKER_CONFIGURING_H

@@ -1,15 +1,16 @@
 /*
  * worker/context.h: what the parts of the worker share.
  *
- * One thread, one libevent loop, one struct worker. Each part is one file with its own state, a
- * step that does what can be done now, and a _next_us() that says when it will have something to do
- * without an event. Callbacks translate an event and return; new work starts only in the steps,
- * which the loop turn (worker.c) runs in its written order. A part changes its own state, which
- * nobody else can see, and calls what other parts' headers offer; it never runs another part's
- * step.
+ * One thread, one libevent loop, one struct worker. Each part is one file with its own state. Most
+ * have a step that does what can be done now, and a _next_us() that says when it will have
+ * something to do without an event: disabling and reloading act on what others have told, and need
+ * no time; refilling is asked by finding's step. Callbacks translate an event and return; new work
+ * starts only in the steps, which the loop turn (worker.c) runs in its written order. A part
+ * changes its own state, which nobody else can see, and calls what other parts' headers offer; it
+ * never runs another part's step.
  *
- * A part that keeps something of the configuration has a _reconfigure() (worker/configuring.h);
- * all else is read from worker->config each time that it matters.
+ * What is kept of the configuration is set in worker/configuring.c; all else is read from
+ * worker->config each time that it matters.
  */
 #ifndef POSTRIDER_WORKER_CONTEXT_H
 #define POSTRIDER_WORKER_CONTEXT_H
@@ -40,7 +41,8 @@ struct worker {
     struct event *tick;
     struct event *signals[3];
     int64_t now_us; /* of this turn */
-    bool may_send;  /* in this turn: running, connected, schema and requirements met, lanes owned */
+    bool may_send;  /* in this turn: running or draining, connected, schema and requirements met,
+                       lanes owned */
     enum worker_phase phase;
     int64_t drain_until_us;
     int exit_status;
