@@ -12,9 +12,8 @@
 #include "http/transfer.h"
 #include "http/verdict.h"
 
-#define READ_BUDGET                                                               \
-    16 /* calls for one event: a flood on one connection must not stop the others \
-        */
+/* Calls for one event: a flood on one connection must not stop the others. */
+#define READ_BUDGET 16
 
 static void dial(struct transfer *transfer);
 
