@@ -10,7 +10,6 @@ void configuring_apply(struct worker *worker, struct config *config)
     /* What is read from worker->config each time needs no line here; what a part keeps of it does.
      */
     log_configure(config->log.level, config->log.format);
-    endpoints_set_limits(&worker->endpoints, config, sending_slots(worker));
-    endpoints_expire(&worker->endpoints);
+    endpoints_reconfigure(&worker->endpoints, config, sending_slots(worker));
     finding_reconfigure(worker);
 }

@@ -3,7 +3,7 @@
  *
  * Parts read worker->config where they need it. What is kept of it elsewhere is set here, and
  * nowhere else, so that no option takes effect at the start alone: the log (log_configure()), the
- * limits of endpoints and of the scheduler (endpoints_set_limits()), and what finding keeps
+ * limits of endpoints and of the scheduler (endpoints_reconfigure()), and what finding keeps
  * (finding_reconfigure()). The HTTP engine is the exception, since it can fail: it is made of a
  * configuration before that is put in force (worker/sending.h).
  */

@@ -32,7 +32,7 @@ void endpoints_init(struct endpoints *endpoints)
     queues_init(&endpoints->queues);
 }
 
-void endpoints_set_limits(struct endpoints *endpoints, const struct config *config, size_t slots)
+void endpoints_reconfigure(struct endpoints *endpoints, const struct config *config, size_t slots)
 {
     struct scheduler_limits limits = {
         .slots = (int)slots,
@@ -42,6 +42,8 @@ void endpoints_set_limits(struct endpoints *endpoints, const struct config *conf
     };
 
     scheduler_set_limits(&endpoints->queues.scheduler, &limits);
+    for (struct endpoint *at = endpoints->by_key; at != NULL; at = at->by_key.next)
+        at->is_loaded = false;
 }
 
 #define MOVE(state) (1u << (state))
@@ -488,12 +490,6 @@ void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_
     for (struct endpoint *at = endpoints->by_key; at != NULL; at = at->by_key.next)
         if ((lanes & SHARES_LANE(at->lane)) != 0)
             scheduler_entry_restart_rate(&endpoints->queues.scheduler, &at->queue.entry, now_us);
-}
-
-void endpoints_expire(struct endpoints *endpoints)
-{
-    for (struct endpoint *at = endpoints->by_key; at != NULL; at = at->by_key.next)
-        at->is_loaded = false;
 }
 
 /* By settings that are so old nothing is sent. */

@@ -129,8 +129,9 @@ void endpoints_init(struct endpoints *endpoints);
 /* After deliveries_free(). */
 void endpoints_free(struct endpoints *endpoints);
 
-/* Of a configuration: slots are requests in flight at one time. */
-void endpoints_set_limits(struct endpoints *endpoints, const struct config *config, size_t slots);
+/* Takes what endpoints keep of a configuration (worker/configuring.h): the scheduler's limits, slots
+ * being requests in flight at one time. All settings of endpoints are old from now on. */
+void endpoints_reconfigure(struct endpoints *endpoints, const struct config *config, size_t slots);
 
 /* Finds or makes it, which may free another one without deliveries. */
 struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
@@ -209,9 +210,6 @@ void endpoints_refresh(struct endpoints *endpoints, int64_t now_us);
 /* These lanes (a bit each) were taken from another worker: rate limits of their endpoints begin
  * anew. Walks all endpoints, as few other things do. */
 void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_t now_us);
-
-/* All settings are old: the configuration was replaced. */
-void endpoints_expire(struct endpoints *endpoints);
 
 /* Frees idle endpoints that were not used for ENDPOINT_KEEP_US, and are promised nothing. */
 void endpoints_reap(struct endpoints *endpoints, int64_t now_us);

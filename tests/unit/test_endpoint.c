@@ -29,7 +29,7 @@ static void begin(struct fixture *fixture)
     *fixture = (struct fixture){0};
     deliveries_init(&fixture->deliveries);
     endpoints_init(&fixture->endpoints);
-    endpoints_set_limits(&fixture->endpoints, &config, 1024);
+    endpoints_reconfigure(&fixture->endpoints, &config, 1024);
 }
 
 static void end(struct fixture *fixture)
