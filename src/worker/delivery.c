@@ -6,7 +6,6 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "worker/endpoint.h"
 
 #define MOVE(state) (1u << (state))
 
@@ -59,12 +58,14 @@ struct delivery *deliveries_find(struct deliveries *deliveries, const char *id)
 }
 
 struct delivery *delivery_new(struct deliveries *deliveries, const struct due_row *row,
-                              struct endpoint *endpoint)
+                              struct endpoint *endpoint, struct delivery_tally *tally)
 {
     struct delivery *delivery = memory_new(1, sizeof(*delivery));
 
     delivery->state = DELIVERY_WAITING;
     delivery->endpoint = endpoint;
+    delivery->tally = tally;
+    tally->known++;
     delivery->lane = row->lane;
     delivery->attempts = row->attempts;
     delivery->payload_bytes = row->payload_bytes;
@@ -98,8 +99,8 @@ void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery
             delivery_state_name(state));
     TAILQ_REMOVE(&deliveries->lists[delivery->state], delivery, in_state);
     deliveries->counts[delivery->state]--;
-    delivery->endpoint->open -= is_open(delivery->state);
-    delivery->endpoint->open += is_open(state);
+    delivery->tally->open -= is_open(delivery->state);
+    delivery->tally->open += is_open(state);
     delivery->state = state;
     TAILQ_INSERT_TAIL(&deliveries->lists[state], delivery, in_state);
     deliveries->counts[state]++;
@@ -130,7 +131,7 @@ static void delivery_free(struct deliveries *deliveries, struct delivery *delive
     deliveries->counts[delivery->state]--;
     /* The analyzer does not know that uthash frees its table with the last entry alone. */
     HASH_DELETE(by_id, deliveries->by_id, delivery); /* NOLINT(clang-analyzer-unix.Malloc) */
-    delivery->endpoint->known--;
+    delivery->tally->known--;
     delivery_drop_payload(deliveries, delivery);
     free(delivery->error);
     free(delivery->response_body);

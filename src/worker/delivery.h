@@ -46,13 +46,20 @@ enum delivery_state {
     DELIVERY_STATES,
 };
 
+/* How many deliveries an endpoint has here; it owns this, and delivery.c counts. */
+struct delivery_tally {
+    size_t known; /* in any state */
+    size_t open;  /* begun, and their outcomes not settled yet */
+};
+
 struct delivery {
     UT_hash_handle by_id;
     TAILQ_ENTRY(delivery) in_state; /* the list of its state */
     struct queue_row queued;        /* in its endpoint's queue, while it waits */
     enum delivery_state state;
     struct endpoint *endpoint;
-    struct worker *worker; /* for the HTTP engine's callback */
+    struct delivery_tally *tally; /* of its endpoint */
+    struct worker *worker;        /* for the HTTP engine's callback */
     int lane;
     int attempts; /* as it was read */
     char id[37];
@@ -103,7 +110,7 @@ struct delivery *deliveries_find(struct deliveries *deliveries, const char *id);
 
 /* A new delivery in DELIVERY_WAITING; the row is copied. The caller puts it into its endpoint. */
 struct delivery *delivery_new(struct deliveries *deliveries, const struct due_row *row,
-                              struct endpoint *endpoint);
+                              struct endpoint *endpoint, struct delivery_tally *tally);
 
 /* The one setter. A move that is not listed above is a bug and aborts. */
 void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery,

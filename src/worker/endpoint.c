@@ -168,8 +168,8 @@ static void endpoint_set_held(struct endpoints *endpoints, struct endpoint *endp
 
 static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
-    if (endpoint->known != 0)
-        bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->known);
+    if (endpoint->tally.known != 0)
+        bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->tally.known);
     TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
     endpoints->counts[endpoint->state]--;
     heap_remove(&endpoints->promises, &endpoint->promise);
@@ -190,7 +190,7 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
 static bool is_free(const struct endpoint *endpoint)
 {
     return (endpoint->state == ENDPOINT_IDLE || endpoint->state == ENDPOINT_PROMISED) &&
-           endpoint->known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
+           endpoint->tally.known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
            !endpoint->queue.backlog.is_awaited;
 }
 
@@ -269,7 +269,6 @@ void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64
     struct endpoint *endpoint = delivery->endpoint;
 
     endpoint->lane = delivery->lane;
-    endpoint->known++;
     endpoint->used_us = now_us;
     delivery->read_at_load = endpoints->loads;
     queue_push(&endpoints->queues, &endpoint->queue, &delivery->queued, now_us);
@@ -378,7 +377,7 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
 static bool is_stopped(const struct endpoint *endpoint)
 {
     return endpoint->settings.hold != NULL ||
-           (endpoint->unsettled > 0 && endpoint->open >= ENDPOINT_UNSETTLED_MAX);
+           (endpoint->unsettled > 0 && endpoint->tally.open >= ENDPOINT_UNSETTLED_MAX);
 }
 
 void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change)

@@ -79,8 +79,7 @@ struct endpoint {
     struct heap_node promise; /* while it is promised: until when */
     struct queue queue;       /* its deliveries that wait, here and in the database */
     struct origin *origin;
-    size_t known; /* deliveries that point here, in any state */
-    size_t open;  /* of them: begun, and their outcomes not settled yet */
+    struct delivery_tally tally; /* of the deliveries that point here */
     int64_t loaded_us;
     uint64_t asked_by;  /* the load that was last asked for */
     uint64_t loaded_by; /* the one that its settings are of */

@@ -189,7 +189,8 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
 
 void finding_admit(struct worker *worker, struct endpoint *endpoint, const struct due_row *row)
 {
-    endpoint_push(&worker->endpoints, delivery_new(&worker->deliveries, row, endpoint),
+    endpoint_push(&worker->endpoints,
+                  delivery_new(&worker->deliveries, row, endpoint, &endpoint->tally),
                   worker->now_us);
 }
 

@@ -220,9 +220,8 @@ static void finish_delivery(int i)
                           .url_hash = "42",
                           .attempts = i,
                           .next_retry_at = "2026-01-01 00:00:00+00"};
-    struct delivery *delivery = delivery_new(&worker.deliveries, &row, endpoint);
+    struct delivery *delivery = delivery_new(&worker.deliveries, &row, endpoint, &endpoint->tally);
 
-    endpoint->known++;
     delivery->started_us = worker.now_us;
     delivery->finished_us = worker.now_us;
     delivery->outcome.counts_attempt = true;

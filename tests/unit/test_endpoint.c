@@ -49,7 +49,8 @@ static struct endpoint *push_in_lane(struct fixture *fixture, int lane, const ch
     snprintf(id, sizeof(id), "%d", ++fixture->rows);
     row.id = id;
     row.lane = lane;
-    endpoint_push(&fixture->endpoints, delivery_new(&fixture->deliveries, &row, endpoint), now_us);
+    endpoint_push(&fixture->endpoints,
+                  delivery_new(&fixture->deliveries, &row, endpoint, &endpoint->tally), now_us);
     return endpoint;
 }
 
@@ -607,7 +608,7 @@ static void test_who_makes_room(void **state)
         struct endpoint *endpoint;
 
         TAILQ_FOREACH(endpoint, &fixture.endpoints.lists[ENDPOINT_IDLE], in_state)
-            endpoint->known = 1;
+            endpoint->tally.known = 1;
         get_numbered(&fixture, -1 - i, 6 * S);
     }
     assert_int_equal(HASH_CNT(by_key, fixture.endpoints.by_key), ENDPOINTS_MAX);
@@ -616,7 +617,7 @@ static void test_who_makes_room(void **state)
     assert_non_null(endpoint_find(&fixture.endpoints, CUSTOMER, "https://promised.example/59"));
     assert_null(endpoint_find(&fixture.endpoints, CUSTOMER, "https://promised.example/60"));
     for (struct endpoint *at = fixture.endpoints.by_key; at != NULL; at = at->by_key.next)
-        at->known = 0;
+        at->tally.known = 0;
     end(&fixture);
 }
 
