@@ -47,6 +47,7 @@ void deliveries_init(struct deliveries *deliveries)
     *deliveries = (struct deliveries){.by_id = NULL};
     for (int i = 0; i < DELIVERY_STATES; i++)
         TAILQ_INIT(&deliveries->lists[i]);
+    deliveries->asked = memory_new(DELIVERIES_ASKED_MAX, sizeof(*deliveries->asked));
 }
 
 struct delivery *deliveries_find(struct deliveries *deliveries, const char *id)
@@ -138,6 +139,19 @@ static void delivery_free(struct deliveries *deliveries, struct delivery *delive
     free(delivery);
 }
 
+void deliveries_ask_for(struct deliveries *deliveries, const char *id)
+{
+    if (deliveries->asked_count < DELIVERIES_ASKED_MAX)
+        text_copy(deliveries->asked[deliveries->asked_count++], sizeof(deliveries->asked[0]), id);
+}
+
+void deliveries_end_asking(struct deliveries *deliveries, int count)
+{
+    deliveries->asked_count -= count;
+    memmove(deliveries->asked[0], deliveries->asked[count],
+            (size_t)deliveries->asked_count * sizeof(deliveries->asked[0]));
+}
+
 void delivery_expire(struct deliveries *deliveries, struct delivery *delivery)
 {
     if (delivery->state != DELIVERY_FORGOTTEN)
@@ -166,4 +180,5 @@ void deliveries_free(struct deliveries *deliveries)
 
     HASH_ITER(by_id, deliveries->by_id, delivery, next)
         delivery_free(deliveries, delivery);
+    free(deliveries->asked);
 }

@@ -91,6 +91,8 @@ struct delivery {
     uint64_t forgotten_at_read;
 };
 
+#define DELIVERIES_ASKED_MAX 1000
+
 TAILQ_HEAD(delivery_list, delivery);
 
 struct deliveries {
@@ -100,6 +102,8 @@ struct deliveries {
     int64_t payload_bytes; /* held, in all states */
     int64_t admitted;      /* since the start */
     uint64_t newest_read;  /* number of the last read that was sent */
+    char (*asked)[37];     /* ids of rows that are to be fetched, DELIVERIES_ASKED_MAX of them */
+    int asked_count;
 };
 
 void deliveries_init(struct deliveries *deliveries);
@@ -124,6 +128,12 @@ void delivery_drop_payload(struct deliveries *deliveries, struct delivery *deliv
 
 /* Frees a forgotten delivery at once: its row was seen in a newer state. */
 void delivery_expire(struct deliveries *deliveries, struct delivery *delivery);
+
+/* Its row may be pending, at a time that was passed, and is to be fetched by its id, by a read that is
+ * sent after this. Beyond DELIVERIES_ASKED_MAX a sweep finds it. */
+void deliveries_ask_for(struct deliveries *deliveries, const char *id);
+/* The first count of them have been asked for. */
+void deliveries_end_asking(struct deliveries *deliveries, int count);
 
 /* Frees the forgotten ones, but those that an unanswered read (0 = none) may still show. */
 void deliveries_reap(struct deliveries *deliveries, uint64_t unanswered_read);

@@ -46,6 +46,11 @@ void endpoints_reconfigure(struct endpoints *endpoints, const struct config *con
         at->is_loaded = false;
 }
 
+size_t endpoints_slots(const struct endpoints *endpoints)
+{
+    return (size_t)endpoints->queues.scheduler.limits.slots;
+}
+
 #define MOVE(state) (1u << (state))
 
 /* A load begins with one that is unloaded, and ends before anything else is known of it. To its own

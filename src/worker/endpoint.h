@@ -132,6 +132,9 @@ void endpoints_free(struct endpoints *endpoints);
  * being requests in flight at one time. All settings of endpoints are old from now on. */
 void endpoints_reconfigure(struct endpoints *endpoints, const struct config *config, size_t slots);
 
+/* The same number of requests. */
+size_t endpoints_slots(const struct endpoints *endpoints);
+
 /* Finds or makes it, which may free another one without deliveries. */
 struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
                               int64_t now_us);

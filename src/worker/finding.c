@@ -15,14 +15,14 @@
 #define READ_BYTES_MAX ((int64_t)16 * 1024 * 1024)
 #define AHEAD_ROWS_MIN 512
 
+_Static_assert(DELIVERIES_ASKED_MAX <= DUE_FETCH_MAX, "more are asked for than can be fetched");
+
 struct finding {
     struct finder finder;
     struct due_reader reader;
     struct finder_plan plan; /* of the outstanding read */
     bool is_reading;         /* a read or a fetch is outstanding */
     int64_t started_us;      /* of it */
-    int found_count;         /* ids that were found without their rows, to be fetched */
-    char (*found)[37];       /* FINDER_ROWS_MAX of them */
     bool was_refill;         /* the last read was one: they take turns with the others */
 };
 
@@ -32,7 +32,6 @@ void finding_init(struct worker *worker)
 
     finder_init(&finding->finder, worker->config->worker.poll_interval_ms * 1000);
     due_reader_init(&finding->reader);
-    finding->found = memory_new(FINDER_ROWS_MAX, sizeof(*finding->found));
 }
 
 void finding_reconfigure(struct worker *worker)
@@ -46,7 +45,6 @@ void finding_reconfigure(struct worker *worker)
 void finding_free(struct worker *worker)
 {
     due_reader_free(&worker->finding->reader);
-    free(worker->finding->found);
     free(worker->finding);
 }
 
@@ -156,14 +154,6 @@ bool finding_has_room(const struct worker *worker)
            finding_room_bytes(worker) > 0;
 }
 
-/* Its row is to be fetched by key, by a read that is sent after this. */
-static void add_found(struct finding *finding, const char *id)
-{
-    /* Else a sweep finds it. */
-    if (finding->found_count < FINDER_ROWS_MAX)
-        snprintf(finding->found[finding->found_count++], sizeof(finding->found[0]), "%s", id);
-}
-
 /*
  * A row that is known is not admitted again. One that was forgotten without having been sent is;
  * one that was sent is still here only while a read is out that was sent before, and that may show
@@ -183,7 +173,7 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
         delivery_expire(&worker->deliveries, known);
         return true;
     }
-    add_found(worker->finding, row->id);
+    deliveries_ask_for(&worker->deliveries, row->id);
     return false;
 }
 
@@ -208,11 +198,6 @@ static void note_row(struct worker *worker, const struct due_row *row)
         finding_admit(worker, endpoint, row);
 }
 
-void finding_look_again(struct worker *worker, const struct delivery *delivery)
-{
-    add_found(worker->finding, delivery->id);
-}
-
 /* The row of a key is known, or part of a backlog, or to be fetched. */
 static bool note_key(struct worker *worker, const struct due_key *key)
 {
@@ -224,7 +209,7 @@ static bool note_key(struct worker *worker, const struct due_key *key)
     position_set(&position, key->next_retry_at, key->id);
     if (queues_pass(&worker->endpoints.queues, key->customer_id, key->url_hash, &position))
         return false;
-    add_found(worker->finding, key->id);
+    deliveries_ask_for(&worker->deliveries, key->id);
     return true;
 }
 
@@ -309,7 +294,6 @@ static void on_read_answered(void *owner, const struct db_answer *answer)
 static void on_fetch_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct finding *finding = worker->finding;
 
     if (!finding_note_answer(worker, answer))
         return;
@@ -319,7 +303,7 @@ static void on_fetch_answered(void *owner, const struct db_answer *answer)
         if (!row.is_cut)
             note_row(worker, &row);
         else
-            add_found(finding, row.id);
+            deliveries_ask_for(&worker->deliveries, row.id);
     }
 }
 
@@ -331,23 +315,21 @@ void finding_note_sent(struct worker *worker)
 }
 
 /* As many as there is room for; the others wait, and are fetched before anything else is read. */
-static void fetch_found(struct worker *worker)
+static void fetch_asked(struct worker *worker)
 {
-    struct finding *finding = worker->finding;
-    const char *ids[FINDER_ROWS_MAX];
+    struct deliveries *deliveries = &worker->deliveries;
+    const char *ids[DELIVERIES_ASKED_MAX];
     int room = finding_room_rows(worker);
-    int count = finding->found_count < room ? finding->found_count : room;
+    int count = deliveries->asked_count < room ? deliveries->asked_count : room;
     struct due_limits limits = finding_limits(worker);
 
     for (int i = 0; i < count; i++)
-        ids[i] = finding->found[i];
-    if (!due_send_fetch(&finding->reader, worker->reading, ids, count, &limits, on_fetch_answered,
-                        worker))
+        ids[i] = deliveries->asked[i];
+    if (!due_send_fetch(&worker->finding->reader, worker->reading, ids, count, &limits,
+                        on_fetch_answered, worker))
         return;
     finding_note_sent(worker);
-    finding->found_count -= count;
-    memmove(finding->found[0], finding->found[count],
-            (size_t)finding->found_count * sizeof(finding->found[0]));
+    deliveries_end_asking(deliveries, count);
 }
 
 /* Rows of these come without payload: most of what a long backlog has is passed by. */
@@ -395,8 +377,8 @@ void finding_step(struct worker *worker)
         return;
     }
     finding->was_refill = false;
-    if (finding_has_room(worker) && finding->found_count > 0)
-        fetch_found(worker);
+    if (finding_has_room(worker) && worker->deliveries.asked_count > 0)
+        fetch_asked(worker);
     else if (finding_has_room(worker))
         read_planned(worker);
     /* It was a forward read's turn, but there is nothing to read. */
@@ -413,6 +395,6 @@ int64_t finding_next_us(const struct worker *worker)
         return WORKER_NEVER;
     if (!finding_has_room(worker))
         return next_us;
-    read_us = worker->finding->found_count > 0 ? 0 : finder_next_us(&worker->finding->finder);
+    read_us = worker->deliveries.asked_count > 0 ? 0 : finder_next_us(&worker->finding->finder);
     return read_us < next_us ? read_us : next_us;
 }

@@ -26,10 +26,6 @@ void finding_step(struct worker *worker);
 
 int64_t finding_next_us(const struct worker *worker);
 
-/* An outcome was not written, since somebody has changed its row: it may be pending all the same,
- * at a time that was passed while the row was known. */
-void finding_look_again(struct worker *worker, const struct delivery *delivery);
-
 /* There may be due rows that no time of ours announces: the next read is made at once. */
 void finding_wake(struct worker *worker);
 

@@ -15,7 +15,6 @@
 #include "worker/recording.h"
 #include "worker/reporting.h"
 #include "worker/requiring.h"
-#include "worker/sending.h"
 
 #define RATE_SAMPLE_US 900000
 #define WRITE_US       5000000 /* of the patience: for what came of a request to be written */
@@ -81,6 +80,11 @@ bool leasing_is_released(const struct worker *worker)
 bool leasing_is_valid(const struct worker *worker)
 {
     return worker->leasing->leases.owned != 0;
+}
+
+bool leasing_owns(const struct worker *worker, int lane)
+{
+    return (worker->leasing->applied & SHARES_LANE(lane)) != 0;
 }
 
 bool leasing_may_start(const struct worker *worker, int lane)
@@ -268,7 +272,7 @@ static bool send_request(struct worker *worker, const struct leases_request *req
         .uptime_ms = (worker->now_us - leasing->started_us) / 1000,
         .is_leaving = leasing->leases.is_leaving,
         .lanes = shares_count(request->keep | request->take),
-        .in_flight = (int64_t)sending_in_flight(worker),
+        .in_flight = (int64_t)worker->deliveries.counts[DELIVERY_IN_FLIGHT],
         .waiting = (int64_t)worker->deliveries.counts[DELIVERY_WAITING],
         .unwritten = (int64_t)recording_unwritten(worker),
         .delivered = totals.delivered,

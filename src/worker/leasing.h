@@ -31,6 +31,9 @@ int64_t leasing_cut_off_since_us(const struct worker *worker);
 /* True while lanes are owned. */
 bool leasing_is_valid(const struct worker *worker);
 
+/* True while due rows of the lane are looked for here. */
+bool leasing_owns(const struct worker *worker, int lane);
+
 /* True while a delivery of the lane may be started: by the clock, not by the turn's time, since a
  * machine may freeze between the two. */
 bool leasing_may_start(const struct worker *worker, int lane);

@@ -11,9 +11,7 @@
 #include "core/standstill.h"
 #include "db/due.h"
 #include "db/outcomes.h"
-#include "worker/finding.h"
 #include "worker/reporting.h"
-#include "worker/sending.h"
 
 #define HOLD_FIRST_US     500000
 #define HOLD_LONGEST_US   30000000
@@ -126,7 +124,7 @@ static void forget(struct worker *worker, struct delivery *delivery)
 
     if (delivery->settlement == SETTLEMENT_LEFT) {
         reporting_unwritten(delivery);
-        finding_look_again(worker, delivery);
+        deliveries_ask_for(&worker->deliveries, delivery->id);
     } else {
         returns_note_written(&recording->returns, delivery->id, delivery->attempts, worker->now_us);
     }
@@ -551,7 +549,7 @@ bool recording_has_room(const struct worker *worker, size_t in_flight)
     size_t unwritten = worker->deliveries.counts[DELIVERY_FINISHED] +
                        worker->deliveries.counts[DELIVERY_RECORDING] - recording->held;
 
-    return unwritten < sending_slots(worker) * 2 + OUTCOMES_BATCH_MAX &&
+    return unwritten < endpoints_slots(&worker->endpoints) * 2 + OUTCOMES_BATCH_MAX &&
            recording->held < RECORDING_HELD_MAX &&
            standstill_may_start(&recording->standstill, in_flight + unwritten, worker->now_us);
 }

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "db/due.h"
 #include "worker/finding.h"
-#include "worker/sending.h"
 
 #define EMPTY_BUDGET 256 /* queues in one turn */
 
@@ -161,8 +160,10 @@ static bool is_starved(const struct worker *worker)
 {
     const size_t *counts = worker->deliveries.counts;
 
-    return !finding_has_room(worker) && counts[DELIVERY_IN_FLIGHT] < sending_slots(worker) &&
-           counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] < sending_slots(worker);
+    return !finding_has_room(worker) &&
+           counts[DELIVERY_IN_FLIGHT] < endpoints_slots(&worker->endpoints) &&
+           counts[DELIVERY_FINISHED] + counts[DELIVERY_RECORDING] <
+               endpoints_slots(&worker->endpoints);
 }
 
 static void empty_queue(struct worker *worker, struct endpoint *endpoint)

@@ -15,7 +15,6 @@
 #include "worker/descriptors.h"
 #include "worker/disabling.h"
 #include "worker/exchange.h"
-#include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/recording.h"
 #include "worker/reporting.h"
@@ -199,7 +198,7 @@ static bool is_condemned_early(const struct worker *worker, const struct deliver
 
     return (outcome->is_exhausted || !outcome->counts_attempt) &&
            !endpoint_may_condemn(delivery->endpoint, delivery) && worker->phase == WORKER_RUNNING &&
-           finding_owns_lane(worker, delivery->lane);
+           leasing_owns(worker, delivery->lane);
 }
 
 /* The engine could not send it by the settings that there were. */
@@ -372,7 +371,7 @@ static bool is_missing_payload(const struct worker *worker, const struct deliver
 static void read_again(struct worker *worker, struct delivery *delivery)
 {
     endpoint_pass_turn(&worker->endpoints, delivery, worker->now_us);
-    finding_look_again(worker, delivery);
+    deliveries_ask_for(&worker->deliveries, delivery->id);
     delivery_drop(&worker->deliveries, delivery);
 }
 
