@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/hint.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "command/audit.h"
 #include "command/delivery_report.h"
@@ -150,6 +151,12 @@ static void print_table(struct report *report, FILE *out)
     report_free(report);
 }
 
+static void print_more(size_t endpoints, FILE *out)
+{
+    fprintf(out, "… and %zu more endpoint%s (--all)\n", endpoints,
+            text_plural((int64_t)endpoints, "", "s"));
+}
+
 static void print_sheet(const struct audit *audit, bool all, FILE *out)
 {
     const struct audit_line *total = &audit->sheet.total;
@@ -163,7 +170,7 @@ static void print_sheet(const struct audit *audit, bool all, FILE *out)
     if (audit->sheet.count > 0)
         print_table(sheet_report(&audit->sheet, all ? audit->sheet.count : ENDPOINTS_SHOWN), out);
     if (!all && audit->sheet.count > ENDPOINTS_SHOWN)
-        fprintf(out, "… and %zu more endpoints (--all)\n", audit->sheet.count - ENDPOINTS_SHOWN);
+        print_more(audit->sheet.count - ENDPOINTS_SHOWN, out);
     fprintf(out,
             "inserted %lld = delivered %lld + dead %lld + pending %lld + discarded %lld"
             " + deleted %lld\n",
@@ -178,10 +185,11 @@ static void print_adoption(const struct adoption *adoption, FILE *out)
     if (!adoption->is_known)
         return;
     fprintf(out,
-            "\nThe table was adopted at %s with %lld rows of before, of which %lld are left.\n"
+            "\nThe table was adopted at %s with %lld row%s of before, of which %lld %s left.\n"
             "What has not been sent since then is not judged by Postrider's rules.\n",
             delivery_time(adoption->adopted_at, time), (long long)adoption->deliveries,
-            (long long)adoption->left);
+            text_plural(adoption->deliveries, "", "s"), (long long)adoption->left,
+            text_plural(adoption->left, "is", "are"));
     if (!adoption->is_agreed)
         fprintf(out, "Retention leaves them alone, until: postrider migrate --retention%s\n",
                 hint_options());
@@ -228,7 +236,7 @@ static void print_waiting(const struct audit *audit, bool want_problems, bool al
     print_table(waiting_report(audit, want_problems, !want_problems, all ? count : ENDPOINTS_SHOWN),
                 out);
     if (!all && count > ENDPOINTS_SHOWN)
-        fprintf(out, "… and %zu more endpoints (--all)\n", count - ENDPOINTS_SHOWN);
+        print_more(count - ENDPOINTS_SHOWN, out);
 }
 
 static void print_contradictions(const struct audit_contradictions *contradictions, FILE *out)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hint.h"
+#include "base/text.h"
 #include "command/arguments.h"
 #include "command/check_secrets.h"
 #include "command/command.h"
@@ -76,7 +77,7 @@ static void report_file(const struct config *config)
         puts("no signing secret for customers without one of their own");
     else
         printf("%zu signing secret%s\n", config->signing.secrets.count,
-               config->signing.secrets.count > 1 ? "s" : "");
+               text_plural((int64_t)config->signing.secrets.count, "", "s"));
     rules_warnings(config, &warnings);
     for (size_t i = 0; i < warnings.count; i++)
         printf("warning: %s\n", warnings.lines[i]);
@@ -229,14 +230,15 @@ static void report_unreadable(struct check *check, const struct secrets_found *f
 
     error_set(
         &error, "%lld valid secret%s of webhook_secrets can't be read: their deliveries %s",
-        (long long)count, count > 1 ? "s" : "",
+        (long long)count, text_plural(count, "", "s"),
         "are held where a key is missing; what is no secret at all does not sign, and without "
         "another one they fail");
     report_failed(check, "secrets", &error);
     for (; *line != '\0'; line += strcspn(line, "\n") + 1)
         printf("        %-10s  %.*s\n", "", (int)strcspn(line, "\n"), line);
     if (count > (int64_t)found->named)
-        printf("        %-10s  and %lld others\n", "", (long long)count - (int64_t)found->named);
+        printf("        %-10s  and %lld other%s\n", "", (long long)count - (int64_t)found->named,
+               text_plural(count - (int64_t)found->named, "", "s"));
 }
 
 /* Sealed ones and plain ones; plain ones are to be sealed where there is a key. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "command/dead_report.h"
 #include "command/interruption.h"
 #include "command/progress.h"
@@ -62,11 +63,12 @@ static void warn_of_disabled(const struct dead_letter_counts *counts)
     for (size_t i = 0; i < counts->count; i++)
         letters += counts->rows[i].is_disabled ? counts->rows[i].count : 0;
     if (letters > 0)
-        fprintf(stderr,
-                "warning: %lld of them go to endpoints that are disabled, and fail again at once\n"
-                "hint: to enable one: UPDATE webhook_endpoints SET disabled_at = NULL,"
-                " disabled_reason = NULL WHERE url = '…'\n",
-                (long long)letters);
+        fprintf(
+            stderr,
+            "warning: %lld of them go%s to endpoints that are disabled, and fail%s again at once\n"
+            "hint: to enable one: UPDATE webhook_endpoints SET disabled_at = NULL,"
+            " disabled_reason = NULL WHERE url = '…'\n",
+            (long long)letters, text_plural(letters, "es", ""), text_plural(letters, "s", ""));
 }
 
 /* Waits until done rows are no more than rate allows since the start. */

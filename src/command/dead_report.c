@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hint.h"
+#include "base/text.h"
 #include "command/interruption.h"
 #include "command/report.h"
 
@@ -80,7 +81,8 @@ static void print_counts(const struct dead_letter_counts *counts)
 
     report_print_table(report, stdout);
     if (counts->count > ENDPOINTS_MAX)
-        printf("… and %zu more endpoints\n", counts->count - ENDPOINTS_MAX);
+        printf("… and %zu more endpoint%s\n", counts->count - ENDPOINTS_MAX,
+               text_plural((int64_t)(counts->count - ENDPOINTS_MAX), "", "s"));
     report_free(report);
 }
 
@@ -117,7 +119,7 @@ static void print_changed(const struct dead_report *report)
            (long long)total_of(report));
     if (others > 0)
         printf("%lld %s changed by someone else meanwhile\n", (long long)others,
-               others == 1 ? "was" : "were");
+               text_plural(others, "was", "were"));
     if (report->change == DEAD_LETTER_REPLAY && report->changed > 0)
         printf("They are due now; \"postrider status%s\" shows how they get on.\n", hint_options());
 }
@@ -179,7 +181,7 @@ int dead_report_stopped(const struct dead_report *report, const struct database 
 
         error_set(&interruption, "stopped by %s: %s %lld of %lld, %lld %s left",
                   interruption_name(), done, (long long)report->changed,
-                  (long long)total_of(report), (long long)left, left == 1 ? "is" : "are");
+                  (long long)total_of(report), (long long)left, text_plural(left, "is", "are"));
     }
     error_hint(&interruption, "run the same command again for the rest");
     return command_fail(interruption_status(), &interruption);

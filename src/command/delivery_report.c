@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "command/report.h"
 #include "command/terminal.h"
@@ -89,7 +90,8 @@ void delivery_report_print(const struct delivery_record *record, FILE *out)
     print_text(out, "last error", record->last_error);
     if (record->disabled_at != NULL)
         print_time(out, "disabled", record->disabled_at, record->disabled_ms_ago);
-    fprintf(out, "%-12s %lld bytes\n", "payload", (long long)record->payload_bytes);
+    fprintf(out, "%-12s %lld byte%s\n", "payload", (long long)record->payload_bytes,
+            text_plural(record->payload_bytes, "", "s"));
 }
 
 json_t *delivery_report_json(const struct delivery_record *record)

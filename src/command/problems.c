@@ -83,8 +83,8 @@ static void find_absence(const struct overview *o, struct problems *problems)
                   "systemctl start postrider (why it stopped: journalctl -u postrider)");
     units_format_about_ms(o->oldest_due_ms, age);
     if (o->free_lanes < LANES)
-        say(problem, "Nobody owns %lld lanes with due deliveries, the oldest for %s.",
-            (long long)o->due_free_lanes, age);
+        say(problem, "Nobody owns %lld lane%s with due deliveries, the oldest for %s.",
+            (long long)o->due_free_lanes, text_plural(o->due_free_lanes, "", "s"), age);
     else if (o->due_free_lanes > 0)
         say(problem, "No worker is running; deliveries are due, the oldest for %s.", age);
     else
@@ -199,9 +199,10 @@ static void find_failing(const struct overview *o, struct problems *problems)
                 "signing "
                 "secret'%s",
                 hint_options(), hint_options()),
-            "%s%lld deliveries failed in the last hour for lack of a secret to sign with.",
+            "%s%lld deliver%s failed in the last hour for lack of a secret to sign with.",
             o->dead_without_secret.is_more ? "At least " : "",
-            (long long)o->dead_without_secret.number);
+            (long long)o->dead_without_secret.number,
+            text_plural(o->dead_without_secret.number, "y", "ies"));
     if (o->disabled_endpoints > 0)
         say(add(problems, "endpoint_disabled",
                 "SELECT url, disabled_at, disabled_reason FROM webhook_endpoints WHERE "

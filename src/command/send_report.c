@@ -36,9 +36,10 @@ static void append_retry(struct buffer *out, const struct send_request *request,
 {
     char delay[UNITS_TEXT_SIZE];
 
-    buffer_append_format(out, "a delivery would be tried again after %s, %d times at most",
+    buffer_append_format(out, "a delivery would be tried again after %s, %d time%s at most",
                          units_format_about_ms(outcome->delay_ms, delay),
-                         request->settings.retry.max_attempts - 1);
+                         request->settings.retry.max_attempts - 1,
+                         text_plural(request->settings.retry.max_attempts - 1, "", "s"));
 }
 
 static void append_failure(struct buffer *out, const struct http_response *response,

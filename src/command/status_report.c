@@ -179,8 +179,8 @@ static void print_more_failing(const struct overview *o, FILE *out)
     for (size_t i = 0; i < o->endpoint_count; i++)
         more.number -= o->endpoints[i].failures.number > 0;
     if (more.number > 0)
-        fprintf(out, "… and %s more endpoints with failed attempts in the last hour\n",
-                count_text(more, text));
+        fprintf(out, "… and %s more endpoint%s with failed attempts in the last hour\n",
+                count_text(more, text), text_plural(more.is_more ? 2 : more.number, "", "s"));
 }
 
 static void print_report(struct report *report, FILE *out)

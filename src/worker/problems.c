@@ -140,9 +140,11 @@ static void add_hand_over(json_t *list, const struct worker *worker)
         return;
     since_us = leases->since_us[first->lane];
     add(list, "hand_over",
-        "%d lanes are to go to other workers and wait for what is under way: lane %d since %lld s, "
+        "%d lane%s to go to other workers and wait%s for what is under way: lane %d since %lld s, "
         "for at most %lld s more, for delivery %s, %s for %lld s",
-        shares_count(lanes), first->lane, (long long)((worker->now_us - since_us) / 1000000),
+        shares_count(lanes), text_plural(shares_count(lanes), " is", "s are"),
+        text_plural(shares_count(lanes), "s", ""), first->lane,
+        (long long)((worker->now_us - since_us) / 1000000),
         (long long)((since_us + leases->patience_us - worker->now_us) / 1000000), first->id,
         delivery_state_name(first->state),
         (long long)((worker->now_us - first->started_us) / 1000000));

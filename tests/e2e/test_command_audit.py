@@ -533,8 +533,10 @@ def test_overdue_and_why(audit, migrated_database):
 
 
 def test_many_endpoints(audit, migrated_database):
-    for number in range(22):
+    for number in range(21):
         make_late(migrated_database, migrated_database.insert_delivery(f"{URL}/{number}"))
+    assert audit.text().stdout.count("… and 1 more endpoint (--all)") == 2
+    make_late(migrated_database, migrated_database.insert_delivery(f"{URL}/21"))
     assert len(audit(code=1)["overdue"]) == 22
     text = audit.text().stdout
     assert text.count("… and 2 more endpoints (--all)") == 2

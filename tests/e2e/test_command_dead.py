@@ -331,7 +331,7 @@ def test_disabled_endpoints_are_warned_of(dead, migrated_database):
     migrated_database.insert_endpoint(ONE, disabled_reason="410 Gone")
     migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = now()")
     result = dead("replay", "--dry-run")
-    assert "warning: 1 of them go to endpoints that are disabled" in result.stderr
+    assert "warning: 1 of them goes to endpoints that are disabled, and fails" in result.stderr
     assert "disabled" in result.stdout
     assert "warning: " in dead("replay", "--all").stderr
 

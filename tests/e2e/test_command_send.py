@@ -72,6 +72,13 @@ def test_outcomes(send, receiver, behaviour, sentence):
     assert len(server.requests) == 1
 
 
+def test_one_more_attempt_is_one(run_postrider, receiver, config_file, migrated_database):
+    server = receiver(default=answer(500))
+    config = config_file(migrated_database, {"retry": {"max_attempts": 2}})
+    result = run_postrider("send", server.url("/"), "-c", config)
+    assert result.stdout.rstrip().endswith("ms, 1 time at most."), result.stdout
+
+
 def test_time_out(send, receiver):
     server = receiver(default=hang())
     result = send("--timeout", "200ms", server.url("/"))

@@ -209,7 +209,7 @@ def test_no_worker(status, run_postrider, migrated_database):
     own_lanes(migrated_database)
     migrated_database.execute("UPDATE webhook_lanes SET owner = NULL WHERE lane = %s", lane)
     found = status()
-    assert found["problems"][0]["what"].startswith("Nobody owns 1 lanes with due deliveries")
+    assert found["problems"][0]["what"].startswith("Nobody owns 1 lane with due deliveries")
 
 
 def add_worker(database, owner, lease="1 minute", **columns):
@@ -304,7 +304,14 @@ def test_failing_endpoints(status, migrated_database):
     found = status()
     assert names(found) == ["no_secret", "endpoint_disabled"]
     assert found["disabled_endpoints"] == 1
+    assert [problem["what"].split(" for ")[0] for problem in found["problems"]] == [
+        "1 delivery failed in the last hour",
+        "1 endpoint is disabled: deliveries to it fail at once."]
     assert "postrider secret new --customer UUID" in found["problems"][0]["action"]
+    for number in range(2):
+        migrated_database.insert_delivery(
+            f"{URL}/{number}", status="failed", last_error="no signing secret: none")
+    assert status()["problems"][0]["what"].startswith("3 deliveries failed in the last hour for")
 
 
 def test_no_worker_lives(status, migrated_database):

@@ -190,7 +190,7 @@ def test_hanging_requests_hold_their_lanes_back_for_a_while_only(
     config = config_file(migrated_database)
     status = wait_for(lambda: (text := " ".join(run_postrider("status", "-c", config)
                                                 .stdout.split()))
-                      and "are to go to other workers" in text and text,
+                      and "to go to other workers" in text and text,
                       "status to say what the lanes wait for")
     assert "in flight for" in status
     wait_for_shares(migrated_database, 32, 32)
