@@ -37,7 +37,9 @@ def test_each_once(kind, start_server, service, migrated_database, record_proper
 def test_reload_under_load(kind, start_server, service, migrated_database, record_property):
     """Whoever loses a connection to it tries again; the row says so."""
     server = start_server(kind)
-    service(migrated_database, {"retry": {"initial_delay": "50ms", "multiplier": 1}})
+    # However long a new start takes on a busy machine: no row may run out of attempts meanwhile.
+    service(migrated_database, {"retry": {"initial_delay": "50ms", "multiplier": 1,
+                                          "max_attempts": 1000}})
     migrated_database.insert_deliveries([server.url()] * ROWS)
     for reloads in range(1, 4):
         wait_for(lambda n=reloads * ROWS // 5: len(server.seen()) >= n, "requests to arrive")
@@ -50,8 +52,12 @@ def test_reload_under_load(kind, start_server, service, migrated_database, recor
     record_property("twice at the application",
                     sum(count > 1 for count in server.requests().values()))
     if kind.is_graceful and kind.reload_signal is not None:
-        # Each connection can lose one request to a reload that closes it while it is idle; there
-        # are as many as endpoint.max_in_flight, 32.
+        # What it has taken it answers, so nothing that its application has had is sent again.
+        assert set(server.requests().values()) == {1}
+        # But it closes at once the connections that are idle at that moment (HAProxy says so at
+        # close-spread-time and idle-close-on-response, the others do the same), and our next request
+        # may be on its way on each of them. There are as many as endpoint.max_in_flight, 32. It is a
+        # race: 0 to 8 of them lose it in three reloads of HAProxy, and more on a busy machine.
         assert len(again) <= 3 * 32, [row["last_error"] for row in again]
 
 
