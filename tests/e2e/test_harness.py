@@ -127,6 +127,16 @@ def test_database_restarts(own_postgres):
     assert database.value("SELECT a FROM t") == 1
 
 
+def test_pool_forgets_what_a_test_has_set(migrated_databases):
+    """Else whoever gets the database next has a worker that goes nowhere."""
+    database = migrated_databases.take()
+    database.url = "postgresql://nobody@127.0.0.1:1/nowhere"
+    migrated_databases.give_back(database)
+    again = migrated_databases.take()
+    assert (again.name, again.url) == (database.name, again.server.url(again.name))
+    migrated_databases.give_back(again)
+
+
 def test_configuration_is_laid_over_the_fast_one():
     merged = merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 5, "c": None}})
     assert merged == {"a": {"b": 5}, "d": 3}

@@ -213,7 +213,9 @@ class DatabasePool:
                          " lease_expires_at = NULL")
         database.execute("SELECT setval('webhook_wakeups', 0)")
         database.close()
-        self._free.append(database)
+        # As a new object: what a test has set in the old one (its url, for a worker that is to reach
+        # it in another way) is no state of the database.
+        self._free.append(Database(self._server, database.name))
 
 
 class Database:
