@@ -286,12 +286,17 @@ def test_attempts_are_missed_by_what_was_in_force(audit, migrated_database, serv
 
 def test_an_attempt_log_that_is_switched_on_by_a_reload(audit, migrated_database, service, receiver):
     server = receiver()
-    started = service(migrated_database)
+    started = service(migrated_database, {"worker": {"lease": "6s"}})  # told three times in it
     refused(migrated_database, server)
+    migrated_database.execute("UPDATE webhook_workers SET started_at = now() - interval '3 h',"
+                              " attempt_log_since = now() - interval '3 h'")
     started.configure({"attempt_log": "none"})
     started.reload()
     migrated_database.wait_for(lambda db: db.value(
         "SELECT attempt_log FROM webhook_workers") == "none")
+    # An attempt that is written now may have begun an hour ago, and no earlier.
+    assert migrated_database.value("SELECT attempt_log_since BETWEEN now() - interval '61 min'"
+                                   " AND now() - interval '59 min' FROM webhook_workers")
     unlogged = refused(migrated_database, server)
     started.configure({"attempt_log": "failures"})
     started.reload()
@@ -304,7 +309,8 @@ def test_an_attempt_log_that_is_switched_on_by_a_reload(audit, migrated_database
 
 @pytest.mark.parametrize("attempt_log, age, is_missed", [
     ("failures", "10 min", True), ("none", "10 min", False), (None, "10 min", False),
-    ("none", "30 min", True)])
+    ("none", "30 min", True),  # before it began
+    ("none", "2 min", True)])  # after its lease had ended
 def test_a_worker_that_died_has_logged_or_not(audit, migrated_database, attempt_log, age, is_missed):
     """Its row is deleted by another worker, whatever version that is of."""
     log_attempt(migrated_database, failed(migrated_database), 1, "2 h")
