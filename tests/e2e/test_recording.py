@@ -254,6 +254,7 @@ def answer_rows_that_were_changed(service, migrated_database, server, way, statu
         else:
             started.wait_for_log(f"changed or deleted while in flight.*{deliveries[name]}")
     started.stop()  # with what is still to be written beside the outcomes
+    assert bool(started.log_lines("does not stay")) == (way == "swallowed" and written != set())
     for name, delivery in deliveries.items():
         logged_from = check_log(migrated_database, name, delivery, status, way, held_ms)
         if name not in written:
@@ -283,3 +284,47 @@ def test_row_that_is_not_sent(service, migrated_database, receiver, way):
     assert row["last_error"] == "not sent: endpoint is disabled: unpaid"
     assert (row["last_attempt_at"].year, row["next_retry_at"]) == (2001, due_at)
     assert migrated_database.attempt_log(delivery) == []
+
+
+def test_endpoints_that_are_gone(service, migrated_database, receiver):
+    """410: a row that a worker has made stays one of a worker's, what an operator has written stays
+    his, and several answers of one endpoint in a batch are one."""
+    server = receiver()
+    gate = server.hold("/first", answer(200))
+    insert = migrated_database.insert_endpoint
+    insert(server.url("/noted"), noted_at="now")
+    insert(server.url("/own"), timeout="20s")
+    paths = ["/new", "/new", "/noted", "/own", "/off"]
+    gates = {path: server.hold(path, answer(410)) for path in paths}
+    started = start(service, migrated_database, "plain")
+    first = migrated_database.insert_delivery(server.url("/first"))
+    rows = migrated_database.insert_deliveries([server.url(path) for path in paths])
+    for path, held in gates.items():
+        held.wait_for_waiting(paths.count(path))
+    gate.wait_for_waiting()
+    insert(server.url("/off"), disabled_at="2001-01-01", disabled_reason="by hand")
+    # All of them are in one batch: that before it waits for a lock until they have been answered.
+    other = migrated_database.connect()
+    other.cursor().execute("SELECT FROM webhook_deliveries WHERE id = %s FOR UPDATE", (first,))
+    gate.open()
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND datname = current_database()") == 1, "the batch to wait for the lock")
+    for held in gates.values():
+        held.open()
+    for delivery in rows:
+        started.wait_for_log(f"failed for good.*{delivery}")
+    other.rollback()
+    other.close()
+    for delivery in rows:
+        migrated_database.wait_for_status(delivery, "failed")
+    assert "cannot affect row a second time" not in migrated_database.server.log()
+    endpoints = {row["url"]: row for row in migrated_database.query(
+        "SELECT *, noted_at = disabled_at AS is_noted FROM webhook_endpoints")}
+    assert {url.rsplit("/", 1)[1]: (row["disabled_reason"], row["is_noted"])
+            for url, row in endpoints.items()} == {
+        "new": ("the receiver answered 410 Gone", True),
+        "noted": ("the receiver answered 410 Gone", True),
+        "own": ("the receiver answered 410 Gone", None),
+        "off": ("by hand", None)}
+    assert endpoints[server.url("/off")]["disabled_at"].year == 2001

@@ -6,10 +6,12 @@ import uuid
 
 import pytest
 from conftest import migrate
+from test_recording import REFUSE_LOG_BESIDE_OUTCOMES
 
 from harness.behaviours import answer
 
-PATIENT = {"retry": {"initial_delay": "1h", "max_delay": "2h"}}
+# A worker tells its problems as often as it renews its lease, three times while it lasts.
+PATIENT = {"retry": {"initial_delay": "1h", "max_delay": "2h"}, "worker": {"lease": "6s"}}
 
 SWALLOW = """
 CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -141,6 +143,52 @@ def test_retry_whose_time_is_turned_back(service, migrated_database, receiver):
     assert watch(migrated_database, server) <= 3
 
 
+@pytest.fixture(params=["whole", "alone"])
+def alone_or_not(request, migrated_database):
+    """The statement that writes the attempt log, too, and that for outcomes alone."""
+    if request.param == "alone":
+        migrated_database.execute(REFUSE_LOG_BESIDE_OUTCOMES)
+
+
+@pytest.mark.parametrize("status, what", [
+    (404, "RETURN OLD"), (503, "RETURN OLD"), (503, "NEW.next_retry_at := OLD.next_retry_at")])
+def test_undone_in_either_statement(service, migrated_database, receiver, alone_or_not, status,
+                                    what):
+    server = receiver()
+    meddle(migrated_database, what)
+    started = service(migrated_database, PATIENT)
+    delivery = migrated_database.insert_delivery(server.on("/hook", answer(status)))
+    started.wait_for_log("error .*does not stay.*" + delivery)
+    assert migrated_database.row(delivery)["status"] == "pending"
+    migrated_database.execute("DROP TRIGGER meddle ON webhook_deliveries")
+    migrated_database.wait_for_row(delivery, attempts=1, response_status=status)
+    assert len(server.requests) == 1
+
+
+def test_time_that_a_trigger_chooses(service, migrated_database, receiver, alone_or_not):
+    """Earlier than the outcome says, but not due: the application may want it so."""
+    server = receiver()
+    meddle(migrated_database, "NEW.next_retry_at := now() + interval '1 minute'")
+    started = service(migrated_database, PATIENT)
+    row = migrated_database.row_after_attempt(server.on("/hook", answer(503)))
+    started.stop()
+    assert started.log_lines("does not stay") == []
+    assert migrated_database.row(row["id"])["attempts"] == len(server.requests) == 1
+
+
+def test_delay_that_has_passed_meanwhile(service, migrated_database, receiver, alone_or_not):
+    """While it is being written: due, as the outcome says."""
+    server = receiver()
+    meddle(migrated_database, "PERFORM pg_sleep(0.05)")
+    started = service(migrated_database, {"retry": {"initial_delay": "1ms", "multiplier": 1,
+                                                    "max_attempts": 3}})
+    delivery = migrated_database.insert_delivery(server.on("/hook", answer(503)))
+    assert migrated_database.wait_for_status(delivery, "failed")["attempts"] == 3
+    started.stop()
+    assert started.log_lines("does not stay") == []
+    assert len(server.requests) == 3
+
+
 def test_refused_row_vetoes_no_other(service, migrated_database, receiver):
     """A trigger may refuse with any SQLSTATE, also with those of a server in trouble."""
     server = receiver()
@@ -168,16 +216,20 @@ def test_row_that_is_deleted_meanwhile(service, database, receiver, run_postride
                      "ALTER TABLE webhook_deliveries ADD FOREIGN KEY (customer_id)"
                      " REFERENCES customers ON DELETE CASCADE")
     gate = server.hold("/gone", answer(410))
+    # Others are there: it is by its own delivery that a customer is known to have gone.
+    database.insert_delivery(server.url("/other"), customer=database.insert_customer(),
+                             next_retry_at="2100-01-01")
     started = service(database, {"worker": {"drain_timeout": "60s"}})
     database.insert_delivery(server.url("/gone"))
     gate.wait_for_waiting()
     database.execute("DELETE FROM customers WHERE id = %s", database.customer)
     gate.open()
     started.wait_for_log("changed or deleted")
-    assert not started.log_lines("sqlstate=23503")
     began = time.monotonic()
     started.stop()
     assert time.monotonic() - began < 30
+    assert not started.log_lines("sqlstate=23503")
+    assert database.query("SELECT * FROM webhook_endpoints") == []
 
 
 @pytest.mark.parametrize("table", ["webhook_attempts", "webhook_endpoints"])
@@ -203,7 +255,7 @@ def test_what_goes_with_an_outcome_is_refused(service, migrated_database, receiv
 def test_stop_does_not_wait_for_what_is_refused(service, migrated_database, receiver):
     server = receiver()
     meddle(migrated_database, "RAISE EXCEPTION 'not today'")
-    started = service(migrated_database, {**PATIENT, "worker": {"drain_timeout": "60s"}})
+    started = service(migrated_database, {**PATIENT, "worker": {"drain_timeout": "60s", "lease": "6s"}})
     migrated_database.insert_delivery(server.url())
     started.wait_for_log("error .*not today")
     began = time.monotonic()
