@@ -1,6 +1,8 @@
 """The service on a table that was there before Postrider, with its rows and its producers."""
 import uuid
 
+import pytest
+
 from harness.behaviours import answer
 
 ARTICLE = """
@@ -16,6 +18,7 @@ INSERT = ("INSERT INTO webhook_deliveries (id, event_id, customer_id, webhook_ur
           " VALUES (%s, gen_random_uuid(), %s, %s, '{}')")
 
 
+@pytest.mark.slow
 def test_rows_of_before_and_inserts_of_before(service, database, receiver, run_postrider,
                                               config_file):
     server = receiver()

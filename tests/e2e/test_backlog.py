@@ -1,6 +1,8 @@
 """Endpoints with more rows than are read ahead: each row once, in order, and nobody else waits."""
 import collections
 
+import pytest
+
 from harness.behaviours import answer, hang
 
 INSERT = ("INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload,"
@@ -13,6 +15,7 @@ def insert_many(database, urls, rows, filler=10):
     database.execute(INSERT, database.customer, urls, len(urls), filler, rows)
 
 
+@pytest.mark.slow
 def test_rows_of_one_endpoint_come_once_and_in_order(service, migrated_database, receiver):
     server = receiver()
     insert_many(migrated_database, [server.url("/one")], 900)

@@ -76,6 +76,7 @@ BAD_URLS = {
 }
 
 
+@pytest.mark.slow
 def test_bad_urls(service, migrated_database, receiver):
     rows = refused(service, migrated_database, receiver,
                    {name: {"url": url} for name, url in BAD_URLS.items()})

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 
+import pytest
+
 from harness.postrider import ROOT, binary, environment
 from harness.process import die_with_parent
 
@@ -46,6 +48,7 @@ def test_statements_are_told_apart():
     assert {kind: text.count(part) for kind, part in kinds.items()} == dict.fromkeys(kinds, 1)
 
 
+@pytest.mark.slow
 def test_tiny_run(tmp_path):
     output = tmp_path / "result.json"
     done = run_bench("--quick", "--output", str(output), "one-host", "1000-hosts", "slow-answers")
@@ -68,6 +71,7 @@ def test_tiny_run(tmp_path):
     assert "one-host: postrider" in done.stdout
 
 
+@pytest.mark.slow
 def test_idle_worker(tmp_path):
     output = tmp_path / "result.json"
     done = run_bench("--quick", "--output", str(output), "latency")

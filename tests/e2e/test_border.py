@@ -58,6 +58,7 @@ def test_at_the_same_time(service, migrated_database, receiver):
         mine) == 0
 
 
+@pytest.mark.slow
 def test_taken_away_and_given_again(service, migrated_database, receiver):
     """By SQL, in force within seconds; the connection that is kept does not help."""
     server = receiver()

@@ -35,6 +35,7 @@ def settings(authority, directory, **network):
                                 "client_certificates": str(directory), **network}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_right_one_wrong_one_and_none(service, migrated_database, receiver, authority, clients,
                                       directory, version):
@@ -76,6 +77,7 @@ def test_chain_is_sent(service, migrated_database, receiver, authority, clients,
     assert server.requests[0].client_name == "Deep"
 
 
+@pytest.mark.slow
 def test_certificate_that_is_not_there(service, migrated_database, receiver, authority, clients,
                                        directory):
     """Nothing is sent without it; when the file is there and the configuration is read again, it is."""
@@ -178,6 +180,7 @@ def bad_files(clients):
     }
 
 
+@pytest.mark.slow
 def test_bad_files_are_mistakes_of_the_configuration(run_postrider, config_file, migrated_database,
                                                      authority, clients, directory):
     for name, (text, error) in bad_files(clients).items():

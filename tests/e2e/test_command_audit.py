@@ -284,6 +284,7 @@ def test_attempts_are_missed_by_what_was_in_force(audit, migrated_database, serv
     last.stop()
 
 
+@pytest.mark.slow
 def test_an_attempt_log_that_is_switched_on_by_a_reload(audit, migrated_database, service, receiver):
     server = receiver()
     started = service(migrated_database, {"worker": {"lease": "6s"}})  # told three times in it
@@ -447,6 +448,7 @@ def test_what_retention_may_have_deleted_is_not_missed(audit, migrated_database)
     assert audit()["last_audit"]["missing"] == 0
 
 
+@pytest.mark.slow
 def test_retention_reaches_into_a_day_that_was_counted(audit, migrated_database):
     old = delivered(migrated_database)
     migrated_database.execute(

@@ -348,6 +348,7 @@ def test_progress_bar_on_a_terminal_only(dead, migrated_database):
     assert shown.split("\r\x1b[K")[-1].startswith("replayed 30 of 30")
 
 
+@pytest.mark.slow
 def test_database_that_goes_away_in_the_middle(run_postrider, config_file, own_database):
     """What was committed stays, and the message says how far it came."""
     for _ in range(40):

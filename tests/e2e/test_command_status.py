@@ -153,6 +153,7 @@ def test_more_endpoints_fail_than_are_shown(status, run_postrider, migrated_data
     assert "\n… and 8 more endpoints with failed attempts in the last hour\n" in text
 
 
+@pytest.mark.slow
 def test_more_failures_than_are_counted(status, run_postrider, migrated_database):
     """The last ones tell what fails now; every number that this makes smaller says so."""
     own_lanes(migrated_database)
@@ -181,6 +182,7 @@ def test_who_only_fails_is_shown_without_an_attempt_log(status, migrated_databas
     assert (row["retrying"], row["last_error"]) == (1, "timed out")
 
 
+@pytest.mark.slow
 def test_a_slow_database_is_no_failure(status, migrated_database):
     """A table that somebody has locked: what can't be read is unknown, the rest is there."""
     own_lanes(migrated_database)
@@ -192,6 +194,7 @@ def test_a_slow_database_is_no_failure(status, migrated_database):
     assert found["pending"]["due"] == 0 and names(found) == ["slow_database"]
 
 
+@pytest.mark.slow
 def test_no_worker(status, run_postrider, migrated_database):
     migrated_database.insert_delivery(URL)
     make_late(migrated_database)
@@ -247,6 +250,7 @@ def test_workers(status, run_postrider, migrated_database):
     assert re.search(r"^shed/12/11aa +1 +0.0 .* leaving$", text, re.M)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_workers(status, migrated_database):
     add_worker(migrated_database, "box/4711/8a2c", problems='[{"name": "x", "what": "it is slow"},'
                ' {"of": "another version"}, 7]')
@@ -324,6 +328,7 @@ def test_no_worker_lives(status, migrated_database):
     assert names(status()) == ["worker_lost"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_lost_long_ago(status, migrated_database):
     """It is a problem as long as nobody has its lanes, and for a while in any case."""
     add_worker(migrated_database, "old/1/1", lease="-12 minutes")
@@ -341,6 +346,7 @@ def test_a_worker_that_was_lost_long_ago(status, migrated_database):
     assert names(status()) == ["worker_lost"]
 
 
+@pytest.mark.slow
 def test_check_says_only_what_is_wrong(status, run_postrider, migrated_database):
     own_lanes(migrated_database)
     result = run_postrider("status", "--check", "-c", status.config)

@@ -75,6 +75,7 @@ def test_ids_that_are_no_uuids(database, migrate):
                      " VALUES (gen_random_uuid(), postrider_customer(4711::text), 'u', '1')")
 
 
+@pytest.mark.slow
 def test_change_of_mind(database, migrate):
     """On a database of an earlier version, with rows."""
     apply(database, 10)
@@ -103,6 +104,7 @@ def test_change_of_mind(database, migrate):
     assert keys(database) == keys_to("customers"), "customers that Postrider once made stay"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table, message, hint", [
     ("app.nowhere", "there is no table app.nowhere", "--customers app.tenants"),
     ("kunden", "kunden has no column id of type uuid", "--customers none"),

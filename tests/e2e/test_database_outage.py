@@ -14,6 +14,7 @@ def is_waiting_for_the_database(started):
     return started.process.poll() is None and started.log_lines(r"(?i)database|connect")
 
 
+@pytest.mark.slow
 def test_away_at_the_start(service, own_postgres, own_database, receiver):
     server = receiver()
     delivery = own_database.insert_delivery(server.url())
@@ -28,6 +29,7 @@ def test_away_at_the_start(service, own_postgres, own_database, receiver):
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_stop_while_the_database_is_away(service, own_postgres, own_database):
     own_database.close()
     own_postgres.stop()
@@ -45,6 +47,7 @@ def test_missing_schema_is_reported(service, database):
     assert started.log_lines("level=error .*postrider migrate")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["fast", "immediate"])
 def test_restart_with_requests_in_flight(service, own_postgres, own_database, receiver, how):
     """Results in hand are kept and written: every row is delivered once."""
@@ -65,6 +68,7 @@ def test_restart_with_requests_in_flight(service, own_postgres, own_database, re
     assert {own_database.row(delivery)["attempts"] for delivery in held} == {1}
 
 
+@pytest.mark.slow
 def test_answers_that_come_after_the_restart(service, own_postgres, own_database, receiver):
     server = receiver()
     gate = server.hold("/held", answer(404))
@@ -80,6 +84,7 @@ def test_answers_that_come_after_the_restart(service, own_postgres, own_database
     assert row["attempts"] == 1 and len(server.requests) == 2
 
 
+@pytest.mark.slow
 def test_nothing_new_is_sent_while_the_database_is_away(service, own_postgres, own_database,
                                                         receiver):
     """What has been read but not sent waits until outcomes can be written again."""
@@ -102,6 +107,7 @@ def test_nothing_new_is_sent_while_the_database_is_away(service, own_postgres, o
     assert len(server.requests) == 40
 
 
+@pytest.mark.slow
 def test_restarts_under_load_lose_and_repeat_nothing(service, own_postgres, own_database,
                                                      receiver):
     servers = [receiver() for _ in range(3)]
@@ -125,6 +131,7 @@ def test_restarts_under_load_lose_and_repeat_nothing(service, own_postgres, own_
     assert all(attempts == list(range(1, len(attempts) + 1)) for attempts in seen.values())
 
 
+@pytest.mark.slow
 def test_terminated_backends(service, migrated_database, receiver):
     """An administrator ends the worker's connections, again and again: nothing twice or lost."""
     server = receiver()
@@ -155,6 +162,7 @@ def test_cancelled_statements(service, migrated_database, receiver):
     assert len(server.requests) == 90
 
 
+@pytest.mark.slow
 def test_frozen_database(service, own_postgres, own_database, receiver):
     """The server hangs instead of ending. A stop of the worker must still come to an end."""
     server = receiver()
@@ -178,6 +186,7 @@ def test_frozen_database(service, own_postgres, own_database, receiver):
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_server_in_recovery_or_read_only_is_waited_for(service, own_postgres, own_database,
                                                        receiver):
     """After a failover the old address may be a standby: it can be read, not written."""
@@ -199,6 +208,7 @@ def test_server_in_recovery_or_read_only_is_waited_for(service, own_postgres, ow
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_first_host_of_several_does_not_answer(service, own_database, receiver):
     """Its machine is gone, or hangs: nobody refuses the connection, so libpq would wait for it each
     time. The next one is tried first then."""
@@ -213,6 +223,7 @@ def test_first_host_of_several_does_not_answer(service, own_database, receiver):
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_standby_is_left_for_the_primary(service, own_postgres, own_database, receiver):
     """A URL with both of them, which does not say what is wanted: a standby can be read, but what is
     there may be older than what was written."""

@@ -133,6 +133,7 @@ def test_ipv6_address(service, migrated_database, receiver):
     assert request.header("host") == f"[::1]:{server.port}"
 
 
+@pytest.mark.slow
 def test_retry_repeats_the_event_with_its_own_timestamp(service, migrated_database, receiver):
     server = receiver()
     url = server.on("/flaky", answer(500), answer(503), answer(200))

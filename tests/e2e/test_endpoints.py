@@ -168,6 +168,7 @@ def test_disabled_endpoint_fails_with_its_reason(service, migrated_database, rec
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_changes_take_effect_while_the_service_runs(service, migrated_database, receiver):
     """Insert, update, disable, enable, delete: no restart, no reload."""
     server = receiver()
@@ -307,6 +308,7 @@ def test_what_was_mended_before_a_replay_condemns_nothing(service, migrated_data
     assert migrated_database.wait_for_no_pending() == {"delivered": 20}
 
 
+@pytest.mark.slow
 def test_a_disabled_endpoint_is_not_loaded_for_each_row(service, migrated_database, receiver):
     """Rows that are read together wait for one load together."""
     url = receiver().url("/off")

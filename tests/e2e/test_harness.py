@@ -119,6 +119,7 @@ def test_ports_without_an_answer():
         socket.create_connection(("127.0.0.1", port), timeout=0.2)
 
 
+@pytest.mark.slow
 def test_database_restarts(own_postgres):
     database = own_postgres.create_database()
     database.execute("CREATE TABLE t AS SELECT 1 AS a")

@@ -112,6 +112,7 @@ def said_by_commands(run_postrider, config, database, ids):
         yield result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_what_commands_name_can_be_pasted(run_postrider, migrated_database, directory, shell):
     config = postrider.write_config(directory, migrated_database.url, secret=None)
     ids = make_trouble(migrated_database)

@@ -80,6 +80,7 @@ def way(request, hostile):
         yield hostile
 
 
+@pytest.mark.slow
 def test_all_of_the_work(service, way, receiver, run_postrider, config_file):
     def run(*arguments, code=0):
         result = run_postrider(*arguments, "-c", config_file(way))

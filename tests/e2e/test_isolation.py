@@ -221,6 +221,7 @@ def test_rate_limit(service, migrated_database, receiver):
         assert number <= 100 * (received_at - begun_at) + 5, (number, received_at - begun_at)
 
 
+@pytest.mark.slow
 def test_overrides_take_effect_without_restart(service, migrated_database, receiver):
     """Also while the endpoint waits: a limit of one request in 1,000 seconds is lifted."""
     server = receiver()
@@ -257,6 +258,7 @@ def test_retry_after_holds_the_endpoint(service, migrated_database, receiver, st
     assert {row["attempts"] for row in migrated_database.rows()} == {1, 2}
 
 
+@pytest.mark.slow
 def test_waiting_rows_are_sent_when_the_hold_ends(service, migrated_database, receiver):
     """Not when somebody happens to look: rows that are in the database alone when it ends."""
     server = receiver()

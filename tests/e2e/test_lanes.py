@@ -89,6 +89,7 @@ def assert_each_once(database, server, load):
     assert len(server.requests) == load.rows
 
 
+@pytest.mark.slow
 def test_shares_are_even_while_workers_come_and_go(service, migrated_database, receiver, load):
     server = receiver(host="0.0.0.0", default=slow(0.05))
     running = load(server)
@@ -109,6 +110,7 @@ def test_shares_are_even_while_workers_come_and_go(service, migrated_database, r
     assert not [line for started in services for line in started.log_lines("level=error ")]
 
 
+@pytest.mark.slow
 def test_rolling_restart_under_load(service, migrated_database, receiver, load):
     server = receiver(host="0.0.0.0", default=slow(0.05))
     services = [service(migrated_database, LEASE) for _ in range(3)]
@@ -143,6 +145,7 @@ def test_takes_over_after_a_clean_stop(service, migrated_database, receiver):
     assert second.process.poll() is None
 
 
+@pytest.mark.slow
 def test_lane_is_handed_over_when_nothing_of_it_is_in_flight(service, migrated_database, receiver):
     """To a worker that has just come: those with something in flight stay until it has ended."""
     server = receiver(host="0.0.0.0")
@@ -174,6 +177,7 @@ def many_hosts(server, path):
     return [server.url(path, host=f"127.0.0.{n}") for n in range(1, 101)]
 
 
+@pytest.mark.slow
 def test_hanging_requests_hold_their_lanes_back_for_a_while_only(
         service, migrated_database, receiver, run_postrider, config_file):
     """They go on: who answers late has delivered, and the other worker has sent the row again."""
@@ -203,6 +207,7 @@ def test_hanging_requests_hold_their_lanes_back_for_a_while_only(
     assert {row["attempts"] for row in migrated_database.rows()} == {1}
 
 
+@pytest.mark.slow
 def test_refused_outcomes_hold_their_lanes_back_for_a_while_only(
         service, migrated_database, receiver):
     """They are kept, and written by whoever may first."""
@@ -222,6 +227,7 @@ def test_refused_outcomes_hold_their_lanes_back_for_a_while_only(
     assert migrated_database.wait_for_no_pending() == {"delivered": 100}
 
 
+@pytest.mark.slow
 def test_others_take_over_after_a_crash(service, migrated_database, receiver):
     """When the lease has ended. What was in flight is sent again, and nothing else."""
     server = receiver(host="0.0.0.0")
@@ -260,6 +266,7 @@ def test_crashed_worker_starts_again_by_itself(service, migrated_database, recei
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_frozen_worker_does_no_harm_when_it_wakes(service, migrated_database, receiver):
     """It lost its lease asleep: it sends nothing of what waits in it, and its late failures undo
     nothing."""
@@ -291,6 +298,7 @@ def test_frozen_worker_does_no_harm_when_it_wakes(service, migrated_database, re
     assert second.process.poll() is None
 
 
+@pytest.mark.slow
 def test_frozen_worker_starts_nothing_when_it_wakes(service, migrated_database, receiver):
     """Though it finds answers, and so free slots, for what waits in it."""
     server = receiver()
@@ -314,6 +322,7 @@ def test_frozen_worker_starts_nothing_when_it_wakes(service, migrated_database, 
     assert second.process.poll() is None
 
 
+@pytest.mark.slow
 def test_leases_of_different_length(service, migrated_database, receiver, load):
     """Each counts by its own; who is killed is missed after its own."""
     server = receiver(host="0.0.0.0")
@@ -329,6 +338,7 @@ def test_leases_of_different_length(service, migrated_database, receiver, load):
     assert patient.log_lines("level=(error|warning) ") == []
 
 
+@pytest.mark.slow
 def test_worker_whose_database_is_away(service, migrated_database, receiver, load):
     """For one of two, and for longer than its lease: the other takes over, and gives back."""
     server = receiver(host="0.0.0.0")

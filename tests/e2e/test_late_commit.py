@@ -3,6 +3,7 @@ import random
 import threading
 import uuid
 
+import pytest
 from psycopg2.extras import execute_values
 
 INSERT = ("INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload)"
@@ -80,6 +81,7 @@ def test_savepoints_and_updates_that_commit_late(service, migrated_database, rec
     assert server.requests_to("/lost") == [] and len(server.requests) == 14
 
 
+@pytest.mark.slow
 def test_prepared_transaction(service, two_phase_database, receiver):
     """Two-phase commit: the transaction has no backend while it is open."""
     database = two_phase_database

@@ -104,6 +104,7 @@ def test_name_that_moves_under_a_busy_connection(worker, migrated_database, netw
              "a request at the new address")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("addresses", [("127.0.0.1", PUBLIC), (PUBLIC, "127.0.0.1"),
                                        ("10.0.0.1", "127.0.0.1", "169.254.169.254", PUBLIC)],
                          ids=["private first", "public first", "one of four"])
@@ -125,6 +126,7 @@ def test_public_and_private_addresses(worker, migrated_database, network, pair, 
     assert PUBLIC in row["last_error"] and inside.connections == 0
 
 
+@pytest.mark.slow
 def test_many_private_addresses(worker, migrated_database, network, pair):
     outside, inside = pair
     network.resolve(NAME, "127.0.0.1", "10.0.0.1", "192.168.0.1", "::1", "fd00::1",

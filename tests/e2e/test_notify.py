@@ -4,6 +4,8 @@ import re
 import signal
 import time
 
+import pytest
+
 from harness.behaviours import answer
 from harness.wait import wait_for
 
@@ -17,6 +19,7 @@ def test_ready_and_stopping(service, migrated_database):
     assert started.notify.lines().index("READY=1") < started.notify.lines().index("STOPPING=1")
 
 
+@pytest.mark.slow
 def test_status_says_what_it_does(service, migrated_database, receiver):
     server = receiver()
     gate = server.hold("/held")

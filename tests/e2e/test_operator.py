@@ -210,6 +210,7 @@ def test_truncate_under_a_running_worker(flight, migrated_database):
     assert migrated_database.counts() == {"delivered": 2}
 
 
+@pytest.mark.slow
 def test_locked_row_delays_its_outcome_alone(flight, migrated_database):
     """Somebody's open transaction holds the row: its outcome waits, all others are written."""
     delivery, gate = flight(answer(200))

@@ -22,6 +22,7 @@ def bouncer(postgres):
     started.remove()
 
 
+@pytest.mark.slow
 def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, config_file):
     direct = database.url
     statements = Statements(database)
@@ -57,6 +58,7 @@ def test_all_of_the_work(service, database, bouncer, receiver, run_postrider, co
     database.url = direct
 
 
+@pytest.mark.slow
 def test_poolers_that_remember_what_their_servers_were(service, own_postgres, own_database,
                                                        receiver):
     """Each of two servers has a pooler, which goes on saying what its server was at first: after a

@@ -31,6 +31,7 @@ def requests_of(server):
     return collections.Counter(request.header("webhook-id") for request in server.requests)
 
 
+@pytest.mark.slow
 def test_streaming_replication_mode(pooler, service, own_postgres, own_database, receiver,
                                     run_postrider, config_file):
     """With one server; it keeps transactions as they are."""
@@ -50,6 +51,7 @@ def test_streaming_replication_mode(pooler, service, own_postgres, own_database,
     own_database.url = direct
 
 
+@pytest.mark.slow
 def test_raw_mode(pooler, service, own_postgres, own_database, receiver, run_postrider,
                   config_file):
     """It begins a transaction before the first write, and does not end it: nothing is committed."""

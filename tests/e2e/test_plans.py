@@ -65,6 +65,10 @@ class Explained(Postgres):
         return os.path.getsize(self.log_file)
 
 
+# One process runs them all, so that the large table is made once.
+pytestmark = pytest.mark.xdist_group("plans")
+
+
 @pytest.fixture(scope="module")
 def explained():
     server = Explained()
@@ -166,6 +170,7 @@ def check_all(explained, start):
     assert min(blocks[-10:]) < 64 * 10, blocks
 
 
+@pytest.mark.slow
 def test_with_statistics_from_an_empty_table(explained, full_database, service, receiver):
     start = explained.log_size()
     work(service, full_database, receiver)

@@ -82,6 +82,7 @@ def status_line(service):
     return service.notify.values("STATUS")[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", READ_FOR_EACH)
 def test_hidden_while_it_runs(service, way, receiver, command, table):
     """From the very moment on, and not from the next time that the worker looks."""
@@ -109,6 +110,7 @@ def test_hidden_while_it_runs(service, way, receiver, command, table):
     assert len(started.log_lines(NOTHING_SENT)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", OTHERS)
 def test_hidden_from_what_it_does_beside(service, hooked, receiver, command, table):
     server = receiver()
@@ -126,6 +128,7 @@ def test_hidden_from_what_it_does_beside(service, hooked, receiver, command, tab
     hooked.wait_for_status(delivery, "delivered")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["webhook_secrets", "webhook_endpoints"])
 def test_hidden_at_the_start(service, way, receiver, command, table):
     server = receiver()
@@ -144,6 +147,7 @@ def test_hidden_at_the_start(service, way, receiver, command, table):
     assert [is_signed_with(request, SECRET) for request in server.requests] == [True]
 
 
+@pytest.mark.slow
 def test_policies_that_are_plainly_true(service, way, receiver, command):
     """They hide nothing, so nothing is held; and when one of them does, nothing is sent."""
     server = receiver()
@@ -165,6 +169,7 @@ def test_policies_that_are_plainly_true(service, way, receiver, command):
     assert all(is_signed_with(request, SECRET) for request in server.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policies", [
     ["FOR SELECT USING (true)"],
     ["USING (1 = 1)"],
@@ -196,6 +201,7 @@ def test_policies_that_are_enough(service, hooked, receiver, policies):
     hooked.wait_for_status(hooked.insert_delivery(server.url()), "delivered")
 
 
+@pytest.mark.slow
 def test_owner_whom_row_security_is_forced_upon(service, hooked, receiver, command):
     server = receiver()
     hooked.execute(f'ALTER TABLE webhook_secrets OWNER TO "{hooked.role}"')
@@ -218,6 +224,7 @@ def test_role_that_bypasses_row_security(service, hooked, receiver):
     hooked.wait_for_status(hooked.insert_delivery(server.url()), "delivered")
 
 
+@pytest.mark.slow
 def test_what_is_under_way_ends(service, hooked, receiver):
     server = receiver()
     release = server.on("/slow", slow(3))
@@ -230,6 +237,7 @@ def test_what_is_under_way_ends(service, hooked, receiver):
     assert hooked.row(slow_one)["attempts"] == 1
 
 
+@pytest.mark.slow
 def test_another_worker_takes_over(service, hooked, receiver):
     """One whose role may do more; the other says why it does nothing, and is no worker less."""
     server = receiver()
@@ -265,6 +273,7 @@ def test_commands_say_that_they_can_not_see(hooked, command, arguments, table):
         assert result.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("privilege", [
     "SELECT ON postrider_migrations", "USAGE ON SCHEMA public", "SELECT ON webhook_secrets",
     "UPDATE ON webhook_lanes", "INSERT ON webhook_attempts"])

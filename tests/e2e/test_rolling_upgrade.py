@@ -2,6 +2,8 @@
 
 The later version's migration is made up here, of the kinds that are meant to be harmless.
 """
+import pytest
+
 from harness.postrider import migrations
 
 LATER = 9999
@@ -34,6 +36,7 @@ def deliver(database, server, number):
     database.wait_for(lambda db: set(db.counts()) == {"delivered"}, "deliveries")
 
 
+@pytest.mark.slow
 def test_workers_go_on_while_the_schema_becomes_newer(service, migrated_database, receiver):
     database, server = migrated_database, receiver()
     settings = {"worker": {"lease": "2s"}}

@@ -125,6 +125,7 @@ def test_times_that_are_missing(database, config_file, run_postrider, service):
     assert run_postrider("audit", "-c", config).code == 0
 
 
+@pytest.mark.slow
 def test_audit_judges_new_rows_and_not_those_of_before(article, migrate, run_postrider, service,
                                                         receiver):
     server = receiver()
@@ -161,6 +162,7 @@ def test_audit_judges_new_rows_and_not_those_of_before(article, migrate, run_pos
         server.url("/before"), server.url("/after")}
 
 
+@pytest.mark.slow
 def test_table_that_an_earlier_version_adopted(database, config_file, run_postrider, service):
     """Nothing says so but its rows, which are older than the schema."""
     apply(database, 10)

@@ -229,6 +229,7 @@ def test_a_rekey_that_is_stopped_says_what_is_left(migrated_database, config_fil
     assert run_postrider("secret", "rekey", "-c", config).stdout.startswith("150 plain")
 
 
+@pytest.mark.slow
 def test_rekey_sends_no_plain_secret_to_the_server(own_database, run_postrider, config_file, keys):
     """What it compares is a hash: the server may log all parameters."""
     keys(NEW, OLD)
@@ -353,6 +354,7 @@ def explained(run_postrider, started, database, delivery, state):
     return database.wait_for(ask, f"explain to say {state}")
 
 
+@pytest.mark.slow
 def test_held_until_the_key_is_there(service, migrated_database, receiver, keys, run_postrider):
     """A worker without the key neither sends unsigned, nor with less specific secrets, nor fails
     anything; with the key, all goes out. Others go on meanwhile."""
@@ -394,6 +396,7 @@ def test_held_until_the_key_is_there(service, migrated_database, receiver, keys,
     assert started.log_lines("deliveries are not held any more")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["tampered", "copied", "later form", "no key file"])
 def test_held_whatever_is_wrong_with_it(service, migrated_database, receiver, keys, damage):
     server = receiver()
@@ -416,6 +419,7 @@ def test_held_whatever_is_wrong_with_it(service, migrated_database, receiver, ke
     assert is_signed_with(server.requests[0], replacement)
 
 
+@pytest.mark.slow
 def test_one_that_is_closed_holds_those_beside_it(service, migrated_database, receiver, keys):
     """Receivers may have changed over to the one that is missing."""
     server = receiver()
@@ -431,6 +435,7 @@ def test_one_that_is_closed_holds_those_beside_it(service, migrated_database, re
     migrated_database.wait_for_status(delivery, "delivered")
 
 
+@pytest.mark.slow
 def test_many_held_endpoints_leave_room_for_others(service, migrated_database, receiver, keys):
     """A thousand endpoints without their key have rows waiting; all others are served."""
     server = receiver()
@@ -452,6 +457,7 @@ def test_many_held_endpoints_leave_room_for_others(service, migrated_database, r
                if request.path.startswith("/held/"))
 
 
+@pytest.mark.slow
 def test_rotation_while_deliveries_run(service, migrated_database, receiver, tmp_path,
                                        run_postrider, config_file):
     """Two workers with key files of their own, a stream of deliveries, and the whole way: plain,

@@ -53,6 +53,7 @@ def wait_until_seen(database, server, started, needles):
     wait_for(is_seen, "the secret that signs to be in the memory")
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize("kind", ["hmac", "ed25519"])
 @pytest.mark.parametrize("form", ["plain", "sealed"])
@@ -78,6 +79,7 @@ def test_replaced_secret_is_wiped(service, migrated_database, receiver, tmp_path
     wait_until_gone(migrated_database, server, started, forms(old))
 
 
+@pytest.mark.slow
 @needs_root
 def test_reload_wipes_what_the_old_files_held(service, migrated_database, receiver, tmp_path):
     """A default secret and a key."""

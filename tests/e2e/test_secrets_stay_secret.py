@@ -158,6 +158,7 @@ def changes_of(known):
             "endpoint": {"breaker_failures": 1}}
 
 
+@pytest.mark.slow
 def test_nothing_shows_one(own_database, service, receiver, authority, run_postrider, tmp_path,
                            known):
     database = own_database
@@ -210,6 +211,7 @@ def test_nothing_shows_one(own_database, service, receiver, authority, run_postr
     assert len(printed) > 10_000 and b"***" in printed
 
 
+@pytest.mark.slow
 def test_wrong_configurations_show_none(own_database, run_postrider, tmp_path, known):
     for changes in bad_configurations(tmp_path, own_database, known):
         config = write_config(str(tmp_path), own_database.url, changes, known.default)

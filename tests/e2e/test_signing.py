@@ -87,6 +87,7 @@ def test_several_default_secrets_all_sign(service, migrated_database, receiver):
         signing.verify_with_reference([request], key)
 
 
+@pytest.mark.slow
 def test_rotation(service, migrated_database, receiver):
     """Old alone, old and new together until the old one's end, then new alone."""
     server = receiver()

@@ -44,6 +44,7 @@ def named(database, name):
 STATUSES = [200, 404, 503]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("what", ["RETURN NULL", "RETURN OLD"])
 def test_trigger_that_undoes_the_update(service, migrated_database, receiver, run_postrider,
@@ -73,6 +74,7 @@ def test_trigger_that_undoes_the_update(service, migrated_database, receiver, ru
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_policy_that_lets_it_only_read(service, database, postgres, receiver, run_postrider,
                                        config_file):
     """Whoever of the two notices it first: row security of the table, or the outcome."""
@@ -98,6 +100,7 @@ def test_policy_that_lets_it_only_read(service, database, postgres, receiver, ru
     postgres.execute(f"DROP ROLE {role}")
 
 
+@pytest.mark.slow
 def test_one_customer_hurts_no_other(service, migrated_database, receiver):
     """After the first outcome that does not stay few more of its rows are sent; all others are."""
     server = receiver()
@@ -119,6 +122,7 @@ def test_one_customer_hurts_no_other(service, migrated_database, receiver):
     assert len({request.event_id for request in requests}) == len(requests) == 60
 
 
+@pytest.mark.slow
 def test_trigger_that_undoes_it_afterwards(service, migrated_database, receiver):
     """No answer shows it: the row comes back, and each time it waits for longer."""
     server = receiver()
@@ -133,6 +137,7 @@ def test_trigger_that_undoes_it_afterwards(service, migrated_database, receiver)
     migrated_database.wait_for_status(delivery, "delivered", limit_s=60)
 
 
+@pytest.mark.slow
 def test_retry_whose_time_is_turned_back(service, migrated_database, receiver):
     server = receiver()
     url = server.on("/hook", answer(503))
@@ -143,6 +148,7 @@ def test_retry_whose_time_is_turned_back(service, migrated_database, receiver):
     assert watch(migrated_database, server) <= 3
 
 
+@pytest.mark.slow
 @pytest.fixture(params=["whole", "alone"])
 def alone_or_not(request, migrated_database):
     """The statement that writes the attempt log, too, and that for outcomes alone."""

@@ -135,6 +135,7 @@ def contents(database):
         "customers", "webhook_deliveries", "webhook_secrets", "webhook_attempts", "webhook_lanes")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_upgrade(database, postgres, config_file, run_postrider, version):
     """The same table of rules before and after, so that none is lost by a migration."""
@@ -293,6 +294,7 @@ def fill(database, rows):
 ROWS = int(os.environ.get("POSTRIDER_TEST_ROWS", "100000"))
 
 
+@pytest.mark.slow
 def test_migrations_of_a_large_table_let_inserts_go_on(database, config_file, run_postrider):
     """POSTRIDER_TEST_ROWS=1000000 for as many as the word is given for."""
     apply(database, 1)
@@ -305,6 +307,7 @@ def test_migrations_of_a_large_table_let_inserts_go_on(database, config_file, ru
     assert producer.inserted > 0
 
 
+@pytest.mark.slow
 def test_migration_waits_without_keeping_others_waiting(database, config_file):
     """A transaction that is open for long holds up the migration, and nobody behind it."""
     apply(database, 6)

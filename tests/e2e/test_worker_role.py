@@ -66,6 +66,7 @@ def test_granted_role_does_all_of_the_work(service, database, receiver, role, gr
     assert started.log_lines("level=error ") == []
 
 
+@pytest.mark.slow
 def test_role_without_privileges_waits_for_them(service, database, receiver, role, grant):
     server = receiver()
     delivery = database.insert_delivery(server.url())
