@@ -1,15 +1,7 @@
 /* test_engine.c: the HTTP engine against receivers that behave, and against ones that do not. */
-#include "receiver.h"
+#include "client.h"
 
-#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define LONG_MS   20000
-#define SHORT_MS  700 /* enough for a busy machine to get headers through */
-
-static void serve_ok(struct connection *connection)
-{
-    while (read_request(connection))
-        send_text(connection, OK_ANSWER);
-}
+#define SHORT_MS 700 /* enough for a busy machine to get headers through */
 
 /* One engine, one receiver, one request. The caller frees result.transcript. */
 static struct result post_once(script *serve, int64_t timeout_ms)
@@ -115,24 +107,19 @@ static void test_request_is_copied(void **state)
 
 static void test_connection_is_kept(void **state)
 {
-    struct client *client = client_new();
-    struct receiver *receiver = receiver_start(serve_ok);
-    struct result result = {0};
+    struct exchange_fixture *fixture = *state;
     char url[URL_SIZE];
 
-    (void)state;
-    client_open(client);
+    fixture_start(fixture, serve_ok);
     for (int i = 0; i < 20; i++) {
-        client_post_to(client, local_url(receiver->port, "/", url), LONG_MS, &result);
-        assert_int_equal(result.status, 200);
-        assert_int_equal(result.is_reused, i > 0);
-        assert_int_equal(result.timings.connect_us > 0, i == 0);
+        client_post_to(fixture->client, local_url(fixture->receiver->port, "/", url), LONG_MS,
+                       &fixture->result);
+        assert_int_equal(fixture->result.status, 200);
+        assert_int_equal(fixture->result.is_reused, i > 0);
+        assert_int_equal(fixture->result.timings.connect_us > 0, i == 0);
     }
-    assert_int_equal(receiver->connections, 1);
-    assert_int_equal(receiver->requests, 20);
-    free(result.transcript);
-    client_free(client);
-    receiver_stop(receiver);
+    assert_int_equal(fixture->receiver->connections, 1);
+    assert_int_equal(fixture->receiver->requests, 20);
 }
 
 static void serve_large_body(struct connection *connection)
@@ -528,7 +515,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request_on_the_wire),
         cmocka_unit_test(test_request_is_copied),
-        cmocka_unit_test(test_connection_is_kept),
+        engine_test(test_connection_is_kept),
         cmocka_unit_test(test_large_request_without_expect),
         cmocka_unit_test(test_answered),
         cmocka_unit_test(test_body_is_not_decoded),

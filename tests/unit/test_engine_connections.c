@@ -2,10 +2,8 @@
  */
 #include <poll.h>
 
-#include "receiver.h"
+#include "client.h"
 
-#define OK_ANSWER  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define LONG_MS    20000
 #define SHORT_MS   300
 #define BODY_BYTES 20000000 /* no socket takes that much at once */
 
@@ -204,12 +202,6 @@ static void test_unasked_bytes_on_an_idle_connection(void **state)
     free(result.transcript);
     client_free(client);
     receiver_stop(receiver);
-}
-
-static void serve_ok(struct connection *connection)
-{
-    while (read_request(connection))
-        send_text(connection, OK_ANSWER);
 }
 
 static void test_none_is_kept_where_none_may_be(void **state)

@@ -8,10 +8,9 @@
 #include <poll.h>
 
 #include "base/clock.h"
-#include "receiver.h"
+#include "client.h"
 
 #define ANSWER(header) "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" header "\r\nok"
-#define LONG_MS        20000
 #define POSTS_MAX      8
 
 /* Each answer in turn, the last one again and again; of each connection. */
@@ -28,40 +27,23 @@ static void serve_answers(struct connection *connection)
     }
 }
 
-struct keeping {
-    struct client *client;
-    struct receiver *receiver;
-    struct result result;
-};
-
-static struct keeping start(script *serve, int64_t lifetime_ms)
+static struct exchange_fixture *start(void **state, script *serve, int64_t lifetime_ms)
 {
-    struct keeping keeping = {.client = client_new(), .receiver = receiver_start(serve)};
+    struct exchange_fixture *fixture = *state;
 
-    keeping.client->options.connection_lifetime_ms = lifetime_ms;
-    client_open(keeping.client);
-    return keeping;
-}
-
-static void stop(struct keeping *keeping)
-{
-    free(keeping->result.transcript);
-    client_free(keeping->client);
-    receiver_stop(keeping->receiver);
+    fixture->client->options.connection_lifetime_ms = lifetime_ms;
+    fixture_start(fixture, serve);
+    return fixture;
 }
 
 /* True when the request went over a connection that had been kept. */
-static bool post(struct keeping *keeping)
+static bool post(struct exchange_fixture *fixture)
 {
-    char url[URL_SIZE];
-
-    client_post_to(keeping->client, local_url(keeping->receiver->port, "/", url), LONG_MS,
-                   &keeping->result);
-    return keeping->result.is_reused;
+    return fixture_post(fixture, "/")->is_reused;
 }
 
 /* Turns the loop until so much time has passed. */
-static void pass(struct keeping *keeping, int64_t ms)
+static void pass(struct exchange_fixture *fixture, int64_t ms)
 {
     int64_t end_us = clock_monotonic_us() + ms * 1000;
     int64_t left_us;
@@ -69,8 +51,8 @@ static void pass(struct keeping *keeping, int64_t ms)
     while ((left_us = end_us - clock_monotonic_us()) > 0) {
         struct timeval left = {.tv_sec = left_us / 1000000, .tv_usec = left_us % 1000000};
 
-        event_base_loopexit(keeping->client->base, &left);
-        event_base_loop(keeping->client->base, EVLOOP_ONCE);
+        event_base_loopexit(fixture->client->base, &left);
+        event_base_loop(fixture->client->base, EVLOOP_ONCE);
     }
 }
 
@@ -108,53 +90,52 @@ static void test_what_the_receiver_says(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct keeping keeping = start(serve_answers, 120000);
+        struct exchange_fixture *fixture;
+        void *own;
         char kept[5] = "";
 
+        fixture_setup(&own);
+        fixture = start(&own, serve_answers, 120000);
         memcpy(answers, cases[i].answers, sizeof(answers));
         for (int round = 0; round < 4; round++)
-            kept[round] = post(&keeping) ? 'k' : 'n';
-        if (strcmp(kept, cases[i].kept) != 0 || keeping.result.status != 200)
-            fail_msg("%s: %s, status %d, error \"%s\"", cases[i].name, kept, keeping.result.status,
-                     keeping.result.error);
-        stop(&keeping);
+            kept[round] = post(fixture) ? 'k' : 'n';
+        if (strcmp(kept, cases[i].kept) != 0 || fixture->result.status != 200)
+            fail_msg("%s: %s, status %d, error \"%s\"", cases[i].name, kept, fixture->result.status,
+                     fixture->result.error);
+        fixture_teardown(&own);
     }
 }
 
 static void test_last_second_before_the_end(void **state)
 {
-    struct keeping keeping = start(serve_answers, 120000);
+    struct exchange_fixture *fixture = start(state, serve_answers, 120000);
 
-    (void)state;
     memset(answers, 0, sizeof(answers));
     answers[0] = ANSWER("Keep-Alive: timeout=2\r\n");
-    assert_false(post(&keeping));
-    assert_true(post(&keeping));
-    pass(&keeping, 1000);
-    assert_false(post(&keeping));
-    assert_true(post(&keeping));
-    assert_int_equal(keeping.receiver->connections, 2);
-    stop(&keeping);
+    assert_false(post(fixture));
+    assert_true(post(fixture));
+    pass(fixture, 1000);
+    assert_false(post(fixture));
+    assert_true(post(fixture));
+    assert_int_equal(fixture->receiver->connections, 2);
 }
 
 /* However busy a connection is, it ends. */
 static void test_lifetime(void **state)
 {
-    struct keeping keeping = start(serve_answers, 1000);
+    struct exchange_fixture *fixture = start(state, serve_answers, 1000);
     int64_t start_us = clock_monotonic_us();
 
-    (void)state;
     memset(answers, 0, sizeof(answers));
     answers[0] = ANSWER("");
-    assert_false(post(&keeping));
-    assert_true(post(&keeping));
-    while (post(&keeping))
+    assert_false(post(fixture));
+    assert_true(post(fixture));
+    while (post(fixture))
         assert_true(clock_monotonic_us() - start_us < 20000000);
     assert_true(clock_monotonic_us() - start_us >= 750000);
-    assert_int_equal(keeping.receiver->connections, 2);
-    pass(&keeping, 1000);
-    assert_false(post(&keeping));
-    stop(&keeping);
+    assert_int_equal(fixture->receiver->connections, 2);
+    pass(fixture, 1000);
+    assert_false(post(fixture));
 }
 
 /* Closes connections that are idle for two seconds, and says nothing of it. */
@@ -168,20 +149,18 @@ static void serve_two_seconds(struct connection *connection)
 
 static void test_end_that_was_seen(void **state)
 {
-    struct keeping keeping = start(serve_two_seconds, 120000);
+    struct exchange_fixture *fixture = start(state, serve_two_seconds, 120000);
 
-    (void)state;
-    assert_false(post(&keeping));
-    while (keeping.receiver->ended < 1)
-        pass(&keeping, 10);
-    pass(&keeping, 10);
-    assert_false(post(&keeping));
-    assert_true(post(&keeping));
-    pass(&keeping, 1500);
-    assert_int_equal(keeping.receiver->ended, 1);
-    assert_false(post(&keeping));
-    assert_int_equal(keeping.receiver->connections, 3);
-    stop(&keeping);
+    assert_false(post(fixture));
+    while (fixture->receiver->ended < 1)
+        pass(fixture, 10);
+    pass(fixture, 10);
+    assert_false(post(fixture));
+    assert_true(post(fixture));
+    pass(fixture, 1500);
+    assert_int_equal(fixture->receiver->ended, 1);
+    assert_false(post(fixture));
+    assert_int_equal(fixture->receiver->connections, 3);
 }
 
 /* The first connection ends under its second request, as when a server is restarted. */
@@ -198,30 +177,28 @@ static void serve_restarted(struct connection *connection)
 
 static void test_loss_is_forgiven(void **state)
 {
-    struct keeping keeping = start(serve_restarted, 120000);
+    struct exchange_fixture *fixture = start(state, serve_restarted, 120000);
     int64_t lost_us;
 
-    (void)state;
-    assert_false(post(&keeping));
-    assert_true(post(&keeping));
-    assert_int_equal(keeping.result.result, ATTEMPT_BROKEN);
+    assert_false(post(fixture));
+    assert_true(post(fixture));
+    assert_int_equal(fixture->result.result, ATTEMPT_BROKEN);
     lost_us = clock_monotonic_us();
-    assert_false(post(&keeping));
-    while (!post(&keeping))
-        pass(&keeping, 50);
+    assert_false(post(fixture));
+    while (!post(fixture))
+        pass(fixture, 50);
     assert_true(clock_monotonic_us() - lost_us >= 1000000);
-    assert_int_equal(keeping.result.status, 200);
-    stop(&keeping);
+    assert_int_equal(fixture->result.status, 200);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_the_receiver_says),
-        cmocka_unit_test(test_last_second_before_the_end),
-        cmocka_unit_test(test_lifetime),
-        cmocka_unit_test(test_end_that_was_seen),
-        cmocka_unit_test(test_loss_is_forgiven),
+        engine_test(test_last_second_before_the_end),
+        engine_test(test_lifetime),
+        engine_test(test_end_that_was_seen),
+        engine_test(test_loss_is_forgiven),
     };
 
     alarm(120);

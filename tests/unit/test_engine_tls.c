@@ -1,11 +1,10 @@
 /* test_engine_tls.c: the HTTP engine over TLS, with a throw-away certificate authority. */
-#include "receiver.h"
+#include "client.h"
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#define LONG_MS  20000
 #define SHORT_MS 200
 
 static EVP_PKEY *ca_key;
