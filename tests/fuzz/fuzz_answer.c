@@ -11,6 +11,7 @@
  */
 #include <regex.h>
 
+#include "../unit/dice.h"
 #include "fuzz.h"
 #include "http/answer_reader.h"
 
@@ -36,16 +37,16 @@ static void check_limits(const struct answer_reader *reader)
            "Retry-After is not ended");
 }
 
-/* The pieces' lengths follow from seed: all in one with 0, else 1 to 16 bytes or a few hundred. */
-static size_t piece_length(uint32_t *seed, size_t left)
+/* The pieces' lengths follow from the seed: all in one without dice, else 1 to 16 bytes or a few
+ * hundred. */
+static size_t piece_length(struct dice *dice, size_t left)
 {
     size_t length;
 
-    if (*seed == 0)
+    if (dice->state == 0)
         return left;
-    *seed = *seed * 1664525u + 1013904223u;
-    length = (*seed >> 24) % 16 + 1;
-    if ((*seed >> 20) % 8 == 0)
+    length = (size_t)dice_between(dice, 1, 16);
+    if (dice_below(dice, 8) == 0)
         length *= 50;
     return length < left ? length : left;
 }
@@ -54,13 +55,14 @@ static void read_all(struct reading *reading, const uint8_t *data, size_t size, 
                      uint32_t seed)
 {
     struct answer_reader *reader = &reading->reader;
+    struct dice dice = {seed};
 
     reading->used = 0;
     reading->heads = 0;
     buffer_init(&reading->snippet, SNIPPET_BYTES);
     answer_reader_start(reader, &reading->snippet, limit);
     while (reading->used < size && reader->progress == ANSWER_UNFINISHED) {
-        size_t length = piece_length(&seed, size - reading->used);
+        size_t length = piece_length(&dice, size - reading->used);
         char *piece = memory_resize(NULL, length, 1);
         size_t used;
         size_t heads;

@@ -1,5 +1,6 @@
 #include "every_place.h"
 
+#include "dice.h"
 #include "unit.h"
 
 static const char *const sqlstates[] = {"57P01", "40001", "53100", "25006",
@@ -113,20 +114,19 @@ void every_place(const struct exchange *exchange)
 }
 
 /* The second one may lie behind the honest exchange: the first has made it longer. */
-static void choose_two(struct random_source *source, const struct pq_trace *honest,
-                       struct pq_fault *faults)
+static void choose_two(struct dice *dice, const struct pq_trace *honest, struct pq_fault *faults)
 {
     for (int i = 0; i < 2; i++) {
-        faults[i].kind = (enum pq_fault_kind)(random_below(source, PQ_FAULT_KINDS - 1) + 1);
-        faults[i].at = (int)random_below(
-            source, (is_at_call(&faults[i]) ? honest->count : honest->sent) * (i + 1));
-        faults[i].sqlstate = sqlstates[random_below(source, ARRAY_LENGTH(sqlstates))];
+        faults[i].kind = (enum pq_fault_kind)(dice_below(dice, PQ_FAULT_KINDS - 1) + 1);
+        faults[i].at = (int)dice_below(
+            dice, (is_at_call(&faults[i]) ? honest->count : honest->sent) * (i + 1));
+        faults[i].sqlstate = sqlstates[dice_below(dice, ARRAY_LENGTH(sqlstates))];
     }
 }
 
 void every_place_twice(const struct exchange *exchange, int rounds)
 {
-    struct random_source source = {UINT64_C(0x9e3779b97f4a7c15)};
+    struct dice dice = {UINT64_C(0x9e3779b97f4a7c15)};
 
     scripts = 0;
     for (int is_eager = 0; is_eager <= 1; is_eager++) {
@@ -135,7 +135,7 @@ void every_place_twice(const struct exchange *exchange, int rounds)
         for (int round = 0; round < rounds; round++) {
             struct pq_fault faults[2];
 
-            choose_two(&source, &honest, faults);
+            choose_two(&dice, &honest, faults);
             if (!is_at_call(&faults[0]) ||
                 pq_can_strike(faults[0].kind, honest.functions[faults[0].at]))
                 replay(exchange, is_eager != 0, &honest, faults, 2);

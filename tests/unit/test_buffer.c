@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -99,7 +100,7 @@ static void test_take_hands_the_memory_over(void **state)
 static void test_random_pieces(void **state)
 {
     static char model[5000];
-    struct random_source source = {3};
+    struct dice dice = {3};
     struct buffer buffer;
     size_t length = 0;
 
@@ -107,11 +108,11 @@ static void test_random_pieces(void **state)
     buffer_init(&buffer, sizeof(model) - 1);
     for (int i = 0; i < 20000; i++) {
         char piece[200];
-        size_t size = (size_t)random_below(&source, sizeof(piece));
+        size_t size = (size_t)dice_below(&dice, sizeof(piece));
         bool fits = length + size < sizeof(model);
 
-        memset(piece, 'a' + (int)random_below(&source, 26), sizeof(piece));
-        if (random_below(&source, 100) == 0) {
+        memset(piece, 'a' + (int)dice_below(&dice, 26), sizeof(piece));
+        if (dice_below(&dice, 100) == 0) {
             buffer_clear(&buffer);
             length = 0;
             continue;

@@ -5,18 +5,16 @@
 #include "config_file.h"
 
 #include "config/show.h"
+#include "dice.h"
 
 #define ROUNDS    800
 #define TEXT_SIZE 8192
 
-static uint64_t random_state;
+static struct dice dice;
 
-static size_t random_below(size_t limit)
+static size_t below(size_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (size_t)(random_state % limit);
+    return (size_t)dice_below(&dice, (int64_t)limit);
 }
 
 struct text {
@@ -94,15 +92,15 @@ static void replace(struct text *text, size_t at, size_t removed, const char *by
 
 static void mutate(struct text *text)
 {
-    size_t at = random_below(text->length + 1);
+    size_t at = below(text->length + 1);
     size_t left = text->length - at;
-    size_t some = left > 0 ? random_below(left < 40 ? left : 40) : 0;
-    const char *piece = pieces[random_below(ARRAY_LENGTH(pieces))];
-    char byte = (char)random_below(256);
+    size_t some = left > 0 ? below(left < 40 ? left : 40) : 0;
+    const char *piece = pieces[below(ARRAY_LENGTH(pieces))];
+    char byte = (char)below(256);
     char copy[40];
 
     memcpy(copy, text->bytes + at, some);
-    switch (random_below(5)) {
+    switch (below(5)) {
     case 0: /* a byte */
         replace(text, at, left > 0, &byte, 1);
         break;
@@ -116,7 +114,7 @@ static void mutate(struct text *text)
         replace(text, at, some, "", 0);
         break;
     case 4: /* the same again, elsewhere */
-        replace(text, random_below(text->length + 1), 0, copy, some);
+        replace(text, below(text->length + 1), 0, copy, some);
         break;
     }
 }
@@ -176,7 +174,7 @@ static void test_mutations(void **state)
     static struct text sample, small, text;
 
     (void)state;
-    random_state = 20260824;
+    dice.state = 20260824;
     read_sample(&sample);
     small.length = strlen(small_text);
     memcpy(small.bytes, small_text, small.length);
@@ -184,7 +182,7 @@ static void test_mutations(void **state)
     check_text(&small);
     for (int round = 0; round < ROUNDS; round++) {
         text = round % 4 == 0 ? sample : small;
-        for (size_t i = random_below(6); i < 6; i++)
+        for (size_t i = below(6); i < 6; i++)
             mutate(&text);
         check_text(&text);
     }
@@ -196,11 +194,11 @@ static void test_noise(void **state)
     static struct text text;
 
     (void)state;
-    random_state = 4242;
+    dice.state = 4242;
     for (int round = 0; round < 100; round++) {
-        text.length = 1 + random_below(200);
+        text.length = 1 + below(200);
         for (size_t i = 0; i < text.length; i++)
-            text.bytes[i] = (char)(round % 2 == 0 ? random_below(256) : ' ' + random_below(95));
+            text.bytes[i] = (char)(round % 2 == 0 ? below(256) : ' ' + below(95));
         check_text(&text);
     }
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "core/finder.h"
+#include "dice.h"
 
 #define ROWS     1000
 #define PAUSE_US 250000
@@ -28,7 +29,7 @@ struct model {
     struct finder finder;
     struct row rows[ROWS];
     int64_t now_us;
-    uint64_t random;
+    struct dice dice;
     int reads;
 };
 
@@ -56,12 +57,6 @@ static void note_end(struct finder *finder, const struct finder_plan *plan, cons
     yield.known = rows;
     finder_note_payloads(finder, rows, bytes);
     finder_note_end(finder, plan, &yield, now_us);
-}
-
-static uint64_t random_next(struct model *model)
-{
-    model->random = model->random * 6364136223846793005u + 1442695040888963407u;
-    return model->random >> 33;
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -135,23 +130,23 @@ static struct model *model_new(uint64_t seed, int lanes, int late_percent)
 {
     struct model *model = calloc(1, sizeof(*model));
 
-    model->random = seed;
+    model->dice.state = seed;
     finder_init(&model->finder, PAUSE_US);
     for (int i = 0; i < lanes; i++)
         finder_own(&model->finder, i);
     for (int i = 0; i < ROWS; i++) {
         struct row *row = &model->rows[i];
 
-        row->time_us = (int64_t)(random_next(model) % 10000000);
+        row->time_us = (int64_t)(dice_next(&model->dice) % 10000000);
         row->committed_us = row->time_us;
-        if ((int)(random_next(model) % 100) < late_percent)
-            row->committed_us += (int64_t)(random_next(model) % 1000000);
-        row->lane = (int)(random_next(model) % (uint64_t)lanes);
+        if ((int)(dice_next(&model->dice) % 100) < late_percent)
+            row->committed_us += (int64_t)(dice_next(&model->dice) % 1000000);
+        row->lane = (int)(dice_next(&model->dice) % (uint64_t)lanes);
         row->found_us = -1;
         snprintf(row->position.time, sizeof(row->position.time), "%020lld",
                  (long long)row->time_us);
         snprintf(row->position.id, sizeof(row->position.id), "%08llx-%04d",
-                 (unsigned long long)random_next(model), i);
+                 (unsigned long long)dice_next(&model->dice), i);
     }
     return model;
 }

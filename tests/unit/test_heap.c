@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include "core/heap.h"
@@ -8,20 +9,20 @@
 static void test_first_is_the_earliest(void **state)
 {
     static struct heap_node nodes[NODES];
-    struct random_source source = {.state = 42};
+    struct dice dice = {.state = 42};
     struct heap heap;
 
     (void)state;
     heap_init(&heap);
     for (int i = 0; i < 20000; i++) {
-        struct heap_node *node = &nodes[random_below(&source, NODES)];
+        struct heap_node *node = &nodes[dice_below(&dice, NODES)];
         int64_t earliest = INT64_MAX;
         size_t count = 0;
 
         if (heap_has(node))
             heap_remove(&heap, node);
         else
-            heap_insert(&heap, node, random_below(&source, 1000));
+            heap_insert(&heap, node, dice_below(&dice, 1000));
         for (int n = 0; n < NODES; n++)
             if (heap_has(&nodes[n])) {
                 count++;
@@ -36,14 +37,14 @@ static void test_first_is_the_earliest(void **state)
 static void test_comes_out_in_order(void **state)
 {
     static struct heap_node nodes[NODES];
-    struct random_source source = {.state = 7};
+    struct dice dice = {.state = 7};
     int64_t last_us = -1;
     struct heap heap;
 
     (void)state;
     heap_init(&heap);
     for (int i = 0; i < NODES; i++)
-        heap_insert(&heap, &nodes[i], random_below(&source, 100));
+        heap_insert(&heap, &nodes[i], dice_below(&dice, 100));
     for (int i = 0; i < NODES; i++) {
         struct heap_node *first = heap_first(&heap);
 

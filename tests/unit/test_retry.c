@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include <limits.h>
@@ -144,35 +145,35 @@ static void test_nonsense_gives_a_delay_within_the_bounds(void **state)
     }
 }
 
-static struct retry_policy random_policy(struct random_source *source)
+static struct retry_policy random_policy(struct dice *dice)
 {
     struct retry_policy policy = {
-        .initial_delay_ms = 1 + (int64_t)exp(random_unit(source) * 43),
-        .multiplier = 1 + random_unit(source) * (random_below(source, 10) == 0 ? 1e6 : 4),
-        .jitter = random_below(source, 4) == 0 ? 1 : random_unit(source),
+        .initial_delay_ms = 1 + (int64_t)exp(dice_fraction(dice) * 43),
+        .multiplier = 1 + dice_fraction(dice) * (dice_below(dice, 10) == 0 ? 1e6 : 4),
+        .jitter = dice_below(dice, 4) == 0 ? 1 : dice_fraction(dice),
     };
     int64_t room = INT64_MAX - policy.initial_delay_ms;
 
     policy.max_delay_ms = policy.initial_delay_ms;
-    if (random_below(source, 10) == 0)
+    if (dice_below(dice, 10) == 0)
         policy.max_delay_ms += room;
     else
-        policy.max_delay_ms += (int64_t)(random_unit(source) * 0x1p62) % room;
+        policy.max_delay_ms += (int64_t)(dice_fraction(dice) * 0x1p62) % room;
     return policy;
 }
 
 static void test_random_policies_keep_the_bounds(void **state)
 {
-    struct random_source source = {20240917};
+    struct dice dice = {20240917};
 
     (void)state;
     for (int i = 0; i < 5000; i++) {
-        struct retry_policy policy = random_policy(&source);
+        struct retry_policy policy = random_policy(&dice);
         int64_t before_ms = 0;
 
         for (int attempt = 1; attempt < 80; attempt++) {
             int64_t plain_ms = retry_delay_ms(&policy, attempt, 0);
-            int64_t delay_ms = retry_delay_ms(&policy, attempt, random_unit(&source));
+            int64_t delay_ms = retry_delay_ms(&policy, attempt, dice_fraction(&dice));
             double least_ms = (double)plain_ms * (1 - policy.jitter);
 
             /* A double holds 53 bits of an int64_t: allow for what is rounded off. */

@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include <locale.h>
@@ -215,12 +216,12 @@ static void write_date(char *value, size_t size, int form, const struct tm *part
 
 static void test_random_dates_round_trip(void **state)
 {
-    struct random_source source = {99};
+    struct dice dice = {99};
 
     (void)state;
     for (int i = 0; i < 20000; i++) {
-        time_t now = (time_t)random_below(&source, INT64_C(4102444800)); /* 1970 … 2099 */
-        time_t then = now + (time_t)random_below(&source, DAY_S * 365 * 49);
+        time_t now = (time_t)dice_below(&dice, INT64_C(4102444800)); /* 1970 … 2099 */
+        time_t then = now + (time_t)dice_below(&dice, DAY_S * 365 * 49);
         struct tm parts, today;
         char value[64];
         int64_t ms;

@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include "core/scheduler.h"
@@ -1016,30 +1017,30 @@ static void check_awaited_are_woken(struct bench *bench, int entries_count)
     }
 }
 
-static void random_step(struct bench *bench, struct random_source *source, int entries_count)
+static void random_step(struct bench *bench, struct dice *dice, int entries_count)
 {
     static const enum health healths[] = {HEALTH_GOOD, HEALTH_GOOD,        HEALTH_ALIVE,
                                           HEALTH_DOWN, HEALTH_UNREACHABLE, HEALTH_BUSY,
                                           HEALTH_DOWN, HEALTH_UNREACHABLE, HEALTH_UNKNOWN};
-    int number = (int)random_below(source, entries_count);
-    struct scheduler_terms terms = {.max_in_flight = (int)random_below(source, 32) + 1,
-                                    .rate_per_s = (double)random_below(source, 3) * 5,
-                                    .is_unsendable = random_below(source, 50) == 0,
-                                    .is_stopped = random_below(source, 10) == 0};
+    int number = (int)dice_below(dice, entries_count);
+    struct scheduler_terms terms = {.max_in_flight = (int)dice_below(dice, 32) + 1,
+                                    .rate_per_s = (double)dice_below(dice, 3) * 5,
+                                    .is_unsendable = dice_below(dice, 50) == 0,
+                                    .is_stopped = dice_below(dice, 10) == 0};
 
-    switch (random_below(source, 8)) {
+    switch (dice_below(dice, 8)) {
     case 0:
         bench->is_blocked[number] = false; /* rows of it have moved */
         scheduler_set_work(&bench->scheduler, &bench->entries[number],
-                           (enum scheduler_work)random_below(source, 3), bench->now_us);
+                           (enum scheduler_work)dice_below(dice, 3), bench->now_us);
         break;
     case 1:
-        if (random_below(source, 20) == 0)
+        if (dice_below(dice, 20) == 0)
             scheduler_entry_set_terms(&bench->scheduler, &bench->entries[number], &terms,
                                       bench->now_us, 0);
         break;
     case 2:
-        bench->now_us += random_below(source, SECOND);
+        bench->now_us += dice_below(dice, SECOND);
         break;
     case 3:
         start_all(bench);
@@ -1052,8 +1053,8 @@ static void random_step(struct bench *bench, struct random_source *source, int e
             finish_held(bench, number,
                         number % 7 == 0 && bench->now_us / SECOND % 30 < 20
                             ? HEALTH_UNREACHABLE
-                            : healths[random_below(source, ARRAY_LENGTH(healths))],
-                        random_below(source, 40) == 0 ? SECOND : 0);
+                            : healths[dice_below(dice, ARRAY_LENGTH(healths))],
+                        dice_below(dice, 40) == 0 ? SECOND : 0);
         break;
     }
 }
@@ -1064,12 +1065,12 @@ static void test_random_steps_keep_the_books(void **state)
 
     (void)state;
     for (uint64_t seed = 1; seed <= 30; seed++) {
-        struct random_source source = {.state = seed * 7919};
+        struct dice dice = {.state = seed * 7919};
         int entries_count = (int)(seed % 5) * 30 + 5;
 
         bench_init(&bench, (int)(seed % 4) * 20 + 1, entries_count, (int)(seed % 3) * 4 + 1);
         for (int i = 0; i < 5000; i++) {
-            random_step(&bench, &source, entries_count);
+            random_step(&bench, &dice, entries_count);
             if (i % 50 == 0)
                 check_counts(&bench, entries_count);
         }

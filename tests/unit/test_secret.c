@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include "base/buffer.h"
@@ -96,10 +97,10 @@ static void test_refusals_say_why_and_never_quote(void **state)
     }
 }
 
-static void fill(struct random_source *source, unsigned char *bytes, size_t length)
+static void fill(struct dice *dice, unsigned char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        bytes[i] = (unsigned char)random_next(source);
+        bytes[i] = (unsigned char)dice_next(dice);
 }
 
 /* A base64 encoder that shares nothing with the code under test. */
@@ -122,7 +123,7 @@ static void encode(const unsigned char *bytes, size_t length, char *text)
 
 static void test_every_length_round_trips(void **state)
 {
-    struct random_source source = {42};
+    struct dice dice = {42};
     struct secret secret;
     struct error error;
 
@@ -132,7 +133,7 @@ static void test_every_length_round_trips(void **state)
             unsigned char bytes[SECRET_BYTES_MAX];
             char text[SECRET_TEXT_SIZE] = "whsec_";
 
-            fill(&source, bytes, length);
+            fill(&dice, bytes, length);
             encode(bytes, length, text + strlen(text));
             check_case(secret_parse(text, &secret, &error) == (length >= 24), "%s", text);
             if (length >= 24) {
@@ -145,7 +146,7 @@ static void test_every_length_round_trips(void **state)
 
 static void test_both_alphabets_with_and_without_padding(void **state)
 {
-    struct random_source source = {3};
+    struct dice dice = {3};
 
     (void)state;
     for (size_t length = 24; length <= SECRET_BYTES_MAX; length++) {
@@ -155,7 +156,7 @@ static void test_both_alphabets_with_and_without_padding(void **state)
             struct secret secret;
             struct error error;
 
-            fill(&source, bytes, length);
+            fill(&dice, bytes, length);
             encode(bytes, length, text + strlen(text));
             if (i % 2 == 1)
                 text[strcspn(text, "=")] = '\0';
@@ -177,7 +178,7 @@ static bool is_same_letter(char a, char b)
 /* Any other change of one character gives another key or a refusal, never the same key again. */
 static void test_one_key_has_one_text(void **state)
 {
-    struct random_source source = {7};
+    struct dice dice = {7};
     struct error error;
 
     (void)state;
@@ -185,7 +186,7 @@ static void test_one_key_has_one_text(void **state)
         unsigned char bytes[SECRET_BYTES_MAX];
         char text[SECRET_TEXT_SIZE] = "whsec_";
 
-        fill(&source, bytes, length);
+        fill(&dice, bytes, length);
         encode(bytes, length, text + strlen(text));
         for (size_t at = strlen("whsec_"); text[at] != '\0'; at++) {
             char original = text[at];
@@ -208,7 +209,7 @@ static void test_one_key_has_one_text(void **state)
 static void test_new_secrets_can_be_read(void **state)
 {
     static const enum secret_kind kinds[] = {SECRET_HMAC, SECRET_ED25519};
-    struct random_source source = {1};
+    struct dice dice = {1};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
@@ -218,7 +219,7 @@ static void test_new_secrets_can_be_read(void **state)
             struct secret secret;
             struct error error;
 
-            fill(&source, bytes, sizeof(bytes));
+            fill(&dice, bytes, sizeof(bytes));
             assert_true(secret_format(kinds[i], bytes, text, &error));
             assert_true(secret_parse(text, &secret, &error));
             assert_int_equal(secret.kind, kinds[i]);

@@ -1,4 +1,5 @@
 /* Shares of the lanes: they add up, and workers that follow their plans reach them. */
+#include "dice.h"
 #include "unit.h"
 
 #include "core/shares.h"
@@ -113,20 +114,20 @@ static void test_leaving_and_unknown(void **state)
 /* Any picture: the sets are disjoint, and with them the worker has at most its share. */
 static void test_any_picture(void **state)
 {
-    struct random_source random = {.state = 4711};
+    struct dice dice = {.state = 4711};
 
     (void)state;
     for (int i = 0; i < 100000; i++) {
-        int live = (int)random_below(&random, 80) + 1;
-        struct shares_view view = {.live = live, .rank = (int)random_below(&random, live)};
+        int live = (int)dice_below(&dice, 80) + 1;
+        struct shares_view view = {.live = live, .rank = (int)dice_below(&dice, live)};
         struct shares_local local;
         struct shares_plan plan;
 
-        view.mine = random_next(&random);
-        view.free = random_next(&random) & ~view.mine;
-        local.owned = view.mine & random_next(&random);
-        local.giving = view.mine & ~local.owned & random_next(&random);
-        local.busy = random_next(&random);
+        view.mine = dice_next(&dice);
+        view.free = dice_next(&dice) & ~view.mine;
+        local.owned = view.mine & dice_next(&dice);
+        local.giving = view.mine & ~local.owned & dice_next(&dice);
+        local.busy = dice_next(&dice);
         plan = plan_of(view, local);
         check_case((plan.take & (local.owned | local.giving)) == 0, "picture %d", i);
         check_case((plan.take & ~(view.free | view.mine)) == 0, "picture %d", i);

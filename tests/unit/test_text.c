@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include "base/text.h"
@@ -94,16 +95,16 @@ static void test_every_code_point_passes(void **state)
 /* Whatever comes in, a second pass finds nothing to do. */
 static void test_random_bytes_become_clean(void **state)
 {
-    struct random_source source = {11};
+    struct dice dice = {11};
 
     (void)state;
     for (int i = 0; i < 5000; i++) {
         unsigned char bytes[64];
-        size_t length = (size_t)random_below(&source, sizeof(bytes));
+        size_t length = (size_t)dice_below(&dice, sizeof(bytes));
         struct buffer once, twice;
 
         for (size_t j = 0; j < length; j++)
-            bytes[j] = (unsigned char)(random_next(&source) | (i % 2 ? 0x80 : 0));
+            bytes[j] = (unsigned char)(dice_next(&dice) | (i % 2 ? 0x80 : 0));
         buffer_init(&once, 1000);
         buffer_init(&twice, 1000);
         text_append_clean(&once, bytes, length);

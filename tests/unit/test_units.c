@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include "base/units.h"
@@ -186,16 +187,16 @@ static void test_exact_formats(void **state)
 /* What a formatter writes, its parser reads back. */
 static void test_round_trips(void **state)
 {
-    struct random_source source = {5};
+    struct dice dice = {5};
 
     (void)state;
     for (int i = 0; i < 20000; i++) {
-        int64_t value = (int64_t)(random_next(&source) >> (1 + random_below(&source, 63)));
+        int64_t value = (int64_t)(dice_next(&dice) >> (1 + dice_below(&dice, 63)));
         int64_t parsed = -1;
         char text[UNITS_TEXT_SIZE];
         struct error error;
 
-        if (random_below(&source, 3) == 0)
+        if (dice_below(&dice, 3) == 0)
             value -= value % DAY_MS;
         units_format_duration_ms(value, text);
         check_case(units_parse_duration_ms(text, &parsed, &error) && parsed == value, "%s", text);

@@ -1,3 +1,4 @@
+#include "dice.h"
 #include "unit.h"
 
 #include "core/window.h"
@@ -83,13 +84,13 @@ static void test_settles_with_a_share_of_failures(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        struct random_source source = {.state = 7};
+        struct dice dice = {.state = 7};
         struct window window;
         double sum = 0;
 
         window_init(&window, 32, WINDOW_START);
         for (int n = 0; n < 20000; n++) {
-            if (random_below(&source, 100) < cases[i].failures_percent)
+            if (dice_below(&dice, 100) < cases[i].failures_percent)
                 window_note_failure(&window);
             else
                 window_note_success(&window);

@@ -1,9 +1,10 @@
 /*
- * tests/sim/dice.h: the random numbers of a simulation: splitmix64, the same for the same seed on
- * every machine. One struct dice for each thing that should not disturb the others' numbers.
+ * dice.h: the random numbers of all tests in C: splitmix64, the same for the same seed on every
+ * machine, so that a failure can be seen again. One struct dice for each thing that should not
+ * disturb the others' numbers.
  */
-#ifndef POSTRIDER_TESTS_SIM_DICE_H
-#define POSTRIDER_TESTS_SIM_DICE_H
+#ifndef POSTRIDER_TESTS_DICE_H
+#define POSTRIDER_TESTS_DICE_H
 
 #include <math.h>
 #include <stdint.h>
@@ -19,6 +20,12 @@ static inline uint64_t dice_next(struct dice *dice)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+/* 0 ≤ result < limit. */
+static inline int64_t dice_below(struct dice *dice, int64_t limit)
+{
+    return (int64_t)(dice_next(dice) % (uint64_t)limit);
 }
 
 /* 0 ≤ result < 1. */
