@@ -27,10 +27,11 @@
     ", " SQL_UTC("not_after") ", " SQL_MS_UNTIL("not_after") ", " SQL_DIGEST                       \
     " FROM webhook_secrets"
 
+/* "created_at" alone would be the column of the answer, which is text in milliseconds. */
 static const char sql_list[] =
     SQL_ROW " WHERE ($1::uuid IS NULL OR customer_id = $1)"
     " AND ($2::text IS NULL OR url = $2) AND ($3::bool OR " SQL_IS_VALID ")"
-    " ORDER BY customer_id, url, created_at DESC, id";
+    " ORDER BY customer_id, url, webhook_secrets.created_at DESC, id";
 
 static const char sql_walk[] =
     SQL_ROW " WHERE ($1::uuid IS NULL OR id > $1) AND ($2::bool OR " SQL_IS_VALID ")"

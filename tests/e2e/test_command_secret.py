@@ -169,6 +169,16 @@ def test_list(secret, migrated_database):
     assert secret("list", "--customer", str(uuid.uuid4())).stdout == "No secrets match.\n"
 
 
+def test_list_begins_with_the_newest(secret, migrated_database):
+    """Also within a millisecond, which is all that is shown of a time."""
+    for number in (1, 3, 2):
+        migrated_database.execute(
+            "INSERT INTO webhook_secrets (id, customer_id, secret, created_at) VALUES"
+            " (%s, %s, 'whsec_x', %s)", f"00000000-0000-0000-0000-00000000000{number}",
+            migrated_database.customer, f"2026-01-01 00:00:00.00000{number}+00")
+    assert [row["id"][-1] for row in secret("list", "--json").json()] == ["3", "2", "1"]
+
+
 def test_list_fits_the_terminal(secret, migrated_database):
     secret("new", "--customer", migrated_database.customer, "--url", URL + "/long" * 20)
     code, shown = run_on_terminal("secret", "list", "-c", secret.config)
