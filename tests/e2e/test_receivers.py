@@ -96,28 +96,23 @@ def test_no_answer_is_a_failed_attempt(service, migrated_database, receiver):
     still_works(started, migrated_database, server)
 
 
-def row_of_an_answer(database, delivery):
-    """The row when its receiver has answered: a server that closes a kept connection while the next
-    request is on its way leaves that one without an answer, which is no fault of its own answer."""
-    row = database.wait_for_row(delivery, attempts=1)
-    if "the kept connection ended without an answer" not in (row["last_error"] or ""):
-        return row
-    database.execute("UPDATE webhook_deliveries SET next_retry_at = now() WHERE id = %s", delivery)
-    return database.wait_for_row(delivery, attempts=2)
-
-
 def test_2xx_counts_whatever_the_body_does(service, migrated_database, receiver):
-    server = receiver()
+    server = receiver(host="0.0.0.0")
     started = service(migrated_database, ONCE)
     before = peak_memory_mib(started)
-    deliveries = {name: migrated_database.insert_delivery(server.on(f"/{number}", behaviour))
-                  for number, (name, behaviour) in enumerate(DELIVERED.items())}
+    deliveries = {}
+    for number, (name, behaviour) in enumerate(DELIVERED.items()):
+        server.on(f"/{number}", behaviour)
+        # Each at a host of its own: some close a connection that the request of another may be on.
+        deliveries[name] = migrated_database.insert_delivery(
+            server.url(f"/{number}", host=f"127.0.0.{number + 2}"))
     for name, delivery in deliveries.items():
-        row = row_of_an_answer(migrated_database, delivery)
+        row = migrated_database.wait_for_row(delivery, attempts=1)
         assert row["status"] == "delivered" and row["last_error"] is None, (name, row)
         assert 200 <= row["response_status"] < 300, (name, row)
-    assert {int(request.path[1:]) for request in server.requests} == set(range(len(DELIVERED)))
-    still_works(started, migrated_database, server)
+    assert sorted(int(request.path[1:]) for request in server.requests) == \
+        list(range(len(DELIVERED)))
+    still_works(started, migrated_database, server, host="127.0.0.1")
     assert peak_memory_mib(started) - before < 150
     for name in ("100 MB", "100 MB in chunks", "endless body"):
         request = server.requests_to(f"/{list(DELIVERED).index(name)}")[0]
@@ -238,7 +233,7 @@ def test_log_and_row_show_hostile_text_harmlessly(service, migrated_database, re
     assert entry["response_body"].endswith("ab") and "\ufffd" in entry["response_body"]
 
 
-def still_works(started, database, server):
+def still_works(started, database, server, host=None):
     assert started.process.poll() is None
-    delivery = database.insert_delivery(server.url("/fine"))
+    delivery = database.insert_delivery(server.url("/fine", host))
     database.wait_for_status(delivery, "delivered")
