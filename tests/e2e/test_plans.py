@@ -66,7 +66,7 @@ class Explained(Postgres):
 
 
 # One process runs them all, so that the large table is made once.
-pytestmark = pytest.mark.xdist_group("plans")
+pytestmark = [pytest.mark.xdist_group("plans"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,6 @@ def check_all(explained, start):
     assert min(blocks[-10:]) < 64 * 10, blocks
 
 
-@pytest.mark.slow
 def test_with_statistics_from_an_empty_table(explained, full_database, service, receiver):
     start = explained.log_size()
     work(service, full_database, receiver)
