@@ -176,6 +176,7 @@ def test_policies_that_are_plainly_true(service, way, receiver, command):
     ["TO postgres USING (true)"],
     ["USING (true)", "AS RESTRICTIVE USING (customer_id IS NOT NULL)"],
     ["USING (true) WITH CHECK (attempts < 2)"],
+    ["USING (attempts < 2) WITH CHECK (true)"],
     ["FOR SELECT USING (true)", "FOR UPDATE USING (true) WITH CHECK (false)",
      "FOR DELETE USING (true)"],
 ], ids=str)
