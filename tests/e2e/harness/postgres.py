@@ -30,6 +30,16 @@ SETTINGS = {
 }
 
 
+def data_root():
+    """Where servers live: in memory where there is plenty, which takes a quarter off the time that
+    all tests need of the processors; None: where temporary files go."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    return "/dev/shm" if found.f_bavail * found.f_frsize > 8 * 2**30 else None
+
+
 def server_programs():
     """The directory of initdb and postgres: the newest that Debian has installed."""
     found = shutil.which("postgres")
@@ -64,12 +74,14 @@ class Postgres:
     def __init__(self, following=None, **settings):
         self.following = following
         self.account, self.owner = server_account()
-        self.directory = tempfile.mkdtemp(prefix="postrider-pg-")
+        self.settings = {**SETTINGS, **settings}
+        # One that is durable is for measuring, and wants a disk.
+        root = data_root() if self.settings["fsync"] == "off" else None
+        self.directory = tempfile.mkdtemp(prefix="postrider-pg-", dir=root)
         os.chown(self.directory, *self.owner)
         os.chmod(self.directory, 0o755)
         self.data = os.path.join(self.directory, "data")
         self.log_file = os.path.join(self.directory, "log")
-        self.settings = {**SETTINGS, **settings}
         self.process = None
         self.databases = 0
         self.make_data()
@@ -89,7 +101,7 @@ class Postgres:
         subprocess.run(["cp", "-a", self._pristine, self.data], check=True, **self.account)
 
     def _initialise(self):
-        directory = tempfile.mkdtemp(prefix="postrider-initdb-")
+        directory = tempfile.mkdtemp(prefix="postrider-initdb-", dir=data_root())
         atexit.register(shutil.rmtree, directory, ignore_errors=True)
         os.chown(directory, *self.owner)
         data = os.path.join(directory, "data")
