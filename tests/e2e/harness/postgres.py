@@ -217,7 +217,6 @@ class DatabasePool:
         if not self._is_as_it_was(database):
             database.drop()
             return
-        database.url = self._server.url(database.name)  # the test may have gone another way
         database.execute("TRUNCATE webhook_deliveries, webhook_endpoints, webhook_secrets,"
                          " webhook_attempts, webhook_workers, webhook_removals, webhook_balances,"
                          " customers RESTART IDENTITY")
