@@ -9,8 +9,8 @@
 #include "base/hint.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "core/lane.h"
 
-#define LANES   64
 #define LOST_MS 600000 /* a lost worker is worth a look for so long, whoever has its lanes */
 
 static struct problem *add(struct problems *problems, const char *name, const char *action, ...)
@@ -82,7 +82,7 @@ static void find_absence(const struct overview *o, struct problems *problems)
     problem = add(problems, "no_worker",
                   "systemctl start postrider (why it stopped: journalctl -u postrider)");
     units_format_about_ms(o->oldest_due_ms, age);
-    if (o->free_lanes < LANES)
+    if (o->free_lanes < LANE_COUNT)
         say(problem, "Nobody owns %lld lane%s with due deliveries, the oldest for %s.",
             (long long)o->due_free_lanes, text_plural(o->due_free_lanes, "", "s"), age);
     else if (o->due_free_lanes > 0)
@@ -95,7 +95,8 @@ static void find_late(const struct overview *o, struct problems *problems)
 {
     char age[UNITS_TEXT_SIZE];
 
-    if ((o->due_free_lanes > 0 && !is_hand_over(o)) || (o->free_lanes == LANES && !has_worker(o))) {
+    if ((o->due_free_lanes > 0 && !is_hand_over(o)) ||
+        (o->free_lanes == LANE_COUNT && !has_worker(o))) {
         find_absence(o, problems);
         return;
     }

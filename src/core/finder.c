@@ -65,12 +65,12 @@ void finder_disown(struct finder *finder, int lane)
 
 bool finder_owns(const struct finder *finder, int lane)
 {
-    return lane >= 0 && lane < FINDER_LANES && finder->lanes[lane].is_owned;
+    return lane >= 0 && lane < LANE_COUNT && finder->lanes[lane].is_owned;
 }
 
 void finder_restart(struct finder *finder)
 {
-    for (int i = 0; i < FINDER_LANES; i++)
+    for (int i = 0; i < LANE_COUNT; i++)
         lane_restart(finder, i);
     for (int i = 0; i < FINDER_SCANS; i++)
         finder->scans[i].is_running = false;
@@ -101,8 +101,8 @@ static void plan_lanes(const struct finder *finder, struct finder_plan *plan)
 {
     const struct finder_scan *scan = scan_of(finder, plan);
 
-    for (int i = 0; i < FINDER_LANES; i++) {
-        int lane = (finder->first_lane + i) % FINDER_LANES;
+    for (int i = 0; i < LANE_COUNT; i++) {
+        int lane = (finder->first_lane + i) % LANE_COUNT;
         bool is_done = scan != NULL && scan->lanes[lane].is_done;
 
         if (finder->lanes[lane].is_owned && !is_done)
@@ -113,7 +113,7 @@ static void plan_lanes(const struct finder *finder, struct finder_plan *plan)
 static void scan_begin(struct finder *finder, struct finder_scan *scan, const struct position *from)
 {
     scan->is_running = true;
-    for (int i = 0; i < FINDER_LANES; i++) {
+    for (int i = 0; i < LANE_COUNT; i++) {
         scan->lanes[i].at = *from;
         scan->lanes[i].to = finder->lanes[i].cursor;
         scan->lanes[i].is_done = position_compare(from, &scan->lanes[i].to) >= 0;
@@ -304,7 +304,7 @@ static void forward_note_end(struct finder *finder, const struct finder_plan *pl
         forward_pause(finder, now_us);
         return;
     }
-    finder->first_lane = (plan->lanes[last] + 1) % FINDER_LANES;
+    finder->first_lane = (plan->lanes[last] + 1) % LANE_COUNT;
     finder_wake(finder);
 }
 

@@ -25,10 +25,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/lane.h"
 #include "core/late_commits.h"
 #include "core/position.h"
 
-#define FINDER_LANES            64
 #define FINDER_ROWS_MAX         1000 /* of one read: at more the plan changes to an external sort */
 #define FINDER_SWEEP_SHARE      0.02
 #define FINDER_REREAD_SHARE     0.05
@@ -61,11 +61,11 @@ struct finder_scan {
     struct {
         bool is_done;
         struct position at, to;
-    } lanes[FINDER_LANES];
+    } lanes[LANE_COUNT];
 };
 
 struct finder {
-    struct finder_lane lanes[FINDER_LANES];
+    struct finder_lane lanes[LANE_COUNT];
     struct late_commits late;
     struct finder_scan scans[FINDER_SCANS];
     int first_lane;       /* the next read begins with it: a full lane doesn't starve others */
@@ -80,16 +80,16 @@ struct finder {
 struct finder_plan {
     enum finder_read read;
     int lanes_count;
-    int lanes[FINDER_LANES];
+    int lanes[LANE_COUNT];
     int lane_rows; /* limit for each lane */
     int rows;      /* limit for all of them */
 };
 
 /* What a read has brought. */
 struct finder_yield {
-    int rows[FINDER_LANES]; /* of each lane */
-    int known;              /* of a scan: rows that were known, or belong to a backlog */
-    int64_t started_us;     /* when it was sent */
+    int rows[LANE_COUNT]; /* of each lane */
+    int known;            /* of a scan: rows that were known, or belong to a backlog */
+    int64_t started_us;   /* when it was sent */
 };
 
 void finder_init(struct finder *finder, int64_t longest_pause_us);

@@ -54,7 +54,7 @@ uint64_t leases_expire(struct leases *leases, int64_t now_us)
         int lane = __builtin_ctzll(left);
 
         if (now_us >= leases->until_us[lane])
-            lost |= SHARES_LANE(lane);
+            lost |= LANE_BIT(lane);
     }
     drop(leases, lost);
     return lost;
@@ -62,7 +62,7 @@ uint64_t leases_expire(struct leases *leases, int64_t now_us)
 
 bool leases_may_start(const struct leases *leases, int lane, int64_t now_us)
 {
-    return (leases->owned & SHARES_LANE(lane)) != 0 && now_us < leases->until_us[lane];
+    return (leases->owned & LANE_BIT(lane)) != 0 && now_us < leases->until_us[lane];
 }
 
 /* Lanes that are on their way out: they are released when nothing of them is under way. */

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/lane.h"
 #include "core/shares.h"
 
 #define LEASES_NOTICE_US 1300000 /* more than the pause between two looks */
@@ -43,11 +44,11 @@ struct leases_request {
 struct leases {
     uint64_t owned;
     uint64_t giving;
-    int64_t until_us[SHARES_LANES]; /* of owned and giving lanes */
-    uint64_t waiting;               /* to go, but something of them is under way */
-    int64_t since_us[SHARES_LANES]; /* of waiting lanes */
-    int64_t patience_us;            /* as last said */
-    bool is_told;                   /* that lanes wait: the worker's row says so */
+    int64_t until_us[LANE_COUNT]; /* of owned and giving lanes */
+    uint64_t waiting;             /* to go, but something of them is under way */
+    int64_t since_us[LANE_COUNT]; /* of waiting lanes */
+    int64_t patience_us;          /* as last said */
+    bool is_told;                 /* that lanes wait: the worker's row says so */
     struct shares_view view;
     bool has_view;
     bool is_view_new; /* nothing was planned on it yet */

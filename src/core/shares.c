@@ -9,7 +9,7 @@ int shares_size(int live, int rank)
 {
     if (rank < 0 || rank >= live)
         return 0;
-    return SHARES_LANES / live + (rank < SHARES_LANES % live ? 1 : 0);
+    return LANE_COUNT / live + (rank < LANE_COUNT % live ? 1 : 0);
 }
 
 /* At most count of the lanes, the first one at or after from, around the end. */
@@ -17,8 +17,8 @@ static uint64_t pick(uint64_t lanes, int count, int from)
 {
     uint64_t picked = 0;
 
-    for (int i = 0; i < SHARES_LANES && count > 0; i++) {
-        uint64_t lane = SHARES_LANE((from + i) % SHARES_LANES);
+    for (int i = 0; i < LANE_COUNT && count > 0; i++) {
+        uint64_t lane = LANE_BIT((from + i) % LANE_COUNT);
 
         if ((lanes & lane) == 0)
             continue;
@@ -36,7 +36,7 @@ static uint64_t pick_to_take(const struct shares_view *view, uint64_t held, int 
 {
     uint64_t stray = view->mine & ~held;
     uint64_t taken = pick(stray, count, 0);
-    int from = (int)((int64_t)view->rank * SHARES_LANES / view->live);
+    int from = (int)((int64_t)view->rank * LANE_COUNT / view->live);
 
     return taken | pick(view->free & ~view->mine & ~held, count - shares_count(taken), from);
 }

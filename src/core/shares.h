@@ -17,8 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SHARES_LANES      64
-#define SHARES_LANE(lane) (UINT64_C(1) << (lane))
+#include "core/lane.h"
 
 /* The picture that the database gave. */
 struct shares_view {

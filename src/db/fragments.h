@@ -8,6 +8,8 @@
 #ifndef POSTRIDER_DB_FRAGMENTS_H
 #define POSTRIDER_DB_FRAGMENTS_H
 
+#include "core/lane.h"
+
 #define DB_FOREVER_MS INT64_C(9000000000000000)
 
 /* "2031-05-17T12:03:04.123Z", or "infinity". */
@@ -31,8 +33,11 @@
 #define SQL_MS(interval) "round(extract(epoch FROM " interval ") * 1000)::bigint"
 
 /* These repeat the expressions of the indexes in migrations/ letter by letter. */
-#define SQL_LANE(url)          "(hashtext(lower(split_part(" url ", '/', 3))) & 63)"
+#define SQL_LAST_LANE          "63"
+#define SQL_LANE(url)          "(hashtext(lower(split_part(" url ", '/', 3))) & " SQL_LAST_LANE ")"
 #define SQL_ENDPOINT_HASH(url) "hashtextextended(" url ", 0)"
+
+_Static_assert(LANE_COUNT == 64, "SQL_LAST_LANE is the last one, and the hash is cut with it");
 
 /*
  * A dead letter's time: when it was given up. What failed before there was a column for that has

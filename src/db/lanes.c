@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "db/fragments.h"
+
 #define NUMBER_SIZE  32
 #define NUMBERS_SIZE 256
 
@@ -58,7 +60,7 @@ static const char view_sql[] =
     "SELECT l.mine, l.free, w.live, w.rank FROM"
     " (SELECT COALESCE(bit_or(1::int8 << lane) FILTER (WHERE owner = $1), 0) AS mine,"
     " COALESCE(bit_or(1::int8 << lane) FILTER (WHERE " IS_FREE "), 0) AS free"
-    " FROM webhook_lanes WHERE lane BETWEEN 0 AND 63) l,"
+    " FROM webhook_lanes WHERE lane BETWEEN 0 AND " SQL_LAST_LANE ") l,"
     " (SELECT count(*) AS live, COALESCE(max(position) FILTER (WHERE owner = $1) - 1, -1) AS rank"
     " FROM (SELECT owner, row_number() OVER (ORDER BY started_at, owner) AS position"
     " FROM webhook_workers WHERE NOT is_leaving AND lease_expires_at > clock_timestamp()) r) w";

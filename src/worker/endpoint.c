@@ -7,7 +7,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "core/shares.h"
+#include "core/lane.h"
 
 /* Settings of those that are blocked are looked at now and then, a few at a time. */
 #define REFRESH_PAUSE_US 250000
@@ -492,7 +492,7 @@ void endpoints_refresh(struct endpoints *endpoints, int64_t now_us)
 void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_t now_us)
 {
     for (struct endpoint *at = endpoints->by_key; at != NULL; at = at->by_key.next)
-        if ((lanes & SHARES_LANE(at->lane)) != 0)
+        if ((lanes & LANE_BIT(at->lane)) != 0)
             scheduler_entry_restart_rate(&endpoints->queues.scheduler, &at->queue.entry, now_us);
 }
 

@@ -19,15 +19,13 @@
 #define RATE_SAMPLE_US 900000
 #define WRITE_US       5000000 /* of the patience: for what came of a request to be written */
 
-_Static_assert(SHARES_LANES == FINDER_LANES, "lanes are counted twice");
-
 struct leasing {
     char owner[128];
     char host[64];
     int64_t started_us;
     struct leases leases;
-    uint64_t applied;                    /* the lanes that the reader owns */
-    uint64_t left_at_read[SHARES_LANES]; /* number of the last read when the lane was left */
+    uint64_t applied;                  /* the lanes that the reader owns */
+    uint64_t left_at_read[LANE_COUNT]; /* number of the last read when the lane was left */
     bool is_releasing;
     bool is_released;
     int logged_lanes;   /* the number that was last said; -1 = none was */
@@ -84,7 +82,7 @@ bool leasing_is_valid(const struct worker *worker)
 
 bool leasing_owns(const struct worker *worker, int lane)
 {
-    return (worker->leasing->applied & SHARES_LANE(lane)) != 0;
+    return (worker->leasing->applied & LANE_BIT(lane)) != 0;
 }
 
 bool leasing_may_start(const struct worker *worker, int lane)
@@ -117,19 +115,19 @@ static void apply(struct worker *worker)
 
     if (owned == worker->leasing->applied)
         return;
-    for (int lane = 0; lane < SHARES_LANES; lane++) {
-        bool is_owned = (owned & SHARES_LANE(lane)) != 0;
+    for (int lane = 0; lane < LANE_COUNT; lane++) {
+        bool is_owned = (owned & LANE_BIT(lane)) != 0;
 
         if (is_owned == finding_owns_lane(worker, lane))
             continue;
         if (!is_owned) {
             finding_disown_lane(worker, lane);
-            worker->leasing->applied &= ~SHARES_LANE(lane);
+            worker->leasing->applied &= ~LANE_BIT(lane);
             worker->leasing->left_at_read[lane] = worker->deliveries.newest_read;
             has_left = true;
         } else if (is_read_answered(worker, lane)) {
             finding_own_lane(worker, lane);
-            taken |= SHARES_LANE(lane);
+            taken |= LANE_BIT(lane);
         }
     }
     worker->leasing->applied |= taken;
@@ -183,7 +181,7 @@ static uint64_t busy_lanes(const struct worker *worker)
         if (state == DELIVERY_WAITING || state == DELIVERY_FORGOTTEN)
             continue;
         TAILQ_FOREACH(delivery, &worker->deliveries.lists[state], in_state)
-            busy |= SHARES_LANE(delivery->lane);
+            busy |= LANE_BIT(delivery->lane);
     }
     return busy;
 }
@@ -198,7 +196,7 @@ const struct delivery *leasing_first_busy(const struct worker *worker, uint64_t 
         if (state == DELIVERY_WAITING || state == DELIVERY_FORGOTTEN)
             continue;
         TAILQ_FOREACH(delivery, &worker->deliveries.lists[state], in_state)
-            if ((lanes & SHARES_LANE(delivery->lane)) != 0 &&
+            if ((lanes & LANE_BIT(delivery->lane)) != 0 &&
                 (first == NULL || delivery->started_us < first->started_us))
                 first = delivery;
     }

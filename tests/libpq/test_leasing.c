@@ -32,8 +32,8 @@ static struct config config = {.worker = {.lease_ms = LEASE_MS,
                                .delivery = {.max_payload_bytes = 1 << 16}};
 
 struct lanes {
-    int owner[SHARES_LANES]; /* 0 = nobody */
-    int64_t expires_us[SHARES_LANES];
+    int owner[LANE_COUNT]; /* 0 = nobody */
+    int64_t expires_us[LANE_COUNT];
     int64_t turn; /* of the worker's last request that was executed; -1 = it has no row */
     bool is_leaving;
     uint64_t held; /* by the request that is being executed */
@@ -43,10 +43,10 @@ static struct {
     struct lanes committed, open;
     int64_t other_us; /* when it looks again */
     bool has_other;   /* a second worker is alive; it takes whatever is free of its half */
-    int64_t sent_us[TURN_KEPT];     /* when the request with this turn was sent */
-    uint64_t held[TURN_KEPT];       /* what it was told that it holds, if it was answered */
-    int64_t until_us[SHARES_LANES]; /* as the answers that were given allow */
-    int64_t keeps_from_us;          /* of the phase: since when everything is as it should be */
+    int64_t sent_us[TURN_KEPT];   /* when the request with this turn was sent */
+    uint64_t held[TURN_KEPT];     /* what it was told that it holds, if it was answered */
+    int64_t until_us[LANE_COUNT]; /* as the answers that were given allow */
+    int64_t keeps_from_us;        /* of the phase: since when everything is as it should be */
     int phase;
 } run;
 
@@ -85,8 +85,8 @@ static void renew(const struct pq_statement *statement)
     lanes->held = 0;
     if (number_of(statement, 1) != lanes->turn)
         return;
-    for (int lane = 0; lane < SHARES_LANES; lane++) {
-        uint64_t bit = SHARES_LANE(lane);
+    for (int lane = 0; lane < LANE_COUNT; lane++) {
+        uint64_t bit = LANE_BIT(lane);
         bool is_own = lanes->owner[lane] == SELF && ((keep | take | release) & bit) != 0;
 
         if (!is_own && !(is_free(lanes, lane) && (take & bit) != 0))
@@ -116,11 +116,11 @@ static void view(PGresult *result)
     uint64_t mine = 0, free_lanes = 0;
     int64_t numbers[4];
 
-    for (int lane = 0; lane < SHARES_LANES; lane++) {
+    for (int lane = 0; lane < LANE_COUNT; lane++) {
         if (run.open.owner[lane] == SELF)
-            mine |= SHARES_LANE(lane);
+            mine |= LANE_BIT(lane);
         if (is_free(&run.open, lane))
-            free_lanes |= SHARES_LANE(lane);
+            free_lanes |= LANE_BIT(lane);
     }
     numbers[0] = (int64_t)mine;
     numbers[1] = (int64_t)free_lanes;
@@ -162,7 +162,7 @@ static const char *on_statement(void *owner, const struct pq_statement *statemen
         run.held[turn] = run.open.held;
     } else if (strstr(statement->sql, "DELETE FROM webhook_workers WHERE owner = $1)") != NULL) {
         run.open.turn = -1;
-        for (int lane = 0; lane < SHARES_LANES; lane++)
+        for (int lane = 0; lane < LANE_COUNT; lane++)
             if (run.open.owner[lane] == SELF)
                 run.open.owner[lane] = 0;
     } else if (strstr(statement->sql, "set_config") == NULL) {
@@ -187,8 +187,8 @@ static void on_given(void *owner, const struct pq_statement *statement, bool is_
     if (is_refused || strstr(statement->sql, "WITH held") == NULL)
         return;
     turn = number_of(statement, 1);
-    for (int lane = 0; lane < SHARES_LANES; lane++)
-        if ((run.held[turn] & SHARES_LANE(lane)) != 0)
+    for (int lane = 0; lane < LANE_COUNT; lane++)
+        if ((run.held[turn] & LANE_BIT(lane)) != 0)
             run.until_us[lane] = run.sent_us[turn] + LEASE_US;
 }
 
@@ -201,14 +201,14 @@ static void serve_other(void)
     if (worker.now_us < run.other_us)
         return;
     run.other_us = worker.now_us + OTHER_PAUSE_US;
-    for (int lane = 0; lane < SHARES_LANES; lane++) {
+    for (int lane = 0; lane < LANE_COUNT; lane++) {
         if (lanes->owner[lane] != OTHER)
             continue;
         lanes->expires_us[lane] = run.has_other ? worker.now_us + LEASE_US : 0;
         count++;
     }
-    for (int lane = SHARES_LANES - 1; lane >= 0 && run.has_other; lane--) {
-        if (count == SHARES_LANES / 2 || !is_free(lanes, lane))
+    for (int lane = LANE_COUNT - 1; lane >= 0 && run.has_other; lane--) {
+        if (count == LANE_COUNT / 2 || !is_free(lanes, lane))
             continue;
         lanes->owner[lane] = OTHER;
         lanes->expires_us[lane] = worker.now_us + LEASE_US;
@@ -227,7 +227,7 @@ static uint64_t believed(void)
         int lane = __builtin_ctzll(left);
 
         if (!leases_may_start(leasing_leases(&worker), lane, worker.now_us))
-            lanes &= ~SHARES_LANE(lane);
+            lanes &= ~LANE_BIT(lane);
     }
     return lanes;
 }
@@ -264,7 +264,7 @@ static bool is_settled(void)
 {
     if (worker.phase == WORKER_DRAINING)
         return leasing_is_released(&worker);
-    return shares_count(believed()) == (run.has_other ? SHARES_LANES / 2 : SHARES_LANES);
+    return shares_count(believed()) == (run.has_other ? LANE_COUNT / 2 : LANE_COUNT);
 }
 
 /* Goes on to the next phase when the lanes have been as they should be for a renewal. */

@@ -63,7 +63,7 @@ struct worker {
     int64_t lease_us;
     int64_t wakes_us;
     int64_t stops_us; /* STOPPING: what is under way then is abandoned */
-    int64_t work_until_us[SHARES_LANES];
+    int64_t work_until_us[LANE_COUNT];
     struct leases leases;
     struct message message;
 };
@@ -91,7 +91,7 @@ struct world {
     struct worker workers[WORKERS];
     struct message late[LATE]; /* requests whose sender has given them up */
     struct owner_row rows[OWNERS];
-    struct lane_row lanes[SHARES_LANES];
+    struct lane_row lanes[LANE_COUNT];
     int moves; /* changes of owner */
     int violations;
     int duplicates;
@@ -110,9 +110,9 @@ static struct shares_view view_of(const struct world *world, int owner)
 {
     struct shares_view view = {.rank = -1};
 
-    for (int i = 0; i < SHARES_LANES; i++) {
-        view.mine |= world->lanes[i].owner == owner ? SHARES_LANE(i) : 0;
-        view.free |= lane_is_free(world, i) ? SHARES_LANE(i) : 0;
+    for (int i = 0; i < LANE_COUNT; i++) {
+        view.mine |= world->lanes[i].owner == owner ? LANE_BIT(i) : 0;
+        view.free |= lane_is_free(world, i) ? LANE_BIT(i) : 0;
     }
     for (int i = 0; i < world->owners; i++) {
         const struct owner_row *row = &world->rows[i];
@@ -136,7 +136,7 @@ static void lane_set(struct world *world, int lane, int owner, int64_t expires_u
 static void execute_farewell(struct world *world, int owner)
 {
     world->rows[owner].is_there = false;
-    for (int i = 0; i < SHARES_LANES; i++)
+    for (int i = 0; i < LANE_COUNT; i++)
         if (world->lanes[i].owner == owner)
             lane_set(world, i, -1, 0);
 }
@@ -147,8 +147,8 @@ static uint64_t execute_lanes(struct world *world, const struct message *message
     const struct leases_request *request = &message->request;
     uint64_t held = 0;
 
-    for (int i = 0; i < SHARES_LANES; i++) {
-        uint64_t lane = SHARES_LANE(i);
+    for (int i = 0; i < LANE_COUNT; i++) {
+        uint64_t lane = LANE_BIT(i);
         bool is_mine = world->lanes[i].owner == message->owner;
 
         if ((request->release & lane) != 0 && is_mine)
@@ -237,8 +237,8 @@ static uint64_t busy_lanes(const struct world *world, const struct worker *worke
 {
     uint64_t busy = 0;
 
-    for (int i = 0; i < SHARES_LANES; i++)
-        busy |= worker->work_until_us[i] > world->now_us ? SHARES_LANE(i) : 0;
+    for (int i = 0; i < LANE_COUNT; i++)
+        busy |= worker->work_until_us[i] > world->now_us ? LANE_BIT(i) : 0;
     return busy;
 }
 
@@ -409,7 +409,7 @@ static struct world *chaos(uint64_t seed, enum rule broken, bool is_gentle)
     world->dice.state = seed;
     world->broken = broken;
     world->is_gentle = is_gentle;
-    for (int i = 0; i < SHARES_LANES; i++)
+    for (int i = 0; i < LANE_COUNT; i++)
         world->lanes[i].owner = -1;
     while (world->now_us < CHAOS_US)
         step(world);

@@ -337,7 +337,7 @@ static void test_rates_begin_anew_in_the_lanes_that_were_taken(void **state)
         push_in_lane(&fixture, cases[i].lane, cases[i].url, 0);
     load_all(&fixture, 0);
     endpoints_restart_rates(&fixture.endpoints,
-                            SHARES_LANE(1) | SHARES_LANE(2) | SHARES_LANE(40) | SHARES_LANE(63), S);
+                            LANE_BIT(1) | LANE_BIT(2) | LANE_BIT(40) | LANE_BIT(63), S);
     send_all(&fixture, S);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct endpoint *endpoint = endpoint_find(&fixture.endpoints, CUSTOMER, cases[i].url);

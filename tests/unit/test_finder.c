@@ -100,7 +100,7 @@ static int read_lane(struct model *model, const struct finder_plan *plan, int la
 static void model_read(struct model *model, const struct finder_plan *plan)
 {
     int64_t started_us = model->now_us;
-    int counts[FINDER_LANES];
+    int counts[LANE_COUNT];
     int total = 0;
 
     for (int i = 0; i < plan->lanes_count; i++) {
@@ -231,7 +231,7 @@ static void test_no_lanes_means_no_read(void **state)
     finder_own(&finder, 3);
     assert_true(finder_owns(&finder, 3));
     assert_false(finder_owns(&finder, -1));
-    assert_false(finder_owns(&finder, FINDER_LANES));
+    assert_false(finder_owns(&finder, LANE_COUNT));
     finder_disown(&finder, 3);
     assert_int_equal(finder_plan(&finder, 1, 10, 1000).read, FINDER_NOTHING);
 }
@@ -240,7 +240,7 @@ static void test_rows_are_limited_by_bytes(void **state)
 {
     struct finder finder;
     struct finder_plan plan;
-    int counts[FINDER_LANES] = {10};
+    int counts[LANE_COUNT] = {10};
 
     (void)state;
     finder_init(&finder, PAUSE_US);
@@ -278,7 +278,7 @@ static void test_restart_reads_from_the_head(void **state)
 {
     struct finder finder;
     struct finder_plan plan;
-    int counts[FINDER_LANES] = {1};
+    int counts[LANE_COUNT] = {1};
 
     (void)state;
     finder_init(&finder, PAUSE_US);
@@ -295,14 +295,14 @@ static void test_restart_reads_from_the_head(void **state)
 static void test_full_lane_does_not_starve_others(void **state)
 {
     struct finder finder;
-    int seen[FINDER_LANES] = {0};
+    int seen[LANE_COUNT] = {0};
 
     (void)state;
     finder_init(&finder, PAUSE_US);
     for (int i = 0; i < 4; i++)
         finder_own(&finder, i);
     for (int i = 0; i < 8; i++) {
-        int counts[FINDER_LANES] = {0};
+        int counts[LANE_COUNT] = {0};
         struct finder_plan plan = finder_plan(&finder, 1, 100, 1000000);
 
         if (plan.read == FINDER_SWEEP) {
@@ -323,7 +323,7 @@ static void read_sweep_page(struct finder *finder, int64_t now_us, int64_t cost_
                             const char *id)
 {
     struct finder_plan plan = finder_plan(finder, now_us, 1000, 1 << 20);
-    int counts[FINDER_LANES] = {count};
+    int counts[LANE_COUNT] = {count};
 
     assert_int_equal(plan.read, FINDER_SWEEP);
     finder_note_row(finder, &plan, 0, "2026-01-01 00:00:00+00", id);
@@ -334,7 +334,7 @@ static void read_sweep_page(struct finder *finder, int64_t now_us, int64_t cost_
 static void init_with_cursor(struct finder *finder)
 {
     struct finder_plan plan;
-    int counts[FINDER_LANES] = {1};
+    int counts[LANE_COUNT] = {1};
 
     finder_init(finder, PAUSE_US);
     finder_own(finder, 0);
@@ -417,8 +417,8 @@ static void test_rows_that_a_scan_finds_cost_nothing(void **state)
 
 static void test_reads_pause_only_when_they_bring_nothing(void **state)
 {
-    const int none[FINDER_LANES] = {0};
-    const int some[FINDER_LANES] = {1};
+    const int none[LANE_COUNT] = {0};
+    const int some[LANE_COUNT] = {1};
     struct finder finder;
     struct finder_plan plan;
 
@@ -447,7 +447,7 @@ static void test_lanes_with_more_share_a_read(void **state)
 {
     struct finder finder;
     struct finder_plan plan;
-    int none[FINDER_LANES] = {0}, two[FINDER_LANES] = {0}, first[FINDER_LANES] = {0};
+    int none[LANE_COUNT] = {0}, two[LANE_COUNT] = {0}, first[LANE_COUNT] = {0};
 
     (void)state;
     finder_init(&finder, PAUSE_US);
@@ -475,7 +475,7 @@ static void test_lanes_with_more_share_a_read(void **state)
 static void read_forward(struct finder *finder, int64_t now_us, int count)
 {
     struct finder_plan plan = finder_plan(finder, now_us, 1000, 1 << 20);
-    int counts[FINDER_LANES] = {count};
+    int counts[LANE_COUNT] = {count};
 
     assert_int_equal(plan.read, FINDER_FORWARD);
     note_end(finder, &plan, counts, count, now_us, now_us);
@@ -514,7 +514,7 @@ static void tell(struct finder *finder, const char *snapshot, uint32_t next, con
 /* A transaction has ended: what it may have left is read by keys, from its bound to the cursor. */
 static void test_what_has_ended_is_read_again(void **state)
 {
-    const int none[FINDER_LANES] = {0};
+    const int none[LANE_COUNT] = {0};
     struct finder finder;
     struct finder_plan plan;
 
@@ -544,7 +544,7 @@ static void test_what_has_ended_is_read_again(void **state)
 /* After the reread comes one from further back, for what took longer to be written. */
 static void test_recheck_goes_further_back(void **state)
 {
-    const int none[FINDER_LANES] = {0};
+    const int none[LANE_COUNT] = {0};
     const struct late_snapshot first = {
         .text = "5:5:", .next = 5, .bounds = {"2026-01-01 00:00:09", "2026-01-01 00:00:01"}};
     const struct late_snapshot then = {

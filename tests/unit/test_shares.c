@@ -22,7 +22,7 @@ static void test_sizes(void **state)
 
         for (int rank = 0; rank < live; rank++)
             sum += shares_size(live, rank);
-        check_case(sum == SHARES_LANES, "%d workers", live);
+        check_case(sum == LANE_COUNT, "%d workers", live);
     }
 }
 
