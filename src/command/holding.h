@@ -1,7 +1,7 @@
 /*
  * holding.h: whether a worker holds back the endpoint of a delivery, by what the worker says in its
- * row of webhook_workers (worker/problems.h), brought forward by the age of that word: the worker's
- * last renewal of its lease.
+ * row of webhook_workers (worker/own_problems.h), brought forward by the age of that word: the
+ * worker's last renewal of its lease.
  */
 #ifndef POSTRIDER_COMMAND_HOLDING_H
 #define POSTRIDER_COMMAND_HOLDING_H

@@ -61,7 +61,7 @@ static bool read_versions(const struct database *database, struct status *status
 
 static void note_unmet(void *context, const struct requirement *unmet)
 {
-    problems_add_unmet(context, unmet);
+    status_problems_add_unmet(context, unmet);
 }
 
 static const char *host_of(struct db_session *session)
@@ -98,8 +98,8 @@ static int show_status(const struct database *database, const struct show *show)
     if (status.database_version >= status.binary_version)
         database_each_unmet(database, note_unmet, &status.problems);
     if (overview_read(database->session, &status.overview, &error)) {
-        problems_find(&status.overview, status.database_version, status.binary_version,
-                      &status.problems);
+        status_problems_find(&status.overview, status.database_version, status.binary_version,
+                             &status.problems);
         print(&status, show);
         if (show->is_check && status.problems.count > 0)
             exit_status = COMMAND_FAILED;

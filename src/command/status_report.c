@@ -193,7 +193,7 @@ static void print_report(struct report *report, FILE *out)
 }
 
 /* Bold red on a terminal, unless $NO_COLOR asks for none. */
-static void print_problems(const struct problems *problems, FILE *out)
+static void print_problems(const struct status_problems *problems, FILE *out)
 {
     bool is_coloured = isatty(fileno(out)) == 1 && getenv("NO_COLOR") == NULL;
 
@@ -253,7 +253,7 @@ static json_t *take_json(struct report *report)
     return json;
 }
 
-static json_t *problems_json(const struct problems *problems)
+static json_t *problems_json(const struct status_problems *problems)
 {
     json_t *array = json_array();
 

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "command/problems.h"
+#include "command/status_problems.h"
 #include "db/overview.h"
 
 struct status {
@@ -14,7 +14,7 @@ struct status {
     int binary_version;
     const char *host; /* of the database */
     struct overview overview;
-    struct problems problems;
+    struct status_problems problems;
 };
 
 void status_report_print(const struct status *status, FILE *out);

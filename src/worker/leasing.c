@@ -11,7 +11,7 @@
 #include "core/leases.h"
 #include "db/lanes.h"
 #include "worker/finding.h"
-#include "worker/problems.h"
+#include "worker/own_problems.h"
 #include "worker/recording.h"
 #include "worker/reporting.h"
 #include "worker/requiring.h"
@@ -260,7 +260,7 @@ static const char *attempt_log_name(enum config_attempt_log attempt_log)
 static bool send_request(struct worker *worker, const struct leases_request *request)
 {
     struct leasing *leasing = worker->leasing;
-    char *problems = request->ask == LEASES_RENEW ? problems_describe(worker) : NULL;
+    char *problems = request->ask == LEASES_RENEW ? own_problems_describe(worker) : NULL;
     struct reporting_totals totals = reporting_totals(worker);
     struct lanes_worker self = {
         .owner = leasing->owner,

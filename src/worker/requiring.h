@@ -6,7 +6,7 @@
  * While anything is unmet, or not known yet, nothing is sent (worker->may_send); what is under way
  * ends, its outcome is written when it can be, and the lanes go to others whose role may do more.
  * It is told in the log, with what to do, again with a growing pause; in this worker's row
- * (worker/problems.h) and to systemd. When it is mended the worker goes on by itself.
+ * (worker/own_problems.h) and to systemd. When it is mended the worker goes on by itself.
  */
 #ifndef POSTRIDER_WORKER_REQUIRING_H
 #define POSTRIDER_WORKER_REQUIRING_H

@@ -8,7 +8,7 @@
 #include "link_timer.h"
 #include "unit.h"
 #include "worker/finding.h"
-#include "worker/problems.h"
+#include "worker/own_problems.h"
 #include "worker/reporting.h"
 #include "worker/requiring.h"
 
@@ -66,9 +66,10 @@ uint32_t arc4random(void)
     return 4;
 }
 
-/* --- what the worker says of itself: instead of worker/problems.c, which looks at all parts --- */
+/* --- what the worker says of itself: instead of worker/own_problems.c, which looks at all parts
+ * --- */
 
-char *problems_describe(const struct worker *looked_at)
+char *own_problems_describe(const struct worker *looked_at)
 {
     (void)looked_at;
     return memory_copy_string("[]");

@@ -1,13 +1,13 @@
 /*
- * worker/problems.h: what is wrong here, as this worker's row in webhook_workers says it.
+ * worker/own_problems.h: what is wrong here, as this worker's row in webhook_workers says it.
  *
  * A short list that "postrider status" shows beside the worker: each with a name of one word for
  * programs and a sentence without its full stop. It is made for every renewal of the lease, so it
  * is what holds then, and bounded in number and size. Parts of the worker add to it here; what
  * concerns one delivery is the log's and the attempt log's.
  */
-#ifndef POSTRIDER_WORKER_PROBLEMS_H
-#define POSTRIDER_WORKER_PROBLEMS_H
+#ifndef POSTRIDER_WORKER_OWN_PROBLEMS_H
+#define POSTRIDER_WORKER_OWN_PROBLEMS_H
 
 #include "worker/context.h"
 
@@ -23,6 +23,6 @@
 #define PROBLEMS_HELD_URL_MAX 500
 
 /* A JSON array; the caller's. */
-char *problems_describe(const struct worker *worker) MUST_USE;
+char *own_problems_describe(const struct worker *worker) MUST_USE;
 
 #endif

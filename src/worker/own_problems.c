@@ -1,4 +1,4 @@
-#include "worker/problems.h"
+#include "worker/own_problems.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -314,7 +314,7 @@ static void add_breakers(json_t *list, const struct worker *worker)
     json_decref(held);
 }
 
-char *problems_describe(const struct worker *worker)
+char *own_problems_describe(const struct worker *worker)
 {
     json_t *list = json_array();
     char *text;

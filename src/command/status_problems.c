@@ -1,4 +1,4 @@
-#include "command/problems.h"
+#include "command/status_problems.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -13,16 +13,17 @@
 
 #define LOST_MS 600000 /* a lost worker is worth a look for so long, whoever has its lanes */
 
-static struct problem *add(struct problems *problems, const char *name, const char *action, ...)
-    PRINTF_LIKE(3, 4);
+static struct status_problem *add(struct status_problems *problems, const char *name,
+                                  const char *action, ...) PRINTF_LIKE(3, 4);
 
-static struct problem *add(struct problems *problems, const char *name, const char *action, ...)
+static struct status_problem *add(struct status_problems *problems, const char *name,
+                                  const char *action, ...)
 {
     va_list args;
-    struct problem *problem;
+    struct status_problem *problem;
 
-    if (problems->count == PROBLEMS_MAX)
-        bug("more than %d problems", PROBLEMS_MAX);
+    if (problems->count == STATUS_PROBLEMS_MAX)
+        bug("more than %d problems", STATUS_PROBLEMS_MAX);
     problem = &problems->list[problems->count++];
     problem->name = name;
     va_start(args, action);
@@ -31,9 +32,9 @@ static struct problem *add(struct problems *problems, const char *name, const ch
     return problem;
 }
 
-static void say(struct problem *problem, const char *format, ...) PRINTF_LIKE(2, 3);
+static void say(struct status_problem *problem, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static void say(struct problem *problem, const char *format, ...)
+static void say(struct status_problem *problem, const char *format, ...)
 {
     va_list args;
 
@@ -42,7 +43,7 @@ static void say(struct problem *problem, const char *format, ...)
     va_end(args);
 }
 
-static void find_schema(int database_version, int binary_version, struct problems *problems)
+static void find_schema(int database_version, int binary_version, struct status_problems *problems)
 {
     if (database_version < binary_version)
         say(add(problems, "schema_old", "postrider migrate%s", hint_options()),
@@ -74,9 +75,9 @@ static bool is_hand_over(const struct overview *o)
 }
 
 /* Also when nothing is due: whoever asks wants to know it before something is. */
-static void find_absence(const struct overview *o, struct problems *problems)
+static void find_absence(const struct overview *o, struct status_problems *problems)
 {
-    struct problem *problem;
+    struct status_problem *problem;
     char age[UNITS_TEXT_SIZE];
 
     problem = add(problems, "no_worker",
@@ -91,7 +92,7 @@ static void find_absence(const struct overview *o, struct problems *problems)
         say(problem, "No worker is running: what becomes due is not delivered.");
 }
 
-static void find_late(const struct overview *o, struct problems *problems)
+static void find_late(const struct overview *o, struct status_problems *problems)
 {
     char age[UNITS_TEXT_SIZE];
 
@@ -119,7 +120,7 @@ static bool is_forgotten(const struct worker_record *worker)
     return -worker->lease_ms > LOST_MS && worker->lanes == 0;
 }
 
-static void find_lost_workers(const struct overview *o, struct problems *problems)
+static void find_lost_workers(const struct overview *o, struct status_problems *problems)
 {
     const struct worker_record *first = NULL;
     char age[UNITS_TEXT_SIZE];
@@ -145,7 +146,7 @@ static void find_lost_workers(const struct overview *o, struct problems *problem
         units_format_about_ms(first->seen_ms, age));
 }
 
-static void find_versions(const struct overview *o, struct problems *problems)
+static void find_versions(const struct overview *o, struct status_problems *problems)
 {
     const char *version = NULL;
 
@@ -166,9 +167,9 @@ static void find_versions(const struct overview *o, struct problems *problems)
 }
 
 /* What workers say of themselves; what is not as it should be there is left out. */
-static void find_workers_own(const struct overview *o, struct problems *problems)
+static void find_workers_own(const struct overview *o, struct status_problems *problems)
 {
-    int left = PROBLEMS_WORKERS_MAX;
+    int left = STATUS_PROBLEMS_WORKERS_MAX;
 
     for (size_t i = 0; i < o->worker_count; i++) {
         const struct worker_record *worker = &o->workers[i];
@@ -192,7 +193,7 @@ static void find_workers_own(const struct overview *o, struct problems *problems
     }
 }
 
-static void find_failing(const struct overview *o, struct problems *problems)
+static void find_failing(const struct overview *o, struct status_problems *problems)
 {
     if (o->dead_without_secret.number > 0)
         say(add(problems, "no_secret",
@@ -221,14 +222,14 @@ static bool is_incomplete(const struct overview *o)
            o->disabled_endpoints < 0;
 }
 
-void problems_add_unmet(struct problems *problems, const struct requirement *unmet)
+void status_problems_add_unmet(struct status_problems *problems, const struct requirement *unmet)
 {
-    if (problems->count < PROBLEMS_UNMET_MAX)
+    if (problems->count < STATUS_PROBLEMS_UNMET_MAX)
         say(add(problems, "requirements", "%s", unmet->action), "%s.", unmet->problem);
 }
 
-void problems_find(const struct overview *overview, int database_version, int binary_version,
-                   struct problems *problems)
+void status_problems_find(const struct overview *overview, int database_version, int binary_version,
+                          struct status_problems *problems)
 {
     bool has_unmet = problems->count > 0;
 
