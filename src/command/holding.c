@@ -1,55 +1,63 @@
 #include "command/holding.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "db/worker_problems.h"
 #include "http/url.h"
 
-static bool is_text(const json_t *object, const char *name, const char *expected)
+static bool is_same(const char *text, const char *expected)
 {
-    const char *text = json_string_value(json_object_get(object, name));
-
     return text != NULL && expected != NULL && strcmp(text, expected) == 0;
 }
 
-static enum holding_reason reason_of(const json_t *held, const char *customer_id, const char *url,
-                                     const char *origin)
+static bool is_endpoint(const struct worker_named *named, const char *customer_id, const char *url)
 {
-    if (is_text(held, "origin", origin))
-        return HOLDING_ORIGIN;
-    if (!is_text(held, "customer", customer_id) || !is_text(held, "url", url))
-        return HOLDING_NONE;
-    if (is_text(held, "state", "secret"))
-        return HOLDING_SECRET;
-    if (is_text(held, "state", "outcome"))
-        return HOLDING_OUTCOME;
-    return is_text(held, "state", "held") ? HOLDING_RETRY_AFTER : HOLDING_ENDPOINT;
+    return is_same(named->customer, customer_id) && is_same(named->url, url);
 }
 
-static struct holding find_in(const json_t *list, const char *customer_id, const char *url,
-                              const char *origin)
+static enum holding_reason reason_of(const struct worker_named *held, const char *customer_id,
+                                     const char *url, const char *origin)
+{
+    if (is_same(held->origin, origin))
+        return HOLDING_ORIGIN;
+    if (!is_endpoint(held, customer_id, url))
+        return HOLDING_NONE;
+    switch (held->state) {
+    case WORKER_NAMED_SECRET:
+        return HOLDING_SECRET;
+    case WORKER_NAMED_OUTCOME:
+        return HOLDING_OUTCOME;
+    case WORKER_NAMED_RETRY_AFTER:
+        return HOLDING_RETRY_AFTER;
+    case WORKER_NAMED_OTHER:
+    case WORKER_NAMED_OPEN:
+    case WORKER_NAMED_PROBING:
+        break;
+    }
+    return HOLDING_ENDPOINT;
+}
+
+static struct holding find_in(const struct worker_named_list *list, const char *customer_id,
+                              const char *url, const char *origin)
 {
     struct holding holding = {.reason = HOLDING_NONE};
-    const char *text;
-    size_t index;
-    json_t *held;
 
-    json_array_foreach(list, index, held)
-    {
+    for (size_t i = 0; i < list->count && holding.reason == HOLDING_NONE; i++) {
+        const struct worker_named *held = &list->entries[i];
+
         holding.reason = reason_of(held, customer_id, url, origin);
-        holding.opened_after = json_integer_value(json_object_get(held, "opened_after"));
-        holding.since_ms = json_integer_value(json_object_get(held, "since_ms"));
-        holding.next_ms = json_integer_value(json_object_get(held, "next_ms"));
-        holding.outcomes = json_integer_value(json_object_get(held, "outcomes"));
-        text = json_string_value(json_object_get(held, "reason"));
-        text_copy(holding.what, sizeof(holding.what), text != NULL ? text : "");
-        if (holding.reason != HOLDING_NONE)
-            return holding;
+        if (holding.reason == HOLDING_NONE)
+            continue;
+        holding.opened_after = held->opened_after;
+        holding.since_ms = held->since_ms;
+        holding.next_ms = held->next_ms;
+        holding.outcomes = held->outcomes;
+        text_copy(holding.what, sizeof(holding.what), held->reason != NULL ? held->reason : "");
     }
-    return (struct holding){.reason = HOLDING_NONE};
+    return holding;
 }
 
 /* What was said was true a while ago. A Retry-After that has ended since holds nothing back. */
@@ -66,43 +74,35 @@ static void bring_forward(struct holding *holding, int64_t age_ms)
         holding->reason = HOLDING_NONE;
 }
 
-struct holding holding_find(const char *problems, int64_t age_ms, const char *customer_id,
+struct holding holding_find(const char *json, int64_t age_ms, const char *customer_id,
                             const char *url)
 {
-    json_t *list = problems != NULL ? json_loads(problems, 0, NULL) : NULL;
+    struct worker_problems problems = worker_problems_read(json);
     struct holding holding = {.reason = HOLDING_NONE};
     char *origin = url_origin(url);
-    size_t index;
-    json_t *problem;
 
-    json_array_foreach(list, index, problem)
-    {
-        if (holding.reason == HOLDING_NONE)
-            holding = find_in(json_object_get(problem, "held"), customer_id, url, origin);
-    }
+    for (size_t i = 0; i < problems.count && holding.reason == HOLDING_NONE; i++)
+        holding = find_in(&problems.list[i].held, customer_id, url, origin);
     free(origin);
-    json_decref(list);
+    worker_problems_free(&problems);
     bring_forward(&holding, age_ms);
     return holding;
 }
 
-char *holding_find_unread(const char *problems, const char *customer_id, const char *url)
+char *holding_find_unread(const char *json, const char *customer_id, const char *url)
 {
-    json_t *list = problems != NULL ? json_loads(problems, 0, NULL) : NULL;
+    struct worker_problems problems = worker_problems_read(json);
     const char *reason = NULL;
     char *copy;
-    size_t i, k;
-    json_t *problem, *one;
 
-    json_array_foreach(list, i, problem)
-    {
-        json_array_foreach(json_object_get(problem, "endpoints"), k, one)
-        {
-            if (is_text(one, "customer", customer_id) && is_text(one, "url", url))
-                reason = json_string_value(json_object_get(one, "reason"));
-        }
+    for (size_t i = 0; i < problems.count; i++) {
+        const struct worker_named_list *list = &problems.list[i].endpoints;
+
+        for (size_t k = 0; k < list->count; k++)
+            if (is_endpoint(&list->entries[k], customer_id, url))
+                reason = list->entries[k].reason;
     }
     copy = reason != NULL ? memory_copy_string(reason) : NULL;
-    json_decref(list);
+    worker_problems_free(&problems);
     return copy;
 }

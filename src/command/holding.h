@@ -1,6 +1,6 @@
 /*
  * holding.h: whether a worker holds back the endpoint of a delivery, by what the worker says in its
- * row of webhook_workers (worker/own_problems.h), brought forward by the age of that word: the
+ * row of webhook_workers (db/worker_problems.h), brought forward by the age of that word: the
  * worker's last renewal of its lease.
  */
 #ifndef POSTRIDER_COMMAND_HOLDING_H
@@ -33,10 +33,10 @@ struct holding {
 
 /* What the worker says of secrets of the endpoint that can't be read while others sign; NULL when
  * it says nothing. The caller frees it. */
-char *holding_find_unread(const char *problems, const char *customer_id, const char *url) MUST_USE;
+char *holding_find_unread(const char *json, const char *customer_id, const char *url) MUST_USE;
 
-/* problems: the row's JSON, may be NULL or anything else; age_ms: how old it is. */
-struct holding holding_find(const char *problems, int64_t age_ms, const char *customer_id,
+/* json: the row's problems, may be NULL or anything else; age_ms: how old it is. */
+struct holding holding_find(const char *json, int64_t age_ms, const char *customer_id,
                             const char *url);
 
 #endif

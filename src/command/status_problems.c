@@ -1,6 +1,5 @@
 #include "command/status_problems.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "core/lane.h"
+#include "db/worker_problems.h"
 
 #define LOST_MS 600000 /* a lost worker is worth a look for so long, whoever has its lanes */
 
@@ -173,23 +173,19 @@ static void find_workers_own(const struct overview *o, struct status_problems *p
 
     for (size_t i = 0; i < o->worker_count; i++) {
         const struct worker_record *worker = &o->workers[i];
-        json_t *list = worker->problems != NULL && !is_lost(worker)
-                           ? json_loads(worker->problems, 0, NULL)
-                           : NULL;
-        json_t *entry;
-        size_t index;
+        struct worker_problems own =
+            worker_problems_read(is_lost(worker) ? NULL : worker->problems);
 
-        json_array_foreach(list, index, entry)
-        {
-            const char *what = json_string_value(json_object_get(entry, "what"));
-            const char *action = json_string_value(json_object_get(entry, "action"));
+        for (size_t k = 0; k < own.count; k++) {
+            const struct worker_problem *one = &own.list[k];
 
-            if (what != NULL && left-- > 0)
+            if (one->what[0] != '\0' && left-- > 0)
                 say(add(problems, "worker_problem", "%s",
-                        action != NULL ? action : "journalctl -u 'postrider*' on its host"),
-                    "Worker %s: %s.", worker->owner, what);
+                        one->action != NULL ? one->action
+                                            : "journalctl -u 'postrider*' on its host"),
+                    "Worker %s: %s.", worker->owner, one->what);
         }
-        json_decref(list);
+        worker_problems_free(&own);
     }
 }
 

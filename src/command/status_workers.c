@@ -108,6 +108,7 @@ static void add_worker(struct report *report, const struct worker_record *worker
     set_known(report, OF_DELIVERED, worker->delivered);
     set_known(report, OF_RETRIED, worker->retried);
     set_known(report, OF_FAILED, worker->failed);
+    /* As they are: programs are shown what this version does not know, too. */
     report_set(report, OF_PROBLEMS, "", json_loads(worker->problems, 0, NULL));
 }
 

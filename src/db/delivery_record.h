@@ -48,8 +48,7 @@ struct delivery_record {
     int64_t secret_count;      /* valid in webhook_secrets, of the level that signs */
     const char *failing_since; /* NULL: the endpoint answers, or has no row */
     int64_t failing_ms_ago;
-    const char
-        *worker_problems; /* of the lane's owner: JSON as in worker/own_problems.h, or NULL */
+    const char *worker_problems; /* of the lane's owner: JSON as in db/worker_problems.h, or NULL */
     int64_t worker_problems_ms_ago; /* so old is that */
     bool is_of_before;              /* adopted with the table, and not sent since (db/adoption.h) */
     const char *failed_at;          /* NULL: it is no dead letter */

@@ -30,7 +30,7 @@ struct lanes_worker {
     int64_t unwritten;
     uint64_t delivered, retried, failed;
     double rate;
-    const char *problems;    /* a JSON array */
+    const char *problems;    /* the JSON of db/worker_problems.h */
     const char *attempt_log; /* the option's value */
 };
 

@@ -30,7 +30,7 @@ struct worker_record {
     int64_t retried;
     int64_t failed;
     double rate;           /* deliveries a second */
-    const char *problems;  /* a JSON array of objects with name and what */
+    const char *problems;  /* the JSON of db/worker_problems.h */
     int64_t oldest_due_ms; /* in its lanes; -1: nothing is due, or it is not known */
 };
 

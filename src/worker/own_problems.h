@@ -11,18 +11,7 @@
 
 #include "worker/context.h"
 
-#define PROBLEMS_LIST_MAX 8
-
-/*
- * Endpoints and origins that are listed by name, in "held" of the problem "breakers": what is
- * probed or left alone, for how long already, and when it is asked next; and in "held" of the
- * problem "secrets": whose secrets can't be opened; and in "endpoints" of "unread_secrets": whose
- * secrets can't all be read, while others sign. Longer URLs are left out.
- */
-#define PROBLEMS_HELD_MAX     50
-#define PROBLEMS_HELD_URL_MAX 500
-
-/* A JSON array; the caller's. */
+/* The JSON of db/worker_problems.h; the caller's. */
 char *own_problems_describe(const struct worker *worker) MUST_USE;
 
 #endif

@@ -66,8 +66,7 @@ uint32_t arc4random(void)
     return 4;
 }
 
-/* --- what the worker says of itself: instead of worker/own_problems.c, which looks at all parts
- * --- */
+/* --- what the worker says of itself: instead of own_problems.c, which looks at all parts --- */
 
 char *own_problems_describe(const struct worker *looked_at)
 {
