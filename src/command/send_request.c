@@ -33,11 +33,11 @@ static int fail_settings(const struct send_request *request, const struct send_w
     return command_fail(COMMAND_FAILED, &error);
 }
 
-static int fail_hold(const struct send_request *request, const struct send_wish *wish)
+static int fail_unopened(const struct send_request *request, const struct send_wish *wish)
 {
     struct error error;
 
-    error_set(&error, "%s", request->settings.hold);
+    error_set(&error, "%s", request->settings.unopened);
     error_hint(&error,
                "deliveries for %s and customer %s are held until it can be; \"postrider "
                "check --database%s\" lists all such secrets",
@@ -75,8 +75,8 @@ static int load_settings(struct send_request *request, const char *config_file,
     }
     PQclear(result);
     database_close(&database);
-    if (status == COMMAND_OK && request->settings.hold != NULL && wish->secrets->count == 0)
-        return fail_hold(request, wish);
+    if (status == COMMAND_OK && request->settings.unopened != NULL && wish->secrets->count == 0)
+        return fail_unopened(request, wish);
     if (status == COMMAND_OK && request->settings.problem != NULL)
         status = fail_settings(request, wish);
     if (status == COMMAND_OK)

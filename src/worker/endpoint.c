@@ -26,7 +26,7 @@ void endpoints_init(struct endpoints *endpoints)
         TAILQ_INIT(&endpoints->lists[i]);
     heap_init(&endpoints->promises);
     TAILQ_INIT(&endpoints->noted);
-    TAILQ_INIT(&endpoints->held);
+    TAILQ_INIT(&endpoints->unopened);
     TAILQ_INIT(&endpoints->unsettled);
     TAILQ_INIT(&endpoints->unread);
     queues_init(&endpoints->queues);
@@ -160,15 +160,16 @@ static void endpoint_set_unread(struct endpoints *endpoints, struct endpoint *en
         TAILQ_REMOVE(&endpoints->unread, endpoint, in_unread);
 }
 
-static void endpoint_set_held(struct endpoints *endpoints, struct endpoint *endpoint, bool is_held)
+static void endpoint_set_unopened(struct endpoints *endpoints, struct endpoint *endpoint,
+                                  bool is_unopened)
 {
-    if (endpoint->is_held == is_held)
+    if (endpoint->is_unopened == is_unopened)
         return;
-    endpoint->is_held = is_held;
-    if (is_held)
-        TAILQ_INSERT_TAIL(&endpoints->held, endpoint, in_held);
+    endpoint->is_unopened = is_unopened;
+    if (is_unopened)
+        TAILQ_INSERT_TAIL(&endpoints->unopened, endpoint, in_unopened);
     else
-        TAILQ_REMOVE(&endpoints->held, endpoint, in_held);
+        TAILQ_REMOVE(&endpoints->unopened, endpoint, in_unopened);
 }
 
 static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
@@ -182,7 +183,7 @@ static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint
     HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
     if (endpoint->note != ENDPOINT_NOTE_NOTHING)
         TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
-    endpoint_set_held(endpoints, endpoint, false);
+    endpoint_set_unopened(endpoints, endpoint, false);
     endpoint_set_unread(endpoints, endpoint, false);
     queue_remove(&endpoints->queues, &endpoint->queue, now_us);
     origin_give_back(&endpoints->origins, &endpoints->queues.scheduler, endpoint->origin);
@@ -381,7 +382,7 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
 
 static bool is_stopped(const struct endpoint *endpoint)
 {
-    return endpoint->settings.hold != NULL ||
+    return endpoint->settings.unopened != NULL ||
            (endpoint->unsettled > 0 && endpoint->tally.open >= ENDPOINT_UNSETTLED_MAX);
 }
 
@@ -413,7 +414,7 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
         .failing_us = settings->is_failing ? settings->failing_ms * 1000 + 1 : 0,
     };
 
-    endpoint_set_held(endpoints, endpoint, settings->hold != NULL);
+    endpoint_set_unopened(endpoints, endpoint, settings->unopened != NULL);
     endpoint_set_unread(endpoints, endpoint, settings->unread != NULL);
     scheduler_entry_set_terms(&endpoints->queues.scheduler, &endpoint->queue.entry, &terms, now_us,
                               random01());

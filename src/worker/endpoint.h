@@ -17,8 +17,8 @@
  * or another policy and replays its rows at once means the new settings. So each load has a number,
  * each delivery notes the last one that had been asked for when its row was read, and by settings
  * that are not of a later load nothing fails (endpoint_may_condemn()).
- * One whose settings have a hold is held: it has at most a row waiting, for which its settings are
- * asked for again and again, and sends nothing until they have none.
+ * One with a secret that can't be opened sends nothing until it can be: it has at most a row
+ * waiting, for which its settings are asked for again and again.
  *
  * A layer on core/queue.h, which ties an endpoint's rows, backlog and turn, and knows neither
  * deliveries nor settings: only this puts waiting deliveries there and takes them out. Called by
@@ -87,7 +87,7 @@ struct endpoint {
     int64_t logged_us;              /* when a failed attempt was last logged */
     int64_t unlogged;               /* such attempts since then */
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
-    TAILQ_ENTRY(endpoint) in_held;
+    TAILQ_ENTRY(endpoint) in_unopened;
     TAILQ_ENTRY(endpoint) in_unsettled;
     TAILQ_ENTRY(endpoint) in_unread;
     struct endpoint_settings settings;
@@ -100,8 +100,8 @@ struct endpoint {
     int unsettled;           /* outcomes that are held: they were refused, or do not stay */
     bool is_loaded;          /* it can be sent to by its settings */
     bool wants_load;
-    bool is_held;   /* its settings have a hold */
-    bool is_unread; /* they have secrets that can't be read */
+    bool is_unopened; /* a secret that would sign can't be opened, by its settings */
+    bool is_unread;   /* others sign in place of secrets that can't be read */
     char customer_id[37];
 };
 
@@ -113,7 +113,7 @@ struct endpoints {
     struct origin *origins;
     struct queues queues;
     struct endpoint_list noted;
-    struct endpoint_list held;      /* in the order of their beginning */
+    struct endpoint_list unopened;  /* in the order of their beginning */
     struct endpoint_list unsettled; /* the same, of those with such outcomes */
     struct endpoint_list unread;
     uint64_t loads;       /* that were asked for, or facts that are as good as one */
@@ -206,7 +206,7 @@ void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum 
 struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_note *ret_note);
 
 /* Asks for the settings of some that can't send and whose settings are old, also of those whose
- * rows are in the database alone: what holds them may be over by their row. */
+ * rows are in the database alone: what stops them may be over by their row. */
 void endpoints_refresh(struct endpoints *endpoints, int64_t now_us);
 
 /* These lanes (a bit each) were taken from another worker: rate limits of their endpoints begin

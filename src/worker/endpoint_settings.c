@@ -29,7 +29,7 @@ void endpoint_settings_free(struct endpoint_settings *settings)
 {
     endpoint_settings_rest(settings);
     free(settings->problem);
-    free(settings->hold);
+    free(settings->unopened);
     free(settings->unread);
     *settings = (struct endpoint_settings){.headers = NULL};
 }
@@ -150,7 +150,7 @@ static void load_signer(struct endpoint_settings *settings, const struct config 
         settings->signer = signer_new(is_stored ? &set : &config->signing.secrets, &error);
     secret_set_wipe(&set);
     if (result == SEALED_SET_CLOSED)
-        settings->hold = memory_copy_string(error.message);
+        settings->unopened = memory_copy_string(error.message);
     else if (settings->signer == NULL)
         endpoint_settings_set_problem(settings, error.message);
 }

@@ -5,10 +5,10 @@
  * Made from one row of the answer of db/endpoints.h. Whatever is wrong with it (no secret, a
  * secret, a header or a range that is not valid, an endpoint that is disabled) becomes problem, the
  * last_error of the deliveries that can't be sent; it never stops the worker. A secret that is
- * sealed and can't be opened is no fault of the deliveries but most likely of a key file: they are
- * held, neither sent nor failed, until it can be. What is no secret at all beside others that are
- * does not sign, and is told of in unread. Owned by its endpoint; the signer's keys are
- * wiped by endpoint_settings_free().
+ * sealed and can't be opened is no fault of the deliveries but most likely of a key file: unopened
+ * says so, and they are neither sent nor failed until it can be. What is no secret at all beside
+ * others that are does not sign, and is told of in unread. Owned by its endpoint; the signer's keys
+ * are wiped by endpoint_settings_free().
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
 #define POSTRIDER_WORKER_ENDPOINT_SETTINGS_H
@@ -28,10 +28,10 @@ struct endpoint_settings {
     int64_t timeout_ms;
     size_t headers_count;
     struct config_header *headers; /* the endpoint's own; the configuration's come before */
-    struct signer *signer;         /* NULL with a problem or a hold */
+    struct signer *signer;         /* NULL with problem or unopened */
     struct permit *permit;         /* NULL = what the configuration permits to all */
     char *problem;                 /* NULL = it can be sent to */
-    char *hold;                    /* not NULL: nothing is sent for now, and why */
+    char *unopened;                /* not NULL: why a secret can't be; nothing is sent for now */
     char *unread;                  /* not NULL: what is wrong with secrets beside those that sign */
     int max_in_flight;
     double rate_limit; /* per second, 0 = none */

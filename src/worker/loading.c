@@ -35,11 +35,11 @@ static void finish(struct worker *worker, bool is_loaded)
     loading->count = 0;
     for (int i = 0; i < count; i++) {
         struct endpoint *endpoint = loading->endpoints[i];
-        bool was_held = endpoint->is_held;
+        bool was_unopened = endpoint->is_unopened;
 
         endpoint_end_load(&worker->endpoints, endpoint, is_loaded, worker->now_us);
-        if (endpoint->is_held != was_held)
-            reporting_hold(worker, endpoint);
+        if (endpoint->is_unopened != was_unopened)
+            reporting_unopened(worker, endpoint);
         if (is_loaded && endpoint->settings.is_unread_new)
             reporting_unread(worker, endpoint);
         endpoint->settings.is_unread_new = false;

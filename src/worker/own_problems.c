@@ -196,31 +196,31 @@ static size_t name_endpoints(struct worker_named_list *list, const struct worker
     return count;
 }
 
-static size_t count_held(const struct worker *worker)
+static size_t count_unopened(const struct worker *worker)
 {
     const struct endpoint *endpoint;
     size_t count = 0;
 
-    TAILQ_FOREACH(endpoint, &worker->endpoints.held, in_held)
+    TAILQ_FOREACH(endpoint, &worker->endpoints.unopened, in_unopened)
         count++;
     return count;
 }
 
 /* Deliveries that wait for a key: with its reason, so that "explain" can say it. */
-static void add_held(struct worker_problems *list, const struct worker *worker)
+static void add_unopened(struct worker_problems *list, const struct worker *worker)
 {
-    const struct endpoint *endpoint = TAILQ_FIRST(&worker->endpoints.held);
-    size_t count = count_held(worker);
+    const struct endpoint *endpoint = TAILQ_FIRST(&worker->endpoints.unopened);
+    size_t count = count_unopened(worker);
     struct worker_problem *problem = NULL;
 
     if (count > 0)
         problem = worker_problems_add(
             list, "secrets", "the deliveries of %zu endpoint%s are held: %.160s", count,
-            text_plural((int64_t)count, "", "s"), endpoint->settings.hold);
+            text_plural((int64_t)count, "", "s"), endpoint->settings.unopened);
     if (problem == NULL)
         return;
-    TAILQ_FOREACH(endpoint, &worker->endpoints.held, in_held)
-        name_endpoint(&problem->held, endpoint, WORKER_NAMED_SECRET, endpoint->settings.hold);
+    TAILQ_FOREACH(endpoint, &worker->endpoints.unopened, in_unopened)
+        name_endpoint(&problem->held, endpoint, WORKER_NAMED_SECRET, endpoint->settings.unopened);
 }
 
 /* They are sent to all the same. */
@@ -296,7 +296,7 @@ char *own_problems_describe(const struct worker *worker)
     add_returned(&list, worker);
     add_hand_over(&list, worker);
     add_open_files(&list, worker);
-    add_held(&list, worker);
+    add_unopened(&list, worker);
     add_unread(&list, worker);
     add_breakers(&list, worker);
     text = worker_problems_write(&list);

@@ -8,15 +8,15 @@
 #include "base/memory.h"
 
 #define RETRY_LINE_US     1000000
-#define HOLD_LINE_US      1000000
+#define SECRET_LINE_US    1000000
 #define REMOVALS_LINE_US  60000000
 #define UNSETTLED_LINE_US 1000000
 #define HINT_SIZE         512
 
 /* Of lines that would be too many when all endpoints get into the same trouble. */
 struct reporting {
-    int64_t hold_us; /* when the last one was written; 0 = never */
-    int64_t holds_unlogged;
+    int64_t unopened_us; /* when the last one was written; 0 = never */
+    int64_t unopened_unlogged;
     int64_t removal_us; /* the same of what retention deletes */
     struct retention_counts removals_unlogged;
     int64_t unsettled_us; /* the same of outcomes that do not stay */
@@ -147,27 +147,27 @@ void reporting_change(const struct worker *worker, const struct delivery *delive
             LOG_NUMBER("hold_ms", (endpoint->queue.entry.held_until_us - worker->now_us) / 1000));
 }
 
-void reporting_hold(struct worker *worker, const struct endpoint *endpoint)
+void reporting_unopened(struct worker *worker, const struct endpoint *endpoint)
 {
     struct reporting *reporting = worker->reporting;
     struct log_field url = LOG_STRING("url", endpoint->url);
     struct log_field customer = LOG_STRING("customer", endpoint->customer_id);
 
-    if (reporting->hold_us != 0 && worker->now_us - reporting->hold_us < HOLD_LINE_US) {
-        reporting->holds_unlogged++;
+    if (reporting->unopened_us != 0 && worker->now_us - reporting->unopened_us < SECRET_LINE_US) {
+        reporting->unopened_unlogged++;
         return;
     }
-    if (endpoint->is_held)
+    if (endpoint->is_unopened)
         log_event(LOG_LEVEL_ERROR, "deliveries are held until their secret can be opened", url,
-                  customer, LOG_TEXT("error", endpoint->settings.hold),
-                  LOG_IF(reporting->holds_unlogged > 0,
-                         LOG_NUMBER("unlogged", reporting->holds_unlogged)));
+                  customer, LOG_TEXT("error", endpoint->settings.unopened),
+                  LOG_IF(reporting->unopened_unlogged > 0,
+                         LOG_NUMBER("unlogged", reporting->unopened_unlogged)));
     else
         log_event(LOG_LEVEL_INFO, "deliveries are not held any more", url, customer,
-                  LOG_IF(reporting->holds_unlogged > 0,
-                         LOG_NUMBER("unlogged", reporting->holds_unlogged)));
-    reporting->hold_us = worker->now_us;
-    reporting->holds_unlogged = 0;
+                  LOG_IF(reporting->unopened_unlogged > 0,
+                         LOG_NUMBER("unlogged", reporting->unopened_unlogged)));
+    reporting->unopened_us = worker->now_us;
+    reporting->unopened_unlogged = 0;
 }
 
 void reporting_unread(struct worker *worker, const struct endpoint *endpoint)
@@ -175,7 +175,7 @@ void reporting_unread(struct worker *worker, const struct endpoint *endpoint)
     struct reporting *reporting = worker->reporting;
     char hint[256];
 
-    if (reporting->unread_us != 0 && worker->now_us - reporting->unread_us < HOLD_LINE_US) {
+    if (reporting->unread_us != 0 && worker->now_us - reporting->unread_us < SECRET_LINE_US) {
         reporting->unread_unlogged++;
         return;
     }

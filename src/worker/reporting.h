@@ -29,8 +29,8 @@ void reporting_outcome(struct worker *worker, struct delivery *delivery);
 void reporting_change(const struct worker *worker, const struct delivery *delivery,
                       const struct scheduler_change *change);
 
-/* It began or ended to be held because a secret can't be opened: at most a line a second. */
-void reporting_hold(struct worker *worker, const struct endpoint *endpoint);
+/* A secret of it can't be opened, or can be again: at most a line a second. */
+void reporting_unopened(struct worker *worker, const struct endpoint *endpoint);
 
 /* Some of its secrets can't be read, the others sign: at most a line a second. */
 void reporting_unread(struct worker *worker, const struct endpoint *endpoint);

@@ -329,8 +329,8 @@ static bool check_sendable(const struct worker *worker, const struct delivery *d
 {
     char limit[UNITS_TEXT_SIZE];
 
-    if (delivery->endpoint->is_held)
-        bug("a delivery of a held endpoint is to be sent");
+    if (delivery->endpoint->is_unopened)
+        bug("a delivery is to be sent whose secret can't be opened");
     if (delivery->endpoint->settings.problem != NULL)
         return error_set(error, "%s", delivery->endpoint->settings.problem);
     if (delivery->payload == NULL)

@@ -126,7 +126,7 @@ static void check_request(const struct config *config, const struct endpoint_set
 static void check_settings(const struct config *config, const struct endpoint_settings *settings)
 {
     int states =
-        (settings->problem != NULL) + (settings->hold != NULL) + (settings->signer != NULL);
+        (settings->problem != NULL) + (settings->unopened != NULL) + (settings->signer != NULL);
 
     demand(states == 1, "neither sent, nor held, nor refused; or two of these");
     for (int attempt = 1; attempt < 70; attempt++)

@@ -17,8 +17,8 @@ struct fixture {
     struct deliveries deliveries;
     struct endpoints endpoints;
     int rows;
-    double rate_limit; /* of all of them */
-    const char *hold;  /* the same */
+    double rate_limit;    /* of all of them */
+    const char *unopened; /* the same */
 };
 
 static void begin(struct fixture *fixture)
@@ -68,8 +68,9 @@ static int load_all(struct fixture *fixture, int64_t now_us)
     while ((endpoint = endpoint_begin_load(&fixture->endpoints)) != NULL) {
         endpoint->settings.max_in_flight = 32;
         endpoint->settings.rate_limit = fixture->rate_limit;
-        free(endpoint->settings.hold);
-        endpoint->settings.hold = fixture->hold != NULL ? memory_copy_string(fixture->hold) : NULL;
+        free(endpoint->settings.unopened);
+        endpoint->settings.unopened =
+            fixture->unopened != NULL ? memory_copy_string(fixture->unopened) : NULL;
         endpoint_end_load(&fixture->endpoints, endpoint, true, now_us);
         count++;
     }
@@ -350,7 +351,7 @@ static void test_rates_begin_anew_in_the_lanes_that_were_taken(void **state)
 }
 
 /* Nothing is sent however long it takes, and its settings are asked for until they are good. */
-static void test_held_until_its_settings_are_good(void **state)
+static void test_unopened_until_its_settings_are_good(void **state)
 {
     struct fixture fixture;
     struct endpoint *endpoint;
@@ -358,7 +359,7 @@ static void test_held_until_its_settings_are_good(void **state)
 
     (void)state;
     begin(&fixture);
-    fixture.hold = "no key";
+    fixture.unopened = "no key";
     endpoint = push(&fixture, URL, 0);
     push(&fixture, URL, 0);
     for (int64_t now_us = 0; now_us < 60 * S; now_us += S / 4) {
@@ -367,27 +368,27 @@ static void test_held_until_its_settings_are_good(void **state)
         assert_int_equal(send_all(&fixture, now_us), 0);
     }
     assert_true(loads >= 20 && loads <= 30);
-    assert_ptr_equal(TAILQ_FIRST(&fixture.endpoints.held), endpoint);
-    fixture.hold = NULL;
+    assert_ptr_equal(TAILQ_FIRST(&fixture.endpoints.unopened), endpoint);
+    fixture.unopened = NULL;
     endpoints_refresh(&fixture.endpoints, 63 * S);
     assert_int_equal(load_all(&fixture, 63 * S), 1);
-    assert_null(TAILQ_FIRST(&fixture.endpoints.held));
+    assert_null(TAILQ_FIRST(&fixture.endpoints.unopened));
     assert_int_equal(send_all(&fixture, 63 * S), 2);
     end(&fixture);
 }
 
-/* In the list of the held ones it is forgotten, too. */
-static void test_held_one_is_freed(void **state)
+/* In the list of those whose secret can't be opened it is forgotten, too. */
+static void test_unopened_one_is_freed(void **state)
 {
     struct fixture fixture;
 
     (void)state;
     begin(&fixture);
-    fixture.hold = "no key";
+    fixture.unopened = "no key";
     push(&fixture, URL, 0);
     load_all(&fixture, 0);
     end(&fixture);
-    assert_null(TAILQ_FIRST(&fixture.endpoints.held));
+    assert_null(TAILQ_FIRST(&fixture.endpoints.unopened));
 }
 
 static bool may_condemn_first(const struct endpoint *endpoint)
@@ -621,7 +622,7 @@ static void test_who_makes_room(void **state)
     end(&fixture);
 }
 
-/* Whose rows are in the database alone: who ends the hold by the row does not have to wait. */
+/* Whose rows are in the database alone: who puts the row right does not have to wait. */
 static void test_settings_of_promised_ones_are_asked_for_again(void **state)
 {
     struct fixture fixture;
@@ -655,8 +656,8 @@ int main(void)
         cmocka_unit_test(test_failed_load_of_an_unused_endpoint_is_its_last),
         cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
         cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),
-        cmocka_unit_test(test_held_until_its_settings_are_good),
-        cmocka_unit_test(test_held_one_is_freed),
+        cmocka_unit_test(test_unopened_until_its_settings_are_good),
+        cmocka_unit_test(test_unopened_one_is_freed),
         cmocka_unit_test(test_what_condemns_is_younger_than_the_row),
         cmocka_unit_test(test_being_disabled_is_known_without_a_load),
         cmocka_unit_test(test_put_back_it_is_the_first),
