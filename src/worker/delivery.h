@@ -79,7 +79,7 @@ struct delivery {
     int response_status;        /* 0 = no answer */
     char *error;                /* NULL = none */
     char *response_body;        /* valid UTF-8; NULL = none */
-    int64_t hold_us;            /* finished: not to be written before */
+    int64_t not_before_us;      /* finished: not to be written before */
     int refusals;               /* how often the database refused its outcome, or it did not stay */
     bool is_hopeless;           /* ... for a reason that does not end by itself */
     bool was_sent_twice;        /* the first answer of the database was lost */
@@ -99,7 +99,7 @@ struct deliveries {
     struct delivery *by_id;
     struct delivery_list lists[DELIVERY_STATES];
     size_t counts[DELIVERY_STATES];
-    int64_t payload_bytes; /* held, in all states */
+    int64_t payload_bytes; /* in memory, in all states */
     int64_t admitted;      /* since the start */
     uint64_t newest_read;  /* number of the last read that was sent */
     char (*asked)[37];     /* ids of rows that are to be fetched, DELIVERIES_ASKED_MAX of them */

@@ -23,7 +23,7 @@
  * A layer on core/queue.h, which ties an endpoint's rows, backlog and turn, and knows neither
  * deliveries nor settings: only this puts waiting deliveries there and takes them out. Called by
  * worker/finding.c and refilling.c (rows come, queues are emptied), sending.c (whose turn it is,
- * what became of a request), loading.c (settings), recording.c (outcomes that are held),
+ * what became of a request), loading.c (settings), recording.c (unsettled outcomes),
  * disabling.c (notes), leasing.c (rates) and configuring.c (limits).
  *
  * Customers choose how many there are: a URL may be another one for each delivery. Beyond
@@ -48,7 +48,8 @@
 #include "worker/endpoint_settings.h"
 #include "worker/origin.h"
 
-/* While an outcome of it is held, so many of its deliveries may be under way or held at most. */
+/* While an outcome of it is unsettled, so many of its deliveries may be under way or wait to be
+ * written at most. */
 #define ENDPOINT_UNSETTLED_MAX 10
 
 #define ENDPOINT_REFRESH_US 2000000
@@ -97,7 +98,7 @@ struct endpoint {
     enum endpoint_note note; /* to be written down (worker/disabling.h) */
     int lane;                /* of its last delivery */
     int gone;                /* answers of 410 that are not written yet: no load can know of them */
-    int unsettled;           /* outcomes that are held: they were refused, or do not stay */
+    int unsettled;           /* outcomes that were refused, or do not stay */
     bool is_loaded;          /* it can be sent to by its settings */
     bool wants_load;
     bool is_unopened; /* a secret that would sign can't be opened, by its settings */
@@ -193,11 +194,11 @@ void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, b
 void endpoint_set_disabled(struct endpoints *endpoints, struct endpoint *endpoint,
                            const char *problem, int64_t now_us);
 
-/* One more of its outcomes is held (1), or one less (-1). */
+/* One more of its outcomes is unsettled (1), or one less (-1). */
 void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change);
 
-/* After a delivery of it was begun or settled: while outcomes of it are held, the next one may have
- * to wait, so that few are sent whose outcomes would be held as well. */
+/* After a delivery of it was begun or settled: while outcomes of it are unsettled, the next one
+ * may have to wait, so that few are sent whose outcomes would be unsettled as well. */
 void endpoint_note_open(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
 
 /* The newest note counts. One with a note is not freed. */

@@ -36,7 +36,7 @@ static void add_unwritten(struct worker_problems *list, const struct worker *wor
     const char *reason;
 
     /* Those are told by themselves. */
-    if (count <= recording_held(worker, &reason))
+    if (count <= recording_unsettled(worker, &reason))
         return;
     if (oldest != NULL && worker->now_us - oldest->finished_us > UNWRITTEN_US)
         worker_problems_add(list, "unwritten",
@@ -61,7 +61,7 @@ static void name_endpoint(struct worker_named_list *list, const struct endpoint 
 static void add_unsettled(struct worker_problems *list, const struct worker *worker)
 {
     const char *reason;
-    size_t count = recording_held(worker, &reason);
+    size_t count = recording_unsettled(worker, &reason);
     const struct endpoint *endpoint;
     struct worker_problem *problem = NULL;
 
@@ -111,7 +111,7 @@ static void add_cut_off(struct worker_problems *list, const struct worker *worke
                             (long long)((worker->now_us - since_us) / 1000000));
 }
 
-/* Until when a lane that has waited longest is held, and for what. */
+/* Until when the lane that has waited longest does so, and for what. */
 static void add_hand_over(struct worker_problems *list, const struct worker *worker)
 {
     const struct leases *leases = leasing_leases(worker);

@@ -13,12 +13,12 @@
 #include "db/outcomes.h"
 #include "worker/reporting.h"
 
-#define HOLD_FIRST_US     500000
-#define HOLD_LONGEST_US   30000000
-#define REFUSAL_PAUSE_US  1000000
-#define ALONE_US          5000000
-#define PART(part)        (1u << (part))
-#define REFUSED_ALIKE_MAX 3
+#define UNSETTLED_FIRST_US   500000
+#define UNSETTLED_LONGEST_US 30000000
+#define REFUSAL_PAUSE_US     1000000
+#define ALONE_US             5000000
+#define PART(part)           (1u << (part))
+#define REFUSED_ALIKE_MAX    3
 
 struct recording {
     struct outcome_writer writer;
@@ -31,7 +31,7 @@ struct recording {
     int refused_alike;      /* such refusals in a row */
     int64_t alone_until_us; /* outcomes are written alone: what goes with them was refused */
     size_t batch_limit;   /* halved when a batch is refused, to find the record that is to blame */
-    size_t held;          /* outcomes that were refused or undone, and are written again */
+    size_t unsettled;     /* outcomes that were refused or undone, and are written again */
     char reason[160];     /* why the last one of them was not taken */
     bool is_owed_refused; /* the part that is owed was refused once */
     bool has_alone;       /* a batch was written so since the start */
@@ -65,10 +65,10 @@ bool recording_is_owing(const struct worker *worker)
     return worker->recording->owed != 0;
 }
 
-size_t recording_held(const struct worker *worker, const char **ret_reason)
+size_t recording_unsettled(const struct worker *worker, const char **ret_reason)
 {
     *ret_reason = worker->recording->reason;
-    return worker->recording->held;
+    return worker->recording->unsettled;
 }
 
 const char *recording_returned(const struct worker *worker, int64_t *ret_at_us)
@@ -129,7 +129,7 @@ static void forget(struct worker *worker, struct delivery *delivery)
         returns_note_written(&recording->returns, delivery->id, delivery->attempts, worker->now_us);
     }
     if (delivery->refusals > 0) {
-        recording->held--;
+        recording->unsettled--;
         endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, -1);
     }
     delivery->endpoint->gone -= delivery->outcome.disables_endpoint;
@@ -166,21 +166,21 @@ static bool is_passing(const char *sqlstate)
 }
 
 /* Its outcome is written again after a pause that grows, and it is not sent again meanwhile. */
-static void hold(struct worker *worker, struct delivery *delivery, const char *message,
-                 const char *sqlstate)
+static void put_off(struct worker *worker, struct delivery *delivery, const char *message,
+                    const char *sqlstate)
 {
-    int64_t pause_us = HOLD_FIRST_US << (delivery->refusals < 10 ? delivery->refusals : 10);
+    int64_t pause_us = UNSETTLED_FIRST_US << (delivery->refusals < 10 ? delivery->refusals : 10);
 
-    if (pause_us > HOLD_LONGEST_US)
-        pause_us = HOLD_LONGEST_US;
+    if (pause_us > UNSETTLED_LONGEST_US)
+        pause_us = UNSETTLED_LONGEST_US;
     if (delivery->settlement == SETTLEMENT_EARLY)
         pause_us = delivery->outcome.delay_ms * 1000;
     if (delivery->refusals++ == 0) {
-        worker->recording->held++;
+        worker->recording->unsettled++;
         endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, 1);
         endpoint_note_open(&worker->endpoints, delivery->endpoint, worker->now_us);
     }
-    delivery->hold_us = worker->now_us + pause_us;
+    delivery->not_before_us = worker->now_us + pause_us;
     delivery->is_hopeless = !is_passing(sqlstate);
     note_reason(worker, message);
     reporting_unsettled(worker, delivery, message, sqlstate);
@@ -196,7 +196,7 @@ static const char *undone_text(const struct delivery *delivery)
                : "the row comes back as it was: a trigger turns the update back";
 }
 
-/* All of the batch is judged: what stays or is another's is forgotten, the rest is held. */
+/* All of the batch is judged: what stays or is another's is forgotten, the rest is put off. */
 static void settle(struct worker *worker)
 {
     struct delivery_list *list = &worker->deliveries.lists[DELIVERY_RECORDING];
@@ -210,7 +210,7 @@ static void settle(struct worker *worker)
             continue;
         }
         undone += delivery->refusals == 0;
-        hold(worker, delivery, undone_text(delivery), NULL);
+        put_off(worker, delivery, undone_text(delivery), NULL);
     }
     standstill_note(&worker->recording->standstill, settled, undone, worker->now_us);
 }
@@ -413,14 +413,14 @@ static void send_batch(struct worker *worker, enum outcome_part part)
         requeue(worker, false);
 }
 
-static void hold_refused(struct worker *worker, const struct db_answer *answer)
+static void put_off_refused(struct worker *worker, const struct db_answer *answer)
 {
     struct delivery *delivery = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_RECORDING]);
 
     delivery->settlement = SETTLEMENT_UNDONE;
 
     standstill_note(&worker->recording->standstill, 0, delivery->refusals == 0, worker->now_us);
-    hold(worker, delivery, answer->message, answer->sqlstate);
+    put_off(worker, delivery, answer->message, answer->sqlstate);
 }
 
 static void note_refused(struct worker *worker, const struct db_answer *answer)
@@ -442,7 +442,7 @@ static void note_refused(struct worker *worker, const struct db_answer *answer)
     }
     recording->batch_limit = count > 1 ? count / 2 : 1;
     if (count == 1)
-        hold_refused(worker, answer);
+        put_off_refused(worker, answer);
     requeue(worker, false);
 }
 
@@ -475,7 +475,7 @@ static size_t gather(struct worker *worker)
     while (delivery != NULL && count < worker->recording->batch_limit) {
         struct delivery *next = TAILQ_NEXT(delivery, in_state);
 
-        if (delivery->hold_us <= worker->now_us) {
+        if (delivery->not_before_us <= worker->now_us) {
             struct outcome_record record = record_of(worker, delivery);
 
             delivery->settlement = settlement_of_missing(false);
@@ -500,10 +500,10 @@ static int64_t first_due_us(const struct worker *worker)
         int64_t due_us =
             gathering_due_us(&worker->recording->gathering, count, delivery->finished_us);
 
-        if (delivery->hold_us == 0)
+        if (delivery->not_before_us == 0)
             return due_us < first_us ? due_us : first_us;
-        if (delivery->hold_us < first_us)
-            first_us = delivery->hold_us;
+        if (delivery->not_before_us < first_us)
+            first_us = delivery->not_before_us;
     }
     return first_us;
 }
@@ -547,10 +547,10 @@ bool recording_has_room(const struct worker *worker, size_t in_flight)
 {
     const struct recording *recording = worker->recording;
     size_t unwritten = worker->deliveries.counts[DELIVERY_FINISHED] +
-                       worker->deliveries.counts[DELIVERY_RECORDING] - recording->held;
+                       worker->deliveries.counts[DELIVERY_RECORDING] - recording->unsettled;
 
     return unwritten < endpoints_slots(&worker->endpoints) * 2 + OUTCOMES_BATCH_MAX &&
-           recording->held < RECORDING_HELD_MAX &&
+           recording->unsettled < RECORDING_UNSETTLED_MAX &&
            standstill_may_start(&recording->standstill, in_flight + unwritten, worker->now_us);
 }
 
@@ -583,8 +583,8 @@ void recording_begin_last_try(struct worker *worker)
     struct delivery *delivery;
 
     TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state)
-        if (delivery->hold_us > worker->now_us)
-            delivery->hold_us = worker->now_us;
+        if (delivery->not_before_us > worker->now_us)
+            delivery->not_before_us = worker->now_us;
 }
 
 bool recording_is_hopeless(const struct worker *worker)
@@ -594,7 +594,7 @@ bool recording_is_hopeless(const struct worker *worker)
     if (recording_unwritten(worker) != worker->deliveries.counts[DELIVERY_FINISHED])
         return false;
     TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state)
-        if (delivery->hold_us <= worker->now_us || !delivery->is_hopeless)
+        if (delivery->not_before_us <= worker->now_us || !delivery->is_hopeless)
             return false;
     return true;
 }

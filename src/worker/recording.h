@@ -6,7 +6,7 @@
  * batch is halved until the record to blame stands alone. What goes with an outcome (the attempt
  * log, the endpoint's row) is left out before the outcome is: it is written afterwards, or said to
  * be missing. An outcome that is refused by itself, or that was written and does not stay
- * (core/settlement.h), is held: its delivery is not sent again, and it is written again with
+ * (core/settlement.h), is unsettled: its delivery is not sent again, and it is written again with
  * growing pauses while the others pass. While an endpoint has one, few others of it are sent
  * (ENDPOINT_UNSETTLED_MAX).
  */
@@ -17,7 +17,7 @@
 
 struct due_row;
 
-#define RECORDING_HELD_MAX 10000 /* with so many, nothing more is sent */
+#define RECORDING_UNSETTLED_MAX 10000 /* with so many, nothing more is sent */
 
 void recording_init(struct worker *worker);
 void recording_free(struct worker *worker);
@@ -35,7 +35,7 @@ bool recording_is_owing(const struct worker *worker);
 
 /* How many outcomes were refused or undone, and are written again; *ret_reason: why the last one of
  * them was not taken. */
-size_t recording_held(const struct worker *worker, const char **ret_reason);
+size_t recording_unsettled(const struct worker *worker, const char **ret_reason);
 
 /* The id of the row that last came back again and again, and when; 0 = none has. */
 const char *recording_returned(const struct worker *worker, int64_t *ret_at_us);
@@ -53,7 +53,7 @@ int64_t recording_room_us(const struct worker *worker);
  * (core/returns.h): it will be found again. */
 bool recording_may_send(struct worker *worker, const struct due_row *row);
 
-/* The worker stops: what is held is tried once more, at once. */
+/* The worker stops: what is unsettled is tried once more, at once. */
 void recording_begin_last_try(struct worker *worker);
 
 /* True when all that is unwritten was tried since then, and refused or undone for reasons that do

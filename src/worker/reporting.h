@@ -44,7 +44,7 @@ void reporting_removals(struct worker *worker, const struct retention_counts *co
 void reporting_last_removals(struct worker *worker);
 
 /* Its outcome was refused (message and sqlstate say how) or did not stay (sqlstate NULL): it is
- * held and written again. At most a line a second. */
+ * unsettled, and written again. At most a line a second. */
 void reporting_unsettled(struct worker *worker, const struct delivery *delivery,
                          const char *message, const char *sqlstate);
 

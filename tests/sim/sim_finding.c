@@ -56,7 +56,7 @@ enum rule {
     STALE_ANSWERS,   /* a forgotten row that looks changed is taken from the answer that shows it */
     NO_SECOND_LOOK,  /* at a row whose outcome was refused, since somebody had changed it */
     EARLY_END,       /* a backlog ends with every refill */
-    NO_HOLD,         /* an outcome that was undone is taken for one that somebody was faster with */
+    NO_PUT_OFF,      /* an outcome that was undone is taken for one that somebody was faster with */
 };
 
 enum mode { REREADS_ALONE, RECHECKS_ALONE, SWEEPS_ALONE, ALL };
@@ -880,12 +880,12 @@ static void write_outcome(struct row *row)
 }
 
 /* It is not sent again, and its outcome is written again after a pause (worker/recording.c). */
-static bool hold_undone(struct row *row)
+static bool put_off_undone(struct row *row)
 {
     /* What a running transaction makes of it is not seen. */
     bool is_locked = unlocked_version((int)(row - sim->rows)) < 0;
 
-    if (row->is_written || sim->broken == NO_HOLD ||
+    if (row->is_written || sim->broken == NO_PUT_OFF ||
         settlement_of_missing(is_locked || is_writable(row)) != SETTLEMENT_UNDONE)
         return false;
     row->delivery = WRITING;
@@ -909,7 +909,7 @@ static void row_step(struct row *row)
         return;
     case WRITTEN:
         tx_end(row->tx, true);
-        if (hold_undone(row))
+        if (put_off_undone(row))
             return;
         forget(row, false);
         if (!row->is_written && sim->broken != NO_SECOND_LOOK)
@@ -1143,7 +1143,7 @@ static void test_each_rule_is_missed(void **state)
                  {NO_NEXT_NUMBER, "no next number"}, {NO_RUNNING_LIST, "no running list"},
                  {NO_SET_BACK, "no set back"},       {NO_MEMORY, "no memory"},
                  {STALE_ANSWERS, "stale answers"},   {NO_SECOND_LOOK, "no second look"},
-                 {EARLY_END, "backlogs end early"},  {NO_HOLD, "no hold"}};
+                 {EARLY_END, "backlogs end early"},  {NO_PUT_OFF, "none is put off"}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
