@@ -14,7 +14,7 @@ void leases_init(struct leases *leases)
     *leases = (struct leases){.owned = 0};
 }
 
-static uint64_t held(const struct leases *leases)
+static uint64_t kept(const struct leases *leases)
 {
     return leases->owned | leases->giving;
 }
@@ -50,7 +50,7 @@ uint64_t leases_expire(struct leases *leases, int64_t now_us)
 {
     uint64_t lost = 0;
 
-    for (uint64_t left = held(leases); left != 0; left &= left - 1) {
+    for (uint64_t left = kept(leases); left != 0; left &= left - 1) {
         int lane = __builtin_ctzll(left);
 
         if (now_us >= leases->until_us[lane])
@@ -145,7 +145,7 @@ struct leases_request leases_next(struct leases *leases, int64_t now_us, int64_t
     if (request.ask == LEASES_NOTHING)
         return request;
     drop(leases, request.release);
-    request.keep = held(leases);
+    request.keep = kept(leases);
     request.turn = ++leases->turn;
     leases->view.mine &= ~request.release;
     leases->view.free &= ~request.take;
@@ -176,25 +176,25 @@ static int64_t look_pause_us(const struct leases *leases, int64_t now_us)
 }
 
 /* A lane that was not renewed (its row was locked) keeps the end that it had. */
-static void note_held(struct leases *leases, uint64_t lanes)
+static void note_renewed(struct leases *leases, uint64_t lanes)
 {
     for (uint64_t left = lanes; left != 0; left &= left - 1)
         leases->until_us[__builtin_ctzll(left)] = leases->asked_us + leases->asked_lease_us;
     leases->owned |= lanes & leases->asked.take;
 }
 
-void leases_note_answer(struct leases *leases, uint64_t lanes, const struct shares_view *view,
+void leases_note_answer(struct leases *leases, uint64_t renewed, const struct shares_view *view,
                         int64_t now_us)
 {
     if (leases->asked.ask == LEASES_RENEW)
-        note_held(leases, lanes & (leases->asked.keep | leases->asked.take));
+        note_renewed(leases, renewed & (leases->asked.keep | leases->asked.take));
     leases->asked.ask = LEASES_NOTHING;
     if (!leases->has_view || !is_same(view, &leases->view))
         leases->changed_us = now_us;
     leases->view = *view;
     leases->has_view = true;
     leases->is_view_new = true;
-    drop(leases, held(leases) & ~view->mine);
+    drop(leases, kept(leases) & ~view->mine);
     leases_expire(leases, now_us);
     leases->look_us = now_us + look_pause_us(leases, now_us);
 }
@@ -212,7 +212,7 @@ int64_t leases_end_us(const struct leases *leases)
 {
     int64_t end_us = INT64_MAX;
 
-    for (uint64_t left = held(leases); left != 0; left &= left - 1)
+    for (uint64_t left = kept(leases); left != 0; left &= left - 1)
         if (leases->until_us[__builtin_ctzll(left)] < end_us)
             end_us = leases->until_us[__builtin_ctzll(left)];
     return end_us;

@@ -96,8 +96,8 @@ struct leases_request leases_next(struct leases *leases, int64_t now_us, int64_t
 /* The lanes that have waited for LEASES_TELL_US to go to another worker. */
 uint64_t leases_waiting(const struct leases *leases, int64_t now_us);
 
-/* held: the lanes that the renewal has renewed or taken (0 for a look). */
-void leases_note_answer(struct leases *leases, uint64_t held, const struct shares_view *view,
+/* renewed: the lanes that the renewal has renewed or taken (0 for a look). */
+void leases_note_answer(struct leases *leases, uint64_t renewed, const struct shares_view *view,
                         int64_t now_us);
 
 /* Refused, lost or not sent: it may have happened or not. */

@@ -32,13 +32,13 @@ static uint64_t pick(uint64_t lanes, int count, int from)
  * Workers that take at the same time begin at different lanes, or all would want the first free
  * ones. What the database says is ours already (an answer of it was lost) comes first.
  */
-static uint64_t pick_to_take(const struct shares_view *view, uint64_t held, int count)
+static uint64_t pick_to_take(const struct shares_view *view, uint64_t kept, int count)
 {
-    uint64_t stray = view->mine & ~held;
+    uint64_t stray = view->mine & ~kept;
     uint64_t taken = pick(stray, count, 0);
     int from = (int)((int64_t)view->rank * LANE_COUNT / view->live);
 
-    return taken | pick(view->free & ~view->mine & ~held, count - shares_count(taken), from);
+    return taken | pick(view->free & ~view->mine & ~kept, count - shares_count(taken), from);
 }
 
 static uint64_t pick_to_give(const struct shares_local *local, int count)
@@ -52,7 +52,7 @@ struct shares_plan shares_plan(const struct shares_view *view, const struct shar
                                bool is_leaving)
 {
     struct shares_plan plan = {.share = 0};
-    uint64_t held = local->owned | local->giving;
+    uint64_t kept = local->owned | local->giving;
     int missing;
 
     /* Not among the live: this worker's row is yet to be written, and nothing is known. */
@@ -63,12 +63,12 @@ struct shares_plan shares_plan(const struct shares_view *view, const struct shar
     if (missing > 0) {
         plan.resume = pick(local->giving & view->mine, missing, 0);
         missing -= shares_count(plan.resume);
-        plan.take = pick_to_take(view, held, missing);
+        plan.take = pick_to_take(view, kept, missing);
     } else {
         plan.give = pick_to_give(local, -missing);
     }
     plan.release =
-        ((local->giving & ~plan.resume) | plan.give | (view->mine & ~held & ~plan.take)) &
+        ((local->giving & ~plan.resume) | plan.give | (view->mine & ~kept & ~plan.take)) &
         ~local->busy;
     return plan;
 }

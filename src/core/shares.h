@@ -30,7 +30,7 @@ struct shares_view {
 /* What this worker does with its lanes. */
 struct shares_local {
     uint64_t owned;  /* it delivers for them */
-    uint64_t giving; /* it holds them until what is under way has ended */
+    uint64_t giving; /* it keeps them until what is under way has ended */
     uint64_t busy;   /* something is in flight or unwritten */
 };
 

@@ -43,7 +43,7 @@ static const char worker_sql[] =
 
 /* $4 keep, $5 take, $6 release. A snapshot after worker_sql's: the turn is $2 if it is not late. */
 static const char lanes_sql[] =
-    "WITH held AS MATERIALIZED (SELECT lane, " IS_IN("$6") " AS is_released FROM webhook_lanes"
+    "WITH locked AS MATERIALIZED (SELECT lane, " IS_IN("$6") " AS is_released FROM webhook_lanes"
     " WHERE ((owner = $1 AND (" IS_IN("$4::int8 | $5::int8 | $6::int8") "))"
     " OR (" IS_FREE " AND " IS_IN("$5") "))"
     " AND EXISTS (SELECT FROM webhook_workers w WHERE w.owner = $1 AND w.turn = $2::int8)"
@@ -52,7 +52,7 @@ static const char lanes_sql[] =
     " epoch = l.epoch + CASE WHEN l.owner = $1 THEN 0 ELSE 1 END,"
     " lease_expires_at = CASE WHEN NOT is_released THEN"
     " clock_timestamp() + $3::int8 * interval '1 millisecond' END"
-    " FROM held WHERE l.lane = held.lane RETURNING l.lane, is_released)"
+    " FROM locked WHERE l.lane = locked.lane RETURNING l.lane, is_released)"
     " SELECT COALESCE(bit_or(1::int8 << lane) FILTER (WHERE NOT is_released), 0) FROM done";
 
 /* Workers by the time of their start; the answer has one row. */
@@ -128,7 +128,7 @@ static int64_t number_at(const PGresult *result, int column)
     return PQntuples(result) == 1 ? strtoll(PQgetvalue(result, 0, column), NULL, 10) : 0;
 }
 
-uint64_t lanes_held(const struct db_answer *answer, const struct leases_request *request)
+uint64_t lanes_renewed(const struct db_answer *answer, const struct leases_request *request)
 {
     return request->ask == LEASES_RENEW ? (uint64_t)number_at(answer->results[1], 0) : 0;
 }

@@ -40,7 +40,7 @@ bool lanes_send(struct db_link *link, const struct lanes_worker *worker,
                 void *request_owner) MUST_USE;
 
 /* Of an answer that is DB_ANSWERED: the lanes that were renewed or taken, and the picture. */
-uint64_t lanes_held(const struct db_answer *answer, const struct leases_request *request);
+uint64_t lanes_renewed(const struct db_answer *answer, const struct leases_request *request);
 struct shares_view lanes_view(const struct db_answer *answer);
 
 /* The worker's end: hands all of its lanes back and removes its row. */

@@ -167,7 +167,7 @@ static void on_lanes_answered(void *owner, const struct db_answer *answer)
         return;
     }
     view = lanes_view(answer);
-    leases_note_answer(leases, lanes_held(answer, &leases->asked), &view, worker->now_us);
+    leases_note_answer(leases, lanes_renewed(answer, &leases->asked), &view, worker->now_us);
 }
 
 /* Lanes with something in flight or unwritten. */

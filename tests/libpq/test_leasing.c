@@ -36,7 +36,7 @@ struct lanes {
     int64_t expires_us[LANE_COUNT];
     int64_t turn; /* of the worker's last request that was executed; -1 = it has no row */
     bool is_leaving;
-    uint64_t held; /* by the request that is being executed */
+    uint64_t renewed; /* by the request that is being executed */
 };
 
 static struct {
@@ -44,7 +44,7 @@ static struct {
     int64_t other_us; /* when it looks again */
     bool has_other;   /* a second worker is alive; it takes whatever is free of its half */
     int64_t sent_us[TURN_KEPT];   /* when the request with this turn was sent */
-    uint64_t held[TURN_KEPT];     /* what it was told that it holds, if it was answered */
+    uint64_t renewed[TURN_KEPT];  /* what it was told that it has, if it was answered */
     int64_t until_us[LANE_COUNT]; /* as the answers that were given allow */
     int64_t keeps_from_us;        /* of the phase: since when everything is as it should be */
     int phase;
@@ -82,7 +82,7 @@ static void renew(const struct pq_statement *statement)
     uint64_t release = (uint64_t)number_of(statement, 5);
     struct lanes *lanes = &run.open;
 
-    lanes->held = 0;
+    lanes->renewed = 0;
     if (number_of(statement, 1) != lanes->turn)
         return;
     for (int lane = 0; lane < LANE_COUNT; lane++) {
@@ -94,7 +94,7 @@ static void renew(const struct pq_statement *statement)
         lanes->owner[lane] = (release & bit) != 0 ? 0 : SELF;
         lanes->expires_us[lane] = worker.now_us + LEASE_US;
         if ((release & bit) == 0)
-            lanes->held |= bit;
+            lanes->renewed |= bit;
     }
 }
 
@@ -151,15 +151,15 @@ static const char *on_statement(void *owner, const struct pq_statement *statemen
             run.open.turn = turn;
             run.open.is_leaving = is_leaving;
         }
-    } else if (strstr(statement->sql, "WITH held") != NULL) {
-        int64_t held;
+    } else if (strstr(statement->sql, "WITH locked") != NULL) {
+        int64_t renewed;
 
         renew(statement);
-        held = (int64_t)run.open.held;
-        add_numbers(result, 1, &held);
+        renewed = (int64_t)run.open.renewed;
+        add_numbers(result, 1, &renewed);
         turn = number_of(statement, 1);
         assert_true(turn < TURN_KEPT);
-        run.held[turn] = run.open.held;
+        run.renewed[turn] = run.open.renewed;
     } else if (strstr(statement->sql, "DELETE FROM webhook_workers WHERE owner = $1)") != NULL) {
         run.open.turn = -1;
         for (int lane = 0; lane < LANE_COUNT; lane++)
@@ -184,11 +184,11 @@ static void on_given(void *owner, const struct pq_statement *statement, bool is_
     int64_t turn;
 
     (void)owner;
-    if (is_refused || strstr(statement->sql, "WITH held") == NULL)
+    if (is_refused || strstr(statement->sql, "WITH locked") == NULL)
         return;
     turn = number_of(statement, 1);
     for (int lane = 0; lane < LANE_COUNT; lane++)
-        if ((run.held[turn] & LANE_BIT(lane)) != 0)
+        if ((run.renewed[turn] & LANE_BIT(lane)) != 0)
             run.until_us[lane] = run.sent_us[turn] + LEASE_US;
 }
 

@@ -53,7 +53,7 @@ struct message {
     int64_t answer_us;
     bool is_lost; /* at answer_us the worker notices that the connection is gone */
     struct leases_request request;
-    uint64_t held;
+    uint64_t renewed;
     struct shares_view view;
 };
 
@@ -145,7 +145,7 @@ static void execute_farewell(struct world *world, int owner)
 static uint64_t execute_lanes(struct world *world, const struct message *message)
 {
     const struct leases_request *request = &message->request;
-    uint64_t held = 0;
+    uint64_t renewed = 0;
 
     for (int i = 0; i < LANE_COUNT; i++) {
         uint64_t lane = LANE_BIT(i);
@@ -156,10 +156,10 @@ static uint64_t execute_lanes(struct world *world, const struct message *message
         else if (((request->keep & lane) != 0 && is_mine) ||
                  ((request->take & lane) != 0 && (is_mine || lane_is_free(world, i)))) {
             lane_set(world, i, message->owner, world->now_us + message->lease_us);
-            held |= lane;
+            renewed |= lane;
         }
     }
-    return held;
+    return renewed;
 }
 
 static void execute(struct world *world, struct message *message)
@@ -177,7 +177,7 @@ static void execute(struct world *world, struct message *message)
                                   .is_leaving = message->is_leaving,
                                   .turn = message->request.turn,
                                   .expires_us = world->now_us + message->lease_us};
-        message->held = execute_lanes(world, message);
+        message->renewed = execute_lanes(world, message);
     }
     message->view = view_of(world, message->owner);
 }
@@ -272,7 +272,7 @@ static void receive(struct world *world, struct worker *worker)
         message->is_used = false;
         if (world->broken == LEASE_FROM_THE_ANSWER)
             worker->leases.asked_us = world->now_us;
-        leases_note_answer(&worker->leases, message->held, &message->view, world->now_us);
+        leases_note_answer(&worker->leases, message->renewed, &message->view, world->now_us);
     }
 }
 

@@ -15,9 +15,9 @@ static struct leases_request next(struct leases *leases, int64_t now_us, uint64_
                                          : (struct leases_request){.ask = LEASES_NOTHING};
 }
 
-static void answer(struct leases *leases, int64_t now_us, uint64_t held, struct shares_view view)
+static void answer(struct leases *leases, int64_t now_us, uint64_t renewed, struct shares_view view)
 {
-    leases_note_answer(leases, held, &view, now_us);
+    leases_note_answer(leases, renewed, &view, now_us);
 }
 
 /* The only worker, at 0, with all lanes; the next renewal is due after a third of the lease. */
@@ -134,7 +134,7 @@ static void test_hands_lanes_over(void **state)
 }
 
 /* Renewed as before, and asked every 20 ms whether it may go. */
-static struct leases_request hold_on(struct leases *leases, int64_t until_us, uint64_t busy,
+static struct leases_request wait_on(struct leases *leases, int64_t until_us, uint64_t busy,
                                      struct shares_view view)
 {
     struct leases_request request = {.ask = LEASES_NOTHING};
@@ -147,7 +147,7 @@ static struct leases_request hold_on(struct leases *leases, int64_t until_us, ui
     return request;
 }
 
-/* What hangs, or can't be written, holds its lane back for so long and no longer. */
+/* What hangs, or can't be written, keeps its lane waiting for so long and no longer. */
 static void test_busy_lanes_go_after_a_while(void **state)
 {
     struct leases leases = owner_of_all();
@@ -156,7 +156,7 @@ static void test_busy_lanes_go_after_a_while(void **state)
     uint64_t given;
 
     (void)state;
-    assert_int_equal(hold_on(&leases, SECOND + PATIENCE_US - 40000, ALL, view).release, 0);
+    assert_int_equal(wait_on(&leases, SECOND + PATIENCE_US - 40000, ALL, view).release, 0);
     given = leases.giving;
     assert_int_equal(shares_count(given), 32);
     assert_true(leases_waiting(&leases, SECOND + PATIENCE_US) == given);
@@ -178,7 +178,7 @@ static void test_busy_lanes_of_a_lost_release_go_again(void **state)
     int64_t now_us = SECOND;
 
     (void)state;
-    hold_on(&leases, now_us + PATIENCE_US - 40000, ALL, view);
+    wait_on(&leases, now_us + PATIENCE_US - 40000, ALL, view);
     given = leases.giving;
     now_us += PATIENCE_US + 40000;
     assert_true(next(&leases, now_us, ALL).release == given);
