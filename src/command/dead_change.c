@@ -72,7 +72,7 @@ static void warn_of_disabled(const struct dead_letter_counts *counts)
 }
 
 /* Waits until done rows are no more than rate allows since the start. */
-static void hold_rate(int64_t rate, int64_t done, int64_t started_us)
+static void keep_rate(int64_t rate, int64_t done, int64_t started_us)
 {
     interruption_sleep(started_us + done * 1000000 / rate - clock_monotonic_us());
 }
@@ -96,7 +96,7 @@ static bool change_all(const struct database *database, const struct dead_select
         report->changed = done.changed;
         progress_update(&progress, done.changed);
         if (ok && !done.is_done && options->rate > 0)
-            hold_rate(options->rate, done.changed, started_us);
+            keep_rate(options->rate, done.changed, started_us);
     }
     progress_finish(&progress);
     *ret_is_done = done.is_done;

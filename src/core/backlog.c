@@ -38,7 +38,7 @@ bool backlog_is_open(const struct backlog *backlog)
     return backlog->state != BACKLOG_NONE;
 }
 
-bool backlog_is_held(const struct backlog *backlog)
+bool backlog_is_used(const struct backlog *backlog)
 {
     return backlog_is_open(backlog) || backlog->is_awaited || backlog->queued > 0;
 }
@@ -108,7 +108,7 @@ static int limit_of(const struct backlogs *set, const struct backlog *backlog)
     return room < limit - backlog->queued ? backlog->queued + room : limit;
 }
 
-/* Where it belongs by its queue, when it has a backlog and nothing else holds it. */
+/* Where it belongs by its queue, when it has a backlog and nothing else decides. */
 static void settle(struct backlogs *set, struct backlog *backlog)
 {
     bool is_hungry = backlog->queued * 2 < limit_of(set, backlog) || backlog->queued == 0;

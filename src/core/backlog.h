@@ -118,9 +118,8 @@ void backlogs_free(struct backlogs *set);
 void backlogs_set_time(struct backlogs *set, int64_t now_us);
 void backlogs_set_rows_ahead(struct backlogs *set, int rows_ahead);
 
-/* An entry starts zeroed, as one of a proven endpoint. One that holds something must stay where it
- * is. */
-bool backlog_is_held(const struct backlog *backlog);
+/* An entry starts zeroed, as one of a proven endpoint. One that is used must stay where it is. */
+bool backlog_is_used(const struct backlog *backlog);
 /* Rows of it are in the database only. */
 bool backlog_is_open(const struct backlog *backlog);
 void backlog_remove(struct backlogs *set, struct backlog *backlog);

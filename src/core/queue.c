@@ -106,7 +106,7 @@ bool queue_is_behind(const struct queue *queue)
 
 bool queue_is_used(const struct queue *queue)
 {
-    return backlog_is_held(&queue->backlog);
+    return backlog_is_used(&queue->backlog);
 }
 
 bool queue_admits(struct queues *queues, struct queue *queue, const char *customer_id,

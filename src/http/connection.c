@@ -42,7 +42,7 @@ struct connection *connection_new(const struct connection_common *common,
     connection->transfer = transfer;
     connection->stream.fd = -1;
     connection->requests_left = INT64_MAX;
-    pool_origin_hold(origin);
+    pool_origin_acquire(origin);
     return connection;
 }
 

@@ -52,7 +52,7 @@ struct connection_common {
 struct connection {
     enum connection_state state;
     const struct connection_common *common;
-    struct pool_origin *origin;        /* held */
+    struct pool_origin *origin;        /* acquired */
     struct transfer *transfer;         /* dialing and busy */
     TAILQ_ENTRY(connection) by_origin; /* idle: in the origin's list … */
     TAILQ_ENTRY(connection) by_age;    /* … and in the pool's */

@@ -83,7 +83,7 @@ void pool_free(struct pool *pool)
 {
     pool_clear(pool);
     if (pool->origins.by_key != NULL)
-        bug("the origin %s is still held", pool->origins.by_key->key);
+        bug("the origin %s is still used", pool->origins.by_key->key);
 }
 
 static void unlink_idle(struct pool *pool, struct connection *connection)

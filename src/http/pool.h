@@ -58,7 +58,7 @@ void pool_init(struct pool *pool, struct event_base *base, size_t max_idle, size
 /* Closes all that is idle. */
 void pool_clear(struct pool *pool);
 
-/* All targets and connections must be gone: an origin that is still held is a bug. */
+/* All targets and connections must be gone: an origin that is still used is a bug. */
 void pool_free(struct pool *pool);
 
 /* Takes a connection out that seems to be good; NULL when there is none. */

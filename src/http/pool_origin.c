@@ -18,11 +18,11 @@ struct pool_origin *pool_origin_find(struct pool_origin_table *table, const char
         TAILQ_INIT(&origin->idle);
         HASH_ADD_KEYPTR(hh, table->by_key, origin->key, strlen(origin->key), origin);
     }
-    pool_origin_hold(origin);
+    pool_origin_acquire(origin);
     return origin;
 }
 
-void pool_origin_hold(struct pool_origin *origin)
+void pool_origin_acquire(struct pool_origin *origin)
 {
     origin->users++;
 }

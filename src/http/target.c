@@ -203,8 +203,8 @@ static char *make_head(const struct target_table *table, const struct pieces *pi
 
 /* All that makes one connection differ from another; the settings are the same for all. The
  * proxy's own connections lead to no receiver, so that they need no permit. */
-static struct pool_origin *hold_origin(const struct target_table *table, const struct gate *gate,
-                                       const struct pieces *pieces)
+static struct pool_origin *acquire_origin(const struct target_table *table, const struct gate *gate,
+                                          const struct pieces *pieces)
 {
     bool is_tls = strcmp(pieces->scheme, "https") == 0;
     struct pool_origin *origin;
@@ -284,7 +284,7 @@ static struct target *add(struct target_table *table, struct gate *gate, const c
     target->head = make_head(table, &pieces, &target->head_length);
     target->gate = gate;
     target->is_through_proxy = is_through_proxy(table, &pieces);
-    target->origin = hold_origin(table, gate, &pieces);
+    target->origin = acquire_origin(table, gate, &pieces);
     free_pieces(&pieces);
     target->bytes =
         sizeof(*target) + strlen(url) + strlen(target->ascii) + target->head_length + 64;
@@ -327,8 +327,9 @@ static struct target *make(struct target_table *table, const char *url, const st
     return target;
 }
 
-struct target *target_hold(struct target_table *table, const char *url, const struct permit *permit,
-                           enum attempt_result *ret_result, struct error *error)
+struct target *target_acquire(struct target_table *table, const char *url,
+                              const struct permit *permit, enum attempt_result *ret_result,
+                              struct error *error)
 {
     struct gate *gate = permit == NULL ? &table->common : find_gate(table, permit);
     struct target *target = NULL;

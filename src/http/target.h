@@ -45,10 +45,10 @@ struct gate {
 struct target {
     UT_hash_handle hh; /* in the gate, by url */
     TAILQ_ENTRY(target) entry;
-    size_t users; /* requests that hold it */
+    size_t users; /* requests that have acquired it */
     size_t bytes;
-    struct gate *gate;          /* holds it */
-    struct pool_origin *origin; /* holds it */
+    struct gate *gate;          /* acquired */
+    struct pool_origin *origin; /* acquired */
     char *url;                  /* as asked for */
     char *ascii;                /* for libcurl */
     bool is_through_proxy;      /* the proxy answers in the receiver's place: no tunnel */
@@ -73,10 +73,11 @@ void target_table_init(struct target_table *table, const struct settings *settin
 /* None may be in use. */
 void target_table_free(struct target_table *table);
 
-/* The target of url for whoever has that permit (NULL: none), held until target_release(). When
- * no request can be made: NULL with what that is as an attempt, and the error. */
-struct target *target_hold(struct target_table *table, const char *url, const struct permit *permit,
-                           enum attempt_result *ret_result, struct error *error) MUST_USE;
+/* The target of url for whoever has that permit (NULL: none), the caller's until target_release().
+ * When no request can be made: NULL with what that is as an attempt, and the error. */
+struct target *target_acquire(struct target_table *table, const char *url,
+                              const struct permit *permit, enum attempt_result *ret_result,
+                              struct error *error) MUST_USE;
 void target_release(struct target_table *table, struct target *target);
 
 #endif

@@ -54,7 +54,7 @@ bool transfer_prepare(struct transfer *transfer, const struct http_request *requ
     transfer->started_us = clock_monotonic_us();
     transfer->deadline_us = transfer->started_us + request->timeout_ms * 1000;
     transfer->target =
-        target_hold(&engine->targets, request->url, request->permit, &result, &error);
+        target_acquire(&engine->targets, request->url, request->permit, &result, &error);
     if (transfer->target == NULL) {
         transfer_set_failure(transfer, result, "%s", error.message);
         return false;

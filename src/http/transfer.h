@@ -25,7 +25,7 @@ struct transfer {
     struct http_engine *engine;
     void *owner; /* the caller's, for the callback */
 
-    struct target *target;         /* held */
+    struct target *target;         /* acquired */
     struct connection *connection; /* NULL before and after */
     struct request_writer writer;
     struct answer_reader reader;

@@ -143,7 +143,7 @@ static void test_backlog_ends_with_a_short_refill(void **state)
     assert_int_equal(backlog_begin_refill(&set, &entries[0], INT32_MAX, 20), 20);
     backlog_end_refill(&set, &entries[0], 19, NULL);
     assert_int_equal(entries[0].state, BACKLOG_NONE);
-    assert_false(backlog_is_held(&entries[0]));
+    assert_false(backlog_is_used(&entries[0]));
     assert_true(find_row(0, "t3"));
 }
 
@@ -330,10 +330,10 @@ static void test_forgotten_while_a_refill_is_out(void **state)
     assert_true(backlog_begin_refill(&set, &entries[0], INT32_MAX, 10) > 0);
     backlog_forget(&set, &entries[0]);
     assert_null(backlogs_find(&set, customers[0], HASH));
-    assert_true(backlog_is_held(&entries[0])); /* it must stay until the answer */
+    assert_true(backlog_is_used(&entries[0])); /* it must stay until the answer */
     backlog_end_refill(&set, &entries[0], 10, NULL);
     assert_int_equal(entries[0].state, BACKLOG_NONE);
-    assert_false(backlog_is_held(&entries[0]));
+    assert_false(backlog_is_used(&entries[0]));
 }
 
 /* A lane that is lost and taken again starts with nothing of what was before. */
