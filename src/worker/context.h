@@ -58,7 +58,6 @@ struct worker {
     struct endpoints endpoints;
 
     /* Each part's own: what it is made of stands in its .c, and others ask by its header. */
-    struct cleaning *cleaning;
     struct connecting *connecting;
     struct disabling *disabling;
     struct finding *finding;
@@ -68,6 +67,7 @@ struct worker {
     struct refilling *refilling;
     struct reporting *reporting;
     struct requiring *requiring;
+    struct retaining *retaining;
     struct sending *sending;
     struct supervision *supervision;
     struct waking *waking;

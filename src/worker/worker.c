@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "worker/cleaning.h"
 #include "worker/configuring.h"
 #include "worker/connecting.h"
 #include "worker/context.h"
@@ -20,6 +19,7 @@
 #include "worker/reloading.h"
 #include "worker/reporting.h"
 #include "worker/requiring.h"
+#include "worker/retaining.h"
 #include "worker/sending.h"
 #include "worker/supervision.h"
 #include "worker/waking.h"
@@ -137,7 +137,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, requiring_next_us(worker));
     next = earlier(next, connecting_next_us(worker));
     next = earlier(next, leasing_next_us(worker));
-    next = earlier(next, cleaning_next_us(worker));
+    next = earlier(next, retaining_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
         next = earlier(next, worker->drain_until_us);
@@ -193,7 +193,7 @@ static void turn(struct worker *worker)
     finding_step(worker);
     recording_step(worker);
     disabling_step(worker);
-    cleaning_step(worker);
+    retaining_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
@@ -248,7 +248,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     disabling_init(worker);
     leasing_init(worker);
     requiring_init(worker);
-    cleaning_init(worker);
+    retaining_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -270,7 +270,7 @@ static void finish(struct worker *worker)
     disabling_free(worker);
     leasing_free(worker);
     requiring_free(worker);
-    cleaning_free(worker);
+    retaining_free(worker);
     supervision_free(worker);
 }
 

@@ -1,4 +1,4 @@
-#include "worker/cleaning.h"
+#include "worker/retaining.h"
 
 #include <stdlib.h>
 
@@ -14,19 +14,19 @@ struct batches {
     int64_t due_us; /* the next one */
 };
 
-struct cleaning {
+struct retaining {
     struct batches deliveries, endpoints;
     struct wall_guard wall; /* the time that retention goes by */
 };
 
-void cleaning_init(struct worker *worker)
+void retaining_init(struct worker *worker)
 {
-    worker->cleaning = memory_new(1, sizeof(*worker->cleaning));
+    worker->retaining = memory_new(1, sizeof(*worker->retaining));
 }
 
-void cleaning_free(struct worker *worker)
+void retaining_free(struct worker *worker)
 {
-    free(worker->cleaning);
+    free(worker->retaining);
 }
 
 static bool is_mine(const struct worker *worker)
@@ -40,7 +40,7 @@ static void finish(struct worker *worker, struct batches *batches, const struct 
     bool has_more = answer->result == DB_ANSWERED && retention_has_more(answer);
 
     batches->is_running = false;
-    batches->due_us = worker->now_us + (has_more ? CLEANING_PAUSE_US : CLEANING_REST_US);
+    batches->due_us = worker->now_us + (has_more ? RETAINING_PAUSE_US : RETAINING_REST_US);
     if (answer->result == DB_REFUSED)
         reporting_refusal(refusal, answer);
 }
@@ -53,7 +53,7 @@ static void on_deliveries_cleaned(void *owner, const struct db_answer *answer)
     if (answer->result == DB_ANSWERED)
         retention_count_deliveries(answer, &counts);
     reporting_removals(worker, &counts);
-    finish(worker, &worker->cleaning->deliveries, answer, "deleting old deliveries was refused");
+    finish(worker, &worker->retaining->deliveries, answer, "deleting old deliveries was refused");
 }
 
 static void on_endpoints_cleaned(void *owner, const struct db_answer *answer)
@@ -64,7 +64,7 @@ static void on_endpoints_cleaned(void *owner, const struct db_answer *answer)
     if (answer->result == DB_ANSWERED)
         retention_count_endpoints(answer, &counts);
     reporting_removals(worker, &counts);
-    finish(worker, &worker->cleaning->endpoints, answer,
+    finish(worker, &worker->retaining->endpoints, answer,
            "deleting rows of endpoints that nothing needs was refused");
 }
 
@@ -78,22 +78,22 @@ static bool wants_deliveries(const struct worker *worker)
     return worker->config->retention.delivered_ms > 0 || worker->config->retention.failed_ms > 0;
 }
 
-void cleaning_step(struct worker *worker)
+void retaining_step(struct worker *worker)
 {
     const struct config *config = worker->config;
-    struct cleaning *cleaning = worker->cleaning;
+    struct retaining *retaining = worker->retaining;
 
     if (!is_mine(worker)) {
         reporting_last_removals(worker);
         return;
     }
-    if (wants_deliveries(worker) && is_due(worker, &cleaning->deliveries))
-        cleaning->deliveries.is_running = retention_send(
+    if (wants_deliveries(worker) && is_due(worker, &retaining->deliveries))
+        retaining->deliveries.is_running = retention_send(
             worker->writing, config->retention.delivered_ms, config->retention.failed_ms,
-            wall_guard_time_s(&cleaning->wall, worker->now_us, clock_wall_s()),
+            wall_guard_time_s(&retaining->wall, worker->now_us, clock_wall_s()),
             on_deliveries_cleaned, worker);
-    if (is_due(worker, &cleaning->endpoints))
-        cleaning->endpoints.is_running =
+    if (is_due(worker, &retaining->endpoints))
+        retaining->endpoints.is_running =
             retention_send_endpoints(worker->writing, on_endpoints_cleaned, worker);
 }
 
@@ -102,11 +102,11 @@ static int64_t next_us(const struct batches *batches)
     return batches->is_running ? WORKER_NEVER : batches->due_us;
 }
 
-int64_t cleaning_next_us(const struct worker *worker)
+int64_t retaining_next_us(const struct worker *worker)
 {
-    int64_t endpoints_us = next_us(&worker->cleaning->endpoints);
+    int64_t endpoints_us = next_us(&worker->retaining->endpoints);
     int64_t deliveries_us =
-        wants_deliveries(worker) ? next_us(&worker->cleaning->deliveries) : WORKER_NEVER;
+        wants_deliveries(worker) ? next_us(&worker->retaining->deliveries) : WORKER_NEVER;
 
     if (!is_mine(worker))
         return WORKER_NEVER;
