@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "core/idleness.h"
+#include "core/wake_gain.h"
 #include "db/wakeups.h"
 #include "worker/finding.h"
 #include "worker/reporting.h"
@@ -22,7 +22,7 @@ enum waking_state {
 
 struct waking {
     enum waking_state state;
-    struct idleness idleness;
+    struct wake_gain gain;
     int64_t admitted_noted; /* of deliveries.admitted */
     bool is_notified;       /* a read must follow */
     int64_t asked_until_us; /* producers notify until then */
@@ -32,7 +32,7 @@ struct waking {
 void waking_init(struct worker *worker)
 {
     worker->waking = memory_new(1, sizeof(*worker->waking));
-    idleness_init(&worker->waking->idleness, worker->now_us);
+    wake_gain_init(&worker->waking->gain, worker->now_us);
 }
 
 void waking_free(struct worker *worker)
@@ -112,11 +112,11 @@ static void probe(struct worker *worker)
 /* True when a wake-up would be a gain: there is nothing to read, and room for what comes. */
 static bool wants_wakeups(const struct worker *worker)
 {
-    const struct idleness *idleness = &worker->waking->idleness;
+    const struct wake_gain *gain = &worker->waking->gain;
     int64_t next_read_us = finding_next_us(worker);
 
     return worker->may_send && next_read_us != WORKER_NEVER && next_read_us > worker->now_us &&
-           !idleness_is_busy(idleness) && !idleness_is_crowded(idleness, worker->now_us);
+           !wake_gain_is_busy(gain) && !wake_gain_is_crowded(gain, worker->now_us);
 }
 
 static void ask(struct worker *worker)
@@ -148,10 +148,10 @@ static void read_when_notified(struct worker *worker)
     if (!waking->is_notified || finding_is_reading(worker))
         return;
     waking->is_notified = false;
-    if (idleness_is_crowded(&waking->idleness, worker->now_us))
+    if (wake_gain_is_crowded(&waking->gain, worker->now_us))
         return;
     log_event(LOG_LEVEL_DEBUG, "notified: looking for due rows");
-    idleness_note(&waking->idleness, 0, 1, worker->now_us);
+    wake_gain_note(&waking->gain, 0, 1, worker->now_us);
     finding_wake(worker);
 }
 
@@ -159,9 +159,9 @@ static void poll_when_crowded(struct worker *worker)
 {
     struct waking *waking = worker->waking;
 
-    if (!idleness_is_crowded(&waking->idleness, worker->now_us) || worker->now_us < waking->poll_us)
+    if (!wake_gain_is_crowded(&waking->gain, worker->now_us) || worker->now_us < waking->poll_us)
         return;
-    waking->poll_us = worker->now_us + IDLENESS_POLL_US;
+    waking->poll_us = worker->now_us + WAKE_GAIN_POLL_US;
     finding_wake(worker);
 }
 
@@ -174,9 +174,9 @@ void waking_step(struct worker *worker)
         probe(worker);
     if (waking->state != WAKING_READY)
         return;
-    idleness_note(&waking->idleness, admitted - waking->admitted_noted, 0, worker->now_us);
+    wake_gain_note(&waking->gain, admitted - waking->admitted_noted, 0, worker->now_us);
     waking->admitted_noted = admitted;
-    if (idleness_is_busy(&waking->idleness) && worker->now_us < waking->asked_until_us)
+    if (wake_gain_is_busy(&waking->gain) && worker->now_us < waking->asked_until_us)
         withdraw(worker);
     else if (wants_wakeups(worker) && worker->now_us >= waking->asked_until_us - MARGIN_US)
         ask(worker);
@@ -191,9 +191,9 @@ int64_t waking_next_us(const struct worker *worker)
 
     if (waking->state != WAKING_READY)
         return WORKER_NEVER;
-    if (idleness_is_crowded(&waking->idleness, worker->now_us))
+    if (wake_gain_is_crowded(&waking->gain, worker->now_us))
         return waking->poll_us;
-    next_us = idleness_next_us(&waking->idleness, worker->now_us);
+    next_us = wake_gain_next_us(&waking->gain, worker->now_us);
     if (wants_wakeups(worker) && waking->asked_until_us - MARGIN_US < next_us)
         next_us = waking->asked_until_us - MARGIN_US;
     return next_us;

@@ -1,7 +1,7 @@
 /*
  * worker/waking.h: an idle worker is woken by the producer's commit (db/wakeups.h).
  *
- * While it has nothing to read, and core/idleness.h sees a gain in it, the worker asks producers to
+ * While it has nothing to read, and core/wake_gain.h sees a gain in it, the worker asks producers to
  * notify: for WAKEUPS_SECONDS at a time, long before they have passed again, so that rows which
  * come one by one cost no write each. When it becomes busy it takes that back. After it has said so
  * for the first time it reads once more, for what was committed meanwhile.
