@@ -102,7 +102,7 @@ static const char look_sql[] =
     "SELECT d.id FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[]) "
     "AS o (id, url_hash, attempts, status) JOIN webhook_deliveries d ON " IS_ITS_ROW;
 
-/* The receiver said 410 Gone. An endpoint without a row gets one (noted_at: db/endpoint_health.h).
+/* The receiver said 410 Gone. An endpoint without a row gets one (noted_at: db/disabling_notes.h).
  * Where the delivery has gone meanwhile, its customer may have, too, and there is nothing to write.
  */
 static const char disable_sql[] =

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
-#include "db/endpoint_health.h"
+#include "db/disabling_notes.h"
 #include "db/fragments.h"
 #include "db/row.h"
 

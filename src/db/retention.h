@@ -24,7 +24,7 @@ bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_m
 
 /*
  * The same for rows of webhook_endpoints that a worker made, when none has noted anything in them
- * for ENDPOINT_ROW_KEEP_DAYS (db/endpoint_health.h): at most RETENTION_BATCH_ROWS, of which those
+ * for ENDPOINT_ROW_KEEP_DAYS (db/disabling_notes.h): at most RETENTION_BATCH_ROWS, of which those
  * that have a pending delivery are kept for as long again.
  */
 bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer,

@@ -4,23 +4,23 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "db/endpoint_health.h"
+#include "db/disabling_notes.h"
 #include "worker/reporting.h"
 
 struct disabling {
-    struct endpoint_health_writer writer;
+    struct disabling_notes_writer writer;
     bool is_writing;
 };
 
 void disabling_init(struct worker *worker)
 {
     worker->disabling = memory_new(1, sizeof(*worker->disabling));
-    endpoint_health_init(&worker->disabling->writer);
+    disabling_notes_init(&worker->disabling->writer);
 }
 
 void disabling_free(struct worker *worker)
 {
-    endpoint_health_free(&worker->disabling->writer);
+    disabling_notes_free(&worker->disabling->writer);
     free(worker->disabling);
 }
 
@@ -100,10 +100,10 @@ static void on_notes_answered(void *owner, const struct db_answer *answer)
     if (answer->result != DB_ANSWERED)
         return;
     for (int i = 0; i < PQntuples(answer->results[0]); i++) {
-        const char *customer_id = endpoint_health_customer_at(answer->results[0], i);
+        const char *customer_id = disabling_notes_customer_at(answer->results[0], i);
 
         if (customer_id != NULL)
-            note_disabled(worker, customer_id, endpoint_health_url_at(answer->results[0], i));
+            note_disabled(worker, customer_id, disabling_notes_url_at(answer->results[0], i));
     }
 }
 
@@ -116,14 +116,14 @@ void disabling_step(struct worker *worker)
 
     if (disabling->is_writing || !db_link_is_up(worker->writing))
         return;
-    endpoint_health_begin(&disabling->writer);
-    while (count < ENDPOINT_HEALTH_MAX &&
+    disabling_notes_begin(&disabling->writer);
+    while (count < DISABLING_NOTES_MAX &&
            (endpoint = endpoint_take_note(&worker->endpoints, &note)) != NULL) {
-        endpoint_health_add(&disabling->writer, endpoint->customer_id, endpoint->url, note);
+        disabling_notes_add(&disabling->writer, endpoint->customer_id, endpoint->url, note);
         count++;
     }
     if (count > 0)
-        disabling->is_writing = endpoint_health_send(&disabling->writer, worker->writing,
+        disabling->is_writing = disabling_notes_send(&disabling->writer, worker->writing,
                                                      worker->config->endpoint.disable_after_ms,
                                                      on_notes_answered, worker);
 }

@@ -3,7 +3,7 @@
  * endpoint.disable_after.
  *
  * An endpoint is noted when a request to it fails while its breaker or its origin's is open, and
- * when it answers again; the notes of many are written in one statement (db/endpoint_health.h),
+ * when it answers again; the notes of many are written in one statement (db/disabling_notes.h),
  * where the database's clock decides. A note that could not be written is made again by the next
  * probe, so nothing is kept for it. A row that a worker made is noted once a day while it is of
  * use: by failures, and by deliveries that fail unsent because the endpoint is disabled. Should

@@ -43,7 +43,7 @@
 
 #include "base/buffer.h"
 #include "core/queue.h"
-#include "db/endpoint_health.h"
+#include "db/disabling_notes.h"
 #include "worker/delivery.h"
 #include "worker/endpoint_settings.h"
 #include "worker/origin.h"

@@ -1,5 +1,5 @@
 /*
- * db/endpoint_health.h: which endpoints do nothing but fail, in webhook_endpoints.failing_since.
+ * db/disabling_notes.h: which endpoints do nothing but fail, in webhook_endpoints.failing_since.
  *
  * Written when a breaker opens and when an endpoint works again, not for each attempt. The database
  * decides by its own clock whether one has failed for long enough to be disabled; that survives any
@@ -16,8 +16,8 @@
  * with each: it isn't disabled by endpoint.disable_after, and one that a worker has disabled is
  * tried again.
  */
-#ifndef POSTRIDER_DB_ENDPOINT_HEALTH_H
-#define POSTRIDER_DB_ENDPOINT_HEALTH_H
+#ifndef POSTRIDER_DB_DISABLING_NOTES_H
+#define POSTRIDER_DB_DISABLING_NOTES_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -27,7 +27,7 @@
 #include "db/array.h"
 #include "db/link.h"
 
-#define ENDPOINT_HEALTH_MAX    500 /* endpoints in one batch */
+#define DISABLING_NOTES_MAX    500 /* endpoints in one batch */
 #define ENDPOINT_NOTE_AGAIN_MS INT64_C(86400000)
 #define ENDPOINT_ROW_KEEP_DAYS 30
 
@@ -40,26 +40,26 @@ enum endpoint_note {
     ENDPOINT_NOTES
 };
 
-struct endpoint_health_writer {
+struct disabling_notes_writer {
     struct array customers[ENDPOINT_NOTES], urls[ENDPOINT_NOTES]; /* by note */
 };
 
-void endpoint_health_init(struct endpoint_health_writer *writer);
-void endpoint_health_free(struct endpoint_health_writer *writer);
+void disabling_notes_init(struct disabling_notes_writer *writer);
+void disabling_notes_free(struct disabling_notes_writer *writer);
 
-/* Each endpoint once, at most ENDPOINT_HEALTH_MAX. */
-void endpoint_health_begin(struct endpoint_health_writer *writer);
-void endpoint_health_add(struct endpoint_health_writer *writer, const char *customer_id,
+/* Each endpoint once, at most DISABLING_NOTES_MAX. */
+void disabling_notes_begin(struct disabling_notes_writer *writer);
+void disabling_notes_add(struct disabling_notes_writer *writer, const char *customer_id,
                          const char *url, enum endpoint_note note);
 
 /* disable_after_ms 0: none is disabled. */
-bool endpoint_health_send(struct endpoint_health_writer *writer, struct db_link *link,
+bool disabling_notes_send(struct disabling_notes_writer *writer, struct db_link *link,
                           int64_t disable_after_ms, db_link_answered *on_answer,
                           void *owner) MUST_USE;
 
 /* A row of the answer's first result: an endpoint that was written; it is disabled by this when its
  * customer is not NULL. */
-const char *endpoint_health_customer_at(const PGresult *result, int row);
-const char *endpoint_health_url_at(const PGresult *result, int row);
+const char *disabling_notes_customer_at(const PGresult *result, int row);
+const char *disabling_notes_url_at(const PGresult *result, int row);
 
 #endif

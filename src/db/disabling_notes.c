@@ -1,9 +1,9 @@
-#include "db/endpoint_health.h"
+#include "db/disabling_notes.h"
 
 #include <stdio.h>
 
 /* URLs of URL_MAX_BYTES, every byte escaped, and some. */
-#define URLS_MAX_BYTES ((size_t)ENDPOINT_HEALTH_MAX * 8192 * 3)
+#define URLS_MAX_BYTES ((size_t)DISABLING_NOTES_MAX * 8192 * 3)
 
 #define OF_BATCH                                              \
     "unnest($1::uuid[], $2::text[]) AS o (customer_id, url) " \
@@ -40,7 +40,7 @@ static const char working_sql[] =
 static const char used_sql[] =
     "UPDATE webhook_endpoints e SET noted_at = now() FROM " OF_BATCH "AND e.noted_at IS NOT NULL";
 
-void endpoint_health_init(struct endpoint_health_writer *writer)
+void disabling_notes_init(struct disabling_notes_writer *writer)
 {
     for (int i = 0; i < ENDPOINT_NOTES; i++) {
         array_init(&writer->customers[i], URLS_MAX_BYTES);
@@ -48,7 +48,7 @@ void endpoint_health_init(struct endpoint_health_writer *writer)
     }
 }
 
-void endpoint_health_free(struct endpoint_health_writer *writer)
+void disabling_notes_free(struct disabling_notes_writer *writer)
 {
     for (int i = 0; i < ENDPOINT_NOTES; i++) {
         array_free(&writer->customers[i]);
@@ -56,7 +56,7 @@ void endpoint_health_free(struct endpoint_health_writer *writer)
     }
 }
 
-void endpoint_health_begin(struct endpoint_health_writer *writer)
+void disabling_notes_begin(struct disabling_notes_writer *writer)
 {
     for (int i = 0; i < ENDPOINT_NOTES; i++) {
         array_begin(&writer->customers[i]);
@@ -64,21 +64,21 @@ void endpoint_health_begin(struct endpoint_health_writer *writer)
     }
 }
 
-void endpoint_health_add(struct endpoint_health_writer *writer, const char *customer_id,
+void disabling_notes_add(struct disabling_notes_writer *writer, const char *customer_id,
                          const char *url, enum endpoint_note note)
 {
     array_add_plain(&writer->customers[note], customer_id);
     array_add_text(&writer->urls[note], url);
 }
 
-static struct db_statement statement_of(struct endpoint_health_writer *writer,
+static struct db_statement statement_of(struct disabling_notes_writer *writer,
                                         enum endpoint_note note, const char *sql)
 {
     return (struct db_statement){
         sql, 2, {array_end(&writer->customers[note]), array_end(&writer->urls[note])}};
 }
 
-bool endpoint_health_send(struct endpoint_health_writer *writer, struct db_link *link,
+bool disabling_notes_send(struct disabling_notes_writer *writer, struct db_link *link,
                           int64_t disable_after_ms, db_link_answered *on_answer, void *owner)
 {
     char after[32];
@@ -96,12 +96,12 @@ bool endpoint_health_send(struct endpoint_health_writer *writer, struct db_link 
                         owner);
 }
 
-const char *endpoint_health_customer_at(const PGresult *result, int row)
+const char *disabling_notes_customer_at(const PGresult *result, int row)
 {
     return PQgetisnull(result, row, 0) ? NULL : PQgetvalue(result, row, 0);
 }
 
-const char *endpoint_health_url_at(const PGresult *result, int row)
+const char *disabling_notes_url_at(const PGresult *result, int row)
 {
     return PQgetvalue(result, row, 1);
 }
