@@ -7,10 +7,11 @@
  *   what       a sentence without its full stop
  *   action     what to do about it; not there: what is always done
  *   held       of "breakers", "secrets" and "unsettled": endpoints and origins that are not sent
- * to, each with its state and what goes with that endpoints  of "unread_secrets": endpoints that
- * are sent to all the same Workers and commands of other versions meet here. So a reader passes
- * over names and fields that it does not know, and what is not as it should be counts as not there;
- * and a field is never given another meaning.
+ *              to, each with its state and what goes with that
+ *   endpoints  of "unread_secrets": endpoints that are sent to all the same
+ * Workers and commands of other versions meet here. So a reader passes over names and fields that
+ * it does not know, and what is not as it should be counts as not there; and a field is never given
+ * another meaning.
  *
  * What is written is bounded, since it goes with every renewal of a lease; what is read is not, but
  * by its row. Texts that are not UTF-8 are written with U+FFFD in place of what is wrong.

@@ -6,6 +6,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "core/lane.h"
 
 #define MOVE(state) (1u << (state))
 
@@ -137,6 +138,38 @@ static void delivery_free(struct deliveries *deliveries, struct delivery *delive
     free(delivery->error);
     free(delivery->response_body);
     free(delivery);
+}
+
+uint64_t deliveries_open_lanes(const struct deliveries *deliveries)
+{
+    uint64_t lanes = 0;
+
+    for (int state = 0; state < DELIVERY_STATES; state++) {
+        const struct delivery *delivery;
+
+        if (!is_open((enum delivery_state)state))
+            continue;
+        TAILQ_FOREACH(delivery, &deliveries->lists[state], in_state)
+            lanes |= LANE_BIT(delivery->lane);
+    }
+    return lanes;
+}
+
+const struct delivery *deliveries_first_open(const struct deliveries *deliveries, uint64_t lanes)
+{
+    const struct delivery *first = NULL;
+
+    for (int state = 0; state < DELIVERY_STATES; state++) {
+        const struct delivery *delivery;
+
+        if (!is_open((enum delivery_state)state))
+            continue;
+        TAILQ_FOREACH(delivery, &deliveries->lists[state], in_state)
+            if ((lanes & LANE_BIT(delivery->lane)) != 0 &&
+                (first == NULL || delivery->started_us < first->started_us))
+                first = delivery;
+    }
+    return first;
 }
 
 void deliveries_ask_for(struct deliveries *deliveries, const char *id)

@@ -135,6 +135,11 @@ void deliveries_ask_for(struct deliveries *deliveries, const char *id);
 /* The first count of them have been asked for. */
 void deliveries_end_asking(struct deliveries *deliveries, int count);
 
+/* Lanes (a bit each) with something that was begun and is not settled. Looks at all of it. */
+uint64_t deliveries_open_lanes(const struct deliveries *deliveries);
+/* What was begun of these lanes first and is not settled; NULL: nothing is. Likewise. */
+const struct delivery *deliveries_first_open(const struct deliveries *deliveries, uint64_t lanes);
+
 /* Frees the forgotten ones, but those that an unanswered read (0 = none) may still show. */
 void deliveries_reap(struct deliveries *deliveries, uint64_t unanswered_read);
 

@@ -65,11 +65,6 @@ const struct leases *leasing_leases(const struct worker *worker)
     return &worker->leasing->leases;
 }
 
-int64_t leasing_cut_off_since_us(const struct worker *worker)
-{
-    return worker->leasing->cut_off_us;
-}
-
 bool leasing_is_released(const struct worker *worker)
 {
     return worker->leasing->is_released;
@@ -170,39 +165,6 @@ static void on_lanes_answered(void *owner, const struct db_answer *answer)
     leases_note_answer(leases, lanes_renewed(answer, &leases->asked), &view, worker->now_us);
 }
 
-/* Lanes with something in flight or unwritten. */
-static uint64_t busy_lanes(const struct worker *worker)
-{
-    uint64_t busy = 0;
-
-    for (int state = 0; state < DELIVERY_STATES; state++) {
-        const struct delivery *delivery;
-
-        if (state == DELIVERY_WAITING || state == DELIVERY_FORGOTTEN)
-            continue;
-        TAILQ_FOREACH(delivery, &worker->deliveries.lists[state], in_state)
-            busy |= LANE_BIT(delivery->lane);
-    }
-    return busy;
-}
-
-const struct delivery *leasing_first_busy(const struct worker *worker, uint64_t lanes)
-{
-    const struct delivery *first = NULL;
-
-    for (int state = 0; state < DELIVERY_STATES; state++) {
-        const struct delivery *delivery;
-
-        if (state == DELIVERY_WAITING || state == DELIVERY_FORGOTTEN)
-            continue;
-        TAILQ_FOREACH(delivery, &worker->deliveries.lists[state], in_state)
-            if ((lanes & LANE_BIT(delivery->lane)) != 0 &&
-                (first == NULL || delivery->started_us < first->started_us))
-                first = delivery;
-    }
-    return first;
-}
-
 /* A request may be as long as its time-out, and a stop waits for longer where it is told to. */
 static int64_t patience_us(const struct worker *worker)
 {
@@ -216,7 +178,7 @@ static int64_t patience_us(const struct worker *worker)
 static void warn_of_busy(const struct worker *worker, uint64_t lanes)
 {
     for (uint64_t left = lanes; left != 0; left &= left - 1) {
-        const struct delivery *delivery = leasing_first_busy(worker, left & -left);
+        const struct delivery *delivery = deliveries_first_open(&worker->deliveries, left & -left);
 
         if (delivery == NULL)
             continue; /* all of it has ended meanwhile */
@@ -260,7 +222,9 @@ static const char *attempt_log_name(enum config_attempt_log attempt_log)
 static bool send_request(struct worker *worker, const struct leases_request *request)
 {
     struct leasing *leasing = worker->leasing;
-    char *problems = request->ask == LEASES_RENEW ? own_problems_describe(worker) : NULL;
+    char *problems = request->ask == LEASES_RENEW
+                         ? own_problems_describe(worker, &leasing->leases, leasing->cut_off_us)
+                         : NULL;
     struct reporting_totals totals = reporting_totals(worker);
     struct lanes_worker self = {
         .owner = leasing->owner,
@@ -295,7 +259,7 @@ static void ask(struct worker *worker)
 
     if (!leases_is_due(leases, worker->now_us))
         return;
-    busy = busy_lanes(worker);
+    busy = deliveries_open_lanes(&worker->deliveries);
     request = leases_next(leases, worker->now_us, lease_us(worker), busy, patience_us(worker));
     warn_of_busy(worker, request.release & busy);
     if (request.ask == LEASES_RENEW)

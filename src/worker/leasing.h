@@ -25,9 +25,6 @@ const char *leasing_owner(const struct worker *worker);
 /* As they are now, to be looked at. */
 const struct leases *leasing_leases(const struct worker *worker);
 
-/* Since when rows can't be read while outcomes can be written; 0: they can. */
-int64_t leasing_cut_off_since_us(const struct worker *worker);
-
 /* True while lanes are owned. */
 bool leasing_is_valid(const struct worker *worker);
 
@@ -37,10 +34,6 @@ bool leasing_owns(const struct worker *worker, int lane);
 /* True while a delivery of the lane may be started: by the clock, not by the turn's time, since a
  * machine may freeze between the two. */
 bool leasing_may_start(const struct worker *worker, int lane);
-
-/* What is under way of these lanes (a bit each) for the longest, in flight or unwritten; NULL:
- * nothing is. Looks at all of it. */
-const struct delivery *leasing_first_busy(const struct worker *worker, uint64_t lanes);
 
 /* Hands everything back and removes the worker's row; true when that is done, or can't be. Called
  * every turn at the end of a drain. */

@@ -7,10 +7,8 @@
 #include "base/text.h"
 #include "core/leases.h"
 #include "db/worker_problems.h"
-#include "worker/leasing.h"
 #include "worker/recording.h"
 #include "worker/requiring.h"
-#include "worker/sending.h"
 
 #define NAMED_MAX         3       /* in a sentence */
 #define NAME_BYTES        80      /* of each */
@@ -20,7 +18,7 @@
 
 static void add_open_files(struct worker_problems *list, const struct worker *worker)
 {
-    size_t slots = sending_slots(worker);
+    size_t slots = endpoints_slots(&worker->endpoints);
 
     if (slots < (size_t)worker->config->worker.max_in_flight)
         worker_problems_add(
@@ -101,10 +99,8 @@ static void add_unmet(struct worker_problems *list, const struct worker *worker)
         problem->action = requiring_action(worker);
 }
 
-static void add_cut_off(struct worker_problems *list, const struct worker *worker)
+static void add_cut_off(struct worker_problems *list, const struct worker *worker, int64_t since_us)
 {
-    int64_t since_us = leasing_cut_off_since_us(worker);
-
     if (since_us != 0 && worker->now_us - since_us > CUT_OFF_SHOWN_US)
         worker_problems_add(list, "cut_off",
                             "it can write to the database but not read from it, for %lld s",
@@ -112,11 +108,11 @@ static void add_cut_off(struct worker_problems *list, const struct worker *worke
 }
 
 /* Until when the lane that has waited longest does so, and for what. */
-static void add_hand_over(struct worker_problems *list, const struct worker *worker)
+static void add_hand_over(struct worker_problems *list, const struct worker *worker,
+                          const struct leases *leases)
 {
-    const struct leases *leases = leasing_leases(worker);
     uint64_t lanes = leases_waiting(leases, worker->now_us);
-    const struct delivery *first = leasing_first_busy(worker, lanes);
+    const struct delivery *first = deliveries_first_open(&worker->deliveries, lanes);
     int64_t since_us;
 
     if (first == NULL)
@@ -284,17 +280,18 @@ static void add_breakers(struct worker_problems *list, const struct worker *work
         worker_problems_unname(&named);
 }
 
-char *own_problems_describe(const struct worker *worker)
+char *own_problems_describe(const struct worker *worker, const struct leases *leases,
+                            int64_t cut_off_us)
 {
     struct worker_problems list = {.count = 0};
     char *text;
 
     add_unmet(&list, worker);
-    add_cut_off(&list, worker);
+    add_cut_off(&list, worker, cut_off_us);
     add_unwritten(&list, worker);
     add_unsettled(&list, worker);
     add_returned(&list, worker);
-    add_hand_over(&list, worker);
+    add_hand_over(&list, worker, leases);
     add_open_files(&list, worker);
     add_unopened(&list, worker);
     add_unread(&list, worker);

@@ -11,7 +11,14 @@
 
 #include "worker/context.h"
 
-/* The JSON of db/worker_problems.h; the caller's. */
-char *own_problems_describe(const struct worker *worker) MUST_USE;
+struct leases;
+
+/*
+ * The JSON of db/worker_problems.h; the caller's. Lanes are leasing's, which asks for this: leases are
+ * its own as they are now, cut_off_us is since when rows can't be read while outcomes can be written
+ * (0: they can).
+ */
+char *own_problems_describe(const struct worker *worker, const struct leases *leases,
+                            int64_t cut_off_us) MUST_USE;
 
 #endif

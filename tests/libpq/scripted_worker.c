@@ -68,9 +68,12 @@ uint32_t arc4random(void)
 
 /* --- what the worker says of itself: instead of own_problems.c, which looks at all parts --- */
 
-char *own_problems_describe(const struct worker *looked_at)
+char *own_problems_describe(const struct worker *looked_at, const struct leases *leases,
+                            int64_t cut_off_us)
 {
     (void)looked_at;
+    (void)leases;
+    (void)cut_off_us;
     return memory_copy_string("[]");
 }
 
