@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command: chooses cases, runs their rounds, reports. See scripts/bench."""
 import argparse
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The log of a receiver: how many requests have arrived, when, and whether one came twice."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The cases by name, in the order in which they run.
 
 A case has variants: what is measured once in each round. Rounds go over all variants of a group, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rate with one, a thousand and four thousand hosts; the peers; the floors below them all."""
 import functools
 

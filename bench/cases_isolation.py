@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What receivers that hang or are dead cost the others."""
 import contextlib
 import functools

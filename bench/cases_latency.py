@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From commit to arrival when hardly anything happens, and what a worker costs then."""
 import functools
 

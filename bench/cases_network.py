@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What depends on the receiver and the wire: slow answers, large payloads, TLS."""
 import contextlib
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What Postrider's indexes and triggers cost those who insert."""
 import functools
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A table that is full: of one dead endpoint's pending rows, or of old deliveries."""
 import contextlib
 import functools

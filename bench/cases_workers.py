@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Several workers on one database, and a transaction that holds back vacuum."""
 import contextlib
 import functools

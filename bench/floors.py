@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What nothing can be faster than: requests without a database, and marks without requests."""
 import os
 import re

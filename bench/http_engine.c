@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_engine.c: what a request costs the client alone: http/engine.h against any server.
  *

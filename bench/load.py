@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is sent where: payloads, addresses, and the SQL that makes rows of them."""
 import dataclasses
 import json

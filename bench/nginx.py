@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A throwaway nginx: it takes every POST on every loopback address, and logs it.
 
 The log is what counts: one line for each request, with its time, connection and event.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rows that come one by one, as applications make them, and how long each takes to arrive."""
 import collections
 import statistics

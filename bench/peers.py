@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What people use instead: a hand-written poller, graphile-worker and pg-boss, on Node."""
 import json
 import os

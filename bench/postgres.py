@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A throwaway PostgreSQL as one would run it, and the databases in it.
 
 The same server as the end-to-end tests', but durable: what a commit costs is part of the figures.

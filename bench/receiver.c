@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A receiver for what nginx can't do: it reads the whole body before it answers, answers after a
  * while, or never, and knows the microsecond in which a request arrived.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Receiver of receiver.c, built when first needed: answers late, never, or with exact times."""
 import os
 import shlex

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Medians, and tables for people."""
 import statistics
 

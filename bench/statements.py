@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What PostgreSQL was asked: statements, rows and time by kind, from pg_stat_statements."""
 
 PRELOAD = {"shared_preload_libraries": "pg_stat_statements",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A worker that runs on while rows come in, transaction after transaction, faster than it delivers."""
 from bench.load import Load, insert_customers
 from bench.throughput import (Failure, Sample, count_duplicates, per_delivery_us, wait_for_arrivals,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The targets, each a ratio of figures of one run, and whether it is met."""
 from bench.peers import ALL
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One measured run: rows wait in the table, a system delivers them, and all is counted.
 
 The rate and the CPU are those of a window that opens when a tenth of the rows has arrived (programs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CPU time and memory of processes, from /proc."""
 import os
 

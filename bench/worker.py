@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Postrider as a system under test: its schema, and one or several `postrider run`."""
 import os
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Turns every migrations/*.sql into one C array, so that the binary carries its schema.
 #   postrider_embed_migrations(<output.c>)
 # The generator is this file itself, run in script mode with -DOUTPUT= -DDIRECTORY=.

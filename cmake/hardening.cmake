@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Warnings, hardening and instrumentation that every target gets. Warnings are errors where a preset
 # says so (CMAKE_COMPILE_WARNING_AS_ERROR): a newer compiler has new ones, which must not keep anybody
 # from building a release.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What "cmake --install" puts beside the binary. The paths below lib/ are those that systemd searches
 # under /usr and /usr/local alike.
 install(FILES systemd/sysusers.d/postrider.conf DESTINATION lib/sysusers.d)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # llhttp, the parser of HTTP answers: the target "llhttp".
 #
 # Where the system has it as a library (libllhttp-dev), that one. Debian 12 has only its C sources, in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the three peers share: settings, signing, the HTTP client, start and end.
 import { createHmac } from "node:crypto";
 import { createInterface } from "node:readline";

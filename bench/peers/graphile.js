@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // graphile-worker: a task that sends one delivery. Its queue is its own, no webhook_deliveries.
 import pg from "pg";
 import { run, runMigrations } from "graphile-worker";

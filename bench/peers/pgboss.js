@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pg-boss: workers that take batches and complete each with one statement.
 import pg from "pg";
 import { PgBoss } from "pg-boss";

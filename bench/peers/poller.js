@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The hand-written worker: claims batches with SKIP LOCKED under a lease, sends them, and marks what
 // is done with one UPDATE at a time. On the table and the one index that articles recommend.
 import pg from "pg";

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * buffer.h: bytes that grow up to a mandatory maximum.
  *

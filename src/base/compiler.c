@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/compiler.h"
 
 #include <stdarg.h>

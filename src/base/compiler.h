@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * compiler.h: attributes, and the way in which a bug ends the program.
  *

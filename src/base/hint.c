@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/hint.h"
 
 #include <stdlib.h>

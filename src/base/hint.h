@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hint.h: commands of Postrider that a message names, so that they can be pasted.
  *

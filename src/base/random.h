@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * base/random.h: random numbers for what must not happen to all at the same time. For keys see
  * the callers of arc4random_buf().

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * suggest.h: "did you mean": the word of a list that a mistyped one was probably meant to be.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * text.h: making bytes from outside fit to be stored and shown; and what every delivery needs of
  * printf, without printf, whose "%s" and "%d" cost hundreds of instructions each.

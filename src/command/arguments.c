@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/arguments.h"
 
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/audit.h"
 
 #include <stdlib.h>

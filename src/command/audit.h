@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command/audit.h: what an audit has found, between the command that asks for it (audit.c), what
  * decides why a delivery waits (audit_waiting.c) and what shows it (audit_report.c).

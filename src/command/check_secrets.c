@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/check_secrets.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check_secrets.h: whether the valid secrets in webhook_secrets can be opened, for "check
  * --database".

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command/command.h: the subcommands of postrider, one file each behind one table.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/database.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command/database.h: the configuration and a session, as the commands on the database need them.
  *

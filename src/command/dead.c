@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/dead.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command/dead.h: what the subcommands of "postrider dead" share: their filter options.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* "dead replay" and "dead discard": the same walk with another change. */
 #include <stdio.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/dead_report.h"
 
 #include <stdio.h>

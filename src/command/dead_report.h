@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command/dead_report.h: what "dead replay" and "dead discard" say.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * delivery_report.h: one delivery and the log of its attempts, as "explain" and "dead show" show
  * them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/explanation.h"
 
 #include <stdlib.h>

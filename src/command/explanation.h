@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * explanation.h: why a delivery is where it is, and what happens next, in a sentence each.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/holding.h"
 
 #include <stdlib.h>

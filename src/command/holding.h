@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * holding.h: whether a worker holds back the endpoint of a delivery, by what the worker says in its
  * row of webhook_workers (db/worker_problems.h), brought forward by the age of that word: the

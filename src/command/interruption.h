@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command/interruption.h: ends a command that changes rows between two of its transactions.
  *

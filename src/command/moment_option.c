@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/moment_option.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * moment_option.h: an option whose value is a point in time, as in --since 2h.
  */

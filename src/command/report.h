@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * report.h: rows and columns, described once, shown as a table or as JSON.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/sealing.h"
 
 #include <errno.h>

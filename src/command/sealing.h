@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sealing.h: random bytes for new secrets, and the form in which a command stores one: sealed with
  * the first key of signing.key_file, plain where there is none.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/secret.h"
 
 static const char help_text[] =

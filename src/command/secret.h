@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command/secret.h: the subcommands of "postrider secret".
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* "secret list" and "secret revoke". */
 #include <openssl/crypto.h>
 #include <stdio.h>

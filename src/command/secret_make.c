@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* "secret new" and "secret rotate": both make a secret and hand it out. */
 #include <openssl/crypto.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* "secret rekey": every secret under the current key, or all of them plain again. */
 #include <openssl/crypto.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <event2/event.h>
 
 #include "command/send_options.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/send_options.h"
 
 #include <errno.h>

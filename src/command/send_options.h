@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * send_options.h: the command line of "postrider send": its options, and what they are read into.
  */

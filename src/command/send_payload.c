@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/send_payload.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * send_payload.h: the body of the request that "postrider send" makes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/send_report.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * send_report.h: what "postrider send" says: the request, the answer and the times, as "curl -v"
  * would, and what the outcome would be for a delivery; or all of it as JSON.

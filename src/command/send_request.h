@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * send_request.h: the request that "postrider send" makes, put together as the worker does it for
  * a delivery: with the endpoint's row and secrets when a customer is given, else with the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/status_problems.h"
 
 #include <stdarg.h>

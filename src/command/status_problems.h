@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * status_problems.h: what is wrong with the queue, and what to do about it, as "status" says it.
  *

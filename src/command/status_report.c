@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/status_report.h"
 
 #include <stdlib.h>

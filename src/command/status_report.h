@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * status_report.h: how "postrider status" looks, for people and for programs.
  */

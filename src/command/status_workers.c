@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/status_workers.h"
 
 #include <stdio.h>

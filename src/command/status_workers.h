@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * status_workers.h: the workers and lanes of "postrider status".
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "command/terminal.h"
 
 #include <stdlib.h>

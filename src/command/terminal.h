@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * terminal.h: text on a person's screen: how wide it is, and what may go there.
  *

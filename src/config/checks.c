@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/checks.h"
 
 #include <arpa/inet.h>

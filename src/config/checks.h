@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/checks.h: what a text option may be, beyond being text.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/client_certificates.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/client_certificates.h: the directory of client certificates that a configuration names.
  *

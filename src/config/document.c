@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/document.h"
 
 #include <string.h>

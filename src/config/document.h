@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/document.h: from the bytes of a file to libyaml's document tree.
  *

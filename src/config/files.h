@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/files.h: the files that a configuration names, and its own.
  *

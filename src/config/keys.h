@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/keys.h: what is said about a key that does not exist.
  *

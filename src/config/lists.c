@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/lists.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/lists.h: the options that are lists or mappings, made of scalars
  * (config/scalars.h). Called by config/values.c.

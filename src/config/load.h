@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/load.h: from a YAML file to a struct config.
  *

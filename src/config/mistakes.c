@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/mistakes.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/mistakes.h: what is wrong with a file, gathered while it is read.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/modes.h"
 
 #include <stdlib.h>

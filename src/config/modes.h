@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/modes.h: files that hold secrets and are open to everybody on this machine.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/named_files.h"
 
 #include <openssl/crypto.h>

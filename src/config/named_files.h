@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/named_files.h: the files that a configuration names: secrets, keys and certificates.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/reading.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/reading.h: a file that is being read into a struct config.
  *

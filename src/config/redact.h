@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/redact.h: URLs without their passwords, for people and programs to read.
  *

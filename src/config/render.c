@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/render.h"
 
 #include <stdio.h>

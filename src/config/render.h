@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/render.h: one option's value as text. The inverse of config/values.h.
  */

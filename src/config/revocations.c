@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/revocations.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/revocations.h: the file of revoked certificates that a configuration names.
  *

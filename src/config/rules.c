@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/rules.h"
 
 #include <stdlib.h>

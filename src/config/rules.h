@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/rules.h: what must hold between options, each of which is right by itself.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/scalars.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/scalars.h: a YAML scalar as a value: text, choice, boolean, number, duration or size.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "config/show.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/show.h: a configuration as people and programs read it, and the table as Markdown.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/tree.h: from the text of a file, mapping by mapping, to the options that stand in it.
  *

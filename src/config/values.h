@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config/values.h: one option's value, from a YAML node into struct config (render.h: and back).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * address.h: which addresses a customer's URL may lead to.
  *

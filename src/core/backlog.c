@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/backlog.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/backlog.h: how the rows that are read ahead are shared between endpoints.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/base64.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * base64.h: base64 (RFC 4648), read strictly: no blanks, no stray bits. For keys and secrets: what
  * it decodes leaves no copy behind.

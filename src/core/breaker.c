@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/breaker.h"
 
 #include <limits.h>

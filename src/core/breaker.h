@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/breaker.h: a circuit breaker: whether a server that has failed is asked again.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/client_certificate.h"
 
 #include <limits.h>

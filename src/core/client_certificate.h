@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/client_certificate.h: certificates that endpoints' receivers are shown, with their private
  * keys, as they are read from PEM.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/crowds.h"
 
 void crowds_count(struct crowds *crowds, enum standing standing, int change, int rows)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/crowds.h: the rows that the endpoints of one standing have waiting together, against what
  * core/standing.h gives them: for CROWD_TIGHT_US after the unknown were seen to stall for want of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/finder.h"
 
 #include "base/compiler.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/gathering.h"
 
 void gathering_note_written(struct gathering *gathering, size_t count, int64_t now_us)

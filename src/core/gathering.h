@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/gathering.h: how long outcomes are gathered before they are written.
  *

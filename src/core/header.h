@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * header.h: which extra headers a configuration or an endpoint may add to a request.
  *

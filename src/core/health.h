@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/health.h: what an attempt says about the server that it went to. The one place that decides
  * it; what it means for the delivery is core/outcome.h's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/heap.h"
 
 #include <stdlib.h>

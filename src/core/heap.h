@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/heap.h: times in order: a binary heap of nodes that are embedded in what waits.
  *

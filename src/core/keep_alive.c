@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/keep_alive.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/keep_alive.h: the Keep-Alive header of an answer, in which a receiver says for how long it
  * leaves a connection open without a request, and for how many more requests: "timeout=5, max=99".

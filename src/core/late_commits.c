@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/late_commits.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/late_commits.h: which part of the queue has to be read again, since transactions that were
  * running when the reader passed by have ended.

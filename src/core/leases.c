@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/leases.h"
 
 #include "base/compiler.h"

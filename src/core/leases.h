@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/leases.h: the lanes that a worker may deliver for, and what it asks the database next.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/outages.h"
 
 #include <stdio.h>

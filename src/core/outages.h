@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/outages.h: which outages of the database are worth a line in the log.
  *

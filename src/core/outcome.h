@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * outcome.h: what an attempt means for its delivery. The one place that decides it.
  *

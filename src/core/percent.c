@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/percent.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/percent.h: percent-encoding of what stands in a request line (RFC 3986, sections 2.1, 3.3
  * and 3.4). Pure.

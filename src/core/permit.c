@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/permit.h"
 
 #include <stdlib.h>

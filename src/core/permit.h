@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/permit.h: what one endpoint may do at the border that others may not: reach ranges that are
  * exempt from the address check for it alone, and show a client certificate.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/position.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/position.h: a place in the order in which rows become due, (next_retry_at, id).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/queue.h"
 
 #include "base/compiler.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/queue.h: an endpoint's queue as one thing: the rows that wait here, those that are in the
  * database alone, and its turn to send.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/rate_limit.h"
 
 void rate_limit_set(struct rate_limit *limit, double per_s, int64_t now_us)

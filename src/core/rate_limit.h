@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/rate_limit.h: a token bucket: so many requests per second, with a burst of
  * RATE_LIMIT_BURST_MS worth of them (at least one).

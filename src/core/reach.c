@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/reach.h"
 
 /* A new answer counts 1/8, as in TCP's estimate of round trips (RFC 6298). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/reach.h: how many requests at a time an endpoint has shown to need.
  *

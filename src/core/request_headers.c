@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/request_headers.h"
 
 #include <string.h>

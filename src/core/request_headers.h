@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * request_headers.h: the headers of one request, as lines "Name: value" for the HTTP engine.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * retry.h: when a failed delivery is due again, by the policy alone; core/outcome.h adds what the
  * receiver asks for.

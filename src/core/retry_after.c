@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/retry_after.h"
 
 #include <locale.h>

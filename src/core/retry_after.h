@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * retry_after.h: the Retry-After header (RFC 9110, 10.2.3): delay-seconds or an HTTP-date in any of
  * its three forms (RFC 9110, 5.6.7); and what receivers make of them: seconds with a fraction,

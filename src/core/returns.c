@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/returns.h"
 
 #include <stdbool.h>

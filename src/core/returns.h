@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/returns.h: rows that come back as they were although their outcome was written.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/revocation.h"
 
 #include <limits.h>

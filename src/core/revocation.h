@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/revocation.h: lists of revoked certificates (CRLs, RFC 5280, 5), as they are read from PEM.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/scheduler.h"
 
 #include "base/compiler.h"

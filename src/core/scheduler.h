@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/scheduler.h: which endpoint may send the next request.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/scheduler_states.h"
 
 static void note_alive(struct scheduler_entry *entry, struct scheduler_change *change,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/scheduler_states.h"
 
 #include "base/compiler.h"

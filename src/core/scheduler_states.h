@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/scheduler_states.h: the parts of the scheduler that its files share.
  *

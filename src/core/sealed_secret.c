@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/sealed_secret.h"
 
 #include <ctype.h>

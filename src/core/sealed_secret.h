@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/sealed_secret.h: signing secrets as they may stand in the database, encrypted.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/secret.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * secret.h: signing secrets in their Standard Webhooks text forms.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/settlement.h"
 
 enum settlement settlement_of_row(const struct outcome *outcome, int attempts_before,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/settlement.h: whether an outcome that was written has stayed. The one place that decides it.
  *

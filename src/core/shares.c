@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/shares.h"
 
 int shares_count(uint64_t lanes)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/shares.h: how the lanes are shared between the live workers.
  *

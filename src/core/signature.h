@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * signature.h: the webhook-signature header (Standard Webhooks).
  *

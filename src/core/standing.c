@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/standing.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/standing.h: what an endpoint has shown of itself, and what those of one standing may have
  * together. The one page of isolation policy.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/standstill.h"
 
 static int64_t pause_us(int streak)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/standstill.h: how much is sent while nothing that is written stays.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/wake_gain.h"
 
 #define SECOND_US 1000000

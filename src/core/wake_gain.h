@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/wake_gain.h: whether a worker wants to be woken.
  *

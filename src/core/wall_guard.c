@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/wall_guard.h"
 
 int64_t wall_guard_time_s(struct wall_guard *guard, int64_t monotonic_us, int64_t wall_s)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/wall_guard.h: a wall clock that is not believed at once when it springs ahead.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "core/window.h"
 
 static void set_size(struct window *window, double size)

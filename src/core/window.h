@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core/window.h: how many requests an endpoint, or an origin, may have in flight.
  *

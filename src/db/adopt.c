@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/adopt.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/adopt.h: taking over what an application made before Postrider came.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/adoption.h: what is remembered of a webhook_deliveries table that was there before Postrider
  * (migrations/0011_adoption.sql), and the agreement that retention may delete rows of before.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/array.h: a PostgreSQL array as text, for unnest().
  *

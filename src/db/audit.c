@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/audit.h"
 
 #include <stdio.h>

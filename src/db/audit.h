@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/audit.h: what "postrider audit" asks of the tables: how the deliveries of each endpoint add
  * up, which are overdue, and which rows contradict themselves. Reads only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/balances.h: what the audit before counted (webhook_balances), against what is there now.
  *

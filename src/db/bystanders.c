@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/bystanders.h"
 
 /* tgtype: 1 FOR EACH ROW, 2 BEFORE, 4 INSERT, 8 DELETE, 16 UPDATE, 64 INSTEAD OF. Inserts of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/bystanders.h: what of the application's runs in the same statements as the worker's writes.
  *

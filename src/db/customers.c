@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/customers.h"
 
 #include <stdlib.h>

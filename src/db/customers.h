@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/customers.h: which table customer_id refers to, for "postrider migrate --customers".
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/dead_letters.h: the deliveries that have failed: finding, replaying and discarding them.
  *

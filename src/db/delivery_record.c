@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/delivery_record.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/delivery_record.h: all that the database knows of one delivery: its row, its endpoint's row,
  * who owns its lane, how many secrets sign it, and the log of its attempts. Reads only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/disabling_notes.h"
 
 #include <stdio.h>

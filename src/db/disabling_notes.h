@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/disabling_notes.h: which endpoints do nothing but fail, in webhook_endpoints.failing_since.
  *

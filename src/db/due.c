@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/due.h"
 
 #include <stdio.h>

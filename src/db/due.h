@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/due.h: the statements that find and fetch pending rows.
  *

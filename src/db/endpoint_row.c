@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/endpoint_row.h"
 
 #include <stddef.h>

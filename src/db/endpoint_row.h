@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/endpoint_row.h: a row of webhook_endpoints, as the worker and "explain" read it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/endpoints.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/endpoints.h: what the database says of endpoints: their rows in webhook_endpoints
  * (db/endpoint_row.h), and the secrets that sign for them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/fragments.h: pieces of SQL that several statements share.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/grant.h"
 
 #include <stdlib.h>

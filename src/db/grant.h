@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/grant.h: giving a role exactly the privileges that the worker needs
  * (migrations/privileges.sql).

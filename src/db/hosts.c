@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/hosts.h"
 
 #include <libpq-fe.h>

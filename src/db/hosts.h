@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/hosts.h: which of a URL's hosts a link tries first.
  *

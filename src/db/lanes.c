@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/lanes.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/lanes.h: owning lanes, by leases in webhook_lanes, and the workers' rows in webhook_workers.
  *

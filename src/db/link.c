@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/link.h"
 
 #include <event2/event.h>

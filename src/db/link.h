@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/link.h: a non-blocking, pipelined connection for the worker.
  *

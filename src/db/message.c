@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/message.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/message.h: what libpq or the server says, as it is told to people: on one line, and cut.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/migrate.h: bringing a database's schema to the version that this binary knows.
  *

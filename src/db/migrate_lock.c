@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/migrate_lock.h"
 
 #include <string.h>

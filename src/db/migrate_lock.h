@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/migrate_lock.h: how a migration gets at tables that are in use.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/migrate_options.h: what "postrider migrate" was asked to do. Only data: db/migrate.h and the
  * parts of it read this. Texts are borrowed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/migrate_retention.h"
 
 #include "base/hint.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/migrate_retention.h: the part of "postrider migrate" that is about rows of before Postrider,
  * and whether retention may delete them (db/adoption.h).

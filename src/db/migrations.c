@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/migrations.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/migrations.h: the files of migrations/, carried by the binary (made by
  * cmake/embed_migrations).

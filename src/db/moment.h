@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/moment.h: a point in time as an operator writes it, by the database's clock.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/outcomes.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/outcomes.h: the statements that record what became of a batch of deliveries.
  *

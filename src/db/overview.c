@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/overview.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/overview.h: the state of the whole queue, cheap on tables of any size.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/pipeline.h"
 
 #include <stdio.h>

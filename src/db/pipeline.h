@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/pipeline.h: what goes over one connection, and what comes back.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/prepared.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/prepared.h: which statements the server has prepared for one connection.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/removals.h"
 
 #include "db/fragments.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/removals.h: the ledger of deleted deliveries (webhook_removals): what has become of one that
  * is not in webhook_deliveries. Written by a trigger (migrations/0007_ledger.sql).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/request.h: what is asked of a link, and what it answers.
  *

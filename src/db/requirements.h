@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/requirements.h: all that a worker needs of its database, as one list.
  *

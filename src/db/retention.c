@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/retention.h"
 
 #include <stdio.h>

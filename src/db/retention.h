@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/retention.h: deleting what has been kept long enough, in small batches.
  */

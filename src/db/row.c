@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/row.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/row.h: reading the cells of a text-format result.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/row_security.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/row_security.h: what policies of row security could hide from a role, as SQL.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/schema_version.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/schema_version.h: which migration a database has, and whether this binary can work with it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/secrets.h"
 
 #include <openssl/crypto.h>

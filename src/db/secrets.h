@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/secrets.h: the rows of webhook_secrets: adding, rotating, listing and revoking.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/server.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/server.h: what a database is, for "postrider check --database".
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/session.h: a blocking connection for the commands (not for the worker, see db/link.h).
  *

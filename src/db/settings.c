@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/settings.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/settings.h: the settings of PostgreSQL that what we say and read depends on, in one table.
  *

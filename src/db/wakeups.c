@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/wakeups.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/wakeups.h: being woken by producers (migrations/0004_wakeups.sql).
  *

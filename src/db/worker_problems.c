@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/worker_problems.h"
 
 #include <jansson.h>

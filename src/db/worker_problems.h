@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/worker_problems.h: what a worker says is wrong with it, as JSON in webhook_workers.problems.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "db/workers.h"
 
 #include "db/fragments.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * db/workers.h: who delivers, as webhook_workers and webhook_lanes say it; for db/overview.h.
  *

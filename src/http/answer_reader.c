@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/answer_reader.h"
 
 #include <stdio.h>

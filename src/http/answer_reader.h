@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/answer_reader.h: reading the answer to one POST, byte by byte as it comes in. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/connection.h: one connection, from the first try to reach an address to its end.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/context.h: what the parts of an engine share. Only files of http/ include it.
  *

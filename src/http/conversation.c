@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/conversation.h"
 
 #include <event2/event.h>

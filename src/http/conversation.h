@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/conversation.h: carrying a transfer: on a kept connection or a new one, writing its request,
  * reading its answer, and what becomes of both in the end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/dial.h: a dial, which is a handle of libcurl in use, and the dialer that it belongs to.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/dialer.h"
 
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/dialer.h: making connections with libcurl (CURLOPT_CONNECT_ONLY): names, happy eyeballs,
  * TLS, proxies, and the address check are its business; what goes over a connection is ours.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/engine.h: making POST requests, many at a time, on a libevent loop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/guard.h: the address check at the moment a socket is opened.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/handle.h"
 
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/handle.h: the libcurl options of a dial's easy handle: all of them, and nothing else.
  *

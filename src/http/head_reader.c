@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/head_reader.h"
 
 #include <stdio.h>

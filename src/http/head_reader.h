@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/head_reader.h: what counts of an answer's head, read line by line as it comes in. Pure.
  *

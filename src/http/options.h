@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/options.h: what an engine is made with. Only data; http/settings.h checks it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/pool.h"
 
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/pool.h: the connections to each origin (http/pool_origin.h) that are kept while idle.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/pool_origin.h"
 
 #include <stdlib.h>

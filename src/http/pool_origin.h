@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/pool_origin.h: what a connection is good for: scheme, host and port (and a zone) with the
  * permit under which it was made, or the proxy (worker/origin.h has what may be sent).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/request.h: one request, as it is given to an engine, and what the engine says became of it.
  * Only data; who owns what is said with each.

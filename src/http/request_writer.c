@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/request_writer.h"
 
 #include <stdlib.h>

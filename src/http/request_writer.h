@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/request_writer.h: a request's bytes, and how many of them have been sent.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/settings.h"
 
 #include <arpa/inet.h>

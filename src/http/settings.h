@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/settings.h: an engine's options in the form in which its transfers need them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/shard.h: one CURLM of an engine, driven by libevent: socket events, one timer, and
  * curl_multi_socket_action() for both (the model of curl's hiperfifo.c).

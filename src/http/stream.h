@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/stream.h: bytes over a connection that libcurl has made: straight to the socket where there
  * is no TLS, through libcurl where there is.

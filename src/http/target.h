@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/target.h: where requests go: a URL, checked and taken apart once.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/transcript.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/transcript.h: what went over the wire, as "curl -v" shows it.
  *

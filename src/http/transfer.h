@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/transfer.h: one request and its answer, and what has become of them.
  *

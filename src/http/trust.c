@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/trust.h"
 
 #include <curl/curl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/trust.h: the certificate authorities that are trusted, read once for all connections, and
  * what they have revoked.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/url.h: which URLs can be posted to. libcurl's own parser decides, so that what was checked
  * is what will be connected to.

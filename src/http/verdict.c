@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/verdict.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/verdict.h: what it means that libcurl could not connect, in the terms of core/outcome.h and
  * in words for a person.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "http/watch.h"
 
 #include <curl/curl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/watch.h: the sockets that libcurl wants to hear of while it connects, in libevent.
  *

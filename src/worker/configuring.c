@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/configuring.h"
 
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/configuring.h: puts a configuration in force, at the start and at every reload alike.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/connecting.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/connecting.h: the worker's two connections to the database, and the check that its schema
  * is the one that this binary was made for.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/context.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/delivery.h"
 
 #include <stdlib.h>

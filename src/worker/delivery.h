@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/delivery.h: the deliveries that this worker knows, and the states that they go through.
  *

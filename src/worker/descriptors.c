@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/descriptors.h"
 
 #include <sys/resource.h>

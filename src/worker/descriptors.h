@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/descriptors.h: how many connections the process may have open at a time.
  *

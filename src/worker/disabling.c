@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/disabling.h"
 
 #include <stdlib.h>

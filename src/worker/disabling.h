@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/disabling.h: endpoints that do nothing but fail are written down, and disabled after
  * endpoint.disable_after.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/endpoint.h"
 
 #include <stdio.h>

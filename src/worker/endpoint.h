@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/endpoint.h: the endpoints that have deliveries here, their settings, and whose turn it is.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/endpoint_settings.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/endpoint_settings.h: what is needed to send to one endpoint: its row over the
  * configuration.

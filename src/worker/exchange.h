@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/exchange.h: between the configuration and the HTTP engine: how an engine is made of the
  * one, how a request for the other is made of a delivery and its endpoint's settings, and what the

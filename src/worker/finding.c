@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/finding.h"
 
 #include <stdio.h>

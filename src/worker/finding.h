@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/finding.h: reading due rows into their endpoints' queues.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/leasing.h"
 
 #include <stdio.h>

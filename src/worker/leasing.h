@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/leasing.h: owning the lanes that this worker delivers for.
  *

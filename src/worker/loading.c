@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/loading.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/loading.h: loading the settings of the endpoints that wait for them, many in one request.
  */

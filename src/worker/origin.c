@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/origin.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/origin.h: the origins (scheme, host and port) of the endpoints that are known here.
  *

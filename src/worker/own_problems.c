@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/own_problems.h"
 
 #include <stdlib.h>

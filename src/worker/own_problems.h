@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/own_problems.h: what is wrong here, as this worker's row in webhook_workers says it.
  *

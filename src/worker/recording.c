@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/recording.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/recording.h: writing outcomes, many in one statement.
  *

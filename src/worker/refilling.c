@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/refilling.h"
 
 #include <stdio.h>

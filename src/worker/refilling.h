@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/refilling.h: rows of endpoints that have a backlog are read back into their queues, and
  * queues that nothing is taken from are emptied when others need the room.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/reloading.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/reloading.h: SIGHUP: reading the configuration again.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/reporting.h"
 
 #include <stdio.h>

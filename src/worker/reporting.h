@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/reporting.h: the lines about deliveries and the database that operators read at night.
  *

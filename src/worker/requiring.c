@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/requiring.h"
 
 #include <stdlib.h>

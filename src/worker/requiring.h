@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/requiring.h: whether the database gives what a worker needs (db/requirements.h), asked
  * when the links are up, every few seconds, and at once when a statement was refused for what may

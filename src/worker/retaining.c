@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/retaining.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/retaining.h: retention: deleting old deliveries and attempts, and the rows of endpoints
  * that workers made and nothing needs, a small batch at a time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/sending.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/sending.h: starting requests and turning their answers into outcomes.
  *

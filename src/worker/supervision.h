@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/supervision.h: what systemd is told (sd_notify): readiness, reloading, stopping, the
  * watchdog's pings and the status line of "systemctl status".

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/waking.h"
 
 #include <stdlib.h>

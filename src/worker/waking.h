@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/waking.h: an idle worker is woken by the producer's commit (db/wakeups.h).
  *

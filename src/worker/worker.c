@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "worker/worker.h"
 
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker/worker.h: the worker: the loop turn that runs the parts (worker/context.h).
  *

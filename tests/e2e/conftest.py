@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures of the end-to-end tests.
 
     postgres            a server for the whole run

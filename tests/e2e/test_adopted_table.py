@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service on a table that was there before Postrider, with its rows and its producers."""
 import uuid
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Endpoints with more rows than are read ahead: each row once, in order, and nobody else waits."""
 import collections
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bad rows and bad settings: each ends in a clear last_error or a refusal, and never stops the worker."""
 import datetime
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """scripts/bench, tiny: the figures are there, and agree with each other. No timing is judged."""
 import glob
 import json

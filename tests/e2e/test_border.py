@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The network's border: what one endpoint may reach is no other's, and nobody gets inside."""
 import psycopg2
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """mTLS: an endpoint's client certificate is shown to its receiver alone, or nothing is sent."""
 import os
 import re

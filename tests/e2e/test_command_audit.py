@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider audit: what was inserted is accounted for, and what was tampered with is found."""
 import pytest
 

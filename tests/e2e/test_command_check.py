@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider check and postrider config: what an operator sees of a configuration."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider dead: listing, showing, replaying and discarding failed deliveries."""
 import json
 import signal

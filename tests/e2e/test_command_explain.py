@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider explain: why a delivery is where it is, and what happens next."""
 import uuid
 

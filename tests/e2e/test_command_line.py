@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every command has in common: help, usage errors, a configuration and a database."""
 import json
 import subprocess

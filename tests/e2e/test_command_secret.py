@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider secret: making, rotating, listing and revoking the secrets that sign."""
 import base64
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider send: one signed test request, and what it says about it."""
 import json
 import uuid

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider status: what an operator wants to know in ten seconds."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider migrate --customers, and ids of customers that are no UUIDs."""
 import hashlib
 import re

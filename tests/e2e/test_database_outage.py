@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The database is away: at the start, while work goes on, for one connection, at a bad moment."""
 import os
 import signal

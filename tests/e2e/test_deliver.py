@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A row in, a signed POST out, the outcome recorded: every line of the request table."""
 import datetime
 import json

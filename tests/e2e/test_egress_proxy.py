@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All requests through a real egress proxy: what it decides, and what is decided before it is asked."""
 import contextlib
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """webhook_endpoints: what is known of one receiver, in force within seconds."""
 import datetime
 import json

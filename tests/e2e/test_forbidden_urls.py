@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """URLs that try to lead inside: each fails at once, unsent, and says why. Nobody inside is connected to."""
 import pytest
 

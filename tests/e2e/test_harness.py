@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tests' own tools do what they say: a receiver that fails to misbehave proves nothing."""
 import http.client
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whatever command a message names can be pasted into a shell as it stands."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """No setting of a role or of a database changes what we do (src/db/settings.c)."""
 import contextlib
 import uuid

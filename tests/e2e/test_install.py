@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """cmake --install: what goes where, below DESTDIR exactly once, and whose the configuration is."""
 import os
 import re

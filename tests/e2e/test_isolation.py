@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One endpoint's trouble stays its own: windows, rate limits, breakers, origins, shares."""
 import datetime
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Several services on one database: they share the lanes, hand them over, and take over from each
 other. A receiver on all of 127.0.0.0/8 gives every row a lane of its own choice."""
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rows that commit after the reader has passed their time are delivered all the same."""
 import random
 import threading

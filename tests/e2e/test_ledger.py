@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The ledger: a delivery that was deleted leaves a trace, unless retention did it."""
 import pytest
 

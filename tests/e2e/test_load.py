@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Thousands of rows at once: each is handled by the rules, once, over few connections."""
 import collections
 

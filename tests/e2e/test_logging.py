@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the service says: one line for each thing, well-formed, and no secrets."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider migrate: into an empty database, beside an application's own tables, and as SQL."""
 import re
 import subprocess

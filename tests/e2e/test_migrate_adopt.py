@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider migrate --adopt: a webhook_deliveries table that was there before, with rows in it."""
 import datetime
 import uuid

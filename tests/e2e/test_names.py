@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Names by a real resolver and a name server that lies: what it says is checked when it is used."""
 import contextlib
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service manager's protocol (sd_notify), against a real socket."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Plain SQL by hand, while the row is in flight: nothing breaks and the operator's word wins. But
 for one: a success that is under way wins over a new start, since the event has arrived."""
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What an answer does to the row: every line of the outcome table."""
 import pytest
 

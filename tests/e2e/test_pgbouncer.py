@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Through PgBouncer in transaction mode: no session state, no prepared statements by name."""
 import contextlib
 import shutil

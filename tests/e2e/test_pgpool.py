@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Through pgpool-II, which keeps transactions in one of its modes and leaves them open in another."""
 import collections
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The plans of the worker's statements, as the server's log tells them while the worker runs.
 
 auto_explain writes down every statement that the binary sends, with its plan and the blocks that it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A direct connection prepares the worker's statements, and gets over it when they can't be used."""
 import pytest
 from conftest import migrate

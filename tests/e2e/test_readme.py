@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The README and the pages of docs say what is so: their code runs, and their commands, options and
 keys exist. And the other way round: each command, option and key that exists is named there.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Receivers that are slow, broken or hostile: none of them stops the worker or hurts another."""
 import re
 

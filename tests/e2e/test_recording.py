@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a recording statement does when the row was changed while the request was out: every clause
 of it, with the row changed as another worker, an operator or the application would.
 

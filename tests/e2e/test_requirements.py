@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a worker and the commands need to see and to write, and what they do when they can't.
 
 One list (migrations/requirements.sql) is asked by `check --database`, `status`, the worker's start and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider migrate --adopt on what a dump of another Postrider's database has brought."""
 import subprocess
 import uuid

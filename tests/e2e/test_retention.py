@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Old rows are deleted: what is finished and past its time, and nothing else."""
 import datetime
 

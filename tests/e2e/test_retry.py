@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """When a failed delivery is due again. Long delays are read from the row, not waited for."""
 import datetime
 import time

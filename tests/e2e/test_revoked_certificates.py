@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """network.crl_file: receivers whose certificate, or an authority of it, was revoked are refused."""
 import datetime
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A later version has migrated the database: workers of this one go on beside it, or give up.
 
 The later version's migration is made up here, of the kinds that are meant to be harmless.

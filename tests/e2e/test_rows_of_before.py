@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rows that were there before Postrider: nobody has agreed that retention deletes them, and the audit
 does not judge them by rules that their writer did not know."""
 import datetime

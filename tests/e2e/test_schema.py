@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the schema itself promises to whoever writes plain SQL: defaults, the trigger, the checks,
 and indexes that are read by time."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scripts around the program: the checks of the source, and quickstart's receiver."""
 import base64
 import hashlib
@@ -30,7 +31,8 @@ def tree(tmp_path):
     """tree({"src/core/x.c": text}) -> a checkout with these files, WORKER and the scripts"""
     def make(files):
         (tmp_path / "scripts").mkdir()
-        for name in ("check-layers", "check-banned", "check-hints", "check-papers", "check-security"):
+        for name in ("check-layers", "check-banned", "check-hints", "check-licence",
+                     "check-papers", "check-security"):
             shutil.copy(os.path.join(SCRIPTS, name), tmp_path / "scripts")
         (tmp_path / "src").mkdir()
         for name, text in {**WORKER, **files}.items():
@@ -118,6 +120,16 @@ def test_what_only_looks_banned_passes(tree):
                                    "int x = 0; /* strcat()\n strcpy() */\n"
                                    "int y(void) { return o->system(1) + snprintf(0, 0, s); }\n"})
     assert run_check(checkout, "check-banned") == (0, [])
+
+
+def test_files_without_their_licence_are_found(tree):
+    line = "SPDX-License-Identifier: MIT"
+    checkout = tree({**{name: f"/* {line} */\n{text}" for name, text in WORKER.items()},
+                     "src/db/a.c": "int x;\n", "cmake/b.cmake": f"# {line}\n",
+                     "tests/c/__init__.py": "", "tests/unit/CMakeLists.txt": "\n# nothing\n"})
+    assert run_check(checkout, "check-licence") == (1, [
+        f'src/db/a.c: has no line "{line}"',
+        f'tests/unit/CMakeLists.txt: has no line "{line}"'])
 
 
 def test_commands_without_their_options_are_found(tree):

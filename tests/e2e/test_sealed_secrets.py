@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Secrets that stand encrypted in webhook_secrets: signing.key_file and postrider secret rekey."""
 import base64
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What of secrets is in the memory of a worker, and who may look there."""
 import base64
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Nothing that anybody can read holds a secret, a key, a password or a token."""
 import base64
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SIGTERM drains, a second one stops at once, SIGHUP re-reads the configuration."""
 import os
 import signal

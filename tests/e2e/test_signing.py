@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Signatures: verified by our own reading of the specification and by the reference library."""
 import base64
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The units: systemd accepts them, the sandbox is tight, and both say the same."""
 import os
 import re

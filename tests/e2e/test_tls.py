@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """TLS as receivers really have it: what is trusted, what is not, and that last_error says what is wrong."""
 import datetime
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Outcomes that the database takes and that do not stay, or that it refuses: nothing is sent in a
 loop for them, nobody else waits for them, and it is said."""
 import json

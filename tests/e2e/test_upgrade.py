@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """postrider migrate on a database of an older version: what is there stays, and the table's rules are
 the same before and after."""
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A producer's commit wakes an idle worker, and only an idle one."""
 import select
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service runs as a role that may do what `postrider migrate --grant` gives it, and no more."""
 import pytest
 from conftest import migrate

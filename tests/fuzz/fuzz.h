@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz.h: what the targets share. A target is given any bytes and demands what must hold for all.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_address.c: ranges from any text, and the rules on any address.
  *

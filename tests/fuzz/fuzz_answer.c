@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_answer.c: the reader of answers on any bytes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_rows.c: what comes from the database about an endpoint: its row and secrets, and what a
  * worker says of it in its own row (JSON). Anybody who may write these tables chooses the texts;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_sealed.c: key files, and sealed secrets as a row may hold them. The input is a nonce, then a
  * text. No error may quote it; what opens must be what was sealed; what was changed in any place

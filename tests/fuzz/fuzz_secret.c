@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_secret.c: signing secrets, one and several, from any text. No error may quote a secret.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_units.c: durations, sizes, whole numbers and Retry-After (with its HTTP-dates) from any
  * text. What was read is written so that it is read as the same.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * every_place.h: runs an exchange without a fault, and then with every fault at every place of it.
  *

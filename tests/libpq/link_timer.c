@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "link_timer.h"
 
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * link_timer.h: lets the time pass that a link waits for, without waiting.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "scripted_libpq.h"
 
 static const char *const fault_names[PQ_FAULT_KINDS] = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scripted_libpq.h: a stand-in for libpq that loses an answer where it is told to.
  *

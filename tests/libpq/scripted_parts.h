@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scripted_parts.h: what the files of the scripted libpq share; tests include scripted_libpq.h.
  *

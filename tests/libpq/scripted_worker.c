@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "scripted_worker.h"
 
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scripted_worker.h: as much of a worker as writes outcomes and owns lanes, on a scripted libpq.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_leasing.c: owning lanes, with the database's answer lost at every place.
  *

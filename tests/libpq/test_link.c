@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_link.c: the worker's connection, with an answer lost at every place.
  *

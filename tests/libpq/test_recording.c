@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_recording.c: outcomes, with the database's answer lost at every place.
  *

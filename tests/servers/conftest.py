@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The harness and the fixtures of the end-to-end tests are these tests', too; what they have is only
 servers that others have written.
 

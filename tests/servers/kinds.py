@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The servers, each with the smallest configuration that does the work, and its own defaults."""
 import signal
 

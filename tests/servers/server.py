@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What all of the servers have in common: a program with a configuration of its own in a directory
 of its own, on a free port, that can be told to read its configuration again."""
 import collections

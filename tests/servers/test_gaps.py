@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Requests that come when a server is about to close the connection of the one before."""
 import pytest
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What each server does to us when nothing is wrong, when it reads its configuration again, when a
 request is too large for it, and when what stands behind it is away."""
 import pytest

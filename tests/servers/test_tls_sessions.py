@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a TLS handshake costs a receiver: sessions are resumed by whatever it offers for that."""
 import pytest
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The finder, late commits and backlogs under a virtual clock, with a model of the database:
  * transactions of random length (some roll back, some have subtransactions, some write a while

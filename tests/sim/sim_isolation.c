@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sim_isolation.c: core/scheduler.h under a virtual clock, with thousands of endpoints.
  *

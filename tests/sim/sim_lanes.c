@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Workers that join, stop, crash and freeze, under a virtual clock, with a model of the two tables:
  * the lanes and the workers' rows as db/lanes.c changes them, each request a transaction at one

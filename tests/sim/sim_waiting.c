@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sim_waiting.c: endpoints whose rows are in the database, and may not be sent for a while, under a
  * virtual clock: core/scheduler.h and core/backlog.h together, as core/queue.h ties them.

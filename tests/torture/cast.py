@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The endpoints of a run, and who may send what to them.
 
 Each has an address of its own, so that the 64 lanes are shared out well. Rows that can never be sent

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Duplicates only where guarantee 2 allows: what is sent again was in flight, or finished but not yet
 written, when its worker died or lost its lane to another. A stop, a reload, a lost connection, a
 crash of the database or a fail-over allow none: outcomes are kept until they can be written.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Limits of an endpoint, over all workers together: requests at one time, and requests a second."""
 import collections
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What producers did and what arrived: nothing lost, nothing invented, nothing altered."""
 import json
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is on record of a delivery agrees with what receivers saw, and follows from it by the rules.
 
 The records are the row, the attempt log (attempt_log: all) and the ledger that triggers keep.

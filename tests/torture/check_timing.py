@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Never earlier than the policy allows. How much later depends on the faults, and is only told."""
 import collections
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How workers ended."""
 from torture.view import TRANSIT_S
 

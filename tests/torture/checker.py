@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Judges a run from its evidence alone: journals and tables, nothing that the program says of itself.
 
 A rule is a function of (evidence, view) that yields findings; the files check_*.py have them by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The database: one server, or a primary and a standby that follows it synchronously, each with a
 PgBouncer; the place of the one that was lost is taken by a new standby.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The harness of the end-to-end tests is these tests', too."""
 import os
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The disk on which the rows lie: a small file system in memory, mounted where the server keeps an
 in-place tablespace, which can be filled up."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the checker knows: the journals and the tables, as plain data, all times monotonic.
 
 Nothing here asks or imports the program; collect() reads files and runs plain SQL.

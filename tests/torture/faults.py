@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All faults by name, and what runs them: one thread for each track of the schedule."""
 import random
 import threading

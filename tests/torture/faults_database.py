@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Faults of the database: crashes, lost sessions, refused statements, a full disk, another primary."""
 import contextlib
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Faults between workers and database: connections cut in the middle, a partition, a pooler's restart."""
 import time
 

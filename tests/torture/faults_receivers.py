@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Faults of a receiver: it dies and comes back, hangs, lies, fails."""
 import time
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Faults of a worker: its death, its sleep, its stop, its clock."""
 import time
 

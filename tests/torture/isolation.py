@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Namespaces of the run's own: whatever it starts, mounts or writes ends with it, also when it is
 killed. Other networks, processes and mounts of the machine are out of its reach."""
 import os

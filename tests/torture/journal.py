@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Journals: one JSON object a line, each with the machine's monotonic time, which all processes share.
 
 A line is in the kernel's hands when append() returns, so it survives the end of its writer.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A second record of what is written, kept by triggers in the database itself: each change of a
 delivery's row and each lane's change of hands, with the time. Statements that take back what they did
 leave nothing here either.

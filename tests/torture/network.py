@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The networks of the run: one between a worker and the database, which can be cut, one between all
 workers and the receivers, which stays. The worker that can be cut off lives in a network namespace
 of its own."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Producers: threads that insert in transactions of random length, and write down what they mean to
 do before COMMIT and what has come of it after.
 

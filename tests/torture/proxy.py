@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A proxy of the test's own between one worker and the servers, which cuts connections in the middle
 of what goes over them."""
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Receivers: processes that can be killed, that do what their endpoint's profile and the faults say,
 and that write down each request before it is answered.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The figures of a run, and the whole history of a row that is not as it should be."""
 import collections
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the run configures, in the form in which the checker needs it: seconds and counts."""
 from dataclasses import dataclass, field
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """scripts/torture: the run from its start to its verdict."""
 import argparse
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The schedule of faults: decided by the seed alone, before the run.
 
 Faults of one track follow each other, those of different tracks overlap. In each round a track has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Each rule of the checker, seen to fail on evidence that was doctored, and to allow what is allowed."""
 import copy
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The schedule follows from the seed, and leaves nothing out."""
 from torture import schedule
 

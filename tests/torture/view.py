@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Questions that several rules ask of the evidence."""
 import bisect
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The three workers, each with another way to the database, and the journal of their lives.
 
   w1  straight, over Unix sockets; its wall clock can be set

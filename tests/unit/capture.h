@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* capture.h: what the process writes to its standard error, kept in a memory file. */
 #ifndef POSTRIDER_TESTS_CAPTURE_H
 #define POSTRIDER_TESTS_CAPTURE_H

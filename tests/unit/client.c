@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "client.h"
 
 void on_client_finished(void *owner, const struct http_response *response)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * client.h: an HTTP engine to drive, and what came of its requests; by itself, or as a fixture with
  * a receiver:

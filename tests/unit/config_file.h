@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A configuration file in a temporary directory, which is the working directory while a test
  * runs, so that messages name it as "c.yaml".

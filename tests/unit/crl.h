@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* crl.h: lists of revoked certificates for tests of what reads them. */
 #ifndef POSTRIDER_TESTS_CRL_H
 #define POSTRIDER_TESTS_CRL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dice.h: the random numbers of all tests in C: splitmix64, the same for the same seed on every
  * machine, so that a failure can be seen again. One struct dice for each thing that should not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * names.h: names below .test, which are resolved by this library's own getaddrinfo(): libcurl's
  * resolver thread calls it instead of the C library's.

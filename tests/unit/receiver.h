@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * receiver.h: a scripted HTTP receiver on 127.0.0.1 in threads of the test. A script gets one
  * connection; when it returns, the connection is ended. client.h has the engine to drive against

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_answer_reader.c: what is an answer, what is not, and where it ends; in any split. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_array.c: what PostgreSQL gets to read as an array. */
 #include "unit.h"
 

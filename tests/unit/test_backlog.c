@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How the read-ahead is shared: each rule of core/backlog.h by itself. */
 #include "unit.h"
 

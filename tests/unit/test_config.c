@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is wrong with a configuration: one row for each mistake, with the exact lines that it gives.
  */

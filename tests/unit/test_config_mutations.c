@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Configurations with random changes, from a fixed seed: whatever the bytes are, there is a
  * configuration or there are mistakes, each of them one clean line. The sanitizers watch.

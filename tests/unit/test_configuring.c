@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_configuring.c: after a reload every part works as if it had been started with the new
  * configuration, whichever option has changed. */
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many rows may wait of those of one standing: each rule of core/crowds.h by itself. */
 #include "unit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_dialer.c: which cache of names a host has. */
 #include "unit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_engine.c: the HTTP engine against receivers that behave, and against ones that do not. */
 #include "client.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_engine_border.c: which addresses the HTTP engine connects to, and which URLs it takes: the
  * border that is the same for all, and what an endpoint may reach besides.

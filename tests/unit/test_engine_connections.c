@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_engine_connections.c: which connections the HTTP engine keeps, and how a request ends early.
  */
 #include <poll.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_engine_dialing.c: how the HTTP engine comes to a connection: names, the addresses of a name
  * in turn, where it dials from, the handshake, and what keeps it from all of that.

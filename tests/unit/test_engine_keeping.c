@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_engine_keeping.c: for how long the HTTP engine uses a connection again: as long as the
  * receiver says, as long as it is seen to keep one, and as long as we want to.

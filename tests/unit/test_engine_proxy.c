@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_engine_proxy.c: the HTTP engine behind HTTP and SOCKS proxies: what they are asked for, and
  * whose failure it is that no answer came.

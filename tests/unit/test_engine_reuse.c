@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_engine_reuse.c: connections that the HTTP engine uses again: how many it keeps, what becomes
  * of a request under which one ends, and requests that are given up.

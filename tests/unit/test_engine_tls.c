@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_engine_tls.c: the HTTP engine over TLS, with a throw-away certificate authority. */
 #include "client.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The finder against a small model of the queue: rows with a time, a lane, and a commit later on.
  */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hint.h: what a message names can be pasted. */
 #include "base/hint.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a worker said of an endpoint some time ago is brought forward to now. */
 #include "unit.h"
 

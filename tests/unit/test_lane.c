@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The number of lanes stands in SQL too, where no constant of C reaches: it is the same there. */
 #include "unit.h"
 

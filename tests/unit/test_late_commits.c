@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is read again, for a sequence of snapshots written by hand. */
 #include "unit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a worker asks for its lanes, and until when it believes that it owns them. */
 #include "unit.h"
 

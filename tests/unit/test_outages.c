@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which outages of the database are worth a line in the log. */
 #include "core/outages.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_queue.c: what ties the two sides of a queue: rows here, rows in the database, turns. */
 #include "unit.h"
 

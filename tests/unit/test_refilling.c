@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_refilling.c: refills that the database never gets. */
 #include "unit.h"
 

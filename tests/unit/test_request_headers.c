@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_request_headers.c: what a request says about its delivery, and which extra header wins. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "dice.h"
 #include "unit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Rows that come back as they were although their outcome was written. */
 #include "core/returns.h"
 

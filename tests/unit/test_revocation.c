@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_revocation.c: lists of revoked certificates are read whole, or refused with the reason. */
 #include "crl.h"
 

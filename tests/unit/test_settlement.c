@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether an outcome that was written has stayed: every status that it can have been written as. */
 #include "core/settlement.h"
 

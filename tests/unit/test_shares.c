@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shares of the lanes: they add up, and workers that follow their plans reach them. */
 #include "dice.h"
 #include "unit.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_standing.c: the table of isolation keeps what its page promises. */
 #include "unit.h"
 

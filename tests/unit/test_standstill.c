@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How much is sent while nothing that is written stays. */
 #include "core/standstill.h"
 

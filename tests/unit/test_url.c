@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_url.c: which URLs are refused, and with what words. */
 #include <setjmp.h>
 #include <stdarg.h>

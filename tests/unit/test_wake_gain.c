@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether a worker wants to be woken. */
 #include "core/wake_gain.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A wall clock that springs ahead is not believed at once. */
 #include "core/wall_guard.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a worker writes of its problems is read as it was; so is what other versions have written.
  */
 #include "unit.h"

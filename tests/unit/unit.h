@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* unit.h: what every unit test includes; cmocka wants these four before itself. */
 #ifndef POSTRIDER_TESTS_UNIT_H
 #define POSTRIDER_TESTS_UNIT_H

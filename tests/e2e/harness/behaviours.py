@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a receiver can do to a request.
 
 A behaviour is called as behaviour(connection, request), on the receiver's thread, when the request

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a database holds, in forms that can be compared."""
 import subprocess
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Throw-away certificate authorities."""
 import datetime
 import ipaddress

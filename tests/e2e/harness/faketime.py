@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A clock that can be set while a program runs: libfaketime with a file that it reads each time."""
 import glob
 import os

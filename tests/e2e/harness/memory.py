@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The memory of a running process, read as root."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A network of its own, with a name server that answers as the test says.
 
     with Namespace() as network:

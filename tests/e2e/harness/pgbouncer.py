@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """PgBouncer in front of a server; in transaction mode unless it is told otherwise."""
 import os
 import shutil

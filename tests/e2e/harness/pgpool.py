@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """pgpool-II in front of one or more servers."""
 import os
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ports at which nobody, or nobody useful, answers."""
 import contextlib
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A throw-away PostgreSQL server on a Unix socket, and databases in it."""
 import atexit
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The real binary: commands, and the service with its configuration, log and notify socket."""
 import json
 import os

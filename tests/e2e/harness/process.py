@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Children that can't outlive the test run, even when it is killed."""
 import ctypes
 import resource

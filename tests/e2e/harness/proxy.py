@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A real egress proxy, tinyproxy, that knows names nobody else knows."""
 import os
 import shutil

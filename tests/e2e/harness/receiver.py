@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An HTTP/1.1 server that records every request and misbehaves as it is told.
 
     server = Receiver()

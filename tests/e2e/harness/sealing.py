@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Key files, and secrets sealed by another implementation of the form."""
 import base64
 import os

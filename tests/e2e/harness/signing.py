@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Keys, and three independent verifiers of webhook-signature.
 
 verify_hmac and verify_ed25519 are written from the specification; verify_with_reference asks the

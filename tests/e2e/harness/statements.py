@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which statements a server was sent."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs a command on a terminal of its own, as a person does."""
 import fcntl
 import os

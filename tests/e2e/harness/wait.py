@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Waiting for conditions. Tests never sleep for a fixed time; they wait for what they need."""
 import os
 import time

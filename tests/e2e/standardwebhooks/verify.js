@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Verifies requests: one JSON object a line on standard input, one answer a line on standard output.
 //   {"key": "whsec_… or whpk_…", "headers": {…}, "body": base64}  ->  {"ok": true} or {"error": …}
 // whsec_ goes to the reference library; it knows no v1a, which node's own crypto verifies.

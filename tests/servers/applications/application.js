@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The application with Node's own HTTP server.
 const fs = require("fs");
 const http = require("http");

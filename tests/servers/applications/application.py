@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same application twice: for WSGI and for ASGI. What they share stands first."""
 import os
 
