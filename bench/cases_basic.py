@@ -3,7 +3,7 @@
 import functools
 
 from bench import floors, peers
-from bench.cases import Case
+from bench.case import Case
 from bench.throughput import run
 from bench.worker import Postrider
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import socket
 
-from bench.cases import Case
+from bench.case import Case
 from bench.load import Load, insert_customers, insert_deliveries, watch
 from bench.nginx import Nginx
 from bench.paced import run_paced

@@ -2,7 +2,7 @@
 """From commit to arrival when hardly anything happens, and what a worker costs then."""
 import functools
 
-from bench.cases import Case
+from bench.case import Case
 from bench.load import Load
 from bench.paced import run_idle, run_paced
 from bench.receiver import Receiver

@@ -5,7 +5,7 @@ import functools
 import os
 import tempfile
 
-from bench.cases import Case
+from bench.case import Case
 from bench.nginx import Nginx
 from bench.receiver import Receiver
 from bench.throughput import run

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from bench.cases import Case
+from bench.case import Case
 from bench.load import Load, insert_customers, order
 from bench.peers import make_bare_table
 from bench.throughput import Failure

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import shutil
 
-from bench.cases import Case
+from bench.case import Case
 from bench.cases_isolation import REFUSED, closed_port
 from bench.load import Load, insert_customers, insert_sql, watch
 from bench.nginx import Nginx

@@ -5,7 +5,7 @@ import functools
 import statistics
 import time
 
-from bench.cases import Case
+from bench.case import Case
 from bench.nginx import Nginx
 from bench.postgres import Server
 from bench.statements import PRELOAD, Statements

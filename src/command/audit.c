@@ -102,14 +102,6 @@ static void audit_free(struct audit *audit)
     audit_sheet_free(&audit->sheet);
 }
 
-bool audit_is_clean(const struct audit *audit)
-{
-    for (size_t i = 0; i < audit->waiting.count; i++)
-        if (audit->reasons[i].is_problem)
-            return false;
-    return audit->balances.missing == 0 && audit->contradictions.total == 0 && audit->is_ledger_on;
-}
-
 static int make_audit(const struct database *database, const struct audit_options *options,
                       struct audit *audit)
 {

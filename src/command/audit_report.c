@@ -251,6 +251,14 @@ static void print_contradictions(const struct audit_contradictions *contradictio
                 (long long)contradictions->total - (long long)contradictions->count);
 }
 
+bool audit_is_clean(const struct audit *audit)
+{
+    for (size_t i = 0; i < audit->waiting.count; i++)
+        if (audit->reasons[i].is_problem)
+            return false;
+    return audit->balances.missing == 0 && audit->contradictions.total == 0 && audit->is_ledger_on;
+}
+
 void audit_report_print(const struct audit *audit, bool all, FILE *out)
 {
     print_sheet(audit, all, out);
