@@ -4,8 +4,8 @@
  *
  * Loaded by config/load.h, checked as a whole, and never changed afterwards: a reload makes a new
  * one and replaces the old. Every key, its type, range, default and description stand once, in
- * config/options.c. Owned by whoever loaded it, who gives it to config_free(). New options need
- * a field here, a line in options.c and one in config.yaml; nothing else.
+ * config/options.c. Owned by whoever loaded it, who gives it to config_free().
+ * CONTRIBUTING.md says what a new option needs.
  */
 #ifndef POSTRIDER_CONFIG_CONFIG_H
 #define POSTRIDER_CONFIG_CONFIG_H

@@ -8,8 +8,8 @@
  *   who may send  core/scheduler.h asks whether there is work: rows here whose settings are known
  *                 (queue_set_open()), or rows in the database alone
  *   what is read  core/backlog.h asks what the endpoint is taken for (core/standing.h, which the
- *                 scheduler reports when it changes), how many rows it could send, and is woken
- * when what stopped it is over
+ *                 scheduler reports when it changes), how many rows it could send; and it is woken
+ *                 when what stopped it is over
  *
  * Only this changes a queue's rows, its backlog and what the scheduler has of its work. In the
  * worker, worker/endpoint.c alone calls what puts rows here and takes them out, since an endpoint's

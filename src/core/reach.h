@@ -6,8 +6,8 @@
  * request beside another one needs a connection of its own: far dearer than a request, with TLS by
  * two orders of magnitude, and a few rows that happen to come together are served as soon over the
  * connection that is there. So an endpoint starts with one request at a time, and gets twice as
- * many whenever it has not run out of work for its patience: twice the time that its answers take,
- * within REACH_PATIENCE_MIN_US and _MAX_US. So a request that hangs never holds the others back for
+ * many whenever it has had more work than it may send for as long as its patience: twice the time
+ * that its answers take, within REACH_PATIENCE_MIN_US and _MAX_US. So a request that hangs never holds the others back for
  * longer than that, and a backlog has 32 requests in flight after five such times. What was reached
  * is kept, since its connections stand. (Before it has answered at all, the
  * scheduler may not let it have more.)

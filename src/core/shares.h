@@ -8,7 +8,8 @@
  * when a worker comes or goes. With more than 64 workers those that started last have none.
  *
  * A worker with less than its share takes free lanes; one with more gives lanes back, those with
- * nothing under way first. A lane that is given is released only when nothing of it is under way.
+ * nothing under way first. A lane that is given is released when nothing of it is under way; for
+ * how long that is waited, core/leases.h says.
  *
  * Pure. Sets of lanes are bits of a uint64_t; core/leases.h acts on the plan.
  */
@@ -41,7 +42,7 @@ struct shares_plan {
     uint64_t take;    /* free, to be asked for */
     uint64_t resume;  /* was given, is wanted again */
     uint64_t give;    /* to be given: nothing more is started */
-    uint64_t release; /* to be handed back in the database: nothing of it is under way */
+    uint64_t release; /* to be handed back in the database: nothing of it is busy */
 };
 
 int shares_count(uint64_t lanes);
