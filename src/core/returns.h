@@ -21,16 +21,18 @@
 #include <stdint.h>
 
 #define RETURNS_MAX        32768
+#define RETURNS_COUNTED    65535
 #define RETURNS_FIRST_US   1000000
 #define RETURNS_LONGEST_US 60000000
 #define RETURNS_SLACK_US   10000000
 
 struct returns {
+    /* Small, so that what is looked up for each delivery stays in a processor's cache. */
     struct returns_row {
-        uint64_t key;
         int64_t written_us; /* 0 = free */
-        int attempts;       /* as it was read when its attempt was made */
-        int count;          /* how often it has come back */
+        uint32_t key;       /* the part of the hash that its place does not tell */
+        uint16_t attempts;  /* as it was read when its attempt was made, RETURNS_COUNTED at most */
+        uint16_t count;     /* how often it has come back, likewise */
     } * rows;
 };
 

@@ -143,6 +143,8 @@ static void give_row(struct row *row, const struct pq_statement *statement, int 
     (void)n;
     if (is_meddled(row) && meddling == SWALLOWS)
         return;
+    if (statement->count == SUCCESS_COLUMNS && !is_meddled(row))
+        values[1] = NULL; /* as the statement has it for what stays */
     snprintf(attempts, sizeof(attempts), "%d", row->attempts + !is_meddled(row));
     pq_result_add_row(result, statement->count == SUCCESS_COLUMNS ? 2 : 4, values);
 }
