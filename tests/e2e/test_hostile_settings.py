@@ -49,6 +49,8 @@ HOSTILE = {
 }
 
 
+SINCE_14 = {"idle_session_timeout"}
+
 BODY = "a \\ 'b' \"c\" ,{}NULL"
 
 
@@ -59,7 +61,11 @@ def hostile(request, postgres, database):
     postgres.execute(f"CREATE ROLE {role} LOGIN")
     postgres.execute(f"ALTER DATABASE {database.name} OWNER TO {role}")
     whose = f"ROLE {role}" if request.param == "role" else f"DATABASE {database.name}"
+    known = {row["name"].lower() for row in database.query("SELECT name FROM pg_settings")}
+    assert {name for name in HOSTILE if name.lower() not in known} <= SINCE_14
     for name, value in HOSTILE.items():
+        if name.lower() not in known:
+            continue
         postgres.execute(f"ALTER {whose} SET {name} TO '{value}'")
     database.role = role
     database.url = postgres.url(database.name, role)

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from harness.catalog import dump, shape
+from harness.catalog import dump, pg_dump, shape
 from harness.postgres import client_program
 
 URL = "http://127.0.0.1:9/"
@@ -22,8 +22,7 @@ def source(migrated_database):
 def restore(source, database):
     """restore(option of pg_dump, …): what can be restored of it, as psql goes on after errors"""
     def run(*options):
-        text = subprocess.run([client_program("pg_dump"), "-d", source.url, *options],
-                              capture_output=True, text=True, check=True).stdout
+        text = pg_dump(source, *options)
         subprocess.run([client_program("psql"), "-XqAt", "-d", database.url], input=text, text=True,
                        check=True, capture_output=True)
         assert database.value("SELECT count(*) FROM webhook_deliveries") == 3
