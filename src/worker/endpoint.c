@@ -99,25 +99,38 @@ static enum endpoint_state idle_state(const struct endpoint *endpoint, int64_t n
                                                                         : ENDPOINT_IDLE;
 }
 
+static enum endpoint_state wanted_state(const struct endpoint *endpoint, bool is_promised)
+{
+    bool has_waiting = queue_first(&endpoint->queue) != NULL;
+
+    /* One whose last row went by old settings too: the next row finds new ones. */
+    if (endpoint->wants_load || (has_waiting && !endpoint->is_loaded))
+        return ENDPOINT_UNLOADED;
+    if (has_waiting)
+        return ENDPOINT_READY;
+    return is_promised ? ENDPOINT_PROMISED : ENDPOINT_IDLE;
+}
+
 /* Where an endpoint belongs after something has changed. */
 static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
-    bool has_waiting = queue_first(&endpoint->queue) != NULL;
-    enum endpoint_state state = idle_state(endpoint, now_us);
+    int64_t promised_us = scheduler_promised_until_us(&endpoint->queue.entry);
+    enum endpoint_state state = wanted_state(endpoint, promised_us > now_us);
 
-    queue_set_open(&endpoints->queues, &endpoint->queue, endpoint->is_loaded, now_us);
     /* The answer decides where it goes; a load that is wanted meanwhile is asked for then. */
     if (endpoint->state == ENDPOINT_LOADING)
         return;
-    /* One whose last row went by old settings too: the next row finds new ones. */
-    if (endpoint->wants_load || (has_waiting && !endpoint->is_loaded))
-        state = ENDPOINT_UNLOADED;
-    else if (has_waiting)
-        state = ENDPOINT_READY;
     if (endpoint->state != state ||
-        (state == ENDPOINT_PROMISED &&
-         endpoint->promise.at_us != scheduler_promised_until_us(&endpoint->queue.entry)))
+        (state == ENDPOINT_PROMISED && endpoint->promise.at_us != promised_us))
         endpoint_set_state(endpoints, endpoint, state);
+}
+
+/* Whether its rows can be sent by the settings that there are. */
+static void endpoint_set_loaded(struct endpoints *endpoints, struct endpoint *endpoint,
+                                bool is_loaded, int64_t now_us)
+{
+    endpoint->is_loaded = is_loaded;
+    queue_set_open(&endpoints->queues, &endpoint->queue, is_loaded, now_us);
 }
 
 struct endpoint *endpoint_of_queue(struct queue *queue)
@@ -347,7 +360,7 @@ bool endpoint_may_condemn(const struct endpoint *endpoint, const struct delivery
 
 void endpoint_ask_again(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
-    endpoint->is_loaded = false;
+    endpoint_set_loaded(endpoints, endpoint, false, now_us);
     endpoint_want_load(endpoints, endpoint, now_us);
 }
 
@@ -361,7 +374,8 @@ struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us
 
         if (endpoint->is_loaded && age_us < ENDPOINT_REFRESH_US)
             return endpoint;
-        endpoint->is_loaded = endpoint->is_loaded && age_us < ENDPOINT_FRESH_US;
+        endpoint_set_loaded(endpoints, endpoint, endpoint->is_loaded && age_us < ENDPOINT_FRESH_US,
+                            now_us);
         endpoint_want_load(endpoints, endpoint, now_us);
         if (endpoint->is_loaded)
             return endpoint;
@@ -429,11 +443,11 @@ void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, b
 {
     /* Without an answer it goes on by what it has, until that is too old. */
     if (is_loaded) {
-        endpoint->is_loaded = true;
         endpoint->loaded_us = now_us;
         endpoint->loaded_by = endpoint->asked_by;
         endpoint_apply_settings(endpoints, endpoint, now_us);
     }
+    endpoint_set_loaded(endpoints, endpoint, is_loaded || endpoint->is_loaded, now_us);
     endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
     endpoint_settle(endpoints, endpoint, now_us);
 }
@@ -499,9 +513,9 @@ void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_
 }
 
 /* By settings that are so old nothing is sent. */
-static void endpoint_unload(struct endpoint *endpoint)
+static void endpoint_unload(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
-    endpoint->is_loaded = false;
+    endpoint_set_loaded(endpoints, endpoint, false, now_us);
     endpoint_settings_rest(&endpoint->settings);
 }
 
@@ -532,7 +546,7 @@ static void unload_promised(struct endpoints *endpoints, int64_t now_us)
         struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_PROMISED]);
 
         if (is_free(endpoint) && now_us - endpoint->loaded_us >= ENDPOINT_FRESH_US)
-            endpoint_unload(endpoint);
+            endpoint_unload(endpoints, endpoint, now_us);
         endpoint_set_state(endpoints, endpoint, ENDPOINT_PROMISED);
     }
 }
@@ -555,7 +569,7 @@ void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
             continue;
         }
         if (is_free(endpoint) && now_us - endpoint->loaded_us >= ENDPOINT_FRESH_US)
-            endpoint_unload(endpoint);
+            endpoint_unload(endpoints, endpoint, now_us);
         endpoint_set_state(endpoints, endpoint, state);
     }
 }
