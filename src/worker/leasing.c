@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "core/finder.h"
 #include "core/leases.h"
 #include "db/lanes.h"
 #include "worker/finding.h"
@@ -78,7 +77,7 @@ bool leasing_is_valid(const struct worker *worker)
 
 bool leasing_owns(const struct worker *worker, int lane)
 {
-    return (worker->leasing->applied & LANE_BIT(lane)) != 0;
+    return finding_owns_lane(worker, lane);
 }
 
 bool leasing_may_start(const struct worker *worker, int lane)
@@ -179,7 +178,8 @@ static int64_t patience_us(const struct worker *worker)
 static void warn_of_busy(const struct worker *worker, uint64_t lanes)
 {
     for (uint64_t left = lanes; left != 0; left &= left - 1) {
-        const struct delivery *delivery = deliveries_first_open(&worker->deliveries, left & -left);
+        const struct delivery *delivery =
+            deliveries_first_under_way(&worker->deliveries, left & -left);
 
         if (delivery == NULL)
             continue; /* all of it has ended meanwhile */
@@ -260,7 +260,7 @@ static void ask(struct worker *worker)
 
     if (!leases_is_due(leases, worker->now_us))
         return;
-    busy = deliveries_open_lanes(&worker->deliveries);
+    busy = deliveries_lanes_under_way(&worker->deliveries);
     request = leases_next(leases, worker->now_us, lease_us(worker), busy, patience_us(worker));
     warn_of_busy(worker, request.release & busy);
     if (request.ask == LEASES_RENEW)
