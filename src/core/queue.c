@@ -52,18 +52,18 @@ static void note_work(struct queues *queues, struct queue *queue, int64_t now_us
 {
     enum scheduler_work work = SCHEDULER_NO_WORK;
 
-    if (queue->is_open && !TAILQ_EMPTY(&queue->rows))
+    if (queue->is_ready && !TAILQ_EMPTY(&queue->rows))
         work = SCHEDULER_WORK_HERE;
     else if (queue_is_behind(queue))
         work = SCHEDULER_WORK_AWAITED;
     scheduler_set_work(&queues->scheduler, &queue->entry, work, now_us);
 }
 
-void queue_set_open(struct queues *queues, struct queue *queue, bool is_open, int64_t now_us)
+void queue_set_ready(struct queues *queues, struct queue *queue, bool is_ready, int64_t now_us)
 {
-    if (queue->is_open == is_open)
+    if (queue->is_ready == is_ready)
         return;
-    queue->is_open = is_open;
+    queue->is_ready = is_ready;
     note_work(queues, queue, now_us);
 }
 

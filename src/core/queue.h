@@ -6,7 +6,7 @@
  * What the two sides of a queue need of each other is tied here, and nowhere else:
  *
  *   who may send  core/scheduler.h asks whether there is work: rows here whose settings are known
- *                 (queue_set_open()), or rows in the database alone
+ *                 (queue_set_ready()), or rows in the database alone
  *   what is read  core/backlog.h asks what the endpoint is taken for (core/standing.h, which the
  *                 scheduler reports when it changes), how many rows it could send; and it is woken
  *                 when what stopped it is over
@@ -41,7 +41,7 @@ struct queue {
     struct queue_rows rows;
     struct scheduler_entry entry;
     struct backlog backlog;
-    bool is_open; /* its rows may be sent, as far as its owner knows */
+    bool is_ready; /* its rows may be sent, as far as its owner knows */
 };
 
 struct queues {
@@ -62,7 +62,7 @@ void queue_init(struct queues *queues, struct queue *queue, struct scheduler_ori
 void queue_remove(struct queues *queues, struct queue *queue, int64_t now_us);
 
 /* What its owner needs to send a row is there, or isn't any more. */
-void queue_set_open(struct queues *queues, struct queue *queue, bool is_open, int64_t now_us);
+void queue_set_ready(struct queues *queues, struct queue *queue, bool is_ready, int64_t now_us);
 
 /* --- rows --- */
 

@@ -89,7 +89,7 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
 }
 
 /* It was begun, and its outcome is not settled yet. */
-static bool is_open(enum delivery_state state)
+static bool is_under_way(enum delivery_state state)
 {
     return state != DELIVERY_WAITING && state != DELIVERY_FORGOTTEN;
 }
@@ -102,8 +102,8 @@ void delivery_set_state(struct deliveries *deliveries, struct delivery *delivery
             delivery_state_name(state));
     TAILQ_REMOVE(&deliveries->lists[delivery->state], delivery, in_state);
     deliveries->counts[delivery->state]--;
-    delivery->tally->open -= is_open(delivery->state);
-    delivery->tally->open += is_open(state);
+    delivery->tally->under_way -= is_under_way(delivery->state);
+    delivery->tally->under_way += is_under_way(state);
     delivery->state = state;
     TAILQ_INSERT_TAIL(&deliveries->lists[state], delivery, in_state);
     deliveries->counts[state]++;
@@ -141,14 +141,14 @@ static void delivery_free(struct deliveries *deliveries, struct delivery *delive
     free(delivery);
 }
 
-uint64_t deliveries_open_lanes(const struct deliveries *deliveries)
+uint64_t deliveries_lanes_under_way(const struct deliveries *deliveries)
 {
     uint64_t lanes = 0;
 
     for (int state = 0; state < DELIVERY_STATES; state++) {
         const struct delivery *delivery;
 
-        if (!is_open((enum delivery_state)state))
+        if (!is_under_way((enum delivery_state)state))
             continue;
         TAILQ_FOREACH(delivery, &deliveries->lists[state], in_state)
             lanes |= LANE_BIT(delivery->lane);
@@ -156,14 +156,15 @@ uint64_t deliveries_open_lanes(const struct deliveries *deliveries)
     return lanes;
 }
 
-const struct delivery *deliveries_first_open(const struct deliveries *deliveries, uint64_t lanes)
+const struct delivery *deliveries_first_under_way(const struct deliveries *deliveries,
+                                                  uint64_t lanes)
 {
     const struct delivery *first = NULL;
 
     for (int state = 0; state < DELIVERY_STATES; state++) {
         const struct delivery *delivery;
 
-        if (!is_open((enum delivery_state)state))
+        if (!is_under_way((enum delivery_state)state))
             continue;
         TAILQ_FOREACH(delivery, &deliveries->lists[state], in_state)
             if ((lanes & LANE_BIT(delivery->lane)) != 0 &&

@@ -49,8 +49,8 @@ enum delivery_state {
 
 /* How many deliveries an endpoint has here; it owns this, and delivery.c counts. */
 struct delivery_tally {
-    size_t known; /* in any state */
-    size_t open;  /* begun, and their outcomes not settled yet */
+    size_t known;     /* in any state */
+    size_t under_way; /* begun, and their outcomes not settled yet */
 };
 
 struct delivery {
@@ -137,9 +137,10 @@ void deliveries_ask_for(struct deliveries *deliveries, const char *id);
 void deliveries_end_asking(struct deliveries *deliveries, int count);
 
 /* Lanes (a bit each) with something that was begun and is not settled. Looks at all of it. */
-uint64_t deliveries_open_lanes(const struct deliveries *deliveries);
+uint64_t deliveries_lanes_under_way(const struct deliveries *deliveries);
 /* What was begun of these lanes first and is not settled; NULL: nothing is. Likewise. */
-const struct delivery *deliveries_first_open(const struct deliveries *deliveries, uint64_t lanes);
+const struct delivery *deliveries_first_under_way(const struct deliveries *deliveries,
+                                                  uint64_t lanes);
 
 /* Frees the forgotten ones, but those that an unanswered read (0 = none) may still show. */
 void deliveries_reap(struct deliveries *deliveries, uint64_t unanswered_read);

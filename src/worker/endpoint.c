@@ -130,7 +130,7 @@ static void endpoint_set_loaded(struct endpoints *endpoints, struct endpoint *en
                                 bool is_loaded, int64_t now_us)
 {
     endpoint->is_loaded = is_loaded;
-    queue_set_open(&endpoints->queues, &endpoint->queue, is_loaded, now_us);
+    queue_set_ready(&endpoints->queues, &endpoint->queue, is_loaded, now_us);
 }
 
 struct endpoint *endpoint_of_queue(struct queue *queue)
@@ -398,7 +398,7 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
 static bool is_stopped(const struct endpoint *endpoint)
 {
     return endpoint->settings.unopened != NULL ||
-           (endpoint->unsettled > 0 && endpoint->tally.open >= ENDPOINT_UNSETTLED_MAX);
+           (endpoint->unsettled > 0 && endpoint->tally.under_way >= ENDPOINT_UNSETTLED_MAX);
 }
 
 void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpoint, int change)
@@ -410,7 +410,7 @@ void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpo
         TAILQ_REMOVE(&endpoints->unsettled, endpoint, in_unsettled);
 }
 
-void endpoint_note_open(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
+void endpoint_note_under_way(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
     scheduler_entry_set_stopped(&endpoints->queues.scheduler, &endpoint->queue.entry,
                                 is_stopped(endpoint), now_us);

@@ -200,7 +200,8 @@ void endpoint_note_unsettled(struct endpoints *endpoints, struct endpoint *endpo
 
 /* After a delivery of it was begun or settled: while outcomes of it are unsettled, the next one
  * may have to wait, so that few are sent whose outcomes would be unsettled as well. */
-void endpoint_note_open(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us);
+void endpoint_note_under_way(struct endpoints *endpoints, struct endpoint *endpoint,
+                             int64_t now_us);
 
 /* The newest note counts. One with a note is not freed. */
 void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum endpoint_note note);

@@ -113,7 +113,7 @@ static void add_hand_over(struct worker_problems *list, const struct worker *wor
                           const struct leases *leases)
 {
     uint64_t lanes = leases_waiting(leases, worker->now_us);
-    const struct delivery *first = deliveries_first_open(&worker->deliveries, lanes);
+    const struct delivery *first = deliveries_first_under_way(&worker->deliveries, lanes);
     int64_t since_us;
 
     if (first == NULL)

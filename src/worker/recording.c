@@ -135,7 +135,7 @@ static void forget(struct worker *worker, struct delivery *delivery)
     }
     delivery->endpoint->gone -= delivery->outcome.disables_endpoint;
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
-    endpoint_note_open(&worker->endpoints, delivery->endpoint, worker->now_us);
+    endpoint_note_under_way(&worker->endpoints, delivery->endpoint, worker->now_us);
 }
 
 /* What was cut may end within a character. */
@@ -179,7 +179,7 @@ static void put_off(struct worker *worker, struct delivery *delivery, const char
     if (delivery->refusals++ == 0) {
         worker->recording->unsettled++;
         endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, 1);
-        endpoint_note_open(&worker->endpoints, delivery->endpoint, worker->now_us);
+        endpoint_note_under_way(&worker->endpoints, delivery->endpoint, worker->now_us);
     }
     delivery->not_before_us = worker->now_us + pause_us;
     delivery->is_hopeless = !is_passing(sqlstate);

@@ -207,7 +207,7 @@ static void put_back(struct worker *worker, struct delivery *delivery)
 {
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_WAITING);
     endpoint_push_back(&worker->endpoints, delivery, worker->now_us);
-    endpoint_note_open(&worker->endpoints, delivery->endpoint, worker->now_us);
+    endpoint_note_under_way(&worker->endpoints, delivery->endpoint, worker->now_us);
     endpoint_ask_again(&worker->endpoints, delivery->endpoint, worker->now_us);
 }
 
@@ -359,7 +359,7 @@ static void refuse(struct worker *worker, struct delivery *delivery, const char 
     delivery->finished_us = worker->now_us;
     decide(delivery, &attempt);
     finish(worker, delivery, &attempt, reason);
-    endpoint_note_open(&worker->endpoints, endpoint, worker->now_us);
+    endpoint_note_under_way(&worker->endpoints, endpoint, worker->now_us);
 }
 
 /* It was too large to be fetched when it was read, and the configuration allows more by now. */
@@ -396,7 +396,7 @@ static void start(struct worker *worker, struct delivery *delivery)
     }
     delivery->ticket = endpoint_begin_request(&worker->endpoints, delivery, worker->now_us);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_IN_FLIGHT);
-    endpoint_note_open(&worker->endpoints, endpoint, worker->now_us);
+    endpoint_note_under_way(&worker->endpoints, endpoint, worker->now_us);
     http_start(worker->sending->current.engine, &request, delivery);
 }
 

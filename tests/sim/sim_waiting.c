@@ -96,7 +96,7 @@ static void add_host(int number)
     scheduler_origin_init(&sim.queues.scheduler, &host->own);
     queue_init(&sim.queues, &host->queue, host->origin);
     scheduler_entry_set_terms(&sim.queues.scheduler, &host->queue.entry, &terms, sim.now_us, 0);
-    queue_set_open(&sim.queues, &host->queue, true, sim.now_us);
+    queue_set_ready(&sim.queues, &host->queue, true, sim.now_us);
     empty(host);
 }
 

@@ -72,18 +72,18 @@ static void send(struct queue *queue, enum health health, int64_t hold_us, int64
     scheduler_finish(&bench.queues.scheduler, &queue->entry, &ticket, health, hold_us, now_us, 0);
 }
 
-static void test_has_its_turn_while_it_is_open_and_has_rows(void **state)
+static void test_has_its_turn_while_it_is_ready_and_has_rows(void **state)
 {
     struct queue *queue = &bench.queue[0];
 
     (void)state;
     queue_push(&bench.queues, queue, &bench.rows[0], NOW_US);
     assert_null(whose_turn(NOW_US)); /* its settings are not there */
-    queue_set_open(&bench.queues, queue, true, NOW_US);
+    queue_set_ready(&bench.queues, queue, true, NOW_US);
     assert_ptr_equal(whose_turn(NOW_US), queue);
-    queue_set_open(&bench.queues, queue, false, NOW_US);
+    queue_set_ready(&bench.queues, queue, false, NOW_US);
     assert_null(whose_turn(NOW_US));
-    queue_set_open(&bench.queues, queue, true, NOW_US);
+    queue_set_ready(&bench.queues, queue, true, NOW_US);
     queue_take(&bench.queues, queue, &bench.rows[0], NOW_US);
     assert_null(whose_turn(NOW_US));
 }
@@ -132,7 +132,7 @@ static void test_refilled_one_goes_on(void **state)
     int rows;
 
     (void)state;
-    queue_set_open(&bench.queues, queue, true, NOW_US);
+    queue_set_ready(&bench.queues, queue, true, NOW_US);
     put_behind(queue, NOW_US);
     assert_null(queues_next_refill(&bench.queues, 8, &rows, NOW_US)); /* it rests */
     assert_ptr_equal(queues_next_refill(&bench.queues, 8, &rows, NOW_US + BACKLOG_REST_US), queue);
@@ -153,7 +153,7 @@ static void test_held_one_is_refilled_when_its_hold_ends(void **state)
     int rows;
 
     (void)state;
-    queue_set_open(&bench.queues, queue, true, NOW_US);
+    queue_set_ready(&bench.queues, queue, true, NOW_US);
     queue_push(&bench.queues, queue, &bench.rows[0], NOW_US);
     send(queue, HEALTH_BUSY, 7200 * S, NOW_US);
     put_behind(queue, NOW_US);
@@ -174,7 +174,7 @@ static void test_is_refilled_for_its_origins_probe(void **state)
     int rows;
 
     (void)state;
-    queue_set_open(&bench.queues, queue, true, NOW_US);
+    queue_set_ready(&bench.queues, queue, true, NOW_US);
     put_behind(queue, NOW_US);
     for (int i = 0; i < 3; i++) {
         queue_push(&bench.queues, queue, &bench.rows[i], NOW_US);
@@ -198,7 +198,7 @@ static void test_its_rows_are_of_its_standings_crowd(void **state)
     const struct crowds *crowds = &bench.queues.backlogs.crowds;
 
     (void)state;
-    queue_set_open(&bench.queues, queue, true, NOW_US);
+    queue_set_ready(&bench.queues, queue, true, NOW_US);
     for (int i = 0; i < 6; i++)
         queue_push(&bench.queues, queue, &bench.rows[i], NOW_US);
     assert_int_equal(crowds->of[STANDING_UNKNOWN].rows, 6);
@@ -216,7 +216,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_has_its_turn_while_it_is_open_and_has_rows),
+        TEST(test_has_its_turn_while_it_is_ready_and_has_rows),
         TEST(test_order_of_rows),
         TEST(test_what_does_not_fit_is_behind_it),
         TEST(test_refilled_one_goes_on),
