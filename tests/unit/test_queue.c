@@ -95,6 +95,7 @@ static void test_order_of_rows(void **state)
     (void)state;
     queue_push(&bench.queues, queue, &bench.rows[0], NOW_US);
     queue_push(&bench.queues, queue, &bench.rows[1], NOW_US);
+    assert_ptr_equal(queue_first(queue), &bench.rows[0]);
     queue_take(&bench.queues, queue, &bench.rows[0], NOW_US);
     assert_ptr_equal(queue_first(queue), &bench.rows[1]);
     queue_push_back(&bench.queues, queue, &bench.rows[0], NOW_US);
