@@ -261,8 +261,6 @@ static void finish(struct worker *worker)
 {
     sending_abandon(worker);
     connecting_free(worker);
-    deliveries_free(&worker->deliveries);
-    endpoints_free(&worker->endpoints);
     finding_free(worker);
     refilling_free(worker);
     waking_free(worker);
@@ -316,6 +314,8 @@ int worker_run(struct config *config)
         log_event(LOG_LEVEL_ERROR, "the worker can't start", LOG_STRING("error", error.message),
                   LOG_IF(error.hint[0] != '\0', LOG_STRING("hint", error.hint)));
     }
+    deliveries_free(&worker->deliveries);
+    endpoints_free(&worker->endpoints);
     sending_free(worker);
     reporting_free(worker);
     free_loop(worker);
