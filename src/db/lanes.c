@@ -72,8 +72,8 @@ static const char farewell_sql[] =
 
 /* clang-format on */
 
-static void format_numbers(const struct lanes_worker *worker, const struct leases_request *request,
-                           int64_t lease_ms, char *out)
+static void format_numbers(const struct lanes_worker *worker,
+                           const struct lane_leases_request *request, int64_t lease_ms, char *out)
 {
     snprintf(out, NUMBERS_SIZE,
              "{%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%d,%" PRId64 ",%" PRId64 ",%" PRId64
@@ -90,7 +90,7 @@ static const char *format_number(int64_t number, char *out)
 }
 
 static bool send_renewal(struct db_link *link, const struct lanes_worker *worker,
-                         const struct leases_request *request, int64_t lease_ms,
+                         const struct lane_leases_request *request, int64_t lease_ms,
                          db_link_answered *on_answer, void *request_owner)
 {
     char numbers[NUMBERS_SIZE], rate[NUMBER_SIZE], turn[NUMBER_SIZE], lease[NUMBER_SIZE];
@@ -114,12 +114,12 @@ static bool send_renewal(struct db_link *link, const struct lanes_worker *worker
 }
 
 bool lanes_send(struct db_link *link, const struct lanes_worker *worker,
-                const struct leases_request *request, int64_t lease_ms, db_link_answered *on_answer,
-                void *request_owner)
+                const struct lane_leases_request *request, int64_t lease_ms,
+                db_link_answered *on_answer, void *request_owner)
 {
     const struct db_statement view = {view_sql, 1, {worker->owner}};
 
-    if (request->ask == LEASES_RENEW)
+    if (request->ask == LANE_LEASES_RENEW)
         return send_renewal(link, worker, request, lease_ms, on_answer, request_owner);
     return db_link_send_often(link, &view, 1, on_answer, request_owner);
 }
@@ -129,16 +129,16 @@ static int64_t number_at(const PGresult *result, int column)
     return PQntuples(result) == 1 ? strtoll(PQgetvalue(result, 0, column), NULL, 10) : 0;
 }
 
-uint64_t lanes_renewed(const struct db_answer *answer, const struct leases_request *request)
+uint64_t lanes_renewed(const struct db_answer *answer, const struct lane_leases_request *request)
 {
-    return request->ask == LEASES_RENEW ? (uint64_t)number_at(answer->results[1], 0) : 0;
+    return request->ask == LANE_LEASES_RENEW ? (uint64_t)number_at(answer->results[1], 0) : 0;
 }
 
-struct shares_view lanes_view(const struct db_answer *answer)
+struct lane_shares_view lanes_view(const struct db_answer *answer)
 {
     const PGresult *result = answer->results[answer->count - 1];
 
-    return (struct shares_view){
+    return (struct lane_shares_view){
         .mine = (uint64_t)number_at(result, 0),
         .free = (uint64_t)number_at(result, 1),
         .live = (int)number_at(result, 2),

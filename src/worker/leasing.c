@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "core/leases.h"
+#include "core/lane_leases.h"
 #include "db/lanes.h"
 #include "worker/finding.h"
 #include "worker/own_problems.h"
@@ -23,7 +23,7 @@ struct leasing {
     char owner[128];
     char host[64];
     int64_t started_us;
-    struct leases leases;
+    struct lane_leases leases;
     uint64_t applied;                  /* the lanes that the reader owns */
     uint64_t left_at_read[LANE_COUNT]; /* number of the last read when the lane was left */
     bool is_releasing;
@@ -47,7 +47,7 @@ void leasing_init(struct worker *worker)
              (unsigned)arc4random());
     leasing->started_us = worker->now_us;
     leasing->logged_lanes = -1;
-    leases_init(&leasing->leases);
+    lane_leases_init(&leasing->leases);
 }
 
 void leasing_free(struct worker *worker)
@@ -60,7 +60,7 @@ const char *leasing_owner(const struct worker *worker)
     return worker->leasing->owner;
 }
 
-const struct leases *leasing_leases(const struct worker *worker)
+const struct lane_leases *leasing_leases(const struct worker *worker)
 {
     return &worker->leasing->leases;
 }
@@ -82,7 +82,7 @@ bool leasing_owns(const struct worker *worker, int lane)
 
 bool leasing_may_start(const struct worker *worker, int lane)
 {
-    return leases_may_start(&worker->leasing->leases, lane, clock_monotonic_us());
+    return lane_leases_may_start(&worker->leasing->leases, lane, clock_monotonic_us());
 }
 
 static int64_t lease_us(const struct worker *worker)
@@ -136,7 +136,7 @@ static void apply(struct worker *worker)
 static void log_lanes(struct worker *worker)
 {
     struct leasing *leasing = worker->leasing;
-    int lanes = shares_count(leasing->leases.owned);
+    int lanes = lane_shares_count(leasing->leases.owned);
 
     if (lanes == leasing->logged_lanes || lanes != leasing->leases.share ||
         !leasing->leases.has_view || worker->phase != WORKER_RUNNING ||
@@ -152,17 +152,17 @@ static void log_lanes(struct worker *worker)
 static void on_lanes_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
-    struct leases *leases = &worker->leasing->leases;
-    struct shares_view view;
+    struct lane_leases *leases = &worker->leasing->leases;
+    struct lane_shares_view view;
 
     if (answer->result == DB_REFUSED)
         reporting_refusal("asking for lanes was refused", answer);
     if (answer->result != DB_ANSWERED) {
-        leases_note_failure(leases, worker->now_us);
+        lane_leases_note_failure(leases, worker->now_us);
         return;
     }
     view = lanes_view(answer);
-    leases_note_answer(leases, lanes_renewed(answer, &leases->asked), &view, worker->now_us);
+    lane_leases_note_answer(leases, lanes_renewed(answer, &leases->asked), &view, worker->now_us);
 }
 
 /* A request may be as long as its time-out, and a stop waits for longer where it is told to. */
@@ -220,10 +220,10 @@ static const char *attempt_log_name(enum config_attempt_log attempt_log)
     bug("attempt_log %d", (int)attempt_log);
 }
 
-static bool send_request(struct worker *worker, const struct leases_request *request)
+static bool send_request(struct worker *worker, const struct lane_leases_request *request)
 {
     struct leasing *leasing = worker->leasing;
-    char *problems = request->ask == LEASES_RENEW
+    char *problems = request->ask == LANE_LEASES_RENEW
                          ? own_problems_describe(worker, &leasing->leases, leasing->cut_off_us)
                          : NULL;
     struct reporting_totals totals = reporting_totals(worker);
@@ -234,7 +234,7 @@ static bool send_request(struct worker *worker, const struct leases_request *req
         .version = POSTRIDER_VERSION,
         .uptime_ms = (worker->now_us - leasing->started_us) / 1000,
         .is_leaving = leasing->leases.is_leaving,
-        .lanes = shares_count(request->keep | request->take),
+        .lanes = lane_shares_count(request->keep | request->take),
         .in_flight = (int64_t)worker->deliveries.counts[DELIVERY_IN_FLIGHT],
         .waiting = (int64_t)worker->deliveries.counts[DELIVERY_WAITING],
         .unwritten = (int64_t)recording_unwritten(worker),
@@ -254,19 +254,19 @@ static bool send_request(struct worker *worker, const struct leases_request *req
 
 static void ask(struct worker *worker)
 {
-    struct leases *leases = &worker->leasing->leases;
-    struct leases_request request;
+    struct lane_leases *leases = &worker->leasing->leases;
+    struct lane_leases_request request;
     uint64_t busy;
 
-    if (!leases_is_due(leases, worker->now_us))
+    if (!lane_leases_is_due(leases, worker->now_us))
         return;
     busy = deliveries_lanes_under_way(&worker->deliveries);
-    request = leases_next(leases, worker->now_us, lease_us(worker), busy, patience_us(worker));
+    request = lane_leases_next(leases, worker->now_us, lease_us(worker), busy, patience_us(worker));
     warn_of_busy(worker, request.release & busy);
-    if (request.ask == LEASES_RENEW)
+    if (request.ask == LANE_LEASES_RENEW)
         sample_rate(worker);
-    if (request.ask != LEASES_NOTHING && !send_request(worker, &request))
-        leases_note_failure(leases, worker->now_us);
+    if (request.ask != LANE_LEASES_NOTHING && !send_request(worker, &request))
+        lane_leases_note_failure(leases, worker->now_us);
 }
 
 /*
@@ -288,9 +288,9 @@ static bool is_cut_off(struct worker *worker)
 
 static bool is_too_late(const struct worker *worker)
 {
-    const struct leases *leases = &worker->leasing->leases;
+    const struct lane_leases *leases = &worker->leasing->leases;
 
-    return leases->asked.ask != LEASES_NOTHING &&
+    return leases->asked.ask != LANE_LEASES_NOTHING &&
            worker->now_us - leases->asked_us > lease_us(worker);
 }
 
@@ -303,7 +303,8 @@ static void leave(struct worker *worker)
 
     bool is_useless = is_cut_off(worker) || requiring_problem(worker) != NULL;
 
-    leases_leave(&worker->leasing->leases, is_stopping || is_useless, is_hurried, worker->now_us);
+    lane_leases_leave(&worker->leasing->leases, is_stopping || is_useless, is_hurried,
+                      worker->now_us);
 }
 
 static bool may_ask(const struct worker *worker)
@@ -317,7 +318,7 @@ void leasing_step(struct worker *worker)
 {
     struct leasing *leasing = worker->leasing;
 
-    if (leases_expire(&leasing->leases, worker->now_us) != 0)
+    if (lane_leases_expire(&leasing->leases, worker->now_us) != 0)
         log_event(LOG_LEVEL_WARNING,
                   "the lease could not be renewed in time; nothing is sent until it is",
                   LOG_TEXT("owner", leasing->owner));
@@ -332,10 +333,10 @@ void leasing_step(struct worker *worker)
 
 int64_t leasing_next_us(const struct worker *worker)
 {
-    const struct leases *leases = &worker->leasing->leases;
-    int64_t next_us = may_ask(worker) ? leases_next_us(leases) : leases_end_us(leases);
+    const struct lane_leases *leases = &worker->leasing->leases;
+    int64_t next_us = may_ask(worker) ? lane_leases_next_us(leases) : lane_leases_end_us(leases);
 
-    if (leases->asked.ask != LEASES_NOTHING && leases->asked_us + lease_us(worker) < next_us)
+    if (leases->asked.ask != LANE_LEASES_NOTHING && leases->asked_us + lease_us(worker) < next_us)
         next_us = leases->asked_us + lease_us(worker) + 1;
     return next_us;
 }

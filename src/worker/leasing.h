@@ -2,18 +2,18 @@
 /*
  * worker/leasing.h: owning the lanes that this worker delivers for.
  *
- * Asks the database what core/leases.h plans, on the writing link (so after the outcomes that were
- * sent before), and brings its answers to the reader: a lane that is owned is read from its head, a
- * lane that is not takes its waiting deliveries with it. A worker that was frozen or cut off sends
- * nothing more: what is owned ends by this machine's monotonic clock, always before the database's
- * end of the lease.
+ * Asks the database what core/lane_leases.h plans, on the writing link (so after the outcomes that
+ * were sent before), and brings its answers to the reader: a lane that is owned is read from its
+ * head, a lane that is not takes its waiting deliveries with it. A worker that was frozen or cut
+ * off sends nothing more: what is owned ends by this machine's monotonic clock, always before the
+ * database's end of the lease.
  */
 #ifndef POSTRIDER_WORKER_LEASING_H
 #define POSTRIDER_WORKER_LEASING_H
 
 #include "worker/context.h"
 
-struct leases;
+struct lane_leases;
 
 void leasing_init(struct worker *worker);
 void leasing_free(struct worker *worker);
@@ -24,7 +24,7 @@ int64_t leasing_next_us(const struct worker *worker);
 const char *leasing_owner(const struct worker *worker);
 
 /* As they are now, to be looked at. */
-const struct leases *leasing_leases(const struct worker *worker);
+const struct lane_leases *leasing_leases(const struct worker *worker);
 
 /* True while lanes are owned. */
 bool leasing_is_valid(const struct worker *worker);

@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "core/leases.h"
+#include "core/lane_leases.h"
 #include "db/worker_problems.h"
 #include "worker/recording.h"
 #include "worker/requiring.h"
@@ -110,9 +110,9 @@ static void add_cut_off(struct worker_problems *list, const struct worker *worke
 
 /* Until when the lane that has waited longest does so, and for what. */
 static void add_hand_over(struct worker_problems *list, const struct worker *worker,
-                          const struct leases *leases)
+                          const struct lane_leases *leases)
 {
-    uint64_t lanes = leases_waiting(leases, worker->now_us);
+    uint64_t lanes = lane_leases_waiting(leases, worker->now_us);
     const struct delivery *first = deliveries_first_under_way(&worker->deliveries, lanes);
     int64_t since_us;
 
@@ -123,8 +123,8 @@ static void add_hand_over(struct worker_problems *list, const struct worker *wor
         list, "hand_over",
         "%d lane%s to go to other workers and wait%s for what is under way: lane %d since %lld s, "
         "for at most %lld s more, for delivery %s, %s for %lld s",
-        shares_count(lanes), text_plural(shares_count(lanes), " is", "s are"),
-        text_plural(shares_count(lanes), "s", ""), first->lane,
+        lane_shares_count(lanes), text_plural(lane_shares_count(lanes), " is", "s are"),
+        text_plural(lane_shares_count(lanes), "s", ""), first->lane,
         (long long)((worker->now_us - since_us) / 1000000),
         (long long)((since_us + leases->patience_us - worker->now_us) / 1000000), first->id,
         delivery_state_name(first->state),
@@ -281,7 +281,7 @@ static void add_breakers(struct worker_problems *list, const struct worker *work
         worker_problems_unname(&named);
 }
 
-char *own_problems_describe(const struct worker *worker, const struct leases *leases,
+char *own_problems_describe(const struct worker *worker, const struct lane_leases *leases,
                             int64_t cut_off_us)
 {
     struct worker_problems list = {.count = 0};

@@ -12,14 +12,14 @@
 
 #include "worker/context.h"
 
-struct leases;
+struct lane_leases;
 
 /*
  * The JSON of db/worker_problems.h; the caller's. Lanes are leasing's, which asks for this: leases are
  * its own as they are now, cut_off_us is since when rows can't be read while outcomes can be written
  * (0: they can).
  */
-char *own_problems_describe(const struct worker *worker, const struct leases *leases,
+char *own_problems_describe(const struct worker *worker, const struct lane_leases *leases,
                             int64_t cut_off_us) MUST_USE;
 
 #endif

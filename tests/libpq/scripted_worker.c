@@ -69,7 +69,7 @@ uint32_t arc4random(void)
 
 /* --- what the worker says of itself: instead of own_problems.c, which looks at all parts --- */
 
-char *own_problems_describe(const struct worker *looked_at, const struct leases *leases,
+char *own_problems_describe(const struct worker *looked_at, const struct lane_leases *leases,
                             int64_t cut_off_us)
 {
     (void)looked_at;

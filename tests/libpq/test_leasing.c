@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#include "core/leases.h"
+#include "core/lane_leases.h"
 #include "scripted_worker.h"
 #include "worker/leasing.h"
 
@@ -227,7 +227,7 @@ static uint64_t believed(void)
     for (uint64_t left = lanes; left != 0; left &= left - 1) {
         int lane = __builtin_ctzll(left);
 
-        if (!leases_may_start(leasing_leases(&worker), lane, worker.now_us))
+        if (!lane_leases_may_start(leasing_leases(&worker), lane, worker.now_us))
             lanes &= ~LANE_BIT(lane);
     }
     return lanes;
@@ -265,7 +265,7 @@ static bool is_settled(void)
 {
     if (worker.phase == WORKER_DRAINING)
         return leasing_is_released(&worker);
-    return shares_count(believed()) == (run.has_other ? LANE_COUNT / 2 : LANE_COUNT);
+    return lane_shares_count(believed()) == (run.has_other ? LANE_COUNT / 2 : LANE_COUNT);
 }
 
 /* Goes on to the next phase when the lanes have been as they should be for a renewal. */
@@ -327,7 +327,8 @@ static void run_exchange(const struct exchange *exchange, const struct exchange_
         turn();
         is_done = is_over();
     }
-    check_case(is_done, "it stays in phase %d, with %d lanes", run.phase, shares_count(believed()));
+    check_case(is_done, "it stays in phase %d, with %d lanes", run.phase,
+               lane_shares_count(believed()));
     scripted_worker_end(script);
     leasing_free(&worker);
 }

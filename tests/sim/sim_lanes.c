@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-#include "core/leases.h"
+#include "core/lane_leases.h"
 #include "dice.h"
 
 #define STEP_US   10000
@@ -53,9 +53,9 @@ struct message {
     int64_t execute_us;
     int64_t answer_us;
     bool is_lost; /* at answer_us the worker notices that the connection is gone */
-    struct leases_request request;
+    struct lane_leases_request request;
     uint64_t renewed;
-    struct shares_view view;
+    struct lane_shares_view view;
 };
 
 struct worker {
@@ -65,7 +65,7 @@ struct worker {
     int64_t wakes_us;
     int64_t stops_us; /* STOPPING: what is under way then is abandoned */
     int64_t work_until_us[LANE_COUNT];
-    struct leases leases;
+    struct lane_leases leases;
     struct message message;
 };
 
@@ -107,9 +107,9 @@ static bool lane_is_free(const struct world *world, int lane)
     return world->lanes[lane].owner < 0 || world->lanes[lane].expires_us < world->now_us;
 }
 
-static struct shares_view view_of(const struct world *world, int owner)
+static struct lane_shares_view view_of(const struct world *world, int owner)
 {
-    struct shares_view view = {.rank = -1};
+    struct lane_shares_view view = {.rank = -1};
 
     for (int i = 0; i < LANE_COUNT; i++) {
         view.mine |= world->lanes[i].owner == owner ? LANE_BIT(i) : 0;
@@ -145,7 +145,7 @@ static void execute_farewell(struct world *world, int owner)
 /* What lanes_sql does. */
 static uint64_t execute_lanes(struct world *world, const struct message *message)
 {
-    const struct leases_request *request = &message->request;
+    const struct lane_leases_request *request = &message->request;
     uint64_t renewed = 0;
 
     for (int i = 0; i < LANE_COUNT; i++) {
@@ -173,7 +173,7 @@ static void execute(struct world *world, struct message *message)
         execute_farewell(world, message->owner);
         return;
     }
-    if (message->request.ask == LEASES_RENEW && (!is_late || world->broken == NO_TURN)) {
+    if (message->request.ask == LANE_LEASES_RENEW && (!is_late || world->broken == NO_TURN)) {
         *row = (struct owner_row){.is_there = true,
                                   .is_leaving = message->is_leaving,
                                   .turn = message->request.turn,
@@ -231,7 +231,7 @@ static void join(struct world *world, struct worker *worker)
         return;
     *worker = (struct worker){.life = RUNNING, .owner = world->owners++};
     worker->lease_us = dice_between(&world->dice, 2 * SECOND, LEASE_MAX);
-    leases_init(&worker->leases);
+    lane_leases_init(&worker->leases);
 }
 
 static uint64_t busy_lanes(const struct world *world, const struct worker *worker)
@@ -268,25 +268,25 @@ static void receive(struct world *world, struct worker *worker)
         return;
     if (is_too_late || (message->is_lost && world->now_us >= message->answer_us)) {
         abandon(world, message);
-        leases_note_failure(&worker->leases, world->now_us);
+        lane_leases_note_failure(&worker->leases, world->now_us);
     } else if (message->is_executed && world->now_us >= message->answer_us) {
         message->is_used = false;
         if (world->broken == LEASE_FROM_THE_ANSWER)
             worker->leases.asked_us = world->now_us;
-        leases_note_answer(&worker->leases, message->renewed, &message->view, world->now_us);
+        lane_leases_note_answer(&worker->leases, message->renewed, &message->view, world->now_us);
     }
 }
 
 static void ask(struct world *world, struct worker *worker)
 {
     uint64_t busy = world->broken == BUSY_IS_RELEASED ? 0 : busy_lanes(world, worker);
-    struct leases_request request;
+    struct lane_leases_request request;
 
-    if (!leases_is_due(&worker->leases, world->now_us))
+    if (!lane_leases_is_due(&worker->leases, world->now_us))
         return;
-    request = leases_next(&worker->leases, world->now_us, worker->lease_us, busy,
-                          world->broken == NO_PATIENCE_ENDS ? INT64_MAX : PATIENCE);
-    if (request.ask == LEASES_NOTHING)
+    request = lane_leases_next(&worker->leases, world->now_us, worker->lease_us, busy,
+                               world->broken == NO_PATIENCE_ENDS ? INT64_MAX : PATIENCE);
+    if (request.ask == LANE_LEASES_NOTHING)
         return;
     if (world->broken == GIVEN_IS_NOT_RENEWED)
         request.keep &= ~worker->leases.giving;
@@ -314,7 +314,7 @@ static uint64_t belief(const struct world *world, const struct worker *worker)
     if (world->broken == NO_END_BY_OUR_CLOCK)
         return worker->leases.owned;
     for (uint64_t left = worker->leases.owned; left != 0; left &= left - 1)
-        if (leases_may_start(&worker->leases, __builtin_ctzll(left), world->now_us))
+        if (lane_leases_may_start(&worker->leases, __builtin_ctzll(left), world->now_us))
             lanes |= left & -left;
     return lanes;
 }
@@ -345,8 +345,8 @@ static void worker_step(struct world *world, struct worker *worker)
         return;
     receive(world, worker);
     if (world->broken != NO_END_BY_OUR_CLOCK)
-        leases_expire(&worker->leases, world->now_us);
-    leases_leave(&worker->leases, worker->life == STOPPING, false, world->now_us);
+        lane_leases_expire(&worker->leases, world->now_us);
+    lane_leases_leave(&worker->leases, worker->life == STOPPING, false, world->now_us);
     ask(world, worker);
     work(world, worker);
     if (worker->life == STOPPING && worker->leases.owned == 0 &&
@@ -433,7 +433,7 @@ static bool is_settled(const struct world *world)
             continue;
         for (int k = 0; k < WORKERS; k++)
             rank += world->workers[k].life == RUNNING && world->workers[k].owner < worker->owner;
-        if (shares_count(worker->leases.owned) != shares_size(live, rank))
+        if (lane_shares_count(worker->leases.owned) != lane_shares_size(live, rank))
             return false;
         all |= belief(world, worker);
     }

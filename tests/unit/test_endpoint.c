@@ -5,7 +5,7 @@
 #include <sys/queue.h>
 
 #include "base/memory.h"
-#include "core/shares.h"
+#include "core/lane_shares.h"
 #include "worker/endpoint.h"
 
 #define CUSTOMER "11111111-2222-3333-4444-555555555555"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/shares.h"
+#include "core/lane_shares.h"
 
-int shares_count(uint64_t lanes)
+int lane_shares_count(uint64_t lanes)
 {
     return __builtin_popcountll(lanes);
 }
 
-int shares_size(int live, int rank)
+int lane_shares_size(int live, int rank)
 {
     if (rank < 0 || rank >= live)
         return 0;
@@ -33,37 +33,37 @@ static uint64_t pick(uint64_t lanes, int count, int from)
  * Workers that take at the same time begin at different lanes, or all would want the first free
  * ones. What the database says is ours already (an answer of it was lost) comes first.
  */
-static uint64_t pick_to_take(const struct shares_view *view, uint64_t kept, int count)
+static uint64_t pick_to_take(const struct lane_shares_view *view, uint64_t kept, int count)
 {
     uint64_t stray = view->mine & ~kept;
     uint64_t taken = pick(stray, count, 0);
     int from = (int)((int64_t)view->rank * LANE_COUNT / view->live);
 
-    return taken | pick(view->free & ~view->mine & ~kept, count - shares_count(taken), from);
+    return taken | pick(view->free & ~view->mine & ~kept, count - lane_shares_count(taken), from);
 }
 
-static uint64_t pick_to_give(const struct shares_local *local, int count)
+static uint64_t pick_to_give(const struct lane_shares_local *local, int count)
 {
     uint64_t given = pick(local->owned & ~local->busy, count, 0);
 
-    return given | pick(local->owned & local->busy, count - shares_count(given), 0);
+    return given | pick(local->owned & local->busy, count - lane_shares_count(given), 0);
 }
 
-struct shares_plan shares_plan(const struct shares_view *view, const struct shares_local *local,
-                               bool is_leaving)
+struct lane_shares_plan lane_shares_plan(const struct lane_shares_view *view,
+                                         const struct lane_shares_local *local, bool is_leaving)
 {
-    struct shares_plan plan = {.share = 0};
+    struct lane_shares_plan plan = {.share = 0};
     uint64_t kept = local->owned | local->giving;
     int missing;
 
     /* Not among the live: this worker's row is yet to be written, and nothing is known. */
     if (view->rank < 0 && !is_leaving)
         return plan;
-    plan.share = is_leaving ? 0 : shares_size(view->live, view->rank);
-    missing = plan.share - shares_count(local->owned);
+    plan.share = is_leaving ? 0 : lane_shares_size(view->live, view->rank);
+    missing = plan.share - lane_shares_count(local->owned);
     if (missing > 0) {
         plan.resume = pick(local->giving & view->mine, missing, 0);
-        missing -= shares_count(plan.resume);
+        missing -= lane_shares_count(plan.resume);
         plan.take = pick_to_take(view, kept, missing);
     } else {
         plan.give = pick_to_give(local, -missing);

@@ -3,7 +3,7 @@
 #include "dice.h"
 #include "unit.h"
 
-#include "core/shares.h"
+#include "core/lane_shares.h"
 
 #define ALL UINT64_MAX
 
@@ -16,26 +16,26 @@ static void test_sizes(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-        check_case(shares_size(cases[i].live, cases[i].rank) == cases[i].size, "%d of %d",
+        check_case(lane_shares_size(cases[i].live, cases[i].rank) == cases[i].size, "%d of %d",
                    cases[i].rank, cases[i].live);
     for (int live = 1; live < 100; live++) {
         int sum = 0;
 
         for (int rank = 0; rank < live; rank++)
-            sum += shares_size(live, rank);
+            sum += lane_shares_size(live, rank);
         check_case(sum == LANE_COUNT, "%d workers", live);
     }
 }
 
-static struct shares_plan plan_of(struct shares_view view, struct shares_local local)
+static struct lane_shares_plan plan_of(struct lane_shares_view view, struct lane_shares_local local)
 {
-    return shares_plan(&view, &local, false);
+    return lane_shares_plan(&view, &local, false);
 }
 
 static void test_first_worker_takes_all(void **state)
 {
-    struct shares_view view = {.live = 1, .rank = 0, .free = ALL};
-    struct shares_plan plan = plan_of(view, (struct shares_local){0});
+    struct lane_shares_view view = {.live = 1, .rank = 0, .free = ALL};
+    struct lane_shares_plan plan = plan_of(view, (struct lane_shares_local){0});
 
     (void)state;
     assert_true(plan.take == ALL && plan.share == 64);
@@ -44,24 +44,24 @@ static void test_first_worker_takes_all(void **state)
 
 static void test_workers_begin_at_different_lanes(void **state)
 {
-    struct shares_view first = {.live = 2, .rank = 0, .free = ALL};
-    struct shares_view second = {.live = 2, .rank = 1, .free = ALL};
-    uint64_t a = plan_of(first, (struct shares_local){0}).take;
-    uint64_t b = plan_of(second, (struct shares_local){0}).take;
+    struct lane_shares_view first = {.live = 2, .rank = 0, .free = ALL};
+    struct lane_shares_view second = {.live = 2, .rank = 1, .free = ALL};
+    uint64_t a = plan_of(first, (struct lane_shares_local){0}).take;
+    uint64_t b = plan_of(second, (struct lane_shares_local){0}).take;
 
     (void)state;
-    assert_int_equal(shares_count(a), 32);
+    assert_int_equal(lane_shares_count(a), 32);
     assert_true((a & b) == 0 && (a | b) == ALL);
 }
 
 static void test_gives_what_is_idle_first(void **state)
 {
-    struct shares_view view = {.live = 2, .rank = 0, .mine = ALL};
-    struct shares_local local = {.owned = ALL, .busy = ALL & ~UINT64_C(0xff00)};
-    struct shares_plan plan = plan_of(view, local);
+    struct lane_shares_view view = {.live = 2, .rank = 0, .mine = ALL};
+    struct lane_shares_local local = {.owned = ALL, .busy = ALL & ~UINT64_C(0xff00)};
+    struct lane_shares_plan plan = plan_of(view, local);
 
     (void)state;
-    assert_int_equal(shares_count(plan.give), 32);
+    assert_int_equal(lane_shares_count(plan.give), 32);
     assert_true((plan.give & 0xff00) == 0xff00);
     assert_true(plan.release == 0xff00);
     assert_true(plan.take == 0);
@@ -70,19 +70,19 @@ static void test_gives_what_is_idle_first(void **state)
 /* What is under way is never released, whatever the reason. */
 static void test_busy_lanes_are_kept(void **state)
 {
-    struct shares_view view = {.live = 2, .rank = 1, .mine = ALL};
-    struct shares_local local = {.giving = 0xf0, .owned = 0xffffffff00000000, .busy = 0x30};
+    struct lane_shares_view view = {.live = 2, .rank = 1, .mine = ALL};
+    struct lane_shares_local local = {.giving = 0xf0, .owned = 0xffffffff00000000, .busy = 0x30};
 
     (void)state;
     assert_true(plan_of(view, local).release == (UINT64_C(0xffffffff) & ~UINT64_C(0x30)));
-    assert_true((shares_plan(&view, &local, true).release & 0x30) == 0);
+    assert_true((lane_shares_plan(&view, &local, true).release & 0x30) == 0);
 }
 
 static void test_takes_back_what_it_was_giving(void **state)
 {
-    struct shares_view view = {.live = 1, .rank = 0, .mine = ALL & ~UINT64_C(1), .free = 1};
-    struct shares_local local = {.owned = 0xffffffff00000000, .giving = 0xfffffffe};
-    struct shares_plan plan = plan_of(view, local);
+    struct lane_shares_view view = {.live = 1, .rank = 0, .mine = ALL & ~UINT64_C(1), .free = 1};
+    struct lane_shares_local local = {.owned = 0xffffffff00000000, .giving = 0xfffffffe};
+    struct lane_shares_plan plan = plan_of(view, local);
 
     (void)state;
     assert_true(plan.resume == 0xfffffffe && plan.take == 1 && plan.release == 0);
@@ -91,24 +91,25 @@ static void test_takes_back_what_it_was_giving(void **state)
 /* Lanes that the database knows as its own, though it does not: an answer was lost. */
 static void test_stray_lanes(void **state)
 {
-    struct shares_view view = {.live = 2, .rank = 0, .mine = ALL, .free = 0};
-    struct shares_plan plan = plan_of(view, (struct shares_local){.owned = 0xff});
+    struct lane_shares_view view = {.live = 2, .rank = 0, .mine = ALL, .free = 0};
+    struct lane_shares_plan plan = plan_of(view, (struct lane_shares_local){.owned = 0xff});
 
     (void)state;
-    assert_int_equal(shares_count(plan.take), 24);
+    assert_int_equal(lane_shares_count(plan.take), 24);
     assert_true((plan.take & plan.release) == 0);
     assert_true((plan.take | plan.release | 0xff) == ALL);
 }
 
 static void test_leaving_and_unknown(void **state)
 {
-    struct shares_view view = {.live = 1, .rank = -1, .mine = 0xff, .free = ALL & ~UINT64_C(0xff)};
-    struct shares_local local = {.owned = 0xff, .busy = 0xf};
-    struct shares_plan plan = shares_plan(&view, &local, true);
+    struct lane_shares_view view = {
+        .live = 1, .rank = -1, .mine = 0xff, .free = ALL & ~UINT64_C(0xff)};
+    struct lane_shares_local local = {.owned = 0xff, .busy = 0xf};
+    struct lane_shares_plan plan = lane_shares_plan(&view, &local, true);
 
     (void)state;
     assert_true(plan.give == 0xff && plan.release == 0xf0 && plan.take == 0);
-    plan = shares_plan(&view, &local, false);
+    plan = lane_shares_plan(&view, &local, false);
     assert_true((plan.give | plan.release | plan.take | plan.resume) == 0);
 }
 
@@ -120,9 +121,9 @@ static void test_any_picture(void **state)
     (void)state;
     for (int i = 0; i < 100000; i++) {
         int live = (int)dice_below(&dice, 80) + 1;
-        struct shares_view view = {.live = live, .rank = (int)dice_below(&dice, live)};
-        struct shares_local local;
-        struct shares_plan plan;
+        struct lane_shares_view view = {.live = live, .rank = (int)dice_below(&dice, live)};
+        struct lane_shares_local local;
+        struct lane_shares_plan plan;
 
         view.mine = dice_next(&dice);
         view.free = dice_next(&dice) & ~view.mine;
@@ -135,8 +136,8 @@ static void test_any_picture(void **state)
         check_case((plan.release & (local.busy | plan.take | plan.resume)) == 0, "picture %d", i);
         check_case((plan.resume & ~local.giving) == 0, "picture %d", i);
         check_case((plan.give & ~local.owned) == 0, "picture %d", i);
-        check_case(shares_count((local.owned & ~plan.give) | plan.resume | plan.take) <=
-                       shares_size(live, view.rank),
+        check_case(lane_shares_count((local.owned & ~plan.give) | plan.resume | plan.take) <=
+                       lane_shares_size(live, view.rank),
                    "picture %d", i);
     }
 }
