@@ -9,12 +9,11 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "core/lane.h"
+#include "worker/endpoint_forgetting.h"
 
 /* Settings of those that are blocked are looked at now and then, a few at a time. */
 #define REFRESH_PAUSE_US 250000
 #define REFRESH_BUDGET   128
-#define REAP_BUDGET      5000
-#define EVICT_TRIES      8
 
 /* A customer and a URL; PostgreSQL's texts have less than 1 GiB. */
 #define KEY_MAX_BYTES (((size_t)1 << 30) + 64)
@@ -52,87 +51,6 @@ size_t endpoints_slots(const struct endpoints *endpoints)
     return (size_t)endpoints->queues.scheduler.limits.slots;
 }
 
-#define MOVE(state) (1u << (state))
-
-/* A load begins with one that is unloaded, and ends before anything else is known of it. To its own
- * state an endpoint goes to be the last one of its list. */
-static const unsigned legal_moves[] = {
-    [ENDPOINT_IDLE] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_UNLOADED) |
-                      MOVE(ENDPOINT_READY),
-    [ENDPOINT_PROMISED] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_UNLOADED) |
-                          MOVE(ENDPOINT_READY),
-    [ENDPOINT_UNLOADED] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_LOADING),
-    [ENDPOINT_LOADING] = MOVE(ENDPOINT_IDLE),
-    [ENDPOINT_READY] = MOVE(ENDPOINT_IDLE) | MOVE(ENDPOINT_PROMISED) | MOVE(ENDPOINT_UNLOADED) |
-                       MOVE(ENDPOINT_READY),
-};
-
-static const char *state_name(enum endpoint_state state)
-{
-    static const char *const names[] = {"idle", "promised", "unloaded", "loading", "ready"};
-
-    return names[state];
-}
-
-/* The one setter; lists, counts and promises follow it. */
-static void endpoint_set_state(struct endpoints *endpoints, struct endpoint *endpoint,
-                               enum endpoint_state state)
-{
-    if ((legal_moves[endpoint->state] & MOVE(state)) == 0)
-        bug("endpoint %.200s: %s to %s", endpoint->key, state_name(endpoint->state),
-            state_name(state));
-    TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
-    endpoints->counts[endpoint->state]--;
-    heap_remove(&endpoints->promises, &endpoint->promise);
-    endpoint->state = state;
-    TAILQ_INSERT_TAIL(&endpoints->lists[state], endpoint, in_state);
-    endpoints->counts[state]++;
-    if (state == ENDPOINT_PROMISED)
-        heap_insert(&endpoints->promises, &endpoint->promise,
-                    scheduler_promised_until_us(&endpoint->queue.entry));
-}
-
-/* Of one without rows and without anything to ask. */
-static enum endpoint_state idle_state(const struct endpoint *endpoint, int64_t now_us)
-{
-    return scheduler_promised_until_us(&endpoint->queue.entry) > now_us ? ENDPOINT_PROMISED
-                                                                        : ENDPOINT_IDLE;
-}
-
-static enum endpoint_state wanted_state(const struct endpoint *endpoint, bool is_promised)
-{
-    bool has_waiting = queue_first(&endpoint->queue) != NULL;
-
-    /* One whose last row went by old settings too: the next row finds new ones. */
-    if (endpoint->wants_load || (has_waiting && !endpoint->is_loaded))
-        return ENDPOINT_UNLOADED;
-    if (has_waiting)
-        return ENDPOINT_READY;
-    return is_promised ? ENDPOINT_PROMISED : ENDPOINT_IDLE;
-}
-
-/* Where an endpoint belongs after something has changed. */
-static void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
-{
-    int64_t promised_us = scheduler_promised_until_us(&endpoint->queue.entry);
-    enum endpoint_state state = wanted_state(endpoint, promised_us > now_us);
-
-    /* The answer decides where it goes; a load that is wanted meanwhile is asked for then. */
-    if (endpoint->state == ENDPOINT_LOADING)
-        return;
-    if (endpoint->state != state ||
-        (state == ENDPOINT_PROMISED && endpoint->promise.at_us != promised_us))
-        endpoint_set_state(endpoints, endpoint, state);
-}
-
-/* Whether its rows can be sent by the settings that there are. */
-static void endpoint_set_loaded(struct endpoints *endpoints, struct endpoint *endpoint,
-                                bool is_loaded, int64_t now_us)
-{
-    endpoint->is_loaded = is_loaded;
-    queue_set_ready(&endpoints->queues, &endpoint->queue, is_loaded, now_us);
-}
-
 struct endpoint *endpoint_of_queue(struct queue *queue)
 {
     return CONTAINER_OF(queue, struct endpoint, queue);
@@ -162,105 +80,6 @@ struct endpoint *endpoint_find(struct endpoints *endpoints, const char *customer
     return endpoint;
 }
 
-static void endpoint_set_unread(struct endpoints *endpoints, struct endpoint *endpoint,
-                                bool is_unread)
-{
-    if (endpoint->is_unread == is_unread)
-        return;
-    endpoint->is_unread = is_unread;
-    if (is_unread)
-        TAILQ_INSERT_TAIL(&endpoints->unread, endpoint, in_unread);
-    else
-        TAILQ_REMOVE(&endpoints->unread, endpoint, in_unread);
-}
-
-static void endpoint_set_unopened(struct endpoints *endpoints, struct endpoint *endpoint,
-                                  bool is_unopened)
-{
-    if (endpoint->is_unopened == is_unopened)
-        return;
-    endpoint->is_unopened = is_unopened;
-    if (is_unopened)
-        TAILQ_INSERT_TAIL(&endpoints->unopened, endpoint, in_unopened);
-    else
-        TAILQ_REMOVE(&endpoints->unopened, endpoint, in_unopened);
-}
-
-static void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
-{
-    if (endpoint->tally.known != 0)
-        bug("endpoint %.200s is freed with %zu deliveries", endpoint->key, endpoint->tally.known);
-    TAILQ_REMOVE(&endpoints->lists[endpoint->state], endpoint, in_state);
-    endpoints->counts[endpoint->state]--;
-    heap_remove(&endpoints->promises, &endpoint->promise);
-    /* As in delivery_free(): uthash frees its table with the last entry alone. */
-    HASH_DELETE(by_key, endpoints->by_key, endpoint); /* NOLINT(clang-analyzer-unix.Malloc) */
-    if (endpoint->note != ENDPOINT_NOTE_NOTHING)
-        TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
-    endpoint_set_unopened(endpoints, endpoint, false);
-    endpoint_set_unread(endpoints, endpoint, false);
-    queue_remove(&endpoints->queues, &endpoint->queue, now_us);
-    origin_give_back(&endpoints->origins, &endpoints->queues.scheduler, endpoint->origin);
-    endpoint_settings_free(&endpoint->settings);
-    free(endpoint->key);
-    free(endpoint);
-}
-
-/* Nothing refers to it but lists that it can be taken from. */
-static bool is_free(const struct endpoint *endpoint)
-{
-    return (endpoint->state == ENDPOINT_IDLE || endpoint->state == ENDPOINT_PROMISED) &&
-           endpoint->tally.known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
-           !endpoint->queue.backlog.is_awaited;
-}
-
-/* A proven one is spared as long as its settings could be of use: without it, its next delivery
- * would be one of a stranger. */
-static bool may_go(const struct endpoint *endpoint, int64_t now_us)
-{
-    return is_free(endpoint) && (scheduler_standing(&endpoint->queue.entry) != STANDING_PROVEN ||
-                                 now_us - endpoint->used_us >= ENDPOINT_FRESH_US);
-}
-
-static bool is_full(const struct endpoints *endpoints)
-{
-    return HASH_CNT(by_key, endpoints->by_key) >= ENDPOINTS_MAX;
-}
-
-static void evict(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
-{
-    if (queue_is_used(&endpoint->queue))
-        endpoints->full_us = now_us + ENDPOINTS_FULL_US;
-    endpoint_free(endpoints, endpoint, now_us);
-}
-
-/* Room for one more: of who has been idle for longest, else of those whose promise ends first. */
-static void make_room(struct endpoints *endpoints, int64_t now_us)
-{
-    struct endpoint *endpoint;
-    struct heap_node *node;
-
-    for (int i = 0; i < EVICT_TRIES && is_full(endpoints) &&
-                    (endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_IDLE])) != NULL;
-         i++) {
-        enum endpoint_state state = idle_state(endpoint, now_us);
-
-        if (state == ENDPOINT_IDLE && may_go(endpoint, now_us))
-            evict(endpoints, endpoint, now_us);
-        else
-            endpoint_set_state(endpoints, endpoint, state);
-    }
-    for (int i = 0;
-         i < EVICT_TRIES && is_full(endpoints) && (node = heap_first(&endpoints->promises)) != NULL;
-         i++) {
-        endpoint = CONTAINER_OF(node, struct endpoint, promise);
-        if (may_go(endpoint, now_us))
-            evict(endpoints, endpoint, now_us);
-        else
-            endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE); /* out of the way */
-    }
-}
-
 struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_id, const char *url,
                               int64_t now_us)
 {
@@ -269,7 +88,7 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
 
     if (endpoint != NULL)
         return endpoint;
-    make_room(endpoints, now_us);
+    endpoints_make_room(endpoints, now_us);
     endpoint = memory_new(1, sizeof(*endpoint));
     endpoint->key = memory_copy(endpoints->key.data, key_length);
     endpoint->url = endpoint->key + strlen(customer_id) + 1;
@@ -510,68 +329,6 @@ void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_
     for (struct endpoint *at = endpoints->by_key; at != NULL; at = at->by_key.next)
         if ((lanes & LANE_BIT(at->lane)) != 0)
             scheduler_entry_restart_rate(&endpoints->queues.scheduler, &at->queue.entry, now_us);
-}
-
-/* By settings that are so old nothing is sent. */
-static void endpoint_unload(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
-{
-    endpoint_set_loaded(endpoints, endpoint, false, now_us);
-    endpoint_settings_rest(&endpoint->settings);
-}
-
-static int64_t keep_us(const struct endpoint *endpoint)
-{
-    return endpoint->queue.entry.is_troubled || endpoint->origin->scheduled.is_troubled
-               ? ENDPOINT_KEEP_TROUBLED_US
-               : ENDPOINT_KEEP_US;
-}
-
-static void end_promises(struct endpoints *endpoints, int64_t now_us)
-{
-    struct heap_node *node;
-
-    while ((node = heap_first(&endpoints->promises)) != NULL && node->at_us <= now_us) {
-        struct endpoint *endpoint = CONTAINER_OF(node, struct endpoint, promise);
-
-        endpoint_set_state(endpoints, endpoint, idle_state(endpoint, now_us));
-    }
-}
-
-/* Those that are kept for long are kept small. */
-static void unload_promised(struct endpoints *endpoints, int64_t now_us)
-{
-    size_t count = endpoints->counts[ENDPOINT_PROMISED];
-
-    for (size_t i = 0; i < count && i < REAP_BUDGET; i++) {
-        struct endpoint *endpoint = TAILQ_FIRST(&endpoints->lists[ENDPOINT_PROMISED]);
-
-        if (is_free(endpoint) && now_us - endpoint->loaded_us >= ENDPOINT_FRESH_US)
-            endpoint_unload(endpoints, endpoint, now_us);
-        endpoint_set_state(endpoints, endpoint, ENDPOINT_PROMISED);
-    }
-}
-
-void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
-{
-    struct endpoint_list *idle = &endpoints->lists[ENDPOINT_IDLE];
-    size_t count;
-
-    end_promises(endpoints, now_us);
-    unload_promised(endpoints, now_us);
-    count = endpoints->counts[ENDPOINT_IDLE];
-    for (size_t i = 0; i < count && i < REAP_BUDGET; i++) {
-        struct endpoint *endpoint = TAILQ_FIRST(idle);
-        enum endpoint_state state = idle_state(endpoint, now_us);
-
-        if (state == ENDPOINT_IDLE && is_free(endpoint) && !queue_is_used(&endpoint->queue) &&
-            now_us - endpoint->used_us >= keep_us(endpoint)) {
-            endpoint_free(endpoints, endpoint, now_us);
-            continue;
-        }
-        if (is_free(endpoint) && now_us - endpoint->loaded_us >= ENDPOINT_FRESH_US)
-            endpoint_unload(endpoints, endpoint, now_us);
-        endpoint_set_state(endpoints, endpoint, state);
-    }
 }
 
 void endpoints_free(struct endpoints *endpoints)

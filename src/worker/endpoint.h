@@ -6,12 +6,9 @@
  * configuration, and its secrets) are loaded before its first delivery is sent, and asked for again
  * when they are older than ENDPOINT_REFRESH_US, while it goes on sending; by settings older than
  * ENDPOINT_FRESH_US nothing is sent. So a change by SQL takes effect within seconds. Which list it
- * is in is its state:
- *   idle      nothing waits for it; freed some time after its last delivery
- *   promised  likewise, but it is not to be asked before a time: not freed until then
- *   unloaded  its settings are to be asked for again, or are missing while deliveries wait
- *   loading   deliveries may wait, its settings have been asked for
- *   ready     deliveries wait, its settings are there
+ * is in is its state (worker/endpoint_states.h), and worker/endpoint_forgetting.h says how many are
+ * remembered, and for how long.
+ *
  * Deliveries of one endpoint are sent in the order in which they became due. Who of those with
  * deliveries and settings may send is core/scheduler.h's decision: windows, rate limits, breakers.
  * What condemns a delivery must be younger than its row: who enables an endpoint, gives it a secret
@@ -27,104 +24,18 @@
  * what became of a request), loading.c (settings), recording.c (unsettled outcomes),
  * disabling.c (notes), leasing.c (rates) and configuring.c (limits).
  *
- * Customers choose how many there are: a URL may be another one for each delivery. Beyond
- * ENDPOINTS_MAX a new one takes the place of one that has nothing here but what it is remembered
- * for: an idle one, else of those that are promised to be left alone (Retry-After, the pause of a
- * breaker) the one for which that ends first. Rows of the backlog of such a one are found again by
- * a sweep. Memory: 2 KB for each, and as much again for those whose settings are loaded.
+ * Memory: 2 KB for each, and as much again for those whose settings are loaded.
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_H
 #define POSTRIDER_WORKER_ENDPOINT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/queue.h>
-#include <uthash.h>
-
-#include "base/buffer.h"
-#include "core/queue.h"
-#include "db/disabling_notes.h"
-#include "worker/delivery.h"
-#include "worker/endpoint_settings.h"
-#include "worker/origin.h"
+#include "worker/endpoint_states.h"
 
 /* While an outcome of it is unsettled, so many of its deliveries may be under way or wait to be
  * written at most. */
 #define ENDPOINT_UNSETTLED_MAX 10
 
 #define ENDPOINT_REFRESH_US 2000000
-#define ENDPOINT_FRESH_US   5000000
-#define ENDPOINT_KEEP_US    60000000
-
-/* So many are remembered by these times; more only when they can't be spared. */
-#define ENDPOINTS_MAX 65536
-
-/* For so long after a backlog has been given up, sweeps bring rows that were here before. */
-#define ENDPOINTS_FULL_US 10000000
-
-/* One that was in trouble is remembered longer than what it was promised: its failures in a row. */
-#define ENDPOINT_KEEP_TROUBLED_US 3600000000
-
-enum endpoint_state {
-    ENDPOINT_IDLE,
-    ENDPOINT_PROMISED,
-    ENDPOINT_UNLOADED,
-    ENDPOINT_LOADING,
-    ENDPOINT_READY,
-    ENDPOINT_STATES
-};
-
-struct endpoint {
-    UT_hash_handle by_key;
-    TAILQ_ENTRY(endpoint) in_state;
-    struct heap_node promise; /* while it is promised: until when */
-    struct queue queue;       /* its deliveries that wait, here and in the database */
-    struct origin *origin;
-    struct delivery_tally tally; /* of the deliveries that point here */
-    int64_t loaded_us;
-    uint64_t asked_by;  /* the load that was last asked for */
-    uint64_t loaded_by; /* the one that its settings are of */
-    int64_t used_us;
-    int64_t logged_us;              /* when a failed attempt was last logged */
-    int64_t unlogged;               /* such attempts since then */
-    TAILQ_ENTRY(endpoint) in_noted; /* with a note */
-    TAILQ_ENTRY(endpoint) in_unopened;
-    TAILQ_ENTRY(endpoint) in_unsettled;
-    TAILQ_ENTRY(endpoint) in_unread;
-    struct endpoint_settings settings;
-    char *key;       /* "customer url" */
-    const char *url; /* in key */
-    enum endpoint_state state;
-    enum endpoint_note note; /* to be written down (worker/disabling.h) */
-    int lane;                /* of its last delivery */
-    int gone;                /* answers of 410 that are not written yet: no load can know of them */
-    int unsettled;           /* outcomes that were refused, or do not stay */
-    bool is_loaded;          /* it can be sent to by its settings */
-    bool wants_load;
-    bool is_unopened; /* a secret that would sign can't be opened, by its settings */
-    bool is_unread;   /* others sign in place of secrets that can't be read */
-    char customer_id[37];
-};
-
-TAILQ_HEAD(endpoint_list, endpoint);
-
-struct endpoints {
-    struct endpoint *by_key;
-    struct buffer key; /* of the one that is looked for */
-    struct origin *origins;
-    struct queues queues;
-    struct endpoint_list noted;
-    struct endpoint_list unopened;  /* in the order of their beginning */
-    struct endpoint_list unsettled; /* the same, of those with such outcomes */
-    struct endpoint_list unread;
-    uint64_t loads;       /* that were asked for, or facts that are as good as one */
-    int64_t refreshed_us; /* the last look for old settings */
-    int64_t full_us;      /* until then: a backlog was given up to make room */
-    struct endpoint_list lists[ENDPOINT_STATES];
-    size_t counts[ENDPOINT_STATES];
-    struct heap promises;
-};
 
 void endpoints_init(struct endpoints *endpoints);
 /* After deliveries_free(). */
@@ -215,8 +126,5 @@ void endpoints_refresh(struct endpoints *endpoints, int64_t now_us);
 /* These lanes (a bit each) were taken from another worker: rate limits of their endpoints begin
  * anew. Walks all endpoints, as few other things do. */
 void endpoints_restart_rates(struct endpoints *endpoints, uint64_t lanes, int64_t now_us);
-
-/* Frees idle endpoints that were not used for ENDPOINT_KEEP_US, and are promised nothing. */
-void endpoints_reap(struct endpoints *endpoints, int64_t now_us);
 
 #endif

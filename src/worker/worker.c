@@ -12,6 +12,7 @@
 #include "worker/connecting.h"
 #include "worker/context.h"
 #include "worker/disabling.h"
+#include "worker/endpoint_forgetting.h"
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"

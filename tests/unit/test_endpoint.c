@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "core/lane_shares.h"
 #include "worker/endpoint.h"
+#include "worker/endpoint_forgetting.h"
 
 #define CUSTOMER "11111111-2222-3333-4444-555555555555"
 #define URL      "https://shop.example/hook"
