@@ -28,6 +28,7 @@ static void on_link_up(void *owner)
 {
     struct worker *worker = owner;
 
+    /* It takes both links, and the other one may have been lost at the same time. */
     if (!worker_is_connected(worker))
         return;
     worker->is_schema_checked = false;
@@ -42,6 +43,8 @@ static void on_link_down(void *owner, const char *reason)
     struct worker *worker = owner;
     int untold;
 
+    /* Whichever link it was: nothing can be sent without both, so everything begins anew when both
+     * are up. */
     worker->connecting->is_checking_schema = false;
     requiring_restart(worker);
     waking_restart(worker);
@@ -138,6 +141,7 @@ static void on_version_answered(void *owner, const struct db_answer *answer)
 
     worker->connecting->is_checking_schema = false;
     if (answer->result == DB_ANSWERED) {
+        /* A lost answer needs no word here: the link is down, and its return asks again. */
         worker->connecting->check_pause_us = 0;
         note_version(worker, schema_version_of(answer));
     } else if (answer->result == DB_REFUSED && schema_version_is_missing(answer)) {

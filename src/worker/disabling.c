@@ -85,6 +85,8 @@ static void note_disabled(struct worker *worker, const char *customer_id, const 
     log_event(LOG_LEVEL_WARNING,
               "endpoint is disabled: nothing but failures for endpoint.disable_after",
               LOG_TEXT("customer", customer_id), LOG_TEXT("url", url));
+    /* It may have been forgotten since the note was sent. Then its row says so when it is
+     * loaded. */
     if (endpoint != NULL)
         endpoint_set_disabled(&worker->endpoints, endpoint,
                               "endpoint is disabled: nothing but failures for too long",
@@ -98,6 +100,8 @@ static void on_notes_answered(void *owner, const struct db_answer *answer)
     worker->disabling->is_writing = false;
     if (answer->result == DB_REFUSED)
         reporting_refusal("writing down which endpoints fail was refused", answer);
+    /* Not sent again: by the settings that are loaded next the note is still missing, and the next
+     * result brings it. */
     if (answer->result != DB_ANSWERED)
         return;
     for (int i = 0; i < PQntuples(answer->results[0]); i++) {

@@ -193,6 +193,8 @@ struct endpoint *endpoint_next_ready(struct endpoints *endpoints, int64_t now_us
 
         if (endpoint->is_loaded && age_us < ENDPOINT_REFRESH_US)
             return endpoint;
+        /* Newer settings are asked for, and until they are there it goes on by those that it has,
+         * but not for long. */
         endpoint_set_loaded(endpoints, endpoint, endpoint->is_loaded && age_us < ENDPOINT_FRESH_US,
                             now_us);
         endpoint_want_load(endpoints, endpoint, now_us);
@@ -267,6 +269,7 @@ void endpoint_end_load(struct endpoints *endpoints, struct endpoint *endpoint, b
         endpoint_apply_settings(endpoints, endpoint, now_us);
     }
     endpoint_set_loaded(endpoints, endpoint, is_loaded || endpoint->is_loaded, now_us);
+    /* From loading it goes to idle alone. Where it belongs by now is found out from there. */
     endpoint_set_state(endpoints, endpoint, ENDPOINT_IDLE);
     endpoint_settle(endpoints, endpoint, now_us);
 }
@@ -302,6 +305,7 @@ struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_n
 
 static void refresh(struct endpoints *endpoints, enum endpoint_state state, int64_t now_us)
 {
+    /* As many as there are now: those that were looked at go to the end of the same list. */
     size_t count = endpoints->counts[state];
 
     for (size_t i = 0; i < count && i < REFRESH_BUDGET; i++) {

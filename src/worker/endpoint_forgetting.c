@@ -21,6 +21,7 @@ void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64
         TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
     endpoint_set_unopened(endpoints, endpoint, false);
     endpoint_set_unread(endpoints, endpoint, false);
+    /* The queue is one of those that its origin lets through: it goes before the origin may. */
     queue_remove(&endpoints->queues, &endpoint->queue, now_us);
     origin_give_back(&endpoints->origins, &endpoints->queues.scheduler, endpoint->origin);
     endpoint_settings_free(&endpoint->settings);
@@ -51,6 +52,7 @@ static bool is_full(const struct endpoints *endpoints)
 
 static void evict(struct endpoints *endpoints, struct endpoint *endpoint, int64_t now_us)
 {
+    /* Rows of its backlog are in the database alone, and nobody remembers to read them. */
     if (queue_is_used(&endpoint->queue))
         endpoints->full_us = now_us + ENDPOINTS_FULL_US;
     endpoint_free(endpoints, endpoint, now_us);
@@ -126,6 +128,7 @@ void endpoints_reap(struct endpoints *endpoints, int64_t now_us)
     struct endpoint_list *idle = &endpoints->lists[ENDPOINT_IDLE];
     size_t count;
 
+    /* Those whose promise is over are idle in this round already. */
     end_promises(endpoints, now_us);
     unload_promised(endpoints, now_us);
     count = endpoints->counts[ENDPOINT_IDLE];

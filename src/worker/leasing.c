@@ -82,6 +82,8 @@ bool leasing_owns(const struct worker *worker, int lane)
 
 bool leasing_may_start(const struct worker *worker, int lane)
 {
+    /* Not by the time of the turn: a process that was frozen within it would send by a lease that
+     * has run out meanwhile. */
     return lane_leases_may_start(&worker->leasing->leases, lane, clock_monotonic_us());
 }
 
@@ -260,6 +262,7 @@ static void ask(struct worker *worker)
 
     if (!lane_leases_is_due(leases, worker->now_us))
         return;
+    /* It walks all that is under way, so only when there is something to ask. */
     busy = deliveries_lanes_under_way(&worker->deliveries);
     request = lane_leases_next(leases, worker->now_us, lease_us(worker), busy, patience_us(worker));
     warn_of_busy(worker, request.release & busy);
@@ -322,11 +325,15 @@ void leasing_step(struct worker *worker)
         log_event(LOG_LEVEL_WARNING,
                   "the lease could not be renewed in time; nothing is sent until it is",
                   LOG_TEXT("owner", leasing->owner));
+    /* The lease that it would renew has run out. A new connection may bring an answer sooner than
+     * one that has been silent for so long. */
     if (is_too_late(worker))
         db_link_reset(worker->writing, "no answer within worker.lease");
     leave(worker);
     if (may_ask(worker))
         ask(worker);
+    /* After asking, which gives lanes: their waiting rows are dropped before anything is sent in
+     * this turn. */
     apply(worker);
     log_lanes(worker);
 }
@@ -359,6 +366,7 @@ bool leasing_release(struct worker *worker)
         return leasing->is_released;
     leasing->is_releasing =
         lanes_send_farewell(worker->writing, leasing->owner, on_farewell_answered, worker);
+    /* With no connection to say it on, the lanes expire by themselves. */
     leasing->is_released = !leasing->is_releasing;
     return leasing->is_released;
 }

@@ -69,6 +69,7 @@ static void on_settings_answered(void *owner, const struct db_answer *answer)
         endpoint_settings_load(&endpoint->settings, worker->config, endpoint->customer_id,
                                endpoint->url, &found);
     }
+    /* There are secrets in it, and libpq frees its memory as it is. */
     endpoint_rows_wipe(answer->results[0]);
     finish(worker, true);
 }

@@ -125,6 +125,8 @@ static void forget(struct worker *worker, struct delivery *delivery)
 
     if (delivery->settlement == SETTLEMENT_LEFT) {
         reporting_unwritten(delivery);
+        /* The row may be due again as somebody else has left it, and sweeps would come to it
+         * late. */
         deliveries_ask_for(&worker->deliveries, delivery->id);
     } else {
         returns_note_written(&recording->returns, delivery->id, delivery->attempts, worker->now_us);
@@ -174,6 +176,8 @@ static void put_off(struct worker *worker, struct delivery *delivery, const char
 
     if (pause_us > UNSETTLED_LONGEST_US)
         pause_us = UNSETTLED_LONGEST_US;
+    /* The attempt is counted, so only the time of the next one is to be kept: it is let go when
+     * that has come. */
     if (delivery->settlement == SETTLEMENT_EARLY)
         pause_us = delivery->outcome.delay_ms * 1000;
     if (delivery->refusals++ == 0) {
@@ -210,6 +214,7 @@ static void settle(struct worker *worker)
             forget(worker, delivery);
             continue;
         }
+        /* One that is undone again says nothing new of how the others will fare. */
         undone += delivery->refusals == 0;
         put_off(worker, delivery, undone_text(delivery), NULL);
     }
@@ -371,6 +376,7 @@ static void note_answered(struct worker *worker, const struct db_answer *answer)
     gathering_note_written(&recording->gathering, worker->deliveries.counts[DELIVERY_RECORDING],
                            worker->now_us);
     recording->refused_alike = 0;
+    /* Not back to the most at once: where one record was to blame, there may be others near it. */
     recording->batch_limit *= 2;
     if (recording->batch_limit > OUTCOMES_BATCH_MAX)
         recording->batch_limit = OUTCOMES_BATCH_MAX;
@@ -435,12 +441,14 @@ static void note_refused(struct worker *worker, const struct db_answer *answer)
         requeue(worker, false);
         return;
     }
+    /* The outcome itself matters most: what goes with it is left out before it is put off. */
     if (has_more_than_rows(recording) && (count == 1 || is_of_class(answer->sqlstate, "42"))) {
         if (is_of_class(answer->sqlstate, "42"))
             recording->alone_until_us = worker->now_us + ALONE_US;
         send_batch(worker, OUTCOMES_ALONE);
         return;
     }
+    /* Half as many next time, until the record to blame stands alone and all others pass. */
     recording->batch_limit = count > 1 ? count / 2 : 1;
     if (count == 1)
         put_off_refused(worker, answer);
@@ -547,6 +555,8 @@ int64_t recording_next_us(const struct worker *worker)
 bool recording_has_room(const struct worker *worker, size_t in_flight)
 {
     const struct recording *recording = worker->recording;
+    /* Unsettled ones have a limit of their own: a few rows that refuse to be written must not hold
+     * up all others. */
     size_t unwritten = worker->deliveries.counts[DELIVERY_FINISHED] +
                        worker->deliveries.counts[DELIVERY_RECORDING] - recording->unsettled;
 
@@ -592,6 +602,7 @@ bool recording_is_hopeless(const struct worker *worker)
 {
     const struct delivery *delivery;
 
+    /* Something is still to be decided or with the database, and may go well. */
     if (recording_unwritten(worker) != worker->deliveries.counts[DELIVERY_FINISHED])
         return false;
     TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_FINISHED], in_state)

@@ -37,6 +37,8 @@ void refilling_free(struct worker *worker)
 static int room_for_refills(const struct worker *worker)
 {
     int ahead = finding_rows_ahead(worker);
+    /* A quarter is left to rows that become due, and a read for a handful of rows is not worth its
+     * cost. */
     int room = finding_room_rows(worker) - ahead / 4;
 
     return room * 16 >= ahead && finding_room_bytes(worker) > 0 ? room : 0;
@@ -181,6 +183,8 @@ static void empty_queue(struct worker *worker, struct endpoint *endpoint)
         struct position position;
 
         position_set(&position, delivery->due_at, delivery->id);
+        /* A queue is in the order in which its rows came, so the earliest row need not be the
+         * first. */
         if (position_compare(&position, &first) < 0)
             first = position;
         endpoint_remove(&worker->endpoints, delivery, worker->now_us);

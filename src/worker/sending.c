@@ -82,6 +82,7 @@ bool sending_init(struct worker *worker, struct error *error)
 
 static void engine_free(struct sending_engine *engine)
 {
+    /* In this order: the engine's options point into the configuration. */
     http_engine_free(engine->engine);
     config_free(engine->config);
     *engine = (struct sending_engine){NULL, NULL};
@@ -136,6 +137,7 @@ void sending_abandon(struct worker *worker)
     while (!TAILQ_EMPTY(list)) {
         struct delivery *delivery = TAILQ_FIRST(list);
 
+        /* That we gave up on it says nothing about its server. */
         endpoint_end_request(&worker->endpoints, delivery, HEALTH_UNKNOWN, 0, worker->now_us);
         delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
     }
@@ -178,6 +180,8 @@ static void finish(struct worker *worker, struct delivery *delivery, const struc
 {
     delivery->response_status = attempt->result == ATTEMPT_ANSWERED ? attempt->status : 0;
     delivery->error = error_text(delivery, attempt, error);
+    /* Payloads are most of what deliveries hold, and while the database is away many may wait to be
+     * written. */
     delivery_drop_payload(&worker->deliveries, delivery);
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FINISHED);
     if (delivery->outcome.disables_endpoint) {
@@ -414,6 +418,8 @@ bool sending_step(struct worker *worker)
 
         if (endpoint == NULL)
             return false;
+        /* The rest is for the next turn: answers that have come meanwhile should not wait behind
+         * new requests. */
         if (budget == 0)
             return true;
         delivery = endpoint_first(endpoint);
