@@ -101,6 +101,8 @@ void connection_open(struct connection *connection, int64_t now_us)
 
     dial_format_peer(dial, connection->peer);
     if (connection->origin->is_tls) {
+        /* The TLS session is in libcurl's handle, so the dial stays for as long as the
+         * connection. */
         connection->stream = (struct stream){
             .fd = dial_socket(dial), .easy = dial->easy, .detail = dial->curl_error};
     } else {
@@ -131,6 +133,7 @@ void connection_close(struct connection *connection)
 {
     connection_set_state(connection, CONNECTION_CLOSED);
     if (connection->stream.fd >= 0) {
+        /* Before the socket is closed, since its number may be that of another one at once. */
         event_del(&connection->readable);
         event_del(&connection->writable);
     }

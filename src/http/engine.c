@@ -86,6 +86,7 @@ void http_engine_free(struct http_engine *engine)
         TAILQ_REMOVE(&engine->spare, transfer, entry);
         transfer_free(transfer);
     }
+    /* In this order: targets use origins, which the pool has, and its connections use dials. */
     target_table_free(&engine->targets);
     pool_free(&engine->pool);
     dialer_free(&engine->dialer);

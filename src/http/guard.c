@@ -68,6 +68,8 @@ curl_socket_t guard_open_socket(const struct guard *guard, const struct curl_soc
     char text[INET6_ADDRSTRLEN];
     int fd;
 
+    /* The address of a proxy is the operator's choice, not a customer's. Where the proxy connects
+     * to, it decides alone. */
     if (port < 0 || (!guard->has_proxy && !guard_admit(guard, &ip, (int)port, record)))
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -82,5 +84,6 @@ curl_socket_t guard_open_socket(const struct guard *guard, const struct curl_soc
 
 bool guard_is_refusal(const struct guard_record *record)
 {
+    /* Where another address was permitted and tried, its failure is what counts. */
     return record->refused > 0 && record->opened == 0;
 }

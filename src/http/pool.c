@@ -144,6 +144,7 @@ struct connection *pool_take(struct pool *pool, struct pool_origin *origin)
             connection_set_state(connection, CONNECTION_BUSY);
             return connection;
         }
+        /* It has ended, or says something that nobody asked for. The ones behind it may be well. */
         pool_drop_ended(pool, connection);
     }
     return NULL;
@@ -183,6 +184,8 @@ void pool_put(struct pool *pool, struct connection *connection, const struct kee
     TAILQ_INSERT_TAIL(&shelf->by_age, connection, by_age);
     if (++shelf->idle > shelf->max_idle)
         pool_drop(pool, TAILQ_FIRST(&shelf->by_age));
+    /* Otherwise it is set for one that has been idle for longer, and goes off before this one is
+     * due. */
     if (was_empty && event_pending(&pool->timer, EV_TIMEOUT, NULL) == 0)
         set_timer(pool, now_us);
 }
@@ -192,6 +195,8 @@ void pool_note_loss(struct pool_origin *origin, int64_t idle_us, int64_t now_us)
     bool is_repeated = origin->lost_us > 0 && now_us - origin->lost_us < REPEATED_US;
     int64_t proof_us = is_repeated ? origin->last_proof_us * 4 : (int64_t)POOL_PROOF_MS * 1000;
 
+    /* It had been idle for long enough to learn from: later ones are simply not used for so long.
+     * Sooner than that, nothing of it can be trusted for a while. */
     if (idle_us >= 2 * MARGIN_US) {
         learn_end(origin, idle_us);
         return;

@@ -35,6 +35,7 @@ static size_t line_length(const char *line)
 
 static size_t append(struct request_writer *writer, size_t at, const char *bytes, size_t length)
 {
+    /* With room for the end of the line, which the caller puts there without asking. */
     reserve(writer, at + length + LINE_END_SIZE);
     memcpy(writer->head + at, bytes, length);
     return at + length;

@@ -71,6 +71,7 @@ int64_t transfer_left_ms(const struct transfer *transfer, int64_t now_us)
 {
     int64_t left_ms = (transfer->deadline_us - now_us) / 1000;
 
+    /* To libcurl 0 means no limit at all. */
     return left_ms > 0 ? left_ms : 1;
 }
 
@@ -130,6 +131,7 @@ void transfer_await_callback(struct transfer *transfer)
 {
     struct http_engine *engine = transfer->engine;
 
+    /* One event is enough for all that end before it is handled. */
     if (TAILQ_EMPTY(&engine->ended))
         event_active(&engine->ended_event, EV_TIMEOUT, 0);
     TAILQ_INSERT_TAIL(&engine->ended, transfer, entry);

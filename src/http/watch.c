@@ -59,6 +59,8 @@ static struct watch *find_or_add(struct watch_table *table, int fd)
         grow(table, index + 1);
     slot = &table->by_fd[index];
     if (slot->watch == NULL) {
+        /* By itself, not in the table: libevent keeps the address of its event, and the table moves
+         * when it grows. */
         slot->watch = memory_new(1, sizeof(*slot->watch));
         slot->watch->table = table;
     }
