@@ -68,6 +68,8 @@ void array_add_text(struct array *array, const char *value)
         array_add_null(array);
         return;
     }
+    /* Quoted whatever it is: without quotes the text NULL would be none, and an empty one a
+     * mistake. */
     separate(array);
     buffer_append(&array->text, "\"", 1);
     for (;;) {

@@ -48,6 +48,7 @@ void hosts_rotate(const char *url, unsigned turn, struct hosts *ret)
     PQconninfoOption *options = PQconninfoParse(url, NULL);
 
     *ret = (struct hosts){NULL, NULL, NULL};
+    /* What is wrong with the URL, libpq says when the connection is begun. */
     if (options == NULL)
         return;
     ret->host = rotated(value_of(options, "host"), turn);

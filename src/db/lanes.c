@@ -95,6 +95,8 @@ static bool send_renewal(struct db_link *link, const struct lanes_worker *worker
 {
     char numbers[NUMBERS_SIZE], rate[NUMBER_SIZE], turn[NUMBER_SIZE], lease[NUMBER_SIZE];
     char keep[NUMBER_SIZE], take[NUMBER_SIZE], release[NUMBER_SIZE];
+    /* In this order: the worker's row takes the turn, by which the next statement sees that it is
+     * not late, and the picture is to show what both have done. */
     const struct db_statement statements[] = {
         {worker_sql,
          7,

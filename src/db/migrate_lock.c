@@ -34,6 +34,7 @@ bool migrate_lock_begin(struct db_session *session, struct migrate_lock *lock, s
     result = db_session_query(session, limit_sql, 0, NULL, error);
     if (result == NULL)
         return false;
+    /* No row: somebody has set a limit for this role or database, which stays in force. */
     lock->is_patient = PQntuples(result) == 1;
     PQclear(result);
     return true;

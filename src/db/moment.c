@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "db/fragments.h"
 
+/* By the database's clock, since what it is compared with was written by that clock. */
 static const char sql_ago[] =
     "SELECT " SQL_UTC_EXACT("(now() - $1::float8 * interval '1 millisecond')");
 

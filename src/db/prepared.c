@@ -12,6 +12,7 @@ void prepared_reset(struct prepared *prepared)
 static const struct prepared_statement *find(const struct prepared *prepared, const char *sql)
 {
     for (int i = 0; i < prepared->count; i++)
+        /* Statements are constants of this program, so the address is enough. */
         if (prepared->statements[i].sql == sql)
             return &prepared->statements[i];
     return NULL;
