@@ -20,4 +20,5 @@ VALUES
     (11, 'SELECT, INSERT, DELETE', 'webhook_balances'),
     (12, 'SELECT', 'postrider_adoptions'),
     (13, 'SELECT', 'webhook_adopted'),
-    (14, 'SELECT', 'webhook_unlogged')
+    (14, 'SELECT', 'webhook_unlogged'),
+    (15, 'SELECT, DELETE', 'webhook_events')

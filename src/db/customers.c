@@ -23,7 +23,8 @@ static const char sql_obstacles[] =
 
 #define SQL_TABLES                                                                                 \
     "(VALUES (1, 'webhook_deliveries', ''), (2, 'webhook_endpoints', ' ON DELETE CASCADE'),"       \
-    " (3, 'webhook_secrets', ' ON DELETE CASCADE')) AS t (ordinal, name, rest)"
+    " (3, 'webhook_secrets', ' ON DELETE CASCADE'), (4, 'webhook_events', ''))"                       \
+    " AS t (ordinal, name, rest)"
 
 #define SQL_KEYS                                                                                   \
     "pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid"                               \
