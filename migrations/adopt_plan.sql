@@ -102,19 +102,40 @@ LANGUAGE sql AS $$
                                     ' (?:IF NOT EXISTS )?(\w+)', 'gn') AS m
 $$;
 
--- True of a function of one of our names that an earlier Postrider has left, and nobody else needs.
-CREATE FUNCTION postrider_adopt_is_left(migrations text, deliveries regclass, function oid)
+-- Functions of ours that are not of a trigger: what they take and give. All others take nothing.
+CREATE FUNCTION postrider_adopt_function(name text) RETURNS TABLE (takes text, gives regtype)
+LANGUAGE sql AS $$
+    SELECT COALESCE(f.takes, ''), COALESCE(f.gives, 'trigger'::regtype)
+    FROM (SELECT) AS one LEFT JOIN (VALUES
+        ('postrider_customer', 'text', 'uuid'::regtype),
+        ('webhook_event_patterns', 'text', 'text[]'),
+        ('webhook_subscription_keys', 'text, text[]', 'text[]'),
+        ('webhook_event_subscribers', 'uuid, text, jsonb', 'record')
+    ) AS f (name, takes, gives) ON f.name = $1
+$$;
+
+-- Functions in our schema that the migrations would make again.
+CREATE FUNCTION postrider_adopt_functions(migrations text)
+RETURNS TABLE (function regprocedure, name text, gives_as_ours boolean) LANGUAGE sql AS $$
+    SELECT p.oid, p.proname, p.prorettype = f.gives
+    FROM postrider_adopt_made(migrations) m
+    CROSS JOIN postrider_adopt_function(m.name) f
+    JOIN pg_proc p ON p.proname = m.name AND oidvectortypes(p.proargtypes) = f.takes
+        AND p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+    WHERE m.kind = 'FUNCTION'
+$$;
+
+-- True of a function of one of our names that nobody else needs than a trigger that an earlier Postrider has
+-- left.
+CREATE FUNCTION postrider_adopt_is_unneeded(migrations text, deliveries regclass, function oid)
 RETURNS boolean LANGUAGE sql AS $$
-    SELECT p.prorettype = CASE p.proname WHEN 'postrider_customer' THEN 'uuid'::regtype
-                                         ELSE 'trigger'::regtype END
-       AND NOT EXISTS (
+    SELECT NOT EXISTS (
            SELECT FROM pg_depend d
            LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
-           WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid
+           WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = function
              AND (t.tgrelid = deliveries AND t.tgname IN (
                       SELECT m.name FROM postrider_adopt_made(migrations) m
                       WHERE m.kind = 'TRIGGER')) IS NOT TRUE)
-    FROM pg_proc p WHERE p.oid = function
 $$;
 
 -- Tables and the like of our names. What an earlier Postrider has left on webhook_deliveries itself
@@ -140,14 +161,12 @@ RETURNS SETOF postrider_adopt_line LANGUAGE sql AS $$
       AND ((i.indrelid = deliveries) IS NOT TRUE
            OR EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype <> 'f'))
     UNION ALL
-    SELECT 'obstacle', format('function %s already exists, and is not Postrider''s',
-                              p.oid::regprocedure),
+    SELECT 'obstacle', format('function %s already exists, and is not Postrider''s', f.function),
            format('rename it, or give Postrider another schema (database.schema): ALTER FUNCTION %s'
-                  ' RENAME TO %I;', p.oid::regprocedure, p.proname || '_old')
-    FROM postrider_adopt_made(migrations) m
-    JOIN pg_proc p ON p.proname = m.name AND p.pronargs = (m.name = 'postrider_customer')::int
-        AND p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
-    WHERE m.kind = 'FUNCTION' AND NOT postrider_adopt_is_left(migrations, deliveries, p.oid)
+                  ' RENAME TO %I;', f.function, f.name || '_old')
+    FROM postrider_adopt_functions(migrations) f
+    WHERE NOT (f.gives_as_ours
+               AND postrider_adopt_is_unneeded(migrations, deliveries, f.function))
     ORDER BY 2
 $$;
 
@@ -164,11 +183,8 @@ RETURNS SETOF postrider_adopt_line LANGUAGE sql AS $$
             ON m.kind = 'TRIGGER' AND m.name = t.tgname
         WHERE t.tgrelid = deliveries AND NOT t.tgisinternal
         UNION ALL
-        SELECT 2, 'function', p.proname, format('DROP FUNCTION %s', p.oid::regprocedure)
-        FROM pg_proc p JOIN postrider_adopt_made(migrations) m
-            ON m.kind = 'FUNCTION' AND m.name = p.proname
-        WHERE p.pronargs = (p.proname = 'postrider_customer')::int
-          AND p.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+        SELECT 2, 'function', f.name, format('DROP FUNCTION %s', f.function)
+        FROM postrider_adopt_functions(migrations) f
         UNION ALL
         SELECT 3, 'index', c.relname, format('DROP INDEX %s', c.oid::regclass)
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -439,7 +455,12 @@ BEGIN
                         format('DROP CONSTRAINT %I', conname)
                  FROM pg_constraint
                  WHERE conrelid = deliveries AND contype = 'c'
-                   AND conkey = ARRAY[(number ->> 'status')::smallint];
+                   AND (conkey = ARRAY[(number ->> 'status')::smallint]
+                        -- One that an earlier Postrider has left (0014_events.sql).
+                        OR conname = 'webhook_deliveries_status_check'
+                           AND conkey <@ ARRAY[(number ->> 'status')::smallint,
+                                               (number ->> 'payload')::smallint,
+                                               (number ->> 'endpoint_id')::smallint]);
     RETURN NEXT postrider_adopt_say('step', 'allow no status but pending, delivered and failed',
         'ADD CONSTRAINT webhook_deliveries_status_check'
         ' CHECK (status IN (''pending'', ''delivered'', ''failed''))');

@@ -14,7 +14,8 @@ from harness.catalog import dump, run_sql
 KEYS = """SELECT conrelid::regclass::text AS "table", confrelid::regclass::text AS customers,
                  confdeltype::text AS deletes, convalidated FROM pg_constraint
           WHERE contype = 'f' ORDER BY 1"""
-TABLES = [("webhook_deliveries", "a"), ("webhook_endpoints", "c"), ("webhook_secrets", "c")]
+TABLES = [("webhook_deliveries", "a"), ("webhook_endpoints", "c"), ("webhook_events", "a"),
+          ("webhook_secrets", "c")]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ TABLES = ("-t", "webhook_deliveries", "-t", "customers")
 WITHOUT = ("webhook_endpoints", "webhook_secrets", "webhook_attempts", "webhook_lanes",
            "webhook_workers", "webhook_removals", "webhook_balances", "webhook_adopted",
            "postrider_adoptions", "postrider_migrations", "dead_letter_queue", "webhook_wakeups",
-           "webhook_unlogged")
+           "webhook_unlogged", "webhook_events")
 
 
 @pytest.mark.parametrize("options", [
@@ -73,7 +73,7 @@ def test_table_of_a_dump_is_adopted(source, restore, migrate, options):
     (("-T", "postrider_migrations"), "there is a webhook_lanes already", "restore postrider_migr"),
     (("--exclude-table-data", "postrider_migrations"), "there is a postrider_migrations already",
      "with its rows"),
-    ((*TABLES, "-t", "dead_letter_queue"), "there is a dead_letter_queue already", "rename it"),
+    ((*TABLES, "-t", "webhook_events", "-t", "dead_letter_queue"), "there is a dead_letter_queue already", "rename it"),
     ((*TABLES, "-t", "webhook_secrets"), "there is a webhook_secrets already", "rename it"),
 ])
 def test_more_than_the_table_is_not_adopted(restore, migrate, options, message, hint):

@@ -5,7 +5,7 @@ The later version's migration is made up here, of the kinds that are meant to be
 """
 import pytest
 
-from harness.postrider import migrations
+from harness.postrider import newest_version
 
 LATER = 9999
 
@@ -67,7 +67,7 @@ def test_worker_gives_up_on_a_schema_that_it_can_not_work_with(service, migrated
     database.execute(BREAKING)
     deliver(database, server, 5)  # until it connects again
     cut_off(database)
-    started.wait_for_log(f"schema has version {LATER}, this binary needs version {len(migrations())}")
+    started.wait_for_log(f"schema has version {LATER}, this binary needs version {newest_version()}")
     started.expect_exit = 1
     started.finish()
     deliveries = [database.insert_delivery(server.url()) for _ in range(3)]

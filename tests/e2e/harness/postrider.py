@@ -44,6 +44,11 @@ def migrations():
     return sorted(name[:-len(".sql")] for name in names if re.match(r"[0-9]{4}_.*\.sql$", name))
 
 
+def newest_version():
+    """The number of the newest of them."""
+    return int(migrations()[-1].split("_")[0])
+
+
 def binary_path():
     default = os.path.join(ROOT, "build", "debug", "postrider")
     return os.path.abspath(os.environ.get("POSTRIDER_BINARY", default))
