@@ -2,6 +2,7 @@
 #include "db/session.h"
 
 #include <ctype.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,13 +93,12 @@ static PGconn *session_connect(const char *url)
     return PQconnectdbParams(keywords, values, 1);
 }
 
-struct db_session *db_session_open(const char *url, const char *schema, struct error *error)
+static struct db_session *session_make(PGconn *connection, const char *schema, struct error *error)
 {
-    struct db_session *session;
+    struct db_session *session = memory_new(1, sizeof(*session));
 
-    session = memory_new(1, sizeof(*session));
     session->schema = memory_copy_string(schema);
-    session->connection = session_connect(url);
+    session->connection = connection;
     if (PQstatus(session->connection) != CONNECTION_OK) {
         struct buffer line;
 
@@ -111,6 +111,40 @@ struct db_session *db_session_open(const char *url, const char *schema, struct e
     }
     PQsetNoticeReceiver(session->connection, on_session_notice, session);
     return session;
+}
+
+struct db_session *db_session_open(const char *url, const char *schema, struct error *error)
+{
+    return session_make(session_connect(url), schema, error);
+}
+
+#define KEYWORDS_MAX 128
+
+/* With what the first one was opened with, defaults and password included. */
+static PGconn *session_connect_as(PGconn *connection)
+{
+    PQconninfoOption *options = PQconninfo(connection);
+    const char *keywords[KEYWORDS_MAX + 1] = {NULL};
+    const char *values[KEYWORDS_MAX + 1] = {NULL};
+    PGconn *another;
+    int count = 0;
+
+    if (options == NULL)
+        bug("no memory for the options of a connection");
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+        if (option->val == NULL || count == KEYWORDS_MAX)
+            continue;
+        keywords[count] = option->keyword;
+        values[count++] = option->val;
+    }
+    another = PQconnectdbParams(keywords, values, 0);
+    PQconninfoFree(options);
+    return another;
+}
+
+struct db_session *db_session_open_another(const struct db_session *session, struct error *error)
+{
+    return session_make(session_connect_as(session->connection), session->schema, error);
 }
 
 void db_session_close(struct db_session *session)
@@ -304,6 +338,50 @@ bool db_session_execute(struct db_session *session, const char *sql, struct erro
     if (!session->in_transaction)
         bug("a statement outside a transaction");
     return session_run(session, sql, error) && session_check(session, PQTRANS_INTRANS, error);
+}
+
+bool db_session_send_alone(struct db_session *session, const char *sql, struct error *error)
+{
+    session->sqlstate[0] = '\0';
+    if (session->in_transaction)
+        bug("a statement that is to be alone inside a transaction");
+    if (PQsendQuery(session->connection, sql) == 1)
+        return true;
+    session_set_result_error(session, NULL, error);
+    return false;
+}
+
+/* What has arrived, and after wait_ms what has come by then. */
+static bool session_is_busy(struct db_session *session, int wait_ms)
+{
+    struct pollfd socket = {.fd = PQsocket(session->connection), .events = POLLIN};
+
+    if (PQconsumeInput(session->connection) == 1 && PQisBusy(session->connection) == 1) {
+        (void)poll(&socket, 1, wait_ms); /* interrupted or not: it is asked again */
+        return PQconsumeInput(session->connection) == 1 && PQisBusy(session->connection) == 1;
+    }
+    return false;
+}
+
+enum db_session_progress db_session_await(struct db_session *session, int wait_ms,
+                                          struct error *error)
+{
+    enum db_session_progress progress = DB_SESSION_DONE;
+    PGresult *result;
+
+    while (session_is_busy(session, wait_ms))
+        if (wait_ms >= 0)
+            return DB_SESSION_RUNNING;
+    while ((result = PQgetResult(session->connection)) != NULL) {
+        ExecStatusType status = PQresultStatus(result);
+
+        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+            session_set_result_error(session, result, error);
+            progress = DB_SESSION_FAILED;
+        }
+        PQclear(result);
+    }
+    return progress;
 }
 
 const char *db_session_sqlstate(const struct db_session *session)

@@ -25,6 +25,20 @@ struct db_session *db_session_open(const char *url, const char *schema,
                                    struct error *error) MUST_USE;
 void db_session_close(struct db_session *session);
 
+/* A further connection, to where this one leads. Nothing is set on it. */
+struct db_session *db_session_open_another(const struct db_session *session,
+                                           struct error *error) MUST_USE;
+
+/*
+ * For what can't be in a transaction (db/migrate_beside.h): sends one statement, and waits for its
+ * end. wait_ms < 0: as long as it takes. The result is dropped.
+ */
+enum db_session_progress { DB_SESSION_RUNNING, DB_SESSION_DONE, DB_SESSION_FAILED };
+bool db_session_send_alone(struct db_session *session, const char *sql,
+                           struct error *error) MUST_USE;
+enum db_session_progress db_session_await(struct db_session *session, int wait_ms,
+                                          struct error *error) MUST_USE;
+
 /* When the answer to a commit is lost, the error says that it is not known whether it was made. */
 bool db_session_begin(struct db_session *session, struct error *error) MUST_USE;
 

@@ -27,6 +27,8 @@ NOTHING_SENT = "level=error.*nothing is sent: the database does not give what a 
 HIDDEN = "row security may hide rows from the role"
 SECRET = new_secret()
 
+OUTSIDE = "-- postrider: outside of a transaction"
+
 
 @pytest.fixture
 def hooked(postgres, database, run_postrider, config_file):
@@ -325,7 +327,9 @@ def test_worker_on_a_database_that_can_not_store_every_text(service, postgres, r
     try:
         for name in migrations():
             with open(f"{ROOT}/migrations/{name}.sql", encoding="utf-8") as file:
-                database.execute(file.read())
+                if not file.readline().startswith(OUTSIDE):  # indexes, which the table has
+                    file.seek(0)
+                    database.execute(file.read())
             database.execute("INSERT INTO postrider_migrations (version, name) VALUES (%s, %s)",
                              int(name[:4]), name)
         database.customer = database.insert_customer()

@@ -76,14 +76,23 @@ LOOK = """SELECT status, attempts,
     FROM webhook_deliveries WHERE id = %(id)s"""
 
 
+BESIDE = "-- postrider: outside of a transaction\n"
+
+
 def apply(database, upto):
-    """The migrations' files by psql, as the versions of then left them."""
-    for number in range(1, upto + 1):
+    """The migrations' files by psql, as the versions of then left them; not again what is applied."""
+    there = database.value("SELECT to_regclass('postrider_migrations')") and \
+        database.value("SELECT max(version) FROM postrider_migrations") or 0
+    for number in range(there + 1, upto + 1):
         path, = glob.glob(os.path.join(DIRECTORY, f"{number:04}_*.sql"))
         name = re.sub(r".*/|\.sql$", "", path)
         with open(path, encoding="utf-8") as file:
-            run_sql(database, f"BEGIN;\n{file.read()}\nINSERT INTO postrider_migrations (version,"
-                              f" name) VALUES ({number}, '{name}');\nCOMMIT;")
+            text = file.read()
+        if text.startswith(BESIDE):
+            run_sql(database, text.replace("CONCURRENTLY", "CONCURRENTLY IF NOT EXISTS"))
+            text = ""
+        run_sql(database, f"BEGIN;\n{text}\nINSERT INTO postrider_migrations (version,"
+                          f" name) VALUES ({number}, '{name}');\nCOMMIT;")
 
 
 def check(connection, change, expected):

@@ -113,3 +113,18 @@ char *PQescapeIdentifier(PGconn *connection, const char *text, size_t length)
     script.notifies_alive++;
     return memory_format("\"%.*s\"", (int)length, text);
 }
+
+/* What commands alone call, with statements that are outside of any transaction. */
+PQconninfoOption *PQconninfo(PGconn *connection)
+{
+    (void)connection;
+    fail_msg("PQconninfo() is not scripted");
+    return NULL;
+}
+
+int PQsendQuery(PGconn *connection, const char *sql)
+{
+    (void)connection;
+    fail_msg("PQsendQuery() is not scripted: %s", sql);
+    return 0;
+}
