@@ -99,7 +99,7 @@ CREATE FUNCTION postrider_adopt_made(migrations text) RETURNS TABLE (kind text, 
 LANGUAGE sql AS $$
     SELECT DISTINCT m[1], m[2]
     FROM regexp_matches(migrations, '^ *CREATE (?:UNIQUE )?(TABLE|INDEX|SEQUENCE|VIEW|FUNCTION|TRIGGER)'
-                                    ' (?:IF NOT EXISTS )?(\w+)', 'gn') AS m
+                                    ' (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(\w+)', 'gn') AS m
 $$;
 
 -- Functions of ours that are not of a trigger: what they take and give. All others take nothing.
@@ -110,7 +110,8 @@ LANGUAGE sql AS $$
         ('postrider_customer', 'text', 'uuid'::regtype),
         ('webhook_event_patterns', 'text', 'text[]'),
         ('webhook_subscription_keys', 'text, text[]', 'text[]'),
-        ('webhook_event_subscribers', 'uuid, text, jsonb', 'record')
+        ('webhook_event_subscribers', 'uuid, text, jsonb', 'record'),
+        ('postrider_publish', 'uuid, text, jsonb, text, text, uuid, uuid, text, timestamp with time zone', 'uuid')
     ) AS f (name, takes, gives) ON f.name = $1
 $$;
 

@@ -9,7 +9,7 @@
 
 static const char help_text[] =
     "usage: postrider migrate [--adopt] [--timezone ZONE] [--retention] [--customers TABLE]\n"
-    "                         [--grant ROLE] [--dry-run]\n"
+    "                         [--grant ROLE] [--grant-producer ROLE] [--dry-run]\n"
     "\n"
     "Brings the database's schema to the version that this postrider knows. Connects as\n"
     "database.url says, so as a role that may create tables; the worker's own role needs less.\n"
@@ -30,6 +30,8 @@ static const char help_text[] =
     "      --retention       let retention.* delete rows of before; says how many it would be\n"
     "      --dry-run         print the SQL, change nothing\n"
     "      --grant ROLE      give a role exactly the privileges that the worker needs\n"
+    "      --grant-producer ROLE  give a role exactly what an application needs that publishes "
+    "events\n"
     "  -c, --config FILE     default " COMMAND_DEFAULT_CONFIG "\n";
 
 static int migrate(const struct config *config, const struct migrate_options *options)
@@ -63,6 +65,7 @@ static int run_migrate(const struct command *self, int argc, char **argv)
         {.name = "retention", .flag = &migrate_options.retention},
         {.name = "dry-run", .flag = &migrate_options.dry_run},
         {.name = "grant", .text = &migrate_options.grant_to},
+        {.name = "grant-producer", .text = &migrate_options.grant_producer_to},
         {0},
     };
     struct arguments arguments = {.options = options};

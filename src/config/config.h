@@ -86,6 +86,7 @@ struct config {
     struct {
         int64_t delivered_ms;
         int64_t failed_ms;
+        int64_t events_ms;
     } retention;
     struct {
         enum log_level level;

@@ -322,6 +322,13 @@ const struct config_option option_table[] = {
      .maximum = 36500 * DAY,
      .default_text = "30d",
      .description = "the same for dead letters; `0` = never"},
+    {.key = "retention.events",
+     .kind = OPTION_DURATION,
+     FIELD(retention.events_ms),
+     .maximum = 36500 * DAY,
+     .default_text = "30d",
+     .description = "events are deleted when they are so old and no delivery of theirs is left; "
+                    "`0` = never"},
 
     {.key = "log.level",
      .kind = OPTION_CHOICE,

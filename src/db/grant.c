@@ -19,7 +19,7 @@ bool grant_check_role(struct db_session *session, const char *role, struct error
         return false;
     missing = PQntuples(result) > 0;
     if (missing) {
-        error_set(error, "there is no role \"%s\" to grant the worker's privileges to", role);
+        error_set(error, "there is no role \"%s\" to grant privileges to", role);
         error_hint(error, "%s;", PQgetvalue(result, 0, 0));
     }
     PQclear(result);
@@ -36,6 +36,17 @@ PGresult *grant_list(struct db_session *session, const char *role, struct error 
 
     free(sql);
     return result;
+}
+
+static const char producer_sql[] =
+    "SELECT format('GRANT %s ON %s TO %I', privilege, object, $1::text) FROM (VALUES "
+    "(1, 'USAGE', format('SCHEMA %I', current_schema())), (2, 'INSERT', 'webhook_events'), "
+    "(3, 'EXECUTE', 'FUNCTION postrider_publish(uuid, text, jsonb, text, text, uuid, uuid, text,"
+    " timestamptz)')) AS p (position, privilege, object) ORDER BY position";
+
+PGresult *grant_list_producer(struct db_session *session, const char *role, struct error *error)
+{
+    return db_session_query(session, producer_sql, 1, &role, error);
 }
 
 bool grant_apply(struct db_session *session, const PGresult *statements, struct error *error)

@@ -17,6 +17,10 @@
 
 bool grant_check_role(struct db_session *session, const char *role, struct error *error) MUST_USE;
 
+/* The same for a role that publishes: it may insert events, and no more. */
+PGresult *grant_list_producer(struct db_session *session, const char *role,
+                              struct error *error) MUST_USE;
+
 /* The GRANT statements, one in each row; the caller clears them. NULL with error. */
 PGresult *grant_list(struct db_session *session, const char *role, struct error *error) MUST_USE;
 

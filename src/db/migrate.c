@@ -11,6 +11,7 @@
 #include "db/adoption.h"
 #include "db/customers.h"
 #include "db/grant.h"
+#include "db/migrate_beside.h"
 #include "db/migrate_lock.h"
 #include "db/migrate_retention.h"
 #include "db/migrations.h"
@@ -143,30 +144,36 @@ static bool print_begin(struct db_session *session, FILE *out, struct error *err
     return true;
 }
 
-static void print_migration(const struct embedded_sql *file, FILE *out)
+static void print_record(const struct embedded_sql *file, FILE *out)
 {
-    fprintf(out, "-- migration %s\n%s\n", file->name, file->text);
     fprintf(out, "INSERT INTO postrider_migrations (version, name) VALUES (%d, '%s');\n",
             file_version(file), file->name);
+    fprintf(out, "COMMIT;\n");
 }
 
-static bool apply_migration(struct db_session *session, const struct embedded_sql *file,
-                            struct error *error)
+static bool record_version(struct db_session *session, const struct embedded_sql *file,
+                           struct error *error)
 {
     char version[16];
     const char *values[] = {version, file->name};
     PGresult *result;
 
-    if (!db_session_execute(session, file->text, error)) {
-        migrate_lock_explain(session, error);
-        return error_prefix(error, "migration %s", file->name);
-    }
     snprintf(version, sizeof(version), "%d", file_version(file));
     result = db_session_query(session,
                               "INSERT INTO postrider_migrations (version, name) VALUES ($1, $2)", 2,
                               values, error);
     PQclear(result);
     return result != NULL;
+}
+
+static bool apply_migration(struct db_session *session, const struct embedded_sql *file,
+                            struct error *error)
+{
+    if (!db_session_execute(session, file->text, error)) {
+        migrate_lock_explain(session, error);
+        return error_prefix(error, "migration %s", file->name);
+    }
+    return record_version(session, file, error);
 }
 
 /* The plan for what is there already; false when something in it is in the way. */
@@ -196,8 +203,8 @@ static bool print_step(struct db_session *session, const struct migrate_options 
                 options->adopt ? "" : ", which is done only with --adopt");
         adopt_plan_print_sql(plan, options->out);
     }
-    print_migration(file, options->out);
-    fprintf(options->out, "COMMIT;\n");
+    fprintf(options->out, "-- migration %s\n%s\n", file->name, file->text);
+    print_record(file, options->out);
     return true;
 }
 
@@ -257,7 +264,11 @@ static enum migrate_result take_step(struct db_session *session,
 
     if (ok && file_version(file) == ADOPTING_VERSION)
         return take_first_step(session, options, file, error);
-    if (ok && options->dry_run)
+    if (ok && migrate_beside_is_meant(file)) { /* a dry run: migrate_beside() does it else */
+        ok = migrate_beside_print(session, file, options->out, error);
+        if (ok)
+            print_record(file, options->out);
+    } else if (ok && options->dry_run)
         ok = print_step(session, options, file, NULL, &nothing, error);
     else if (ok)
         ok = apply_migration(session, file, error);
@@ -295,6 +306,56 @@ static enum migrate_result migrate_locked(struct db_session *session,
     return result;
 }
 
+/* One look at a migration that runs outside of a transaction, and the next step of it. */
+static enum migrate_result step_beside(struct db_session *session,
+                                       const struct migrate_options *options,
+                                       const struct embedded_sql *file,
+                                       struct migrate_beside *beside, bool *ret_is_ended,
+                                       bool *ret_applied, struct error *error)
+{
+    struct migrate_lock lock = {.tries = 0};
+    struct schema_version schema;
+    bool is_ready = false;
+
+    *ret_is_ended = true;
+    if (!migrate_lock_begin(session, &lock, error) ||
+        !schema_version_read(session, &schema, error) || !check_version(schema.version, error))
+        return MIGRATE_FAILED;
+    if (schema.version >= file_version(file))
+        return MIGRATE_DONE;
+    if (!check_schema(session, error) ||
+        !migrate_beside_begin(session, file, beside, &is_ready, error))
+        return MIGRATE_FAILED;
+    *ret_is_ended = *ret_applied = is_ready;
+    if (!is_ready)
+        return MIGRATE_DONE;
+    if (!record_version(session, file, error) || !db_session_commit(session, error))
+        return MIGRATE_FAILED;
+    fprintf(options->out, "Applied %s.\n", file->name);
+    return MIGRATE_DONE;
+}
+
+static enum migrate_result migrate_beside(struct db_session *session,
+                                          const struct migrate_options *options,
+                                          const struct embedded_sql *file, bool *ret_applied,
+                                          struct error *error)
+{
+    struct migrate_beside beside = {.tries = 0};
+    enum migrate_result result;
+    bool is_ended;
+
+    do {
+        result = step_beside(session, options, file, &beside, &is_ended, ret_applied, error);
+        db_session_rollback(session);
+        if (!is_ended && !migrate_beside_wait(session, &beside, options->out, error))
+            result = MIGRATE_FAILED;
+    } while (result == MIGRATE_DONE && !is_ended);
+    migrate_beside_end(&beside);
+    if (result == MIGRATE_FAILED)
+        error_prefix(error, "migration %s", file->name);
+    return result;
+}
+
 /* As often as it takes to get at tables that are in use. */
 static enum migrate_result migrate_file(struct db_session *session,
                                         const struct migrate_options *options,
@@ -304,6 +365,8 @@ static enum migrate_result migrate_file(struct db_session *session,
     struct migrate_lock lock = {.tries = 0};
     enum migrate_result result;
 
+    if (migrate_beside_is_meant(file) && !options->dry_run)
+        return migrate_beside(session, options, file, ret_applied, error);
     do {
         if (migrate_lock_begin(session, &lock, error))
             result = migrate_locked(session, options, file, ret_applied, error);
@@ -337,11 +400,10 @@ static enum migrate_result migrate_files(struct db_session *session,
     return MIGRATE_DONE;
 }
 
-/* In a transaction. */
-static bool grant_privileges(struct db_session *session, const struct migrate_options *options,
-                             struct error *error)
+/* In a transaction. Clears the statements. */
+static bool grant_statements(struct db_session *session, const struct migrate_options *options,
+                             PGresult *statements, struct error *error)
 {
-    PGresult *statements = grant_list(session, options->grant_to, error);
     bool ok;
 
     if (statements == NULL)
@@ -356,6 +418,32 @@ static bool grant_privileges(struct db_session *session, const struct migrate_op
     }
     PQclear(statements);
     return ok;
+}
+
+static bool grant_privileges(struct db_session *session, const struct migrate_options *options,
+                             struct error *error)
+{
+    return grant_statements(session, options, grant_list(session, options->grant_to, error), error);
+}
+
+static bool grant_producer(struct db_session *session, const struct migrate_options *options,
+                           struct error *error)
+{
+    return grant_statements(session, options,
+                            grant_list_producer(session, options->grant_producer_to, error), error);
+}
+
+static bool migrate_grant_producer(struct db_session *session,
+                                   const struct migrate_options *options, struct error *error)
+{
+    if (!migrate_lock_run(session, options, grant_producer, error))
+        return false;
+    if (!options->dry_run)
+        fprintf(options->out,
+                "Granted to \"%s\" what a producer of events needs: INSERT on webhook_events, and"
+                " to call postrider_publish().\n",
+                options->grant_producer_to);
+    return true;
 }
 
 static bool migrate_grant(struct db_session *session, const struct migrate_options *options,
@@ -419,7 +507,9 @@ static bool check_options(struct db_session *session, const struct migrate_optio
         return false;
     ok = check_encoding(session, error) &&
          (options->timezone == NULL || check_timezone(session, options->timezone, error)) &&
-         (options->grant_to == NULL || grant_check_role(session, options->grant_to, error));
+         (options->grant_to == NULL || grant_check_role(session, options->grant_to, error)) &&
+         (options->grant_producer_to == NULL ||
+          grant_check_role(session, options->grant_producer_to, error));
     db_session_rollback(session);
     return ok;
 }
@@ -438,7 +528,8 @@ enum migrate_result migrate_run(struct db_session *session, const struct migrate
     if (!settle_customers(session, options, any_applied, error) ||
         !settle_retention(session, options, any_applied, error))
         return MIGRATE_FAILED;
-    if (options->grant_to == NULL)
-        return MIGRATE_DONE;
-    return migrate_grant(session, options, error) ? MIGRATE_DONE : MIGRATE_FAILED;
+    if ((options->grant_to != NULL && !migrate_grant(session, options, error)) ||
+        (options->grant_producer_to != NULL && !migrate_grant_producer(session, options, error)))
+        return MIGRATE_FAILED;
+    return MIGRATE_DONE;
 }

@@ -19,7 +19,8 @@ struct migrate_options {
     int64_t failed_ms;
     bool dry_run;         /* print the SQL to out, change nothing */
     const char *grant_to; /* a role that gets exactly the worker's privileges; NULL = none */
-    FILE *out;            /* what was done, or would be, for people */
+    const char *grant_producer_to; /* one that gets those of who publishes */
+    FILE *out;                     /* what was done, or would be, for people */
 };
 
 #endif

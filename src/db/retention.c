@@ -85,6 +85,60 @@ bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_m
     return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
 
+static const char events_sql[] =
+    "WITH seen AS MATERIALIZED (SELECT id, created_at FROM webhook_events "
+    "WHERE (created_at, id) > ($4::timestamptz, $5::uuid) "
+    "AND created_at < least(now(), to_timestamp($3::float8 + 1)) - make_interval(secs => "
+    "$1::float8) ORDER BY created_at, id LIMIT $2::int), "
+    "gone AS (DELETE FROM webhook_events e USING seen WHERE e.id = seen.id "
+    "AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event_id = e.id "
+    "AND d.endpoint_id IS NOT NULL) RETURNING 1) "
+    "SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM seen), last.created_at, last.id "
+    "FROM (SELECT) AS one LEFT JOIN (SELECT created_at, id FROM seen "
+    "ORDER BY created_at DESC, id DESC LIMIT 1) AS last ON true";
+
+enum { EVENTS_GONE, EVENTS_SEEN, EVENTS_CREATED_AT, EVENTS_ID };
+
+static void format_seconds(int64_t duration_ms, char text[32])
+{
+    snprintf(text, 32, "%lld.%03d", (long long)(duration_ms / 1000), (int)(duration_ms % 1000));
+}
+
+bool retention_send_events(struct db_link *link, int64_t events_ms, int64_t clock_s,
+                           const struct retention_place *place, db_link_answered *on_answer,
+                           void *owner)
+{
+    bool is_first = place->id[0] == '\0';
+    char age[32], rows[16], clock[32];
+    const struct db_statement statements[] = {
+        [RESULT_SETTINGS] = {settings_sql, 0, {NULL}},
+        {events_sql,
+         5,
+         {age, rows, clock, is_first ? "-infinity" : place->created_at,
+          is_first ? "00000000-0000-0000-0000-000000000000" : place->id}},
+    };
+
+    format_seconds(events_ms, age);
+    snprintf(clock, sizeof(clock), "%lld", (long long)clock_s);
+    snprintf(rows, sizeof(rows), "%d", RETENTION_BATCH_ROWS);
+    return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
+}
+
+bool retention_count_events(const struct db_answer *answer, struct retention_counts *counts,
+                            struct retention_place *place)
+{
+    const PGresult *result = answer->results[1];
+
+    counts->events += row_integer(result, 0, EVENTS_GONE, 0);
+    *place = (struct retention_place){"", ""};
+    if (row_integer(result, 0, EVENTS_SEEN, 0) < RETENTION_BATCH_ROWS)
+        return false;
+    snprintf(place->created_at, sizeof(place->created_at), "%s",
+             row_text(result, 0, EVENTS_CREATED_AT));
+    snprintf(place->id, sizeof(place->id), "%s", row_text(result, 0, EVENTS_ID));
+    return true;
+}
+
 bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer, void *owner)
 {
     char days[16], rows[16];

@@ -31,10 +31,29 @@ bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_m
 bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer,
                               void *owner) MUST_USE;
 
+/* Where the last batch of events ended; all zero: at the oldest. */
+struct retention_place {
+    char created_at[64];
+    char id[40];
+};
+
+/*
+ * Deletes events that are older than events_ms and have no delivery left, of the next
+ * RETENTION_BATCH_ROWS behind place: old ones that are kept for a dead letter are not read again and
+ * again. A delivery that is made at that moment is seen by webhook_events_expire() (0017).
+ */
+bool retention_send_events(struct db_link *link, int64_t events_ms, int64_t clock_s,
+                           const struct retention_place *place, db_link_answered *on_answer,
+                           void *owner) MUST_USE;
+
 /* Rows that were deleted. */
 struct retention_counts {
-    int64_t delivered, failed, attempts, endpoints;
+    int64_t delivered, failed, attempts, endpoints, events;
 };
+
+/* Adds them up, and says where the next batch begins; true when there is one. */
+bool retention_count_events(const struct db_answer *answer, struct retention_counts *counts,
+                            struct retention_place *place);
 
 /* These add what a DB_ANSWERED answer says. */
 void retention_count_deliveries(const struct db_answer *answer, struct retention_counts *counts);

@@ -209,11 +209,12 @@ void reporting_last_removals(struct worker *worker)
     struct reporting *reporting = worker->reporting;
     const struct retention_counts counts = reporting->removals_unlogged;
 
-    if (counts.delivered + counts.failed + counts.attempts + counts.endpoints == 0)
+    if (counts.delivered + counts.failed + counts.attempts + counts.endpoints + counts.events == 0)
         return;
     log_event(LOG_LEVEL_INFO, "retention has deleted old rows",
               LOG_NUMBER("delivered", counts.delivered), LOG_NUMBER("failed", counts.failed),
-              LOG_NUMBER("attempts", counts.attempts), LOG_NUMBER("endpoints", counts.endpoints));
+              LOG_NUMBER("attempts", counts.attempts), LOG_NUMBER("endpoints", counts.endpoints),
+              LOG_NUMBER("events", counts.events));
     reporting->removal_us = worker->now_us;
     reporting->removals_unlogged = (struct retention_counts){0};
 }
@@ -227,6 +228,7 @@ void reporting_removals(struct worker *worker, const struct retention_counts *co
     unlogged->failed += counts->failed;
     unlogged->attempts += counts->attempts;
     unlogged->endpoints += counts->endpoints;
+    unlogged->events += counts->events;
     if (reporting->removal_us == 0 || worker->now_us - reporting->removal_us >= REMOVALS_LINE_US)
         reporting_last_removals(worker);
 }

@@ -16,8 +16,9 @@ struct batches {
 };
 
 struct retaining {
-    struct batches deliveries, endpoints;
-    struct wall_guard wall; /* the time that retention goes by */
+    struct batches deliveries, endpoints, events;
+    struct retention_place place; /* the next batch of events begins behind it */
+    struct wall_guard wall;       /* the time that retention goes by */
 };
 
 void retaining_init(struct worker *worker)
@@ -36,10 +37,8 @@ static bool is_mine(const struct worker *worker)
 }
 
 static void finish(struct worker *worker, struct batches *batches, const struct db_answer *answer,
-                   const char *refusal)
+                   bool has_more, const char *refusal)
 {
-    bool has_more = answer->result == DB_ANSWERED && retention_has_more(answer);
-
     batches->is_running = false;
     batches->due_us = worker->now_us + (has_more ? RETAINING_PAUSE_US : RETAINING_REST_US);
     if (answer->result == DB_REFUSED)
@@ -54,7 +53,9 @@ static void on_deliveries_cleaned(void *owner, const struct db_answer *answer)
     if (answer->result == DB_ANSWERED)
         retention_count_deliveries(answer, &counts);
     reporting_removals(worker, &counts);
-    finish(worker, &worker->retaining->deliveries, answer, "deleting old deliveries was refused");
+    finish(worker, &worker->retaining->deliveries, answer,
+           answer->result == DB_ANSWERED && retention_has_more(answer),
+           "deleting old deliveries was refused");
 }
 
 static void on_endpoints_cleaned(void *owner, const struct db_answer *answer)
@@ -66,7 +67,19 @@ static void on_endpoints_cleaned(void *owner, const struct db_answer *answer)
         retention_count_endpoints(answer, &counts);
     reporting_removals(worker, &counts);
     finish(worker, &worker->retaining->endpoints, answer,
+           answer->result == DB_ANSWERED && retention_has_more(answer),
            "deleting rows of endpoints that nothing needs was refused");
+}
+
+static void on_events_cleaned(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+    struct retention_counts counts = {0};
+    bool has_more = answer->result == DB_ANSWERED &&
+                    retention_count_events(answer, &counts, &worker->retaining->place);
+
+    reporting_removals(worker, &counts);
+    finish(worker, &worker->retaining->events, answer, has_more, "deleting old events was refused");
 }
 
 static bool is_due(const struct worker *worker, const struct batches *batches)
@@ -93,6 +106,11 @@ void retaining_step(struct worker *worker)
             worker->writing, config->retention.delivered_ms, config->retention.failed_ms,
             wall_guard_time_s(&retaining->wall, worker->now_us, clock_wall_s()),
             on_deliveries_cleaned, worker);
+    if (config->retention.events_ms > 0 && is_due(worker, &retaining->events))
+        retaining->events.is_running = retention_send_events(
+            worker->writing, config->retention.events_ms,
+            wall_guard_time_s(&retaining->wall, worker->now_us, clock_wall_s()), &retaining->place,
+            on_events_cleaned, worker);
     if (is_due(worker, &retaining->endpoints))
         retaining->endpoints.is_running =
             retention_send_endpoints(worker->writing, on_endpoints_cleaned, worker);
@@ -109,7 +127,13 @@ int64_t retaining_next_us(const struct worker *worker)
     int64_t deliveries_us =
         wants_deliveries(worker) ? next_us(&worker->retaining->deliveries) : WORKER_NEVER;
 
+    int64_t events_us = worker->config->retention.events_ms > 0
+                            ? next_us(&worker->retaining->events)
+                            : WORKER_NEVER;
+
     if (!is_mine(worker))
         return WORKER_NEVER;
+    if (events_us < deliveries_us)
+        deliveries_us = events_us;
     return endpoints_us < deliveries_us ? endpoints_us : deliveries_us;
 }

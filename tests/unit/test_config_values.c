@@ -186,6 +186,7 @@ static void test_values(void **state)
         {"attempt_log: \"none\"", "attempt_log", "none"},
         {"attempt_log: all", "attempt_log", "all"},
         {"retention: {delivered: 0, failed: 36500d}", "retention.delivered", "0"},
+        {"retention: {events: 400d}", "retention.events", "400d"},
         {"log: {level: debug, format: journal}", "log.format", "journal"},
         {"delivery: {headers: {}}", "delivery.headers", "{}"},
         {"delivery: {headers: {X-A: hunter2, X-B: \"a\\tb\", X-C: ''}}", "delivery.headers",
@@ -235,6 +236,7 @@ static void test_fields(void **state)
     assert_int_equal(config->retry.statuses[0], 404);
     assert_int_equal(config->retention.delivered_ms, 0);
     assert_int_equal(config->retention.failed_ms, INT64_C(30) * 86400000);
+    assert_int_equal(config->retention.events_ms, INT64_C(30) * 86400000);
     assert_int_equal(config->log.level, LOG_LEVEL_ERROR);
     assert_int_equal(config->log.format, LOG_FORMAT_JSON);
     config_free(config);
