@@ -20,6 +20,8 @@ const struct command *const commands[] = {
     &command_config,
     &command_status,
     &command_audit,
+    &command_event,
+    &command_endpoint,
     &command_dead,
     &command_explain,
     &command_secret,

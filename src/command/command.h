@@ -35,6 +35,8 @@ extern const struct command command_check;
 extern const struct command command_config;
 extern const struct command command_status;
 extern const struct command command_audit;
+extern const struct command command_event;
+extern const struct command command_endpoint;
 extern const struct command command_dead;
 extern const struct command command_explain;
 extern const struct command command_send;
