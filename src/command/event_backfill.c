@@ -19,7 +19,8 @@
 #include "command/waiting.h"
 #include "db/backfill.h"
 
-#define BATCH_EVENTS 1000
+#define BATCH_EVENTS  1000
+#define NO_SUCH_INDEX "42P10" /* SQLSTATE: ON CONFLICT finds none */
 
 static const char help_text[] =
     "usage: postrider event backfill [OPTION]... --endpoint ID|URL --since TIME\n"
@@ -99,6 +100,11 @@ static int stopped(const struct backfill *b, const struct database *database, st
         if (b->made.events > 0)
             error_prefix(error, "made %lld of %lld, then", (long long)b->made.missing,
                          (long long)b->counted.missing);
+        if (strcmp(db_session_sqlstate(database->session), NO_SUCH_INDEX) == 0)
+            error_hint(error,
+                       "the index webhook_deliveries_event is missing: run \"postrider "
+                       "migrate%s\", which makes it",
+                       hint_options());
         return database_fail(database, error);
     }
     if (b->is_counted)
