@@ -56,13 +56,21 @@ struct change_options {
     int64_t rate; /* 0 = no limit */
 };
 
-/* A replay to a disabled endpoint would only make a dead letter again. */
-static void warn_of_disabled(const struct dead_letter_counts *counts)
+/* A replay to an endpoint that is disabled or gone would only make a dead letter again. */
+static void warn_of_hopeless(const struct dead_letter_counts *counts)
 {
     int64_t letters = 0;
+    int64_t removed = 0;
 
-    for (size_t i = 0; i < counts->count; i++)
+    for (size_t i = 0; i < counts->count; i++) {
         letters += counts->rows[i].is_disabled ? counts->rows[i].count : 0;
+        removed += counts->rows[i].is_removed ? counts->rows[i].count : 0;
+    }
+    if (removed > 0)
+        fprintf(stderr,
+                "warning: %lld of them go%s to URLs for which an endpoint was removed: what was "
+                "made for that one fails again at once\n",
+                (long long)removed, text_plural(removed, "es", ""));
     if (letters > 0)
         fprintf(
             stderr,
@@ -124,7 +132,7 @@ static int count_and_change(const struct database *database, const struct dead_s
     if (!count(database, selection, report, &error))
         return dead_report_stopped(report, database, &error);
     if (options->change == DEAD_LETTER_REPLAY && !options->json)
-        warn_of_disabled(&report->counts);
+        warn_of_hopeless(&report->counts);
     status = dead_report_left_out(&report->left_out);
     if (!options->dry_run && report->counts.total > 0 &&
         !change_all(database, selection, options, report, &is_done, &error))

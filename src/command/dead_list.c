@@ -30,6 +30,7 @@ enum list_column {
     LIST_RESPONSE,
     LIST_EVENT_TYPE,
     LIST_EVENT,
+    LIST_ENDPOINT_ID,
     LIST_CUSTOMER,
     LIST_URL,
     LIST_ERROR
@@ -44,6 +45,7 @@ static const struct report_column columns[] = {
     [LIST_RESPONSE] = {.key = "response_status"},
     [LIST_EVENT_TYPE] = {.key = "event_type", .title = "EVENT TYPE", .is_optional = true},
     [LIST_EVENT] = {.key = "event_id"},
+    [LIST_ENDPOINT_ID] = {.key = "endpoint_id"},
     [LIST_CUSTOMER] = {.key = "customer_id"},
     [LIST_URL] = {.key = "endpoint", .title = "ENDPOINT", .cut = REPORT_CUT_URL},
     [LIST_ERROR] = {.key = "last_error", .title = "LAST ERROR", .cut = REPORT_CUT_END},
@@ -63,6 +65,7 @@ static void add_letter(struct report *report, const struct dead_letter *letter)
         report_set_number(report, LIST_RESPONSE, letter->response_status);
     report_set_text(report, LIST_EVENT_TYPE, letter->event_type);
     report_set_text(report, LIST_EVENT, letter->event_id);
+    report_set_text(report, LIST_ENDPOINT_ID, letter->endpoint_id);
     report_set_text(report, LIST_CUSTOMER, letter->customer_id);
     report_set_text(report, LIST_URL, letter->url);
     report_set_text(report, LIST_ERROR, letter->last_error);

@@ -22,12 +22,14 @@ static const struct change_words words[] = {
     [DEAD_LETTER_DISCARD] = {"discarded", "would discard"},
 };
 
-enum count_column { COUNT_ENDPOINT, COUNT_NUMBER, COUNT_DISABLED };
+enum count_column { COUNT_ENDPOINT, COUNT_NUMBER, COUNT_STATE, COUNT_DISABLED, COUNT_REMOVED };
 
 static const struct report_column columns[] = {
     [COUNT_ENDPOINT] = {.key = "endpoint", .title = "ENDPOINT", .cut = REPORT_CUT_URL},
     [COUNT_NUMBER] = {.key = "dead_letters", .title = "DEAD LETTERS", .is_number = true},
-    [COUNT_DISABLED] = {.key = "is_disabled", .title = ""},
+    [COUNT_STATE] = {.title = ""},
+    [COUNT_DISABLED] = {.key = "is_disabled"},
+    [COUNT_REMOVED] = {.key = "is_removed"},
 };
 
 static struct report *count_report(const struct dead_letter_counts *counts, size_t limit)
@@ -36,12 +38,18 @@ static struct report *count_report(const struct dead_letter_counts *counts, size
 
     for (size_t i = 0; i < counts->count && i < limit; i++) {
         bool is_disabled = counts->rows[i].is_disabled;
+        bool is_removed = counts->rows[i].is_removed;
 
         report_add_row(report);
         report_set_text(report, COUNT_ENDPOINT, counts->rows[i].url);
         report_set_number(report, COUNT_NUMBER, counts->rows[i].count);
-        report_set(report, COUNT_DISABLED, is_disabled ? "disabled" : "",
-                   json_boolean(is_disabled));
+        report_set(report, COUNT_STATE,
+                   is_disabled  ? "disabled"
+                   : is_removed ? "removed"
+                                : "",
+                   NULL);
+        report_set(report, COUNT_DISABLED, "", json_boolean(is_disabled));
+        report_set(report, COUNT_REMOVED, "", json_boolean(is_removed));
     }
     return report;
 }

@@ -21,7 +21,7 @@ static const char help_text[] =
 struct letter {
     struct delivery_record record;
     struct delivery_attempts attempts;
-    char *payload;
+    char *payload; /* NULL: its event is not there */
 };
 
 static bool read_letter(struct db_session *session, const char *id, struct letter *letter,
@@ -44,18 +44,21 @@ static bool read_letter(struct db_session *session, const char *id, struct lette
     }
     if (!delivery_attempts_read(session, id, &letter->attempts, error))
         return false;
-    letter->payload = delivery_record_payload(session, id, error);
-    return letter->payload != NULL;
+    return dead_letter_payload(session, id, &letter->payload, error);
 }
 
 static void print_json(const struct letter *letter)
 {
     json_t *object = delivery_report_json(&letter->record);
-    json_t *payload = json_loads(letter->payload, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    const char *text = letter->payload;
+    json_t *payload =
+        text != NULL ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
 
     /* A number that C can't hold makes no JSON here, but the text is what is sent. */
-    json_object_set_new(object, "payload",
-                        payload != NULL ? payload : json_string(letter->payload));
+    if (payload == NULL)
+        payload = text != NULL ? json_string(text) : json_null();
+    json_object_set_new(object, "payload", payload);
+    json_object_set_new(object, "is_payload_there", json_boolean(text != NULL));
     json_object_set_new(object, "attempt_log", delivery_attempts_json(&letter->attempts));
     report_print_json(object, stdout);
 }
@@ -69,6 +72,10 @@ static void print_text(const struct letter *letter)
     if (letter->attempts.count > 0) {
         delivery_attempts_print(&letter->attempts, stdout);
         putchar('\n');
+    }
+    if (letter->payload == NULL) {
+        puts("Its payload is not there: its event is not in webhook_events.");
+        return;
     }
     if (terminal_width(stdout) == 0) {
         puts(letter->payload);

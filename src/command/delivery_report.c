@@ -79,6 +79,7 @@ void delivery_report_print(const struct delivery_record *record, FILE *out)
     print_text(out, "event type", record->event_type);
     print_text(out, "customer", record->customer_id);
     print_text(out, "endpoint", record->url);
+    print_text(out, "endpoint id", record->endpoint_id);
     fprintf(out, "%-12s %s after %lld attempt%s\n", "status", record->status,
             (long long)record->attempts, record->attempts == 1 ? "" : "s");
     print_time(out, "created", record->created_at, record->created_ms_ago);
@@ -99,7 +100,7 @@ json_t *delivery_report_json(const struct delivery_record *record)
 {
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:s?, s:s, s:s?, s:I, s:I, s:s?, s:s?, "
-        "s:s?}",
+        "s:s?, s:s?}",
         "id", record->id, "event_id", record->event_id, "customer_id", record->customer_id,
         "endpoint", record->url, "event_type", record->event_type, "status", record->status,
         "attempts", (json_int_t)record->attempts, "created_at", record->created_at,
@@ -107,7 +108,7 @@ json_t *delivery_report_json(const struct delivery_record *record)
         record->next_retry_at, "last_error", record->last_error, "payload_bytes",
         (json_int_t)record->payload_bytes, "lane", (json_int_t)record->lane, "lane_owner",
         record->lane_owner, "endpoint_disabled_at", record->disabled_at, "endpoint_disabled_reason",
-        record->endpoint.disabled_reason);
+        record->endpoint.disabled_reason, "endpoint_id", record->endpoint_id);
 
     if (object == NULL)
         bug("a delivery that is no JSON");

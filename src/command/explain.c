@@ -11,6 +11,7 @@
 #include "command/explanation.h"
 #include "command/report.h"
 #include "command/terminal.h"
+#include "db/events.h"
 #include "db/removals.h"
 
 #define EVENT_DELIVERIES_MAX 50
@@ -22,8 +23,10 @@ static const char help_text[] =
     "Says why a delivery is where it is and what happens next, and lists its attempts.\n"
     "\n"
     "  ID                      the delivery (webhook_deliveries.id)\n"
-    "      --event EVENT_ID    all deliveries of an event; reads the whole table, which can take\n"
-    "                          long on a large one\n"
+    "      --event EVENT_ID    all deliveries of an event of webhook_events; where there are "
+    "none,\n"
+    "                          all rows that were inserted with this event_id: then it reads the\n"
+    "                          whole table, which can take long on a large one\n"
     "      --json              for programs: an object; with --event an array of them\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
@@ -171,18 +174,35 @@ static int explain_all(const struct database *database, const PGresult *ids, boo
     return status;
 }
 
+/* An index has the deliveries that were made for an event; of rows that were inserted as they are
+ * only the whole table tells. NULL with error. */
+static PGresult *find_deliveries(struct db_session *session, const char *event_id,
+                                 struct error *error)
+{
+    PGresult *ids = event_delivery_ids(session, event_id, EVENT_DELIVERIES_MAX + 1, error);
+
+    if (ids == NULL || PQntuples(ids) > 0)
+        return ids;
+    PQclear(ids);
+    if (!delivery_record_find_event(session, event_id, EVENT_DELIVERIES_MAX + 1, &ids, error))
+        return NULL;
+    return ids;
+}
+
 static int explain_event(const struct database *database, const char *event_id, bool json)
 {
     struct error error = {0};
-    PGresult *ids;
+    PGresult *ids = find_deliveries(database->session, event_id, &error);
     int status;
 
-    if (!delivery_record_find_event(database->session, event_id, EVENT_DELIVERIES_MAX + 1, &ids,
-                                    &error))
+    if (ids == NULL)
         return database_fail(database, &error);
     if (PQntuples(ids) == 0) {
         error_set(&error, "there is no delivery of event %s", event_id);
-        error_hint(&error, "it was never committed, or has been deleted");
+        error_hint(&error,
+                   "it was never committed, or has been deleted; what was published says "
+                   "\"postrider event show %s%s\"",
+                   event_id, hint_options());
         status = command_fail(COMMAND_FAILED, &error);
     } else
         status = explain_all(database, ids, json);

@@ -26,18 +26,25 @@
     " AND ($8::uuid[] IS NULL OR id = ANY ($8))"
 
 static const char sql_list[] =
-    "SELECT id, event_id, customer_id, webhook_url, event_type, last_error, "
+    "SELECT id, event_id, endpoint_id, customer_id, webhook_url, event_type, last_error, "
     SQL_UTC("created_at") ", " SQL_UTC(SQL_FAILED_AT) ", " SQL_MS_SINCE(SQL_FAILED_AT)
     ", attempts, response_status FROM webhook_deliveries WHERE " SQL_FILTER
     " ORDER BY " SQL_FAILED_AT " DESC, id DESC LIMIT $9::bigint";
 
 static const char sql_count[] =
-    "WITH found AS (SELECT webhook_url, customer_id, count(*) AS number"
-    " FROM webhook_deliveries WHERE " SQL_FILTER " GROUP BY 1, 2)"
-    " SELECT f.webhook_url, sum(f.number)::bigint, bool_or(e.disabled_at IS NOT NULL)"
+    "WITH found AS (SELECT webhook_url, customer_id, endpoint_id, count(*) AS number"
+    " FROM webhook_deliveries WHERE " SQL_FILTER " GROUP BY 1, 2, 3)"
+    " SELECT f.webhook_url, sum(f.number)::bigint, bool_or(e.disabled_at IS NOT NULL),"
+    " bool_or(f.endpoint_id IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM webhook_endpoints r WHERE r.id = f.endpoint_id))"
     " FROM found f LEFT JOIN webhook_endpoints e ON e.customer_id = f.customer_id"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("f.webhook_url")
     " AND e.url = f.webhook_url GROUP BY 1 ORDER BY 2 DESC, 1";
+
+static const char sql_payload[] =
+    "SELECT COALESCE(d.payload, n.payload)::text FROM webhook_deliveries d"
+    " LEFT JOIN webhook_events n ON d.endpoint_id IS NOT NULL AND n.id = d.event_id"
+    " WHERE d.id = $1";
 
 static const char sql_left_out[] =
     "WITH given AS (SELECT id, min(place) AS place"
@@ -94,15 +101,16 @@ static void read_letter(const PGresult *result, int row, struct dead_letter *let
     *letter = (struct dead_letter){
         .id = row_text(result, row, 0),
         .event_id = row_text(result, row, 1),
-        .customer_id = row_text(result, row, 2),
-        .url = row_text(result, row, 3),
-        .event_type = row_text(result, row, 4),
-        .last_error = row_text(result, row, 5),
-        .created_at = row_text(result, row, 6),
-        .failed_at = row_text(result, row, 7),
-        .failed_ms_ago = row_integer(result, row, 8, 0),
-        .attempts = row_integer(result, row, 9, 0),
-        .response_status = row_integer(result, row, 10, 0),
+        .endpoint_id = row_text(result, row, 2),
+        .customer_id = row_text(result, row, 3),
+        .url = row_text(result, row, 4),
+        .event_type = row_text(result, row, 5),
+        .last_error = row_text(result, row, 6),
+        .created_at = row_text(result, row, 7),
+        .failed_at = row_text(result, row, 8),
+        .failed_ms_ago = row_integer(result, row, 9, 0),
+        .attempts = row_integer(result, row, 10, 0),
+        .response_status = row_integer(result, row, 11, 0),
     };
 }
 
@@ -145,8 +153,9 @@ bool dead_letters_count(struct db_session *session, const struct dead_letter_fil
     *ret_counts = (struct dead_letter_counts){result, (size_t)PQntuples(result), NULL, 0};
     ret_counts->rows = memory_new(ret_counts->count + 1, sizeof(*ret_counts->rows));
     for (int i = 0; i < PQntuples(result); i++) {
-        ret_counts->rows[i] = (struct dead_letter_count){
-            row_text(result, i, 0), row_integer(result, i, 1, 0), row_is_true(result, i, 2)};
+        ret_counts->rows[i] =
+            (struct dead_letter_count){row_text(result, i, 0), row_integer(result, i, 1, 0),
+                                       row_is_true(result, i, 2), row_is_true(result, i, 3)};
         ret_counts->total += ret_counts->rows[i].count;
     }
     return true;
@@ -157,6 +166,20 @@ void dead_letters_counts_free(struct dead_letter_counts *counts)
     PQclear(counts->result);
     free(counts->rows);
     *counts = (struct dead_letter_counts){0};
+}
+
+bool dead_letter_payload(struct db_session *session, const char *id, char **ret_payload,
+                         struct error *error)
+{
+    PGresult *result = db_session_read(session, sql_payload, 1, &id, error);
+    const char *payload;
+
+    if (result == NULL)
+        return false;
+    payload = PQntuples(result) == 1 ? row_text(result, 0, 0) : NULL;
+    *ret_payload = payload != NULL ? memory_copy_string(payload) : NULL;
+    PQclear(result);
+    return true;
 }
 
 bool dead_letters_find_left_out(struct db_session *session, const struct dead_letter_filter *filter,

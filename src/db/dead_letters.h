@@ -33,6 +33,7 @@ struct dead_letter_filter {
 struct dead_letter {
     const char *id;
     const char *event_id;
+    const char *endpoint_id; /* that it was made for; NULL: it was inserted as it is */
     const char *customer_id;
     const char *url;
     const char *event_type;
@@ -60,6 +61,7 @@ struct dead_letter_count {
     const char *url;
     int64_t count;
     bool is_disabled; /* the endpoint, for one customer at least: a replay would fail at once */
+    bool is_removed;  /* the endpoint that it was made for, likewise */
 };
 
 struct dead_letter_counts {
@@ -73,6 +75,13 @@ struct dead_letter_counts {
 bool dead_letters_count(struct db_session *session, const struct dead_letter_filter *filter,
                         struct dead_letter_counts *ret_counts, struct error *error) MUST_USE;
 void dead_letters_counts_free(struct dead_letter_counts *counts);
+
+/*
+ * What was to be sent, as dead_letter_queue shows it: the row's payload or its event's; the caller
+ * frees it. NULL when there is none: the event is not there, or the delivery has gone.
+ */
+bool dead_letter_payload(struct db_session *session, const char *id, char **ret_payload,
+                         struct error *error) MUST_USE;
 
 /* An id of the filter that is not among the dead letters that match. */
 struct dead_letter_left_out {

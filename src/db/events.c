@@ -53,6 +53,10 @@ static const char sql_read[] =
 
 static const char sql_payload[] = "SELECT payload::text FROM webhook_events WHERE id = $1";
 
+static const char sql_ids[] =
+    "SELECT id FROM webhook_deliveries WHERE event_id = $1 AND endpoint_id IS NOT NULL"
+    " ORDER BY endpoint_id LIMIT $2::bigint";
+
 /* In the order of the index, so that no event's deliveries are all read to be sorted. */
 static const char sql_deliveries[] =
     "SELECT d.event_id, d.id, d.endpoint_id, d.customer_id, d.webhook_url, d.status, "
@@ -252,6 +256,16 @@ char *event_payload(struct db_session *session, const char *id, struct error *er
         error_set(error, "event %s was removed just now", id);
     PQclear(result);
     return payload;
+}
+
+PGresult *event_delivery_ids(struct db_session *session, const char *id, int limit,
+                             struct error *error)
+{
+    char limit_text[16];
+    const char *values[] = {id, limit_text};
+
+    snprintf(limit_text, sizeof(limit_text), "%d", limit);
+    return db_session_read(session, sql_ids, ARRAY_LENGTH(values), values, error);
 }
 
 static struct event_delivery delivery_at(const PGresult *r, int row)

@@ -119,6 +119,10 @@ char *event_payload(struct db_session *session, const char *id, struct error *er
 bool event_deliveries_list(struct db_session *session, const char *event_ids, int64_t limit,
                            struct event_delivery_list *ret_list, struct error *error) MUST_USE;
 
+/* The ids of its deliveries as the only column, in the order of their endpoints; NULL with error. */
+PGresult *event_delivery_ids(struct db_session *session, const char *id, int limit,
+                             struct error *error) MUST_USE;
+
 /* Takes over a result with the columns of SQL_EVENT_COLUMNS (db/event_columns.h). */
 void event_list_of(PGresult *result, struct event_list *ret_list);
 

@@ -263,7 +263,8 @@ def test_dry_run(dead, migrated_database):
     assert rows == [[ONE, "2"], [TWO, "1"]]
     counts = dead("discard", "--dry-run", "--json", "--endpoint", ONE).json()
     assert counts == {"matched": 2, "changed": 0, "dry_run": True,
-                      "endpoints": [{"endpoint": ONE, "dead_letters": 2, "is_disabled": False}]}
+                      "endpoints": [{"endpoint": ONE, "dead_letters": 2, "is_disabled": False,
+                                     "is_removed": False}]}
     assert migrated_database.counts() == {"failed": 3}
 
 
@@ -467,3 +468,48 @@ def test_a_closed_pipe_does_not_keep_what_was_done_secret(dead, migrated_databas
     assert child.wait(timeout=60) == 1
     assert "replayed 3 of 3, but standard output is closed" in stderr
     assert migrated_database.counts() == {"pending": 3}
+
+
+def fail_event(database, payload='{"id": 4711}'):
+    """A dead letter that was made for an event: its id, its event's and its endpoint's."""
+    database.insert_endpoint(ONE, event_types="{*}")
+    database.execute("INSERT INTO webhook_events (customer_id, event_type, payload)"
+                     " VALUES (%s, 'order.paid', %s)", database.customer, payload)
+    database.execute("UPDATE webhook_deliveries SET status = 'failed', attempts = 3, last_error = 'no'")
+    row, = database.query("SELECT id::text, event_id::text, endpoint_id::text FROM webhook_deliveries")
+    return row.values()
+
+
+def test_dead_letter_of_an_event(dead, migrated_database):
+    """It has no payload of its own: its event's is meant."""
+    delivery, event, endpoint = fail_event(migrated_database)
+    letter, = dead("list", "--json").json()
+    assert (letter["id"], letter["event_id"], letter["endpoint_id"]) == (delivery, event, endpoint)
+    assert dead("list", "--json", "--event-type", "order.paid").json() == [letter]
+    shown = dead("show", delivery, "--json").json()
+    assert shown["payload"] == {"id": 4711} and shown["endpoint_id"] == endpoint
+    assert shown["is_payload_there"] is True
+    assert dead("show", delivery).stdout.endswith('{"id": 4711}\n')
+    assert migrated_database.value("SELECT payload FROM dead_letter_queue") == {"id": 4711}
+    assert dead("replay", "--all", "--json").json()["changed"] == 1
+    row, = migrated_database.rows()
+    assert row["status"] == "pending" and row["payload"] is None
+
+
+def test_dead_letter_whose_event_is_not_there(dead, migrated_database):
+    delivery, _, _ = fail_event(migrated_database, "null")
+    assert dead("show", delivery, "--json").json()["payload"] is None
+    assert dead("show", delivery).stdout.endswith("\nnull\n")
+    migrated_database.execute("DELETE FROM webhook_events")
+    shown = dead("show", delivery, "--json").json()
+    assert shown["payload"] is None and shown["is_payload_there"] is False
+    assert "its event is not in webhook_events" in dead("show", delivery).stdout
+
+
+def test_replay_names_endpoints_that_were_removed(dead, migrated_database):
+    fail_event(migrated_database)
+    assert dead("replay", "--all", "--dry-run", "--json").json()["endpoints"][0]["is_removed"] is False
+    migrated_database.execute("DELETE FROM webhook_endpoints")
+    counted = dead("replay", "--all", "--dry-run")
+    assert "removed" in counted.stdout and "an endpoint was removed" in counted.stderr
+    assert dead("replay", "--all", "--dry-run", "--json").json()["endpoints"][0]["is_removed"] is True

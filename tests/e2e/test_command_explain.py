@@ -258,3 +258,22 @@ def test_after_a_real_failure(explain, migrated_database, service, receiver, run
     assert code == 0 and "closed for lunch" in shown and "\x1b" not in shown
     text = run_postrider("explain", down, "-c", explain.config).stdout
     assert text.startswith("Due in ") and f"delivery     {down}" in text
+
+
+def test_deliveries_of_an_event(explain, migrated_database):
+    """Those that were made for it; a row that somebody inserted with the same id is none of them."""
+    for number in range(3):
+        migrated_database.insert_endpoint(f"{URL}/{number}", event_types="{order.*}")
+    event = migrated_database.value(
+        "INSERT INTO webhook_events (customer_id, event_type, payload) VALUES (%s, 'order.paid', '{}')"
+        " RETURNING id::text", migrated_database.customer)
+    inserted = migrated_database.insert_delivery(URL, event_id=event)
+    found = explain("--event", event)
+    assert sorted(one["endpoint"] for one in found) == [f"{URL}/{number}" for number in range(3)]
+    for one in found:
+        assert one["endpoint_id"] == migrated_database.value(
+            "SELECT id::text FROM webhook_endpoints WHERE url = %s", one["endpoint"])
+    migrated_database.execute("DELETE FROM webhook_deliveries WHERE endpoint_id IS NOT NULL")
+    assert [one["id"] for one in explain("--event", event)] == [inserted]
+    nobody = explain("--event", str(uuid.uuid4()), code=1)
+    assert "there is no delivery of event" in nobody and "postrider event show" in nobody
