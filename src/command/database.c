@@ -86,6 +86,8 @@ int database_fail(const struct database *database, struct error *error)
     is_missing = is_one_of(state, missing);
     is_forbidden = is_one_of(state, forbidden);
     db_session_rollback(database->session);
+    if (is_missing) /* the server's hint is for who writes statements */
+        error->hint[0] = '\0';
     if (is_missing || is_forbidden)
         database_each_unmet(database, hint_unmet, error);
     if (error->hint[0] != '\0')

@@ -8,14 +8,20 @@ import pytest
 
 from harness.postrider import binary, environment
 
-COMMANDS = ["run", "migrate", "config", "status", "dead", "explain", "secret", "send", "version",
-            "help"]
-NESTED = [("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
+COMMANDS = ["run", "migrate", "config", "status", "event", "endpoint", "dead", "explain", "secret",
+            "send", "version", "help"]
+NESTED = [("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
+          ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
+          ("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
           ("secret", "new"), ("secret", "rotate"), ("secret", "list"), ("secret", "revoke")]
 AN_ID = "9d3c1f6a-52b0-4c1e-8a67-0f2e7b1d4c35"  # fixed: parallel workers must collect the same tests
 
 # Each command on the database, as it is called at its shortest.
 ON_DATABASE = [
+    ("event", "publish", "--customer", AN_ID, "--type", "a"), ("event", "list"),
+    ("event", "show", AN_ID), ("event", "trace", AN_ID),
+    ("event", "backfill", "--endpoint", AN_ID, "--since", "1h", "--yes"), ("endpoint", "list"),
+    ("endpoint", "show", AN_ID), ("endpoint", "preview", "--customer", AN_ID, "--type", "a"),
     ("status",), ("dead", "list"), ("dead", "show", AN_ID), ("dead", "replay", "--all"),
     ("dead", "discard", "--all"), ("explain", AN_ID), ("explain", "--event", AN_ID),
     ("secret", "new", "--customer", AN_ID), ("secret", "rotate", "--customer", AN_ID),
@@ -78,6 +84,14 @@ def test_version(run_postrider):
     (["dead", "discard"], "choose some, or say --all; nothing was done"),
     (["dead", "discard", "--all", "--error", "x"], "--all goes with no other choice"),
     (["dead", "discard", "--rate", "5"], "unknown option --rate"),
+    (["event"], "one of publish, list, show, trace, backfill"),
+    (["event", "publsh"], 'did you mean "publish"?'),
+    (["event", "show"], "ID is missing"),
+    (["event", "trace", "x"], '"x" is not the id of an event'),
+    (["event", "list", "--type", "order*"], "is no event type, nor a pattern like order.*"),
+    (["event", "backfill", "--endpoint", AN_ID, "--since", "1h"], "say --yes"),
+    (["endpoint"], "one of list, show, preview"),
+    (["endpoint", "preview", "--customer", AN_ID], "--type is missing"),
     (["explain"], "the ID of a delivery is missing"),
     (["explain", "x"], '"x" is not the id of a delivery'),
     (["explain", AN_ID, "--event", AN_ID], "not both"),

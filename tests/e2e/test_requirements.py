@@ -22,6 +22,7 @@ OTHERS = ["webhook_attempts", "webhook_lanes", "webhook_workers", "postrider_mig
 TABLES = READ_FOR_EACH + OTHERS
 READ_BY = {"audit": ["webhook_deliveries", "webhook_endpoints"], "dead list": ["webhook_deliveries"],
            "dead replay --all": ["webhook_deliveries", "webhook_endpoints"],
+           "event list": ["webhook_deliveries"], "endpoint list": ["webhook_endpoints"],
            "secret list": ["webhook_secrets"]}
 NOTHING_SENT = "level=error.*nothing is sent: the database does not give what a worker needs"
 HIDDEN = "row security may hide rows from the role"
@@ -260,7 +261,7 @@ def test_another_worker_takes_over(service, hooked, receiver):
 
 @pytest.mark.parametrize("arguments", [
     ["audit"], ["dead", "list"], ["explain", "DELIVERY"], ["dead", "replay", "--all"],
-    ["secret", "list"], ["status"]], ids=" ".join)
+    ["event", "list"], ["endpoint", "list"], ["secret", "list"], ["status"]], ids=" ".join)
 @pytest.mark.parametrize("table", ["webhook_deliveries", "webhook_secrets", "webhook_endpoints"])
 def test_commands_say_that_they_can_not_see(hooked, command, arguments, table):
     hooked.insert_secret(SECRET)

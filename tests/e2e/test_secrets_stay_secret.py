@@ -111,7 +111,7 @@ def commands(run_postrider, config, deliveries, server, known, customer):
     """All that commands print; none of these hands a secret out."""
     results = [run_postrider(*line.split(), "-c", config) for line in (
         "check", "check --database", "config show", "config show --json", "status",
-        "status --json", "dead list", "dead list --json", "secret list --all",
+        "status --json", "event list", "endpoint list --json", "dead list", "dead list --json", "secret list --all",
         "secret list --json", "secret rekey --dry-run", "secret rekey --json", "audit",
         "audit --json", "migrate", f"secret revoke {uuid.uuid4()}",
         f"secret rotate --customer {customer} --url http://nowhere.example/",
