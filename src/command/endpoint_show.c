@@ -130,17 +130,16 @@ static int show(const struct database *database, const char *id_or_url, bool jso
     struct subscription_list found = {0};
     struct error error = {0};
     int status = COMMAND_OK;
+    bool is_read = subscriptions_find(database->session, id_or_url, FOUND_MAX + 1, &found, &error);
 
-    if (!subscriptions_find(database->session, id_or_url, FOUND_MAX + 1, &found, &error))
-        status = database_fail(database, &error);
-    else if (found.count == 0) {
+    if (is_read && found.count == 0) {
         error_set(&error, "no row of webhook_endpoints is of \"%.200s\"", id_or_url);
         error_hint(&error,
                    "an endpoint without a row has the configuration's settings and subscribes to "
                    "nothing; \"postrider endpoint list%s\" shows those there are",
                    hint_options());
         status = command_fail(COMMAND_FAILED, &error);
-    } else if (!show_each(database, &found, array, &error))
+    } else if (!is_read || !show_each(database, &found, array, &error))
         status = database_fail(database, &error);
     if (json && status == COMMAND_OK)
         report_print_json(json_incref(array), stdout);
