@@ -86,6 +86,18 @@ bool header_check(const char *name, const char *value, struct error *error)
     return check_name(name, error) && check_value(name, value, error);
 }
 
+bool header_is_of_events(const char *name, size_t length)
+{
+    static const char *const names[] = {"x-correlation-id", "x-causation-id",
+                                        "traceparent",      "x-customer-id",
+                                        "x-ordering-key",   "x-ordering-previous"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (length == strlen(names[i]) && strncasecmp(name, names[i], length) == 0)
+            return true;
+    return false;
+}
+
 bool header_is_credential(const char *name, size_t length)
 {
     static const char *const words[] = {"auth", "token", "key", "secret", "password", "cookie"};

@@ -62,11 +62,41 @@ bool request_headers_add(struct request_headers *headers, const char *name, cons
     return true;
 }
 
+/* With an event these are the event's to say. The lines that stay keep their order. */
+static size_t drop_events_own(struct request_headers *headers)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < headers->count; i++) {
+        if (header_is_of_events(headers->text.data + headers->starts[i], headers->name_lengths[i]))
+            continue;
+        headers->starts[kept] = headers->starts[i];
+        headers->name_lengths[kept++] = headers->name_lengths[i];
+    }
+    return kept;
+}
+
+static size_t append_event(struct request_headers *headers, size_t count,
+                           const struct request_event *event)
+{
+    const struct {
+        const char *name, *value;
+    } lines[] = {{"X-Customer-ID", event->customer_id},
+                 {"X-Correlation-ID", event->correlation_id},
+                 {"X-Causation-ID", event->causation_id},
+                 {"traceparent", event->traceparent}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
+        if (lines[i].value != NULL)
+            append_line(headers, count++, lines[i].name, lines[i].value);
+    return count;
+}
+
 const char *const *request_headers_build(struct request_headers *headers,
                                          const struct request_facts *facts, size_t *ret_count)
 {
     char number[TEXT_INTEGER_SIZE];
-    size_t count = headers->count;
+    size_t count = facts->event != NULL ? drop_events_own(headers) : headers->count;
 
     append_line(headers, count++, "Content-Type", "application/json");
     append_line(headers, count++, "User-Agent", "Postrider/" POSTRIDER_VERSION);
@@ -75,6 +105,8 @@ const char *const *request_headers_build(struct request_headers *headers,
     append_line(headers, count++, "webhook-id", facts->event_id);
     append_line(headers, count++, "webhook-timestamp", text_integer(facts->timestamp_s, number));
     append_line(headers, count++, "webhook-signature", facts->signature);
+    if (facts->event != NULL)
+        count = append_event(headers, count, facts->event);
     if (headers->text.overflowed)
         bug("the headers of a request take more than %zu bytes", TEXT_MAX_BYTES);
     for (size_t i = 0; i < count; i++)

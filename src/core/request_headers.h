@@ -3,10 +3,12 @@
  * request_headers.h: the headers of one request, as lines "Name: value" for the HTTP engine.
  *
  * The one place that knows what Postrider says about a delivery (Content-Type, User-Agent,
- * X-Event-ID, X-Delivery-Attempt and the three of Standard Webhooks); the worker and
- * "postrider send" both build their requests with it. Extra headers, from the configuration and
- * then from the endpoint's row, must have passed header_check(), which keeps them from replacing
- * any of ours.
+ * X-Event-ID, X-Delivery-Attempt, the three of Standard Webhooks, and what an event has besides);
+ * the worker and "postrider send" both build their requests with it. Extra headers, from the
+ * configuration and then from the endpoint's row, must have passed header_check(), which keeps them
+ * from replacing any of ours. Those that are an event's to say (header_is_of_events()) go out with
+ * a delivery that is of no event, as they always have; with an event's, what the event says goes
+ * out, or nothing: a receiver need not ask who has set them.
  *
  * The object owns the lines and can be used again for another request; what was returned by
  * request_headers_build() is valid until the next call for the same object.
@@ -21,8 +23,9 @@
 #include "base/buffer.h"
 #include "core/header.h"
 
-#define REQUEST_HEADERS_OWN 7
-#define REQUEST_HEADERS_MAX (REQUEST_HEADERS_OWN + HEADERS_MAX)
+#define REQUEST_HEADERS_OWN   7
+#define REQUEST_HEADERS_EVENT 4 /* more, of an event */
+#define REQUEST_HEADERS_MAX   (REQUEST_HEADERS_OWN + REQUEST_HEADERS_EVENT + HEADERS_MAX)
 
 struct request_headers {
     struct buffer text; /* the lines, a NUL after each */
@@ -32,12 +35,21 @@ struct request_headers {
     const char *lines[REQUEST_HEADERS_MAX];
 };
 
+/* What an event says of itself; NULL: nothing. */
+struct request_event {
+    const char *customer_id; /* whose event it is */
+    const char *correlation_id;
+    const char *causation_id;
+    const char *traceparent;
+};
+
 /* What differs from one request to the next; all of it borrowed for the call. */
 struct request_facts {
-    const char *event_id;  /* the receiver's idempotency key, equal on every retry */
-    int attempt;           /* 1 for the first request */
-    int64_t timestamp_s;   /* of this attempt, as signed */
-    const char *signature; /* the value that signer_sign() made */
+    const char *event_id;              /* the receiver's idempotency key, equal on every retry */
+    int attempt;                       /* 1 for the first request */
+    int64_t timestamp_s;               /* of this attempt, as signed */
+    const char *signature;             /* the value that signer_sign() made */
+    const struct request_event *event; /* NULL: the delivery was made for none */
 };
 
 void request_headers_init(struct request_headers *headers);

@@ -64,6 +64,38 @@ static void test_later_extra_header_wins(void **state)
     request_headers_free(&headers);
 }
 
+/* What an event can say, nobody else says; without one an endpoint's own go out as ever. */
+static void test_event_says_its_own(void **state)
+{
+    const struct request_event event = {.correlation_id = "c1", .traceparent = "00-1-2-03"};
+    struct request_facts with_event = facts;
+    struct request_headers headers;
+    const char *const *lines;
+    size_t count;
+
+    (void)state;
+    with_event.event = &event;
+    request_headers_init(&headers);
+    for (int round = 0; round < 2; round++) {
+        request_headers_clear(&headers);
+        assert_true(request_headers_add(&headers, "X-CUSTOMER-ID", "own"));
+        assert_true(request_headers_add(&headers, "X-Tenant", "own"));
+        assert_true(request_headers_add(&headers, "traceparent", "own"));
+        lines = request_headers_build(&headers, round == 0 ? &facts : &with_event, &count);
+        if (round == 0) {
+            assert_int_equal(count, REQUEST_HEADERS_OWN + 3);
+            assert_string_equal(lines[0], "X-CUSTOMER-ID: own");
+            assert_string_equal(lines[2], "traceparent: own");
+        }
+    }
+    assert_int_equal(count, REQUEST_HEADERS_OWN + 3);
+    assert_string_equal(lines[0], "X-Tenant: own");
+    assert_string_equal(lines[1], "Content-Type: application/json");
+    assert_string_equal(lines[count - 2], "X-Correlation-ID: c1");
+    assert_string_equal(lines[count - 1], "traceparent: 00-1-2-03");
+    request_headers_free(&headers);
+}
+
 static void test_largest_request_fits(void **state)
 {
     static char value[HEADER_VALUE_MAX_BYTES + 1];
@@ -83,7 +115,7 @@ static void test_largest_request_fits(void **state)
     }
     assert_false(request_headers_add(&headers, "X-One-More", ""));
     lines = request_headers_build(&headers, &facts, &count);
-    assert_int_equal(count, REQUEST_HEADERS_MAX);
+    assert_int_equal(count, REQUEST_HEADERS_OWN + HEADERS_MAX);
     assert_int_equal(strlen(lines[HEADERS_MAX - 1]),
                      HEADER_NAME_MAX_BYTES + 2 + HEADER_VALUE_MAX_BYTES);
     assert_string_equal(lines[count - 1], "webhook-signature: v1,abc= v1,def=");
@@ -95,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_headers),
         cmocka_unit_test(test_later_extra_header_wins),
+        cmocka_unit_test(test_event_says_its_own),
         cmocka_unit_test(test_largest_request_fits),
     };
 
