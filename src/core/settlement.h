@@ -9,7 +9,9 @@
  * written:
  *
  *   stays    the row says what the outcome says
- *   left     somebody else has changed, ended or deleted the row: theirs counts
+ *   left     somebody else has changed, ended or deleted the row: theirs counts. So does a new
+ *            address that the write itself has given it: the publisher of the event was older than
+ *            a change of its endpoint's URL (webhook_deliveries_given_up())
  *   undone   the row is due as it was before: the outcome is kept and written again
  *   early    the attempt is counted, but the row is due at once: it is not sent before its time
  *
@@ -28,7 +30,8 @@ enum settlement { SETTLEMENT_STAYS, SETTLEMENT_LEFT, SETTLEMENT_UNDONE, SETTLEME
 struct settlement_row {
     enum outcome_kind kind; /* its status: pending is OUTCOME_RETRY */
     int attempts;
-    bool is_due; /* earlier than the outcome says, and already */
+    bool is_due;   /* earlier than the outcome says, and already */
+    bool is_moved; /* it is pending for another endpoint than the one that was tried */
 };
 
 /* Of a row that came back. attempts_before: as it was read when the attempt was made. */

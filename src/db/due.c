@@ -146,13 +146,17 @@ static void free_array(struct array *array, size_t maximum)
 
 void due_reader_init(struct due_reader *reader)
 {
+    *reader = (struct due_reader){.rows = NULL};
     each_array(reader, array_init);
+    due_events_init(&reader->events);
     due_reader_begin_closed(reader);
 }
 
 void due_reader_free(struct due_reader *reader)
 {
     each_array(reader, free_array);
+    PQclear(reader->rows);
+    due_events_free(&reader->events);
 }
 
 void due_reader_begin_closed(struct due_reader *reader)
@@ -201,6 +205,80 @@ static struct number_text number_text(int64_t number)
     return text;
 }
 
+/* Both are over, or there is only one. */
+static void give_answer(struct due_reader *reader, const struct db_answer *answer)
+{
+    reader->on_answer(reader->owner, answer);
+    due_events_clear(&reader->events);
+}
+
+/* The rows were kept for this; without their events they are as good as not read. */
+static void on_events_answered(void *owner, const struct db_answer *answer)
+{
+    struct due_reader *reader = owner;
+    PGresult *rows = reader->rows;
+    struct db_answer whole = *answer;
+
+    reader->rows = NULL;
+    if (answer->result == DB_ANSWERED) {
+        due_events_take(&reader->events, db_answer_take(answer, 0));
+        whole.results[0] = rows;
+    }
+    give_answer(reader, &whole);
+    PQclear(rows);
+}
+
+/* What is left of the room when the rows' own payloads are here. */
+static int64_t room_left(const struct due_reader *reader)
+{
+    int64_t room = reader->asked.room_bytes;
+
+    for (int i = 0; i < PQntuples(reader->rows); i++)
+        room -= PQgetlength(reader->rows, i, AT_PAYLOAD);
+    return room > 0 ? room : 0;
+}
+
+static void send_events(struct due_reader *reader)
+{
+    struct number_text limit = number_text(reader->asked.payload_bytes);
+    struct number_text room = number_text(room_left(reader));
+    const struct db_answer lost = {.result = DB_LOST, .message = "the link is down"};
+
+    if (!due_events_send(&reader->events, reader->link, limit.digits, room.digits,
+                         on_events_answered, reader))
+        on_events_answered(reader, &lost);
+}
+
+static void on_rows_answered(void *owner, const struct db_answer *answer)
+{
+    static const struct due_events_columns columns = {.id = AT_ID,
+                                                      .event_id = AT_EVENT_ID,
+                                                      .url = AT_URL,
+                                                      .payload_bytes = AT_PAYLOAD_BYTES,
+                                                      .cut = AT_CUT};
+    struct due_reader *reader = owner;
+
+    if (answer->result != DB_ANSWERED ||
+        !due_events_find(&reader->events, answer->results[0], &columns)) {
+        give_answer(reader, answer);
+        return;
+    }
+    reader->rows = db_answer_take(answer, 0);
+    send_events(reader);
+}
+
+/* A read of rows. */
+static bool send_rows(struct due_reader *reader, struct db_link *link,
+                      const struct db_statement *statement, const struct due_limits *limits,
+                      db_link_answered *on_answer, void *owner)
+{
+    reader->link = link;
+    reader->asked = *limits;
+    reader->on_answer = on_answer;
+    reader->owner = owner;
+    return db_link_send_often(link, statement, 1, on_rows_answered, reader);
+}
+
 bool due_send_read(struct due_reader *reader, struct db_link *link, const struct finder *finder,
                    const struct finder_plan *plan, const struct due_limits *limits,
                    db_link_answered *on_answer, void *owner)
@@ -225,7 +303,9 @@ bool due_send_read(struct due_reader *reader, struct db_link *link, const struct
                                           {limit.digits, room.digits, array_end(&reader->hashes),
                                            array_end(&reader->lanes), array_end(&reader->times),
                                            array_end(&reader->ids), lane_rows.digits, rows.digits}};
-    return db_link_send_often(link, &statement, 1, on_answer, owner);
+    if (plan->read != FINDER_FORWARD)
+        return db_link_send_often(link, &statement, 1, on_answer, owner);
+    return send_rows(reader, link, &statement, limits, on_answer, owner);
 }
 
 void due_refill_begin(struct due_reader *reader)
@@ -262,7 +342,7 @@ bool due_refill_send(struct due_reader *reader, struct db_link *link,
                                       array_end(&reader->times), array_end(&reader->ids),
                                       array_end(&reader->limits)}};
 
-    return db_link_send_often(link, &statement, 1, on_answer, owner);
+    return send_rows(reader, link, &statement, limits, on_answer, owner);
 }
 
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,
@@ -279,16 +359,18 @@ bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char 
     for (int i = 0; i < count; i++)
         array_add_plain(&reader->ids, ids[i]);
     statement.values[3] = array_end(&reader->ids);
-    return db_link_send_often(link, &statement, 1, on_answer, owner);
+    return send_rows(reader, link, &statement, limits, on_answer, owner);
 }
 
-int due_rows_count(const PGresult *result)
+int due_rows_count(const struct due_reader *reader, const PGresult *result)
 {
     int count = PQntuples(result);
 
     if (count == 0)
         bug("a forward read without a snapshot");
-    return PQgetisnull(result, 0, AT_ID) ? 0 : count;
+    if (PQgetisnull(result, 0, AT_ID))
+        return 0;
+    return count < reader->events.cut_at ? count : reader->events.cut_at;
 }
 
 struct late_snapshot due_snapshot(const PGresult *result)
@@ -301,9 +383,18 @@ struct late_snapshot due_snapshot(const PGresult *result)
     };
 }
 
-struct due_row due_row_at(const PGresult *result, int row)
+static void put_event(const struct due_reader *reader, int number, struct due_row *row)
 {
-    return (struct due_row){
+    row->is_of_event = due_events_at(&reader->events, number, &row->event, &row->is_repeated);
+    if (!row->is_of_event)
+        return;
+    row->payload = row->event.body;
+    row->payload_bytes = row->event.body_bytes;
+}
+
+struct due_row due_row_at(const struct due_reader *reader, const PGresult *result, int row)
+{
+    struct due_row found = {
         .number = (int)strtol(PQgetvalue(result, row, AT_NUMBER), NULL, 10),
         .lane = (int)strtol(PQgetvalue(result, row, AT_LANE), NULL, 10),
         .id = PQgetvalue(result, row, AT_ID),
@@ -315,8 +406,17 @@ struct due_row due_row_at(const PGresult *result, int row)
         .next_retry_at = PQgetvalue(result, row, AT_NEXT_RETRY_AT),
         .payload = row_text(result, row, AT_PAYLOAD),
         .payload_bytes = strtoll(PQgetvalue(result, row, AT_PAYLOAD_BYTES), NULL, 10),
-        .is_cut = row_is_true(result, row, AT_CUT),
+        .is_cut = row_is_true(result, row, AT_CUT) || row >= reader->events.cut_at,
     };
+
+    if (reader->events.rows > 0)
+        put_event(reader, row, &found);
+    return found;
+}
+
+int64_t due_row_bytes(const struct due_row *row)
+{
+    return row->payload != NULL && !row->is_repeated ? row->payload_bytes : 0;
 }
 
 struct due_key due_key_at(const PGresult *result, int row)

@@ -11,6 +11,9 @@
  * not fetched. A row whose endpoint is among the closed ones comes without payload and URL, one
  * for which the answer has no room left without payload.
  *
+ * Rows without a payload of their own are events'; db/due_events.h says how theirs come. A read is
+ * answered when both are there: when the second answer is lost or refused, so is the read.
+ *
  * Limit: a refill walks over the rows that other customers have for the same URL.
  */
 #ifndef POSTRIDER_DB_DUE_H
@@ -23,6 +26,7 @@
 #include "core/backlog.h"
 #include "core/finder.h"
 #include "db/array.h"
+#include "db/due_events.h"
 #include "db/link.h"
 
 #define DUE_FETCH_MAX  FINDER_ROWS_MAX
@@ -39,9 +43,12 @@ struct due_row {
     const char *url_hash;
     int attempts;
     const char *next_retry_at;
-    const char *payload; /* NULL: too large, or not fetched */
+    const char *payload; /* NULL: too large, or not fetched; of an event's row, its body */
     int64_t payload_bytes;
-    bool is_cut; /* there was no room left for it in the answer */
+    bool is_cut;            /* there was no room left for it in the answer */
+    bool is_of_event;       /* the fields below are set */
+    bool is_repeated;       /* an earlier row of the answer has the same event */
+    struct due_event event; /* when it is absent there is nothing to send */
 };
 
 struct due_key {
@@ -52,14 +59,21 @@ struct due_key {
     const char *url_hash;
 };
 
-/* What the statements' parameters are made in. Owned by who reads. */
-struct due_reader {
-    struct array lanes, times, ids, until_times, until_ids, customers, hashes, limits;
-};
-
 struct due_limits {
     int64_t payload_bytes; /* of one row; a larger payload is measured, but not fetched */
     int64_t room_bytes;    /* of all payloads of a read (one row always comes) */
+};
+
+/* What the statements' parameters are made in, and the one read that is outstanding. Owned by who
+ * reads, who makes one read at a time. */
+struct due_reader {
+    struct array lanes, times, ids, until_times, until_ids, customers, hashes, limits;
+    struct db_link *link;
+    struct due_limits asked;
+    db_link_answered *on_answer;
+    void *owner;
+    PGresult *rows; /* that came, while their events are awaited */
+    struct due_events events;
 };
 
 void due_reader_init(struct due_reader *reader);
@@ -87,10 +101,13 @@ bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char 
                     void *owner) MUST_USE;
 
 /* The answer of a forward read: how many rows there are, and its snapshot, which always comes. */
-int due_rows_count(const PGresult *result);
+int due_rows_count(const struct due_reader *reader, const PGresult *result);
 struct late_snapshot due_snapshot(const PGresult *result);
 
-struct due_row due_row_at(const PGresult *result, int row);
+/* Of the answer to the reader's last read, during the callback. */
+struct due_row due_row_at(const struct due_reader *reader, const PGresult *result, int row);
+/* What its payload takes of the answer: nothing when an earlier row has brought it. */
+int64_t due_row_bytes(const struct due_row *row);
 struct due_key due_key_at(const PGresult *result, int row);
 
 #endif

@@ -31,7 +31,10 @@ struct endpoint_row {
     int64_t failing_ms; /* since it has done nothing but fail; -1: it works */
     const char *allow;  /* one range a line */
     const char *client_certificate;
-    int64_t noted_ms; /* since a worker's row was last noted; -1: it is no worker's, or none */
+    int64_t noted_ms;      /* since a worker's row was last noted; -1: it is no worker's, or none */
+    bool is_there;         /* somebody has made the endpoint, or taken over a worker's row */
+    const char *paused_at; /* since then its deliveries wait; NULL: they are sent */
+    bool all_customers;    /* it gets the events of every customer */
 };
 
 /* clang-format off */
@@ -58,7 +61,10 @@ struct endpoint_row {
     X(FAILING, failing_ms, SQL_MS_SINCE("e.failing_since"))                                        \
     X(ALLOW, allow, "array_to_string(e.allow, E'\\n')")                                            \
     X(CLIENT_CERTIFICATE, client_certificate, "e.client_certificate")                              \
-    X(NOTED, noted_ms, SQL_MS_SINCE("e.noted_at"))
+    X(NOTED, noted_ms, SQL_MS_SINCE("e.noted_at"))                                                 \
+    X(THERE, is_there, "e.id IS NOT NULL AND e.noted_at IS NULL")                                  \
+    X(PAUSED, paused_at, SQL_UTC("e.paused_at"))                                                   \
+    X(ALL_CUSTOMERS, all_customers, "e.all_customers")
 
 /* To be put behind the first columns of a SELECT list: ", …, …". */
 #define ENDPOINT_ROW_SQL_COLUMN(name, field, sql) ", " sql

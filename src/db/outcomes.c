@@ -49,10 +49,12 @@
 
 /* How the row is now, after the triggers that come before an update. Its time is told by the clock,
  * since webhook_deliveries_reschedule makes a time of before the present one. */
-#define ROW_NOW                                                            \
-    "d.id AS row_id, d.status AS row_status, d.attempts AS row_attempts, " \
-    "d.next_retry_at < now() + make_interval(secs => o.delay) "            \
-    "AND d.next_retry_at <= clock_timestamp() AS row_is_due"
+#define ROW_NOW                                                              \
+    "d.id AS row_id, d.status AS row_status, d.attempts AS row_attempts, "   \
+    "d.next_retry_at < now() + make_interval(secs => o.delay) "              \
+    "AND d.next_retry_at <= clock_timestamp() AS row_is_due, "               \
+    "hashtextextended(d.webhook_url, 0) <> o.url_hash AS row_is_elsewhere, " \
+    "CASE WHEN d.endpoint_id IS NOT NULL THEN d.customer_id END AS row_customer"
 
 #define LOG                         \
     "INSERT INTO webhook_attempts " \
@@ -72,7 +74,8 @@
 static const char record_sql[] =
     BATCH ", u AS (" UPDATE " RETURNING o.*, " ROW_NOW "), "
           "l AS (" LOG LOGGED("u") "FROM u WHERE u.is_logged) "
-                                   "SELECT row_id, row_status, row_attempts, row_is_due FROM u";
+                                   "SELECT row_id, row_status, row_attempts, row_is_due, "
+                                   "row_is_elsewhere, row_customer FROM u";
 
 static const char record_alone_sql[] = BATCH " " UPDATE " RETURNING " ROW_NOW;
 
@@ -283,14 +286,18 @@ static enum outcome_kind kind_of(const char *status)
     return OUTCOME_FAILED;
 }
 
-const char *outcome_row_at(const PGresult *result, int n, struct settlement_row *ret_row)
+const char *outcome_row_at(const PGresult *result, int n, struct settlement_row *ret_row,
+                           const char **ret_customer_id)
 {
+    *ret_customer_id = NULL;
     *ret_row = (struct settlement_row){
         .kind = PQgetisnull(result, n, 1) ? OUTCOME_DELIVERED : kind_of(PQgetvalue(result, n, 1)),
         .is_due = true};
     if (PQnfields(result) > 2) {
         ret_row->attempts = (int)strtol(PQgetvalue(result, n, 2), NULL, 10);
         ret_row->is_due = *PQgetvalue(result, n, 3) == 't';
+        ret_row->is_moved = *PQgetvalue(result, n, 4) == 't';
+        *ret_customer_id = PQgetisnull(result, n, 5) ? NULL : PQgetvalue(result, n, 5);
     }
     return PQgetvalue(result, n, 0);
 }

@@ -113,8 +113,10 @@ bool outcome_writer_has(const struct outcome_writer *writer, enum outcome_part p
 bool outcome_writer_send(struct outcome_writer *writer, enum outcome_part part,
                          struct db_link *link, db_link_answered *on_answer, void *owner) MUST_USE;
 
-/* The id of a row that came back, and the row. */
-const char *outcome_row_at(const PGresult *result, int n, struct settlement_row *ret_row);
+/* The id of a row that came back, and the row. *ret_customer_id: of an event's delivery, whose it is
+ * now, if the answer says so: its endpoint may have gone to another. NULL: as it was. */
+const char *outcome_row_at(const PGresult *result, int n, struct settlement_row *ret_row,
+                           const char **ret_customer_id);
 
 /*
  * A look at rows that did not come back, whose records are added one by one. Its result has the id

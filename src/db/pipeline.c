@@ -230,6 +230,14 @@ static void request_clear_results(struct pipeline_request *request)
     request->received = 0;
 }
 
+PGresult *db_answer_take(const struct db_answer *answer, int number)
+{
+    PGresult *result = answer->kept[number];
+
+    answer->kept[number] = NULL; /* PQclear() leaves it */
+    return result;
+}
+
 /* Takes the request from the list before the callback, which may send the next one. */
 static void request_finish(struct pipeline *pipeline, struct pipeline_request *request,
                            enum db_result result, const char *message)
@@ -238,8 +246,9 @@ static void request_finish(struct pipeline *pipeline, struct pipeline_request *r
 
     if (result == DB_ANSWERED) {
         answer.count = request->expected - request->settings;
+        answer.kept = &request->results[request->settings];
         for (int i = 0; i < answer.count; i++)
-            answer.results[i] = request->results[i + request->settings];
+            answer.results[i] = answer.kept[i];
     }
     STAILQ_REMOVE_HEAD(&pipeline->requests, entry);
     pipeline->outstanding--;

@@ -26,6 +26,7 @@ struct db_answer {
     enum db_result result;
     int count;                            /* results, one for each statement of the request */
     PGresult *results[DB_STATEMENTS_MAX]; /* with DB_ANSWERED; cleared after the callback */
+    PGresult **kept;                      /* where they are until then; db_answer_take() */
     const char *message;                  /* "" with DB_ANSWERED */
     const char *sqlstate;                 /* with DB_REFUSED */
 };
@@ -38,5 +39,8 @@ struct db_statement {
 };
 
 typedef void db_link_answered(void *request_owner, const struct db_answer *answer);
+
+/* A result that is not cleared after the callback: it is the caller's from now on. */
+PGresult *db_answer_take(const struct db_answer *answer, int number);
 
 #endif

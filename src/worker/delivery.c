@@ -60,6 +60,26 @@ struct delivery *deliveries_find(struct deliveries *deliveries, const char *id)
     return found;
 }
 
+int64_t deliveries_buffered_bytes(const struct deliveries *deliveries)
+{
+    return deliveries->payload_bytes + deliveries->bodies.bytes;
+}
+
+static void put_payload(struct deliveries *deliveries, struct delivery *delivery,
+                        const struct due_row *row)
+{
+    if (row->is_of_event) {
+        delivery->is_of_event = true;
+        delivery->body = event_bodies_take(&deliveries->bodies, row);
+        delivery->payload = delivery->body->text;
+        delivery->payload_length = delivery->body->length;
+    } else if (row->payload != NULL) {
+        delivery->payload_length = (size_t)row->payload_bytes;
+        delivery->payload = memory_copy(row->payload, delivery->payload_length);
+        deliveries->payload_bytes += row->payload_bytes;
+    }
+}
+
 struct delivery *delivery_new(struct deliveries *deliveries, const struct due_row *row,
                               struct endpoint *endpoint, struct delivery_tally *tally)
 {
@@ -76,11 +96,7 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
     text_copy(delivery->event_id, sizeof(delivery->event_id), row->event_id);
     text_copy(delivery->url_hash, sizeof(delivery->url_hash), row->url_hash);
     text_copy(delivery->due_at, sizeof(delivery->due_at), row->next_retry_at);
-    if (row->payload != NULL) {
-        delivery->payload_length = (size_t)row->payload_bytes;
-        delivery->payload = memory_copy(row->payload, delivery->payload_length);
-        deliveries->payload_bytes += row->payload_bytes;
-    }
+    put_payload(deliveries, delivery, row);
     HASH_ADD(by_id, deliveries->by_id, id, (unsigned)strlen(delivery->id), delivery);
     TAILQ_INSERT_TAIL(&deliveries->lists[DELIVERY_WAITING], delivery, in_state);
     deliveries->counts[DELIVERY_WAITING]++;
@@ -121,10 +137,13 @@ void delivery_drop(struct deliveries *deliveries, struct delivery *delivery)
 
 void delivery_drop_payload(struct deliveries *deliveries, struct delivery *delivery)
 {
-    if (delivery->payload == NULL)
-        return;
-    deliveries->payload_bytes -= (int64_t)delivery->payload_length;
-    free(delivery->payload);
+    if (delivery->body != NULL) {
+        event_bodies_release(&deliveries->bodies, delivery->body);
+        delivery->body = NULL;
+    } else if (delivery->payload != NULL) {
+        deliveries->payload_bytes -= (int64_t)delivery->payload_length;
+        free(delivery->payload);
+    }
     delivery->payload = NULL;
 }
 

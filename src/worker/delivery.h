@@ -33,6 +33,7 @@
 #include "core/scheduler.h"
 #include "core/settlement.h"
 #include "db/due.h"
+#include "worker/event_bodies.h"
 
 struct endpoint;
 struct worker;
@@ -69,8 +70,11 @@ struct delivery {
     char due_at[POSITION_TIME_SIZE]; /* next_retry_at, as it was read */
     char *payload; /* NULL once it is no longer needed, or when it was too large to be fetched */
     size_t payload_length;
-    int64_t payload_bytes; /* as the database measured it */
-    uint64_t read_at_load; /* its endpoint's settings must be of a later load to condemn it */
+    struct event_body *body; /* of an event's, and payload is its text; NULL when no more needed */
+    int64_t payload_bytes;   /* as the database measured it */
+    bool is_removed;         /* it fails since its endpoint is gone, unless that is elsewhere */
+    bool is_of_event;        /* it was made for an event, by what its endpoint subscribes to */
+    uint64_t read_at_load;   /* its endpoint's settings must be of a later load to condemn it */
 
     struct scheduler_ticket ticket; /* in flight */
     int64_t started_us;
@@ -100,15 +104,19 @@ struct deliveries {
     struct delivery *by_id;
     struct delivery_list lists[DELIVERY_STATES];
     size_t counts[DELIVERY_STATES];
-    int64_t payload_bytes; /* in memory, in all states */
-    int64_t admitted;      /* since the start */
-    uint64_t newest_read;  /* number of the last read that was sent */
-    char (*asked)[37];     /* ids of rows that are to be fetched, DELIVERIES_ASKED_MAX of them */
+    int64_t payload_bytes; /* of their own, in memory, in all states */
+    struct event_bodies bodies;
+    int64_t admitted;     /* since the start */
+    uint64_t newest_read; /* number of the last read that was sent */
+    char (*asked)[37];    /* ids of rows that are to be fetched, DELIVERIES_ASKED_MAX of them */
     int asked_count;
 };
 
 void deliveries_init(struct deliveries *deliveries);
 void deliveries_free(struct deliveries *deliveries);
+
+/* Of all payloads in memory, an event's counted once. */
+int64_t deliveries_buffered_bytes(const struct deliveries *deliveries);
 
 /* The delivery with this id, in any state; NULL when it isn't known. */
 struct delivery *deliveries_find(struct deliveries *deliveries, const char *id);

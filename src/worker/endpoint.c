@@ -27,6 +27,7 @@ void endpoints_init(struct endpoints *endpoints)
     heap_init(&endpoints->promises);
     TAILQ_INIT(&endpoints->noted);
     TAILQ_INIT(&endpoints->unopened);
+    TAILQ_INIT(&endpoints->paused);
     TAILQ_INIT(&endpoints->unsettled);
     TAILQ_INIT(&endpoints->unread);
     queues_init(&endpoints->queues);
@@ -103,12 +104,25 @@ struct endpoint *endpoint_get(struct endpoints *endpoints, const char *customer_
     return endpoint;
 }
 
+static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint *endpoint,
+                                    int64_t now_us);
+
+static void endpoint_note_plain(struct endpoints *endpoints, struct endpoint *endpoint,
+                                int64_t now_us)
+{
+    endpoint->has_plain = true;
+    if (endpoint->is_loaded)
+        endpoint_apply_settings(endpoints, endpoint, now_us);
+}
+
 void endpoint_push(struct endpoints *endpoints, struct delivery *delivery, int64_t now_us)
 {
     struct endpoint *endpoint = delivery->endpoint;
 
     endpoint->lane = delivery->lane;
     endpoint->used_us = now_us;
+    if (!delivery->is_of_event && !endpoint->has_plain)
+        endpoint_note_plain(endpoints, endpoint, now_us);
     delivery->read_at_load = endpoints->loads;
     queue_push(&endpoints->queues, &endpoint->queue, &delivery->queued, now_us);
     endpoint_settle(endpoints, endpoint, now_us);
@@ -218,7 +232,7 @@ struct endpoint *endpoint_begin_load(struct endpoints *endpoints)
 
 static bool is_stopped(const struct endpoint *endpoint)
 {
-    return endpoint->settings.unopened != NULL ||
+    return endpoint_settings_hold(&endpoint->settings) ||
            (endpoint->unsettled > 0 && endpoint->tally.under_way >= ENDPOINT_UNSETTLED_MAX);
 }
 
@@ -237,6 +251,13 @@ void endpoint_note_under_way(struct endpoints *endpoints, struct endpoint *endpo
                                 is_stopped(endpoint), now_us);
 }
 
+/* All that it has fails without a request, so neither its breaker nor its limits keep it. One that
+ * has had plain rows is none of these: such a row is sent without a row of its endpoint. */
+static bool is_removed(const struct endpoint *endpoint)
+{
+    return !endpoint->settings.is_there && !endpoint->has_plain;
+}
+
 static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint *endpoint,
                                     int64_t now_us)
 {
@@ -245,12 +266,13 @@ static void endpoint_apply_settings(struct endpoints *endpoints, struct endpoint
     struct scheduler_terms terms = {
         .max_in_flight = settings->max_in_flight,
         .rate_per_s = settings->rate_limit,
-        .is_unsendable = settings->problem != NULL,
+        .is_unsendable = settings->problem != NULL || is_removed(endpoint),
         .is_stopped = is_stopped(endpoint),
         .failing_us = settings->is_failing ? settings->failing_ms * 1000 + 1 : 0,
     };
 
     endpoint_set_unopened(endpoints, endpoint, settings->unopened != NULL);
+    endpoint_set_paused(endpoints, endpoint, settings->is_paused);
     endpoint_set_unread(endpoints, endpoint, settings->unread != NULL);
     scheduler_entry_set_terms(&endpoints->queues.scheduler, &endpoint->queue.entry, &terms, now_us,
                               random01());

@@ -15,8 +15,11 @@
  * or another policy and replays its rows at once means the new settings. So each load has a number,
  * each delivery notes the last one that had been asked for when its row was read, and by settings
  * that are not of a later load nothing fails (endpoint_may_condemn()).
- * One with a secret that can't be opened sends nothing until it can be: it has at most a row
- * waiting, for which its settings are asked for again and again.
+ * One with a secret that can't be opened sends nothing until it can be, and one that is paused
+ * nothing until it is resumed: such an endpoint has at most a row waiting, for which its settings
+ * are asked for again and again.
+ * The settings of an endpoint without a row are the configuration's for what was inserted by
+ * itself; a delivery of an event was made for a row, and fails when that has been removed.
  *
  * A layer on core/queue.h, which ties an endpoint's rows, backlog and turn, and knows neither
  * deliveries nor settings: only this puts waiting deliveries there and takes them out. Called by

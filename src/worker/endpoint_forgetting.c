@@ -20,6 +20,7 @@ void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64
     if (endpoint->note != ENDPOINT_NOTE_NOTHING)
         TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
     endpoint_set_unopened(endpoints, endpoint, false);
+    endpoint_set_paused(endpoints, endpoint, false);
     endpoint_set_unread(endpoints, endpoint, false);
     /* The queue is one of those that its origin lets through: it goes before the origin may. */
     queue_remove(&endpoints->queues, &endpoint->queue, now_us);

@@ -43,6 +43,11 @@ void endpoint_settings_set_problem(struct endpoint_settings *settings, const cha
     settings->problem = copy;
 }
 
+bool endpoint_settings_hold(const struct endpoint_settings *settings)
+{
+    return settings->unopened != NULL || settings->is_paused;
+}
+
 bool endpoint_settings_check_url(struct endpoint_settings *settings, const struct config *config,
                                  const char *url)
 {
@@ -51,6 +56,8 @@ bool endpoint_settings_check_url(struct endpoint_settings *settings, const struc
     if (url_check(url, config->network.https_only, &error))
         return false;
     endpoint_settings_set_problem(settings, error.message);
+    /* Nobody has asked: it is not to be taken for one that was removed. */
+    settings->is_there = true;
     return true;
 }
 
@@ -162,6 +169,9 @@ static void load_limits(struct endpoint_settings *settings, const struct config 
     settings->max_in_flight =
         row->max_in_flight > 0 ? row->max_in_flight : (int)config->endpoint.max_in_flight;
     settings->rate_limit = row->rate_limit >= 0 ? row->rate_limit : config->endpoint.rate_limit;
+    settings->is_there = row->is_there;
+    settings->is_paused = row->paused_at != NULL;
+    settings->all_customers = row->all_customers;
     settings->is_disabled = row->is_disabled;
     settings->is_failing = row->failing_ms >= 0;
     settings->failing_ms = row->failing_ms;

@@ -7,7 +7,8 @@
  * secret, a header or a range that is not valid, an endpoint that is disabled) becomes problem, the
  * last_error of the deliveries that can't be sent; it never stops the worker. A secret that is
  * sealed and can't be opened is no fault of the deliveries but most likely of a key file: unopened
- * says so, and they are neither sent nor failed until it can be. What is no secret at all beside
+ * says so, and they are neither sent nor failed until it can be; nor are those of an endpoint that
+ * somebody has paused. What is no secret at all beside
  * others that are does not sign, and is told of in unread. Owned by its endpoint; the signer's keys
  * are wiped by endpoint_settings_free().
  */
@@ -35,7 +36,10 @@ struct endpoint_settings {
     char *unopened;                /* not NULL: why a secret can't be; nothing is sent for now */
     char *unread;                  /* not NULL: what is wrong with secrets beside those that sign */
     int max_in_flight;
-    double rate_limit; /* per second, 0 = none */
+    double rate_limit;  /* per second, 0 = none */
+    bool is_there;      /* the endpoint has a row that is not a worker's own */
+    bool is_paused;     /* its deliveries wait until somebody resumes it */
+    bool all_customers; /* it gets the events of every customer */
     bool is_disabled;
     bool was_enabled;   /* by this load: an operator wants it to be tried */
     bool is_unread_new; /* unread is not what it was before this load */
@@ -55,6 +59,9 @@ void endpoint_settings_load(struct endpoint_settings *settings, const struct con
 /* For what is known without asking: a URL that can't be posted to. True when there is a problem. */
 bool endpoint_settings_check_url(struct endpoint_settings *settings, const struct config *config,
                                  const char *url);
+
+/* True while deliveries wait untouched, whatever else is wrong. */
+bool endpoint_settings_hold(const struct endpoint_settings *settings);
 
 /* Nothing is sent any more, for this reason. */
 void endpoint_settings_set_problem(struct endpoint_settings *settings, const char *problem);

@@ -80,24 +80,29 @@ void endpoint_set_loaded(struct endpoints *endpoints, struct endpoint *endpoint,
     queue_set_ready(&endpoints->queues, &endpoint->queue, is_loaded, now_us);
 }
 
+/* Puts it last in its list, or takes it out; what is so already stays. */
+#define SET_LISTED(endpoints, endpoint, list, is_wanted)                  \
+    do {                                                                  \
+        if ((endpoint)->is_##list == (is_wanted))                         \
+            break;                                                        \
+        (endpoint)->is_##list = (is_wanted);                              \
+        if (is_wanted)                                                    \
+            TAILQ_INSERT_TAIL(&(endpoints)->list, (endpoint), in_##list); \
+        else                                                              \
+            TAILQ_REMOVE(&(endpoints)->list, (endpoint), in_##list);      \
+    } while (0)
+
 void endpoint_set_unread(struct endpoints *endpoints, struct endpoint *endpoint, bool is_unread)
 {
-    if (endpoint->is_unread == is_unread)
-        return;
-    endpoint->is_unread = is_unread;
-    if (is_unread)
-        TAILQ_INSERT_TAIL(&endpoints->unread, endpoint, in_unread);
-    else
-        TAILQ_REMOVE(&endpoints->unread, endpoint, in_unread);
+    SET_LISTED(endpoints, endpoint, unread, is_unread);
 }
 
 void endpoint_set_unopened(struct endpoints *endpoints, struct endpoint *endpoint, bool is_unopened)
 {
-    if (endpoint->is_unopened == is_unopened)
-        return;
-    endpoint->is_unopened = is_unopened;
-    if (is_unopened)
-        TAILQ_INSERT_TAIL(&endpoints->unopened, endpoint, in_unopened);
-    else
-        TAILQ_REMOVE(&endpoints->unopened, endpoint, in_unopened);
+    SET_LISTED(endpoints, endpoint, unopened, is_unopened);
+}
+
+void endpoint_set_paused(struct endpoints *endpoints, struct endpoint *endpoint, bool is_paused)
+{
+    SET_LISTED(endpoints, endpoint, paused, is_paused);
 }

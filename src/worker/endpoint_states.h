@@ -57,6 +57,7 @@ struct endpoint {
     int64_t unlogged;               /* such attempts since then */
     TAILQ_ENTRY(endpoint) in_noted; /* with a note */
     TAILQ_ENTRY(endpoint) in_unopened;
+    TAILQ_ENTRY(endpoint) in_paused;
     TAILQ_ENTRY(endpoint) in_unsettled;
     TAILQ_ENTRY(endpoint) in_unread;
     struct endpoint_settings settings;
@@ -70,7 +71,9 @@ struct endpoint {
     bool is_loaded;          /* it can be sent to by its settings */
     bool wants_load;
     bool is_unopened; /* a secret that would sign can't be opened, by its settings */
+    bool is_paused;   /* somebody has paused it, by its settings */
     bool is_unread;   /* others sign in place of secrets that can't be read */
+    bool has_plain;   /* a delivery of no event was here since it is remembered */
     char customer_id[37];
 };
 
@@ -83,6 +86,7 @@ struct endpoints {
     struct queues queues;
     struct endpoint_list noted;
     struct endpoint_list unopened;  /* in the order of their beginning */
+    struct endpoint_list paused;    /* likewise */
     struct endpoint_list unsettled; /* the same, of those with such outcomes */
     struct endpoint_list unread;
     uint64_t loads;       /* that were asked for, or facts that are as good as one */
@@ -108,9 +112,10 @@ void endpoint_settle(struct endpoints *endpoints, struct endpoint *endpoint, int
 void endpoint_set_loaded(struct endpoints *endpoints, struct endpoint *endpoint, bool is_loaded,
                          int64_t now_us);
 
-/* Whether it is among those of which secrets can't be read, or can't be opened. */
+/* Whether it is among those of which secrets can't be read, or can't be opened, or that are paused. */
 void endpoint_set_unread(struct endpoints *endpoints, struct endpoint *endpoint, bool is_unread);
 void endpoint_set_unopened(struct endpoints *endpoints, struct endpoint *endpoint,
                            bool is_unopened);
+void endpoint_set_paused(struct endpoints *endpoints, struct endpoint *endpoint, bool is_paused);
 
 #endif

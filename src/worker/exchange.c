@@ -61,6 +61,7 @@ bool exchange_request(const struct exchange_delivery *delivery, struct request_h
         .event_id = delivery->event_id,
         .attempt = delivery->attempt,
         .timestamp_s = clock_wall_s(),
+        .event = delivery->event,
     };
 
     buffer_clear(signature);

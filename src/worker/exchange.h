@@ -25,7 +25,8 @@ struct exchange_delivery {
     const struct endpoint_settings *settings; /* with a signer */
     const char *url;
     const char *event_id;
-    int attempt; /* 1 for the first */
+    const struct request_event *event; /* NULL: it was made for none */
+    int attempt;                       /* 1 for the first */
     const char *payload;
     size_t payload_length;
     size_t headers_count; /* more headers, which win over the configuration's and the endpoint's */

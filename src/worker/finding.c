@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "core/absences.h"
 #include "core/finder.h"
 #include "db/due.h"
 #include "worker/recording.h"
@@ -21,6 +22,7 @@ _Static_assert(DELIVERIES_ASKED_MAX <= DUE_FETCH_MAX, "more are asked for than c
 struct finding {
     struct finder finder;
     struct due_reader reader;
+    struct absences absences;
     struct finder_plan plan; /* of the outstanding read */
     bool is_reading;         /* a read or a fetch is outstanding */
     int64_t started_us;      /* of it */
@@ -33,6 +35,7 @@ void finding_init(struct worker *worker)
 
     finder_init(&finding->finder, worker->config->worker.poll_interval_ms * 1000);
     due_reader_init(&finding->reader);
+    absences_init(&finding->absences);
 }
 
 void finding_reconfigure(struct worker *worker)
@@ -46,6 +49,7 @@ void finding_reconfigure(struct worker *worker)
 void finding_free(struct worker *worker)
 {
     due_reader_free(&worker->finding->reader);
+    absences_free(&worker->finding->absences);
     free(worker->finding);
 }
 
@@ -63,6 +67,11 @@ void finding_restart(struct worker *worker)
 {
     finding_drop_unowned(worker);
     finder_restart(&worker->finding->finder);
+}
+
+const struct absences *finding_absences(const struct worker *worker)
+{
+    return &worker->finding->absences;
 }
 
 const struct finder *finding_finder(const struct worker *worker)
@@ -85,6 +94,16 @@ void finding_disown_lane(struct worker *worker, int lane)
     finder_disown(&worker->finding->finder, lane);
 }
 
+static void forget_absences(struct worker *worker, bool keeps_owned)
+{
+    uint64_t lanes = 0;
+
+    for (int lane = 0; lane < LANE_COUNT; lane++)
+        if (!keeps_owned || !finding_owns_lane(worker, lane))
+            lanes |= LANE_BIT(lane);
+    absences_forget(&worker->finding->absences, lanes);
+}
+
 /* Nothing is owned any more while a link is down or the worker ends: whatever is sent then, another
  * worker may be sending, too. */
 void finding_drop_unowned(struct worker *worker)
@@ -104,6 +123,7 @@ void finding_drop_unowned(struct worker *worker)
     for (struct endpoint *at = worker->endpoints.by_key; at != NULL; at = at->by_key.next)
         if (!keeps_owned || !finding_owns_lane(worker, at->queue.backlog.lane))
             queue_forget_behind(&worker->endpoints.queues, &at->queue, worker->now_us);
+    forget_absences(worker, keeps_owned);
 }
 
 uint64_t finding_unanswered(const struct worker *worker)
@@ -126,7 +146,8 @@ int finding_room_rows(const struct worker *worker)
 
 int64_t finding_room_bytes(const struct worker *worker)
 {
-    int64_t room = worker->config->worker.max_buffered_bytes - worker->deliveries.payload_bytes;
+    int64_t room =
+        worker->config->worker.max_buffered_bytes - deliveries_buffered_bytes(&worker->deliveries);
 
     return room > READ_BYTES_MAX ? READ_BYTES_MAX : room;
 }
@@ -155,6 +176,20 @@ bool finding_has_room(const struct worker *worker)
            finding_room_bytes(worker) > 0;
 }
 
+/* What was to be sent is not there: it is neither sent nor failed, but looked for again. */
+static bool is_held(struct worker *worker, const struct due_row *row)
+{
+    struct absences *absences = &worker->finding->absences;
+
+    if (!row->is_of_event)
+        return false;
+    if (!row->event.is_absent)
+        absences_note_there(absences, row->id);
+    else if (absences_note(absences, row->id, row->event_id, row->lane, worker->now_us))
+        reporting_absent(row);
+    return row->event.is_absent;
+}
+
 /*
  * A row that is known is not admitted again. One that was forgotten without having been sent is;
  * one that was sent is still here only while a read is out that was sent before, and that may show
@@ -164,7 +199,7 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
 {
     struct delivery *known = deliveries_find(&worker->deliveries, row->id);
 
-    if (!finding_owns_lane(worker, row->lane))
+    if (!finding_owns_lane(worker, row->lane) || is_held(worker, row))
         return false;
     if (known == NULL)
         return recording_may_send(worker, row);
@@ -205,7 +240,7 @@ static bool note_key(struct worker *worker, const struct due_key *key)
     const struct delivery *known = deliveries_find(&worker->deliveries, key->id);
     struct position position;
 
-    if (known != NULL && !known->is_dropped)
+    if (known != NULL ? !known->is_dropped : absences_has(&worker->finding->absences, key->id))
         return false;
     position_set(&position, key->next_retry_at, key->id);
     if (queues_pass(&worker->endpoints.queues, key->customer_id, key->url_hash, &position))
@@ -233,16 +268,16 @@ static void note_forward(struct worker *worker, const PGresult *result, struct f
 {
     struct finding *finding = worker->finding;
     struct late_snapshot snapshot = due_snapshot(result);
-    int count = due_rows_count(result);
+    int count = due_rows_count(&finding->reader, result);
     int payloads = 0;
     int64_t bytes = 0;
 
     for (int i = 0; i < count; i++) {
-        struct due_row row = due_row_at(result, i);
+        struct due_row row = due_row_at(&finding->reader, result, i);
 
         yield->rows[row.lane]++;
         payloads += row.payload != NULL;
-        bytes += row.payload != NULL ? row.payload_bytes : 0;
+        bytes += due_row_bytes(&row);
         finder_note_row(&finding->finder, &finding->plan, row.lane, row.next_retry_at, row.id);
         note_forward_row(worker, &row);
     }
@@ -253,8 +288,10 @@ static void note_forward(struct worker *worker, const PGresult *result, struct f
 static void note_scan(struct worker *worker, const PGresult *result, struct finder_yield *yield)
 {
     struct finding *finding = worker->finding;
-    /* Backlogs had to be given up: what is found is mostly what was here before. */
-    bool is_full = worker->now_us < worker->endpoints.full_us;
+    /* Backlogs had to be given up, or not all that is held is remembered: what is found is mostly
+     * what was here before. */
+    bool is_full =
+        worker->now_us < worker->endpoints.full_us || absences_is_full(&finding->absences);
 
     for (int i = 0; i < PQntuples(result); i++) {
         struct due_key key = due_key_at(result, i);
@@ -299,7 +336,7 @@ static void on_fetch_answered(void *owner, const struct db_answer *answer)
     if (!finding_note_answer(worker, answer))
         return;
     for (int i = 0; i < PQntuples(answer->results[0]); i++) {
-        struct due_row row = due_row_at(answer->results[0], i);
+        struct due_row row = due_row_at(&worker->finding->reader, answer->results[0], i);
 
         if (!row.is_cut)
             note_row(worker, &row);
@@ -331,6 +368,16 @@ static void fetch_asked(struct worker *worker)
         return;
     finding_note_sent(worker);
     deliveries_end_asking(deliveries, count);
+}
+
+/* Those that are held, when their pauses are over. */
+static void ask_for_held(struct worker *worker)
+{
+    const char *id;
+
+    while (worker->deliveries.asked_count < DELIVERIES_ASKED_MAX &&
+           (id = absences_next(&worker->finding->absences, worker->now_us)) != NULL)
+        deliveries_ask_for(&worker->deliveries, id);
 }
 
 /* Rows of these come without payload: most of what a long backlog has is passed by. */
@@ -378,6 +425,7 @@ void finding_step(struct worker *worker)
         return;
     }
     finding->was_refill = false;
+    ask_for_held(worker);
     if (finding_has_room(worker) && worker->deliveries.asked_count > 0)
         fetch_asked(worker);
     else if (finding_has_room(worker))
@@ -397,5 +445,7 @@ int64_t finding_next_us(const struct worker *worker)
     if (!finding_has_room(worker))
         return next_us;
     read_us = worker->deliveries.asked_count > 0 ? 0 : finder_next_us(&worker->finding->finder);
+    if (absences_next_us(&worker->finding->absences) < next_us)
+        next_us = absences_next_us(&worker->finding->absences);
     return read_us < next_us ? read_us : next_us;
 }

@@ -5,13 +5,15 @@
  * Does what core/finder.h plans: one read at a time on the reading link, and a fetch of the rows of
  * which only a key was found and that are neither known nor part of a backlog. Refills of backlogs
  * (refilling.h) take turns with the forward reads. How much is read ahead is bounded in rows (so
- * that what waits here is seconds old at most) and in bytes (worker.max_buffered).
+ * that what waits here is seconds old at most) and in bytes (worker.max_buffered). A delivery whose
+ * event is not there is not admitted but looked for again (core/absences.h).
  */
 #ifndef POSTRIDER_WORKER_FINDING_H
 #define POSTRIDER_WORKER_FINDING_H
 
 #include "worker/context.h"
 
+struct absences;
 struct due_limits;
 struct due_row;
 struct finder;
@@ -36,7 +38,8 @@ bool finding_is_reading(const struct worker *worker);
 /* A link was lost: nothing that was read counts, and all is looked for again. */
 void finding_restart(struct worker *worker);
 
-/* As it is now, to be looked at. */
+/* As they are now, to be looked at. */
+const struct absences *finding_absences(const struct worker *worker);
 const struct finder *finding_finder(const struct worker *worker);
 
 /* Lanes whose rows are looked for: leasing.c says which. One that is disowned has its waiting

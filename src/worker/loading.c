@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "db/endpoints.h"
+#include "worker/disabling.h"
 #include "worker/reporting.h"
 
 #define REFUSAL_PAUSE_US 1000000
@@ -37,10 +38,16 @@ static void finish(struct worker *worker, bool is_loaded)
     for (int i = 0; i < count; i++) {
         struct endpoint *endpoint = loading->endpoints[i];
         bool was_unopened = endpoint->is_unopened;
+        bool was_paused = endpoint->is_paused;
 
         endpoint_end_load(&worker->endpoints, endpoint, is_loaded, worker->now_us);
         if (endpoint->is_unopened != was_unopened)
             reporting_unopened(worker, endpoint);
+        if (endpoint->is_paused != was_paused)
+            reporting_paused(endpoint);
+        /* It is not to be disabled for the time in which nothing was tried. */
+        if (is_loaded && endpoint->is_paused)
+            disabling_note_working(worker, endpoint);
         if (is_loaded && endpoint->settings.is_unread_new)
             reporting_unread(worker, endpoint);
         endpoint->settings.is_unread_new = false;

@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/hint.h"
+#include "base/memory.h"
 #include "base/text.h"
+#include "core/absences.h"
 #include "core/lane_leases.h"
 #include "db/worker_problems.h"
+#include "worker/finding.h"
 #include "worker/recording.h"
 #include "worker/requiring.h"
 
@@ -220,6 +224,30 @@ static void add_unopened(struct worker_problems *list, const struct worker *work
         name_endpoint(&problem->held, endpoint, WORKER_NAMED_SECRET, endpoint->settings.unopened);
 }
 
+/* Deliveries whose event is not there. */
+static void add_absent(struct worker_problems *list, const struct worker *worker, char **ret_action)
+{
+    const struct absences *absences = finding_absences(worker);
+    const struct absence *first = absences_first(absences);
+    unsigned count = absences_count(absences);
+    struct worker_problem *problem = NULL;
+
+    if (first != NULL)
+        problem = worker_problems_add(
+            list, "absent_events",
+            "%s%u deliver%s held: %s not in webhook_events; delivery %s is of event %s",
+            absences_is_full(absences) ? "at least " : "", count,
+            text_plural(count, "y is", "ies are"),
+            text_plural(count, "its event is", "their events are"), first->id, first->event_id);
+    if (problem == NULL)
+        return;
+    *ret_action =
+        memory_format("put the events back, or give the deliveries up; what is known of one: "
+                      "postrider explain %s%s",
+                      first->id, hint_options());
+    problem->action = *ret_action;
+}
+
 /* They are sent to all the same. */
 static void add_unread(struct worker_problems *list, const struct worker *worker)
 {
@@ -285,6 +313,7 @@ char *own_problems_describe(const struct worker *worker, const struct lane_lease
                             int64_t cut_off_us)
 {
     struct worker_problems list = {.count = 0};
+    char *action = NULL;
     char *text;
 
     add_unmet(&list, worker);
@@ -295,9 +324,11 @@ char *own_problems_describe(const struct worker *worker, const struct lane_lease
     add_hand_over(&list, worker, leases);
     add_open_files(&list, worker);
     add_unopened(&list, worker);
+    add_absent(&list, worker, &action);
     add_unread(&list, worker);
     add_breakers(&list, worker);
     text = worker_problems_write(&list);
     worker_problems_free(&list);
+    free(action);
     return text;
 }

@@ -130,6 +130,8 @@ static void forget(struct worker *worker, struct delivery *delivery)
         deliveries_ask_for(&worker->deliveries, delivery->id);
     } else {
         returns_note_written(&recording->returns, delivery->id, delivery->attempts, worker->now_us);
+        if (delivery->is_removed)
+            reporting_outcome(worker, delivery);
     }
     if (delivery->refusals > 0) {
         recording->unsettled--;
@@ -234,8 +236,11 @@ static void note_rows(struct worker *worker, const PGresult *result)
 {
     for (int i = 0; i < PQntuples(result); i++) {
         struct settlement_row row;
-        struct delivery *delivery = recorded(worker, outcome_row_at(result, i, &row));
+        const char *customer_id;
+        struct delivery *delivery = recorded(worker, outcome_row_at(result, i, &row, &customer_id));
 
+        row.is_moved |=
+            customer_id != NULL && strcmp(customer_id, delivery->endpoint->customer_id) != 0;
         delivery->settlement = settlement_of_row(&delivery->outcome, delivery->attempts, &row);
         if (worker->recording->part == OUTCOMES_WHOLE && is_logged(worker, delivery))
             delivery->is_in_log = true;

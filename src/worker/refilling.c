@@ -71,10 +71,10 @@ static void note_rows(struct worker *worker, const PGresult *result)
     int64_t bytes = 0;
 
     for (int i = 0; i < PQntuples(result); i++) {
-        struct due_row row = due_row_at(result, i);
+        struct due_row row = due_row_at(&worker->refilling->reader, result, i);
 
         payloads += row.payload != NULL;
-        bytes += row.payload != NULL ? row.payload_bytes : 0;
+        bytes += due_row_bytes(&row);
         note_row(worker, &row);
     }
     finding_note_payloads(worker, payloads, bytes);

@@ -171,6 +171,21 @@ void reporting_unopened(struct worker *worker, const struct endpoint *endpoint)
     reporting->unopened_unlogged = 0;
 }
 
+void reporting_paused(const struct endpoint *endpoint)
+{
+    log_event(LOG_LEVEL_INFO,
+              endpoint->is_paused ? "endpoint is paused: its deliveries wait"
+                                  : "endpoint is not paused any more",
+              LOG_STRING("url", endpoint->url), LOG_STRING("customer", endpoint->customer_id));
+}
+
+void reporting_absent(const struct due_row *row)
+{
+    log_event(LOG_LEVEL_ERROR, "delivery is held: its event is not in webhook_events",
+              LOG_STRING("delivery", row->id), LOG_STRING("event", row->event_id),
+              LOG_STRING("customer", row->customer_id), LOG_STRING("url", row->url));
+}
+
 void reporting_unread(struct worker *worker, const struct endpoint *endpoint)
 {
     struct reporting *reporting = worker->reporting;
@@ -198,6 +213,9 @@ void reporting_unwritten(const struct delivery *delivery)
 
     /* When a batch was sent twice, the first one has most likely written it. */
     if (delivery->was_sent_twice)
+        return;
+    /* Nothing was sent: most likely the row has gone with its endpoint to another URL. */
+    if (delivery->is_removed)
         return;
     log_event(LOG_LEVEL_INFO, "row was changed or deleted while in flight; left as it is",
               IDENTITY(delivery), LOG_TEXT("result", answer), STATUS(delivery),

@@ -33,6 +33,12 @@ void reporting_change(const struct worker *worker, const struct delivery *delive
 /* A secret of it can't be opened, or can be again: at most a line a second. */
 void reporting_unopened(struct worker *worker, const struct endpoint *endpoint);
 
+/* Somebody has paused it, or resumed it. */
+void reporting_paused(const struct endpoint *endpoint);
+
+/* A delivery's event is not there, so that it is held. */
+void reporting_absent(const struct due_row *row);
+
 /* Some of its secrets can't be read, the others sign: at most a line a second. */
 void reporting_unread(struct worker *worker, const struct endpoint *endpoint);
 

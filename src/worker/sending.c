@@ -190,7 +190,9 @@ static void finish(struct worker *worker, struct delivery *delivery, const struc
                               worker->now_us);
         delivery->endpoint->gone++;
     }
-    reporting_outcome(worker, delivery);
+    /* Only the database knows whether the endpoint has gone or has another URL: see recording.c. */
+    if (!delivery->is_removed)
+        reporting_outcome(worker, delivery);
 }
 
 /*
@@ -310,22 +312,45 @@ bool sending_collect(struct worker *worker)
     return has_more;
 }
 
+/* Whose event it is, where that need not be the endpoint's customer. */
+static struct request_event facts_for(const struct endpoint *endpoint,
+                                      const struct delivery *delivery)
+{
+    struct request_event facts = event_body_facts(delivery->body);
+
+    if (!endpoint->settings.all_customers &&
+        strcmp(delivery->body->customer_id, endpoint->customer_id) == 0)
+        facts.customer_id = NULL;
+    return facts;
+}
+
 /* Of the attempt that is next; false with error when it can't be signed. */
 static bool build_request(struct worker *worker, const struct delivery *delivery,
                           struct http_request *ret_request, struct error *error)
 {
     struct sending *sending = worker->sending;
+    const struct endpoint *endpoint = delivery->endpoint;
+    struct request_event event = {.customer_id = NULL};
     const struct exchange_delivery next = {
         .config = worker->config,
-        .settings = &delivery->endpoint->settings,
-        .url = delivery->endpoint->url,
+        .settings = &endpoint->settings,
+        .url = endpoint->url,
         .event_id = delivery->event_id,
+        .event = delivery->is_of_event ? &event : NULL,
         .attempt = (delivery->attempts > 0 ? delivery->attempts : 0) + 1,
         .payload = delivery->payload,
         .payload_length = delivery->payload_length,
     };
 
+    if (delivery->is_of_event)
+        event = facts_for(endpoint, delivery);
     return exchange_request(&next, &sending->headers, &sending->signature, ret_request, error);
+}
+
+/* It was made for an endpoint that has no row any more; a plain row needs none. */
+static bool is_removed(const struct delivery *delivery)
+{
+    return delivery->is_of_event && !delivery->endpoint->settings.is_there;
 }
 
 /* False with error when the delivery can't be sent at all. */
@@ -334,8 +359,11 @@ static bool check_sendable(const struct worker *worker, const struct delivery *d
 {
     char limit[UNITS_TEXT_SIZE];
 
-    if (delivery->endpoint->is_unopened)
-        bug("a delivery is to be sent whose secret can't be opened");
+    if (endpoint_settings_hold(&delivery->endpoint->settings))
+        bug("a delivery is to be sent whose endpoint is held");
+    /* In these words: webhook_deliveries_given_up() looks whether it is only somewhere else. */
+    if (is_removed(delivery))
+        return error_set(error, "endpoint removed");
     if (delivery->endpoint->settings.problem != NULL)
         return error_set(error, "%s", delivery->endpoint->settings.problem);
     if (delivery->payload == NULL)
@@ -358,6 +386,7 @@ static void refuse(struct worker *worker, struct delivery *delivery, const char 
         endpoint_ask_again(&worker->endpoints, endpoint, worker->now_us);
         return;
     }
+    delivery->is_removed = is_removed(delivery);
     disabling_note_unsent(worker, endpoint);
     endpoint_pass_turn(&worker->endpoints, delivery, worker->now_us);
     delivery->finished_us = worker->now_us;

@@ -138,7 +138,8 @@ static const char *status_after(const struct row *row)
 static void give_row(struct row *row, const struct pq_statement *statement, int n, PGresult *result)
 {
     char attempts[12];
-    const char *values[] = {row->id, status_after(row), attempts, is_meddled(row) ? "t" : "f"};
+    const char *values[] = {
+        row->id, status_after(row), attempts, is_meddled(row) ? "t" : "f", "f", NULL};
 
     (void)n;
     if (is_meddled(row) && meddling == SWALLOWS)
@@ -146,7 +147,7 @@ static void give_row(struct row *row, const struct pq_statement *statement, int 
     if (statement->count == SUCCESS_COLUMNS && !is_meddled(row))
         values[1] = NULL; /* as the statement has it for what stays */
     snprintf(attempts, sizeof(attempts), "%d", row->attempts + !is_meddled(row));
-    pq_result_add_row(result, statement->count == SUCCESS_COLUMNS ? 2 : 4, values);
+    pq_result_add_row(result, statement->count == SUCCESS_COLUMNS ? 2 : 6, values);
 }
 
 static bool is_logged_at(const struct pq_statement *statement, int n)

@@ -21,6 +21,9 @@ struct fixture {
     int rows;
     double rate_limit;    /* of all of them */
     const char *unopened; /* the same */
+    bool is_paused;       /* the same */
+    bool is_there;        /* the same; else its row was removed, if its deliveries are events' */
+    bool is_of_event;     /* the rows that are pushed */
 };
 
 static void begin(struct fixture *fixture)
@@ -51,6 +54,7 @@ static struct endpoint *push_in_lane(struct fixture *fixture, int lane, const ch
     snprintf(id, sizeof(id), "%d", ++fixture->rows);
     row.id = id;
     row.lane = lane;
+    row.is_of_event = fixture->is_of_event;
     endpoint_push(&fixture->endpoints,
                   delivery_new(&fixture->deliveries, &row, endpoint, &endpoint->tally), now_us);
     return endpoint;
@@ -73,6 +77,8 @@ static int load_all(struct fixture *fixture, int64_t now_us)
         free(endpoint->settings.unopened);
         endpoint->settings.unopened =
             fixture->unopened != NULL ? memory_copy_string(fixture->unopened) : NULL;
+        endpoint->settings.is_paused = fixture->is_paused;
+        endpoint->settings.is_there = fixture->is_there;
         endpoint_end_load(&fixture->endpoints, endpoint, true, now_us);
         count++;
     }
@@ -379,6 +385,51 @@ static void test_unopened_until_its_settings_are_good(void **state)
     end(&fixture);
 }
 
+static void test_paused_until_it_is_resumed(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+
+    (void)state;
+    begin(&fixture);
+    fixture.is_paused = fixture.is_there = true;
+    endpoint = push(&fixture, URL, 0);
+    for (int64_t now_us = 0; now_us < 60 * S; now_us += S / 4) {
+        endpoints_refresh(&fixture.endpoints, now_us);
+        load_all(&fixture, now_us);
+        assert_int_equal(send_all(&fixture, now_us), 0);
+    }
+    assert_ptr_equal(TAILQ_FIRST(&fixture.endpoints.paused), endpoint);
+    fixture.is_paused = false;
+    endpoints_refresh(&fixture.endpoints, 63 * S);
+    assert_int_equal(load_all(&fixture, 63 * S), 1);
+    assert_null(TAILQ_FIRST(&fixture.endpoints.paused));
+    assert_int_equal(send_all(&fixture, 63 * S), 1);
+    end(&fixture);
+}
+
+/* Neither a breaker nor a rate keeps deliveries that only fail for want of their endpoint. But a
+ * plain row goes by them, since it needs no row of its endpoint. */
+static void test_removed_one_is_not_held_up(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    begin(&fixture);
+    fixture.rate_limit = 0.001;
+    fixture.is_of_event = true;
+    for (int i = 0; i < 5; i++)
+        push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    assert_int_equal(send_all(&fixture, 0), 5);
+    fixture.is_of_event = false;
+    for (int i = 0; i < 5; i++)
+        push(&fixture, URL, 0);
+    load_all(&fixture, 0);
+    assert_true(send_all(&fixture, 0) <= 1);
+    end(&fixture);
+}
+
 /* In the list of those whose secret can't be opened it is forgotten, too. */
 static void test_unopened_one_is_freed(void **state)
 {
@@ -659,6 +710,8 @@ int main(void)
         cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
         cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),
         cmocka_unit_test(test_unopened_until_its_settings_are_good),
+        cmocka_unit_test(test_paused_until_it_is_resumed),
+        cmocka_unit_test(test_removed_one_is_not_held_up),
         cmocka_unit_test(test_unopened_one_is_freed),
         cmocka_unit_test(test_what_condemns_is_younger_than_the_row),
         cmocka_unit_test(test_being_disabled_is_known_without_a_load),

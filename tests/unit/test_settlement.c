@@ -21,19 +21,22 @@ static void test_every_row(void **state)
         struct settlement_row row;
         enum settlement settlement;
     } cases[] = {
-        {OUTCOME_DELIVERED, {OUTCOME_DELIVERED, 4, true}, SETTLEMENT_STAYS},
-        {OUTCOME_DELIVERED, {OUTCOME_RETRY, 3, true}, SETTLEMENT_UNDONE},
-        {OUTCOME_DELIVERED, {OUTCOME_RETRY, 4, false}, SETTLEMENT_UNDONE},
-        {OUTCOME_DELIVERED, {OUTCOME_FAILED, 4, true}, SETTLEMENT_LEFT},
-        {OUTCOME_FAILED, {OUTCOME_FAILED, 4, true}, SETTLEMENT_STAYS},
-        {OUTCOME_FAILED, {OUTCOME_DELIVERED, 4, true}, SETTLEMENT_LEFT},
-        {OUTCOME_FAILED, {OUTCOME_RETRY, 4, true}, SETTLEMENT_UNDONE},
-        {OUTCOME_RETRY, {OUTCOME_RETRY, 4, false}, SETTLEMENT_STAYS},
-        {OUTCOME_RETRY, {OUTCOME_RETRY, 4, true}, SETTLEMENT_EARLY},
-        {OUTCOME_RETRY, {OUTCOME_RETRY, 3, false}, SETTLEMENT_UNDONE},
-        {OUTCOME_RETRY, {OUTCOME_RETRY, 3, true}, SETTLEMENT_UNDONE},
-        {OUTCOME_RETRY, {OUTCOME_FAILED, 4, true}, SETTLEMENT_LEFT},
-        {OUTCOME_RETRY, {OUTCOME_DELIVERED, 3, true}, SETTLEMENT_LEFT},
+        {OUTCOME_DELIVERED, {OUTCOME_DELIVERED, 4, true, false}, SETTLEMENT_STAYS},
+        {OUTCOME_DELIVERED, {OUTCOME_RETRY, 3, true, false}, SETTLEMENT_UNDONE},
+        {OUTCOME_DELIVERED, {OUTCOME_RETRY, 4, false, false}, SETTLEMENT_UNDONE},
+        {OUTCOME_DELIVERED, {OUTCOME_FAILED, 4, true, false}, SETTLEMENT_LEFT},
+        {OUTCOME_FAILED, {OUTCOME_FAILED, 4, true, false}, SETTLEMENT_STAYS},
+        {OUTCOME_FAILED, {OUTCOME_DELIVERED, 4, true, false}, SETTLEMENT_LEFT},
+        {OUTCOME_FAILED, {OUTCOME_RETRY, 4, true, false}, SETTLEMENT_UNDONE},
+        {OUTCOME_RETRY, {OUTCOME_RETRY, 4, false, false}, SETTLEMENT_STAYS},
+        {OUTCOME_RETRY, {OUTCOME_RETRY, 4, true, false}, SETTLEMENT_EARLY},
+        {OUTCOME_RETRY, {OUTCOME_RETRY, 3, false, false}, SETTLEMENT_UNDONE},
+        {OUTCOME_RETRY, {OUTCOME_RETRY, 3, true, false}, SETTLEMENT_UNDONE},
+        {OUTCOME_RETRY, {OUTCOME_FAILED, 4, true, false}, SETTLEMENT_LEFT},
+        {OUTCOME_RETRY, {OUTCOME_DELIVERED, 3, true, false}, SETTLEMENT_LEFT},
+        /* It is pending elsewhere: it was not turned back, and is another endpoint's. */
+        {OUTCOME_RETRY, {OUTCOME_RETRY, 4, false, true}, SETTLEMENT_LEFT},
+        {OUTCOME_FAILED, {OUTCOME_FAILED, 4, true, true}, SETTLEMENT_STAYS},
     };
 
     (void)state;
@@ -58,11 +61,15 @@ static void test_unsent(void **state)
 
     (void)state;
     assert_int_equal(
-        settlement_of_row(&outcome, 3, &(struct settlement_row){OUTCOME_FAILED, 3, true}),
+        settlement_of_row(&outcome, 3, &(struct settlement_row){OUTCOME_FAILED, 3, true, false}),
         SETTLEMENT_STAYS);
     assert_int_equal(
-        settlement_of_row(&outcome, 3, &(struct settlement_row){OUTCOME_RETRY, 3, true}),
+        settlement_of_row(&outcome, 3, &(struct settlement_row){OUTCOME_RETRY, 3, true, false}),
         SETTLEMENT_UNDONE);
+    /* Its endpoint was not removed after all. */
+    assert_int_equal(
+        settlement_of_row(&outcome, 3, &(struct settlement_row){OUTCOME_RETRY, 3, true, true}),
+        SETTLEMENT_LEFT);
 }
 
 int main(void)
