@@ -17,8 +17,9 @@
 
 /* Why the deliveries of an endpoint are overdue. */
 struct audit_reason {
-    const char *state; /* one word for programs: "parked", "held", "busy", "moving", "stuck" */
-    bool is_problem;   /* nothing that is meant to keeps them */
+    const char
+        *state; /* one word for programs: "parked", "paused", "held", "busy", "moving", "stuck" */
+    bool is_problem; /* nothing that is meant to keeps them */
     char *why;
 };
 

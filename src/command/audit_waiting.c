@@ -59,8 +59,8 @@ static struct audit_reason explain_record(const struct config *config,
     explanation_make(record, config, &policy, &explanation);
     if (strcmp(explanation.state, "due") == 0)
         result = explain_due(config, waiting, grace_ms, &explanation);
-    else if (strcmp(explanation.state, "held") == 0)
-        result = reason("held", memory_copy_string(buffer_string(&explanation.summary)));
+    else if (strcmp(explanation.state, "held") == 0 || strcmp(explanation.state, "paused") == 0)
+        result = reason(explanation.state, memory_copy_string(buffer_string(&explanation.summary)));
     else
         result = reason("stuck", memory_copy_string(buffer_string(&explanation.summary)));
     explanation_free(&explanation);

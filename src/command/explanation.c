@@ -121,6 +121,10 @@ static const char *find_obstacle(const struct delivery_record *record, const str
         SAY(out, "%s", error.message);
         return "unsendable";
     }
+    if (record->is_of_event && !record->endpoint.is_there && !record->is_endpoint_elsewhere) {
+        SAY(out, "the endpoint that it was made for was removed");
+        return "endpoint_removed";
+    }
     if (record->disabled_at != NULL) {
         say_disabled(out, record);
         return "endpoint_disabled";
@@ -164,6 +168,30 @@ static void explain_parked(struct explanation *e, const struct delivery_record *
     SAY(&e->next, "To release it:");
     advise(e, memory_format("UPDATE webhook_deliveries SET next_retry_at = now() WHERE id = '%s';",
                             record->id));
+}
+
+/* Before all that its endpoint may have against it: it does not get that far. */
+static void explain_absent(struct explanation *e, const struct delivery_record *record)
+{
+    e->state = "event_absent";
+    SAY(&e->summary,
+        "Held: its event is not in webhook_events (%s), so nobody knows what is to be sent.",
+        record->event_id);
+    SAY(&e->next, "It is sent soon after the event is there again, with its id. To give it up:");
+    advise(e, memory_format("UPDATE webhook_deliveries SET status = 'failed', last_error = 'its "
+                            "event is lost' WHERE id = '%s';",
+                            record->id));
+}
+
+static void explain_paused(struct explanation *e, const struct delivery_record *record)
+{
+    e->state = "paused";
+    SAY(&e->summary, "Paused: its endpoint's deliveries wait since ");
+    say_moment(&e->summary, record->endpoint.paused_at, INT64_MAX);
+    SAY(&e->summary, ", until somebody resumes it.");
+    SAY(&e->next, "They neither fail nor use up attempts meanwhile. To resume it:");
+    advise(e, memory_format("UPDATE webhook_endpoints SET paused_at = NULL WHERE id = '%s';",
+                            record->endpoint_id));
 }
 
 static void explain_blocked(struct explanation *e, const struct delivery_record *record,
@@ -335,6 +363,10 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
     e->state = find_obstacle(record, config, &obstacle);
     if (record->due_in_ms >= DB_FOREVER_MS)
         explain_parked(e, record);
+    else if (record->is_of_event && !record->is_event_there)
+        explain_absent(e, record);
+    else if (record->endpoint.paused_at != NULL)
+        explain_paused(e, record);
     else if (obstacle.length > 0)
         explain_blocked(e, record, config, buffer_string(&obstacle));
     else if (record->due_in_ms > 0)

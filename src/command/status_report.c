@@ -208,6 +208,21 @@ static void print_problems(const struct status_problems *problems, FILE *out)
     }
 }
 
+/* Somebody wants it so: no problem, but who wonders what is not sent has to see it. */
+static void print_paused(const struct overview *o, FILE *out)
+{
+    char time[DELIVERY_TIME_SIZE];
+
+    if (o->paused_endpoints <= 0)
+        return;
+    fprintf(
+        out,
+        "%lld endpoint%s paused, the first since %s: deliveries to %s wait.\n"
+        "       → SELECT id, url, paused_at FROM webhook_endpoints WHERE paused_at IS NOT NULL\n",
+        (long long)o->paused_endpoints, text_plural(o->paused_endpoints, " is", "s are"),
+        delivery_time(o->paused_since, time), text_plural(o->paused_endpoints, "it", "them"));
+}
+
 void status_report_print(const struct status *status, FILE *out)
 {
     const struct overview *o = &status->overview;
@@ -230,6 +245,7 @@ void status_report_print(const struct status *status, FILE *out)
     print_created(o, out);
     print_report(endpoint_report(o), out);
     print_more_failing(o, out);
+    print_paused(o, out);
     fputc('\n', out);
     print_problems(&status->problems, out);
 }
@@ -329,6 +345,8 @@ void status_report_print_json(const struct status *status, FILE *out)
     json_object_set_new(object, "failing_endpoints", count_json(o->failing_endpoints));
     json_object_set_new(object, "disabled_endpoints",
                         count_json((struct overview_count){o->disabled_endpoints, false}));
+    json_object_set_new(object, "paused_endpoints",
+                        count_json((struct overview_count){o->paused_endpoints, false}));
     json_object_set_new(object, "at_least", at_least_json(o));
     json_object_set_new(object, "problems", problems_json(&status->problems));
     report_print_json(object, out);

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "db/adoption.h"
+#include "db/event_body.h"
 #include "db/fragments.h"
 #include "db/row.h"
 
@@ -41,6 +42,9 @@ enum record_column {
     RECORD_UNTOUCHED,
     RECORD_FAILED_AT,
     RECORD_FAILED_MS,
+    RECORD_OF_EVENT,
+    RECORD_EVENT_THERE,
+    RECORD_ELSEWHERE,
     RECORD_ENDPOINT_ROW, /* and those behind it */
 };
 
@@ -64,19 +68,23 @@ static const char sql_record[] =
     SQL_UTC("d.last_attempt_at") ", " SQL_MS_SINCE("d.last_attempt_at") ", "
     SQL_UTC("d.next_retry_at") ", " SQL_MS_UNTIL("d.next_retry_at") ", "
     SQL_UTC("d.created_at") ", " SQL_MS_SINCE("d.created_at") ", "
-    "d.response_status, d.last_error, octet_length(d.payload::text), "
+    "d.response_status, d.last_error, octet_length(CASE WHEN d.payload IS NULL THEN "
+    SQL_EVENT_BODY("v") " ELSE d.payload::text END), "
     SQL_LANE("d.webhook_url") ", l.owner, " SQL_MS_UNTIL("l.lease_expires_at") ", "
     SQL_MS_SINCE("w.seen_at") ", e.id, "
     SQL_UTC("e.disabled_at") ", " SQL_MS_SINCE("e.disabled_at") ", "
     SQL_SECRETS ", " SQL_AHEAD ", "
     SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems, "
-    SQL_UNTOUCHED ", " SQL_UTC("d.failed_at") ", " SQL_MS_SINCE("d.failed_at")
+    SQL_UNTOUCHED ", " SQL_UTC("d.failed_at") ", " SQL_MS_SINCE("d.failed_at") ", "
+    "d.payload IS NULL, v.id IS NOT NULL, EXISTS (SELECT FROM webhook_endpoints m"
+    " WHERE m.id = d.endpoint_id AND (m.customer_id, m.url) <> (d.customer_id, d.webhook_url))"
     ENDPOINT_ROW_SQL
     " FROM (SELECT *, CASE WHEN status = 'failed' THEN " SQL_FAILED_AT " END AS failed_at"
     " FROM webhook_deliveries) d"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = d.customer_id"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("d.webhook_url")
     " AND e.url = d.webhook_url"
+    " LEFT JOIN webhook_events v ON d.payload IS NULL AND v.id = d.event_id"
     " LEFT JOIN webhook_lanes l ON l.lane = " SQL_LANE("d.webhook_url")
     " LEFT JOIN webhook_workers w ON w.owner = l.owner"
     " WHERE d.id = $1";
@@ -87,7 +95,10 @@ static const char sql_attempts[] =
     " FROM (SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY id DESC LIMIT 200) l"
     " ORDER BY id";
 
-static const char sql_payload[] = "SELECT payload::text FROM webhook_deliveries WHERE id = $1";
+static const char sql_payload[] =
+    "SELECT CASE WHEN d.payload IS NULL THEN " SQL_EVENT_BODY("v") " ELSE d.payload::text END"
+    " FROM webhook_deliveries d LEFT JOIN webhook_events v ON d.payload IS NULL"
+    " AND v.id = d.event_id WHERE d.id = $1";
 
 static const char sql_event[] =
     "SELECT id FROM webhook_deliveries WHERE event_id = $1"
@@ -128,6 +139,9 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->is_of_before = row_is_true(r, 0, RECORD_UNTOUCHED);
     record->failed_at = row_text(r, 0, RECORD_FAILED_AT);
     record->failed_ms_ago = row_integer(r, 0, RECORD_FAILED_MS, 0);
+    record->is_of_event = row_is_true(r, 0, RECORD_OF_EVENT);
+    record->is_event_there = row_is_true(r, 0, RECORD_EVENT_THERE);
+    record->is_endpoint_elsewhere = row_is_true(r, 0, RECORD_ELSEWHERE);
     record->endpoint = endpoint_row_at(r, 0, RECORD_ENDPOINT_ROW);
 }
 
@@ -159,7 +173,9 @@ char *delivery_record_payload(struct db_session *session, const char *id, struct
     result = db_session_read(session, sql_payload, 1, &id, error);
     if (result == NULL)
         return NULL;
-    if (PQntuples(result) == 1)
+    if (PQntuples(result) == 1 && PQgetisnull(result, 0, 0))
+        error_set(error, "the event of delivery %s is not in webhook_events", id);
+    else if (PQntuples(result) == 1)
         payload = memory_copy_string(PQgetvalue(result, 0, 0));
     else
         error_set(error, "delivery %s was deleted just now", id);

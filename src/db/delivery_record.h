@@ -54,7 +54,10 @@ struct delivery_record {
     bool is_of_before;              /* adopted with the table, and not sent since (db/adoption.h) */
     const char *failed_at;          /* NULL: it is no dead letter */
     int64_t failed_ms_ago;
-    int64_t ahead; /* pending rows of the same URL that are due earlier */
+    int64_t ahead;              /* pending rows of the same URL that are due earlier */
+    bool is_of_event;           /* made for an event, whose body is what is sent */
+    bool is_event_there;        /* ... which is there */
+    bool is_endpoint_elsewhere; /* the endpoint that it was made for has another URL or customer */
     struct endpoint_row endpoint;
 };
 
@@ -64,7 +67,8 @@ bool delivery_record_read(struct db_session *session, const char *id,
                           struct error *error) MUST_USE;
 void delivery_record_free(struct delivery_record *record);
 
-/* The payload as jsonb text; the caller frees it. NULL with error, or when the row has gone. */
+/* The payload as jsonb text, of an event's delivery the body that is sent; the caller frees it. NULL
+ * with error, or when the row or its event has gone. */
 char *delivery_record_payload(struct db_session *session, const char *id,
                               struct error *error) MUST_USE;
 

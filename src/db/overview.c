@@ -151,15 +151,17 @@ static const char sql_endpoints[] =
     " ORDER BY p.due + p.retrying DESC, s.number DESC NULLS LAST, 5 DESC, 1";
 
 static const char sql_disabled[] =
-    "SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NOT NULL";
+    "SELECT count(*) FILTER (WHERE disabled_at IS NOT NULL), count(*) FILTER (WHERE paused_at"
+    " IS NOT NULL), " SQL_UTC("min(paused_at)") " FROM webhook_endpoints"
+    " WHERE disabled_at IS NOT NULL OR paused_at IS NOT NULL";
 
 /* clang-format on */
 
-/* It took too long; or a table is not there, or may not be read in full: the schema is older than
+/* It took too long; or a table or column is not there, or may not be read in full: the schema is older than
  * this program, or a requirement is not met, which "status" says. */
 static bool is_tolerable(const char *sqlstate)
 {
-    static const char *const states[] = {"57014", "42P01", "42501"};
+    static const char *const states[] = {"57014", "42P01", "42703", "42501"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(states); i++)
         if (strcmp(sqlstate, states[i]) == 0)
@@ -429,6 +431,8 @@ static bool read_endpoints(struct db_session *session, struct overview *o, struc
     if (!read_part(session, o, sql_disabled, &result, error))
         return false;
     o->disabled_endpoints = count_at(result, 0, 0, false).number;
+    o->paused_endpoints = count_at(result, 0, 1, false).number;
+    o->paused_since = result != NULL ? row_text(result, 0, 2) : NULL;
     return true;
 }
 

@@ -80,6 +80,8 @@ struct overview {
     struct overview_endpoint *endpoints; /* those with the most to do, those that fail the most */
     struct overview_count failing_endpoints; /* in the last hour; those that are not shown too */
     int64_t disabled_endpoints;              /* -1: unknown */
+    int64_t paused_endpoints;                /* likewise */
+    const char *paused_since;                /* the first of them; NULL: there is none */
 
     PGresult *results[OVERVIEW_PARTS_MAX]; /* what the text is in */
     size_t results_count;

@@ -27,6 +27,8 @@ const char workers_lanes_sql[] =
     SQL_MS_SINCE("due_at")
     " FROM (SELECT *, (SELECT next_retry_at FROM webhook_deliveries WHERE status = 'pending'"
     " AND " SQL_LANE("webhook_url") " = lane AND next_retry_at <= now()"
+    " AND (customer_id, " SQL_ENDPOINT_HASH("webhook_url") ") NOT IN (SELECT customer_id, "
+    SQL_ENDPOINT_HASH("url") " FROM webhook_endpoints WHERE paused_at IS NOT NULL)"
     " ORDER BY next_retry_at, id LIMIT 1) AS due_at FROM webhook_lanes) l ORDER BY lane";
 
 /* clang-format on */

@@ -39,7 +39,7 @@ struct lane_record {
     int64_t lane;
     const char *owner; /* may be NULL */
     bool is_free;      /* of nobody, or its lease has expired */
-    int64_t due_ms;    /* the oldest due row's; -1: none */
+    int64_t due_ms;    /* the oldest due row's whose endpoint is not paused; -1: none */
 };
 
 /* Two statements without parameters, and what a row of their answers says. */
