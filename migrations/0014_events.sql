@@ -141,7 +141,7 @@ BEGIN
         CREATE UNIQUE INDEX webhook_deliveries_event ON webhook_deliveries (event_id, endpoint_id)
             WHERE endpoint_id IS NOT NULL;
         CREATE INDEX webhook_deliveries_ordering ON webhook_deliveries
-            (endpoint_id, ordering_key, ordering_sequence) WHERE ordering_key IS NOT NULL;
+            (endpoint_id, ordering_key, (status = 'pending'), ordering_sequence) WHERE ordering_key IS NOT NULL;
     END IF;
 END
 $$;

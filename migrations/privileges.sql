@@ -21,4 +21,5 @@ VALUES
     (12, 'SELECT', 'postrider_adoptions'),
     (13, 'SELECT', 'webhook_adopted'),
     (14, 'SELECT', 'webhook_unlogged'),
-    (15, 'SELECT, DELETE', 'webhook_events')
+    (15, 'SELECT, DELETE', 'webhook_events'),
+    (16, 'SELECT, DELETE', 'webhook_promotions')
