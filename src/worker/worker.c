@@ -16,6 +16,7 @@
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"
+#include "worker/promoting.h"
 #include "worker/recording.h"
 #include "worker/refilling.h"
 #include "worker/reloading.h"
@@ -136,6 +137,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, sending_next_us(worker));
     next = earlier(next, loading_next_us(worker));
     next = earlier(next, recording_next_us(worker));
+    next = earlier(next, promoting_next_us(worker));
     next = earlier(next, requiring_next_us(worker));
     next = earlier(next, connecting_next_us(worker));
     next = earlier(next, leasing_next_us(worker));
@@ -194,6 +196,7 @@ static void turn(struct worker *worker)
     waking_step(worker);
     finding_step(worker);
     recording_step(worker);
+    promoting_step(worker);
     disabling_step(worker);
     retaining_step(worker);
     supervision_step(worker);
@@ -247,6 +250,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     waking_init(worker);
     loading_init(worker);
     recording_init(worker);
+    promoting_init(worker);
     disabling_init(worker);
     leasing_init(worker);
     requiring_init(worker);
@@ -267,6 +271,7 @@ static void finish(struct worker *worker)
     waking_free(worker);
     loading_free(worker);
     recording_free(worker);
+    promoting_free(worker);
     disabling_free(worker);
     leasing_free(worker);
     requiring_free(worker);
