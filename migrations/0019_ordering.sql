@@ -137,7 +137,8 @@ BEGIN
 END
 $$;
 
--- When a delivery has ended, whoever ended it, the next of its key is due, in the same transaction. The lock comes
+-- When a delivery has ended, whoever ended it, the next of its key is due, in the same transaction. (Workers say that
+-- they do it themselves, for all outcomes of a batch together: src/db/ordering.h.) The lock comes
 -- first: who publishes after it sees that this one has ended; who had published before is seen by the next statement,
 -- or is noted.
 CREATE FUNCTION webhook_deliveries_ended() RETURNS trigger LANGUAGE plpgsql
@@ -160,7 +161,8 @@ $$;
 
 CREATE TRIGGER webhook_deliveries_ended AFTER UPDATE OF status ON webhook_deliveries
     FOR EACH ROW
-    WHEN (OLD.ordering_key IS NOT NULL AND NEW.status <> 'pending')
+    WHEN (OLD.ordering_key IS NOT NULL AND NEW.status <> 'pending'
+          AND current_setting('postrider.promotion', true) IS DISTINCT FROM 'worker')
     EXECUTE FUNCTION webhook_deliveries_ended();
 CREATE TRIGGER webhook_deliveries_taken AFTER DELETE ON webhook_deliveries
     FOR EACH ROW
@@ -224,7 +226,7 @@ BEGIN
         WHERE attrelid = 'webhook_endpoints'::regclass AND attname = 'failing_since'
           AND a.privilege_type = 'UPDATE' AND a.grantee <> 0
     LOOP
-        EXECUTE format('GRANT SELECT, DELETE ON webhook_promotions TO %s', worker);
+        EXECUTE format('GRANT SELECT, INSERT, DELETE ON webhook_promotions TO %s', worker);
     END LOOP;
 END
 $$;

@@ -22,4 +22,4 @@ VALUES
     (13, 'SELECT', 'webhook_adopted'),
     (14, 'SELECT', 'webhook_unlogged'),
     (15, 'SELECT, DELETE', 'webhook_events'),
-    (16, 'SELECT, DELETE', 'webhook_promotions')
+    (16, 'SELECT, INSERT, DELETE', 'webhook_promotions')
