@@ -7,7 +7,8 @@
 -- ON CONFLICT DO NOTHING waits for a transaction that has the key and has not ended. READ COMMITTED sees its event in
 -- the next statement; REPEATABLE READ and SERIALIZABLE may not, and then the INSERT has failed with 40001, which is
 -- to be tried again. A traceparent may differ: a repeat is another request. The schema is the function's own, which
--- may be renamed, so it is read from where we are.
+-- may be renamed, so it is read from where we are. A varchar is made text before it is compared, or an operator of
+-- the schema's for the two could be meant.
 CREATE FUNCTION postrider_publish(customer uuid, type text, payload jsonb, idempotency_key text DEFAULT NULL,
                                   ordering_key text DEFAULT NULL, correlation_id uuid DEFAULT NULL,
                                   causation_id uuid DEFAULT NULL, traceparent text DEFAULT NULL,
@@ -32,14 +33,14 @@ BEGIN
             RETURN event;
         END IF;
         SELECT e.id, array_remove(ARRAY[
-                   CASE WHEN e.event_type <> $2 THEN 'type' END,
+                   CASE WHEN e.event_type::text <> $2 THEN 'type' END,
                    CASE WHEN e.payload <> $3 AND e.erased_at IS NULL THEN 'payload' END,
-                   CASE WHEN e.ordering_key IS DISTINCT FROM $5 THEN 'ordering_key' END,
+                   CASE WHEN e.ordering_key::text IS DISTINCT FROM $5 THEN 'ordering_key' END,
                    CASE WHEN e.correlation_id IS DISTINCT FROM $6 THEN 'correlation_id' END,
                    CASE WHEN e.causation_id IS DISTINCT FROM $7 THEN 'causation_id' END,
                    CASE WHEN e.deliver_after IS DISTINCT FROM $9 THEN 'deliver_after' END], NULL)
         INTO event, others
-        FROM webhook_events e WHERE e.customer_id = $1 AND e.idempotency_key = $4;
+        FROM webhook_events e WHERE e.customer_id = $1 AND e.idempotency_key::text = $4;
         IF others <> '{}' THEN
             RAISE EXCEPTION 'customer % has published another event with the idempotency key "%"', $1, $4
                 USING ERRCODE = 'unique_violation', CONSTRAINT = 'webhook_events_idempotency_key',

@@ -36,3 +36,13 @@ void percent_append(struct buffer *out, const char *text)
     }
     buffer_append(out, start, (size_t)(at - start));
 }
+
+void percent_append_value(struct buffer *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text > ' ' && *text <= '~' && *text != '%')
+            buffer_append(out, text, 1);
+        else
+            buffer_append_format(out, "%%%02X", (unsigned)(unsigned char)*text);
+    }
+}

@@ -81,10 +81,10 @@ static size_t append_event(struct request_headers *headers, size_t count,
 {
     const struct {
         const char *name, *value;
-    } lines[] = {{"X-Customer-ID", event->customer_id},
-                 {"X-Correlation-ID", event->correlation_id},
-                 {"X-Causation-ID", event->causation_id},
-                 {"traceparent", event->traceparent}};
+    } lines[] = {
+        {"X-Customer-ID", event->customer_id},   {"X-Correlation-ID", event->correlation_id},
+        {"X-Causation-ID", event->causation_id}, {"traceparent", event->traceparent},
+        {"X-Ordering-Key", event->ordering_key}, {"X-Ordering-Previous", event->ordering_previous}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
         if (lines[i].value != NULL)

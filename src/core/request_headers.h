@@ -24,7 +24,7 @@
 #include "core/header.h"
 
 #define REQUEST_HEADERS_OWN   7
-#define REQUEST_HEADERS_EVENT 4 /* more, of an event */
+#define REQUEST_HEADERS_EVENT 6 /* more, of an event */
 #define REQUEST_HEADERS_MAX   (REQUEST_HEADERS_OWN + REQUEST_HEADERS_EVENT + HEADERS_MAX)
 
 struct request_headers {
@@ -41,6 +41,8 @@ struct request_event {
     const char *correlation_id;
     const char *causation_id;
     const char *traceparent;
+    const char *ordering_key;
+    const char *ordering_previous; /* the event before it in its key */
 };
 
 /* What differs from one request to the next; all of it borrowed for the call. */

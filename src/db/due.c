@@ -149,7 +149,14 @@ void due_reader_init(struct due_reader *reader)
     *reader = (struct due_reader){.rows = NULL};
     each_array(reader, array_init);
     due_events_init(&reader->events);
+    ordering_look_init(&reader->look);
     due_reader_begin_closed(reader);
+}
+
+void due_reader_set_known(struct due_reader *reader, due_known *known, void *owner)
+{
+    reader->known = known;
+    reader->known_owner = owner;
 }
 
 void due_reader_free(struct due_reader *reader)
@@ -157,6 +164,7 @@ void due_reader_free(struct due_reader *reader)
     each_array(reader, free_array);
     PQclear(reader->rows);
     due_events_free(&reader->events);
+    ordering_look_free(&reader->look);
 }
 
 void due_reader_begin_closed(struct due_reader *reader)
@@ -205,27 +213,71 @@ static struct number_text number_text(int64_t number)
     return text;
 }
 
-/* Both are over, or there is only one. */
+/* All are over, or there is only one. */
 static void give_answer(struct due_reader *reader, const struct db_answer *answer)
 {
     reader->on_answer(reader->owner, answer);
     due_events_clear(&reader->events);
+    ordering_look_begin(&reader->look);
 }
 
-/* The rows were kept for this; without their events they are as good as not read. */
-static void on_events_answered(void *owner, const struct db_answer *answer)
+/* The rows were kept for this; without what belongs to them they are as good as not read. */
+static void give_rows(struct due_reader *reader, const struct db_answer *answer)
 {
-    struct due_reader *reader = owner;
     PGresult *rows = reader->rows;
     struct db_answer whole = *answer;
 
     reader->rows = NULL;
-    if (answer->result == DB_ANSWERED) {
-        due_events_take(&reader->events, db_answer_take(answer, 0));
+    if (answer->result == DB_ANSWERED)
         whole.results[0] = rows;
-    }
     give_answer(reader, &whole);
     PQclear(rows);
+}
+
+static void on_looked(void *owner, const struct db_answer *answer)
+{
+    struct due_reader *reader = owner;
+
+    if (answer->result == DB_ANSWERED)
+        ordering_look_take(&reader->look, db_answer_take(answer, 0));
+    give_rows(reader, answer);
+}
+
+static void add_ordered(struct due_reader *reader, int row)
+{
+    const char *id = PQgetvalue(reader->rows, row, AT_ID);
+    const char *previous = reader->known != NULL ? reader->known(reader->known_owner, id) : NULL;
+
+    ordering_look_add(&reader->look, row, id, previous);
+}
+
+/* True when there are rows of ordered events, of which it is to be asked whose turn it is. */
+static bool find_ordered(struct due_reader *reader)
+{
+    struct due_event event;
+    bool is_repeated;
+
+    ordering_look_begin(&reader->look);
+    for (int i = 0; i < PQntuples(reader->rows) && i < reader->events.cut_at; i++)
+        if (due_events_at(&reader->events, i, &event, &is_repeated) && event.ordering_key != NULL)
+            add_ordered(reader, i);
+    return reader->look.asked_count > 0;
+}
+
+static void on_events_answered(void *owner, const struct db_answer *answer)
+{
+    static const struct db_answer lost = {.result = DB_LOST, .message = "the link is down"};
+    struct due_reader *reader = owner;
+
+    if (answer->result != DB_ANSWERED) {
+        give_rows(reader, answer);
+        return;
+    }
+    due_events_take(&reader->events, db_answer_take(answer, 0));
+    if (!find_ordered(reader))
+        give_rows(reader, answer);
+    else if (!ordering_look_send(&reader->look, reader->link, on_looked, reader))
+        give_rows(reader, &lost);
 }
 
 /* What is left of the room when the rows' own payloads are here. */
@@ -385,11 +437,15 @@ struct late_snapshot due_snapshot(const PGresult *result)
 
 static void put_event(const struct due_reader *reader, int number, struct due_row *row)
 {
+    bool is_its_turn;
+
     row->is_of_event = due_events_at(&reader->events, number, &row->event, &row->is_repeated);
     if (!row->is_of_event)
         return;
     row->payload = row->event.body;
     row->payload_bytes = row->event.body_bytes;
+    if (ordering_look_at(&reader->look, number, &is_its_turn, &row->previous))
+        row->is_out_of_turn = !is_its_turn;
 }
 
 struct due_row due_row_at(const struct due_reader *reader, const PGresult *result, int row)

@@ -12,7 +12,8 @@
  * for which the answer has no room left without payload.
  *
  * Rows without a payload of their own are events'; db/due_events.h says how theirs come. A read is
- * answered when both are there: when the second answer is lost or refused, so is the read.
+ * answered when both are there: when the second answer is lost or refused, so is the read. Where
+ * events are ordered, a third statement asks whose turn it is (db/ordering.h).
  *
  * Limit: a refill walks over the rows that other customers have for the same URL.
  */
@@ -28,6 +29,7 @@
 #include "db/array.h"
 #include "db/due_events.h"
 #include "db/link.h"
+#include "db/ordering.h"
 
 #define DUE_FETCH_MAX  FINDER_ROWS_MAX
 #define DUE_REFILL_MAX 64
@@ -49,6 +51,8 @@ struct due_row {
     bool is_of_event;       /* the fields below are set */
     bool is_repeated;       /* an earlier row of the answer has the same event */
     struct due_event event; /* when it is absent there is nothing to send */
+    bool is_out_of_turn;    /* of its ordering key another one is first, or blocks */
+    const char *previous;   /* the event before it in its key; NULL: none */
 };
 
 struct due_key {
@@ -64,6 +68,10 @@ struct due_limits {
     int64_t room_bytes;    /* of all payloads of a read (one row always comes) */
 };
 
+/* The event after which it is this delivery's turn, as is known without asking the database; NULL:
+ * not known. Asked once for each row that was read. */
+typedef const char *due_known(void *owner, const char *id);
+
 /* What the statements' parameters are made in, and the one read that is outstanding. Owned by who
  * reads, who makes one read at a time. */
 struct due_reader {
@@ -74,9 +82,14 @@ struct due_reader {
     void *owner;
     PGresult *rows; /* that came, while their events are awaited */
     struct due_events events;
+    struct ordering_look look;
+    due_known *known;
+    void *known_owner;
 };
 
 void due_reader_init(struct due_reader *reader);
+/* Whom to ask of an ordered row before the database is. */
+void due_reader_set_known(struct due_reader *reader, due_known *known, void *owner);
 void due_reader_free(struct due_reader *reader);
 
 /* Endpoints whose rows the next forward read gives as keys: begin, then add each hash. */

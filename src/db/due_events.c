@@ -21,6 +21,7 @@ enum {
     EVENT_CORRELATION_ID,
     EVENT_CAUSATION_ID,
     EVENT_TRACEPARENT,
+    EVENT_ORDERING_KEY,
 };
 
 /* clang-format off */
@@ -28,9 +29,10 @@ enum {
 /* The body is made once, as a row's payload is (db/due.c), and limited by $1 and $2 likewise. */
 static const char events_sql[] =
     "SELECT s.number - 1, s.is_cut, CASE WHEN NOT s.is_cut THEN s.body END, s.body_bytes,"
-    " s.customer_id, s.correlation_id, s.causation_id, s.traceparent"
+    " s.customer_id, s.correlation_id, s.causation_id, s.traceparent, s.ordering_key"
     " FROM (SELECT m.*, m.position > 1 AND m.running > $2::int8 AS is_cut"
     " FROM (SELECT c.number, e.customer_id, e.correlation_id, e.causation_id, e.traceparent,"
+    " e.ordering_key,"
     " p.body_bytes, CASE WHEN p.body_bytes <= $1::int8 THEN b.body END AS body,"
     " sum(CASE WHEN p.body_bytes <= $1::int8 THEN p.body_bytes ELSE 0 END)"
     " OVER events_so_far AS running, row_number() OVER events_so_far AS position"
@@ -193,6 +195,7 @@ bool due_events_at(const struct due_events *events, int row, struct due_event *r
             .correlation_id = row_text(result, at, EVENT_CORRELATION_ID),
             .causation_id = row_text(result, at, EVENT_CAUSATION_ID),
             .traceparent = row_text(result, at, EVENT_TRACEPARENT),
+            .ordering_key = row_text(result, at, EVENT_ORDERING_KEY),
         };
     return true;
 }

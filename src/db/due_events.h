@@ -29,6 +29,7 @@ struct due_event {
     const char *correlation_id; /* NULL, as the two below: it has none */
     const char *causation_id;
     const char *traceparent;
+    const char *ordering_key; /* its deliveries go out one after another */
 };
 
 /* Of one read. Begins with due_events_init(), and each read with due_events_find(). */

@@ -24,15 +24,16 @@ static const char worker_sql[] =
     "WITH " REMOVE_DEAD
     " INSERT INTO webhook_workers AS w (owner, host, pid, version, turn, started_at, seen_at,"
     " lease_expires_at, is_leaving, lanes, in_flight, waiting, unwritten, delivered, retried,"
-    " failed, rate, problems, attempt_log)"
+    " failed, rate, problems, attempt_log, timeout)"
     " SELECT $1, $2, n[1], $3, n[2], t - n[3] * interval '1 millisecond', t,"
     " t + n[4] * interval '1 millisecond', n[5] = 1, n[6], n[7], n[8], n[9], n[10], n[11], n[12],"
-    " $5::float8, $6::jsonb, $7 FROM (SELECT $4::int8[] AS n, clock_timestamp() AS t) given"
+    " $5::float8, $6::jsonb, $7, n[13] * interval '1 millisecond' FROM (SELECT $4::int8[] AS n, clock_timestamp() AS t) given"
     " ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn, seen_at = excluded.seen_at,"
     " lease_expires_at = excluded.lease_expires_at, is_leaving = excluded.is_leaving,"
     " lanes = excluded.lanes, in_flight = excluded.in_flight, waiting = excluded.waiting,"
     " unwritten = excluded.unwritten, delivered = excluded.delivered, retried = excluded.retried,"
     " failed = excluded.failed, rate = excluded.rate, problems = excluded.problems,"
+    " timeout = excluded.timeout,"
     " attempt_log = excluded.attempt_log, attempt_log_since = CASE"
     " WHEN w.attempt_log IS NOT DISTINCT FROM excluded.attempt_log THEN w.attempt_log_since"
     " ELSE greatest(w.started_at, now() - interval '1 hour') END"
@@ -77,10 +78,10 @@ static void format_numbers(const struct lanes_worker *worker,
 {
     snprintf(out, NUMBERS_SIZE,
              "{%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%d,%" PRId64 ",%" PRId64 ",%" PRId64
-             ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "}",
+             ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64 "}",
              worker->pid, request->turn, worker->uptime_ms, lease_ms, worker->is_leaving ? 1 : 0,
              worker->lanes, worker->in_flight, worker->waiting, worker->unwritten,
-             worker->delivered, worker->retried, worker->failed);
+             worker->delivered, worker->retried, worker->failed, worker->timeout_ms);
 }
 
 static const char *format_number(int64_t number, char *out)

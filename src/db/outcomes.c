@@ -131,6 +131,7 @@ void outcome_writer_init(struct outcome_writer *writer)
     array_init(&writer->disabled_by, COLUMN_MAX_BYTES);
     for (int i = 0; i < LOOK_COLUMNS; i++)
         array_init(&writer->looked_at[i], COLUMN_MAX_BYTES);
+    ordering_ends_init(&writer->ends, COLUMN_MAX_BYTES);
 }
 
 void outcome_writer_free(struct outcome_writer *writer)
@@ -144,6 +145,7 @@ void outcome_writer_free(struct outcome_writer *writer)
     array_free(&writer->disabled_by);
     for (int i = 0; i < LOOK_COLUMNS; i++)
         array_free(&writer->looked_at[i]);
+    ordering_ends_free(&writer->ends);
 }
 
 void outcome_writer_begin(struct outcome_writer *writer)
@@ -157,6 +159,7 @@ void outcome_writer_begin(struct outcome_writer *writer)
     array_begin(&writer->disabled_customers);
     array_begin(&writer->disabled_urls);
     array_begin(&writer->disabled_by);
+    ordering_ends_begin(&writer->ends);
 }
 
 static const char *const status_texts[] = {
@@ -218,6 +221,8 @@ void outcome_writer_add(struct outcome_writer *writer, const struct outcome_reco
         add_success(writer, record);
     else
         add_other(writer, record);
+    if (record->is_ordered && record->outcome.kind != OUTCOME_RETRY)
+        ordering_ends_add(&writer->ends, record->id, record->event_id);
 }
 
 static void put(struct db_statement *statement, const char *sql, struct array *columns, int count)
@@ -245,17 +250,21 @@ static int put_rows(struct db_statement *statements, struct outcome_writer *writ
 {
     int count = 0;
 
+    if (writer->ends.count > 0)
+        statements[count++] = ordering_lock(&writer->ends);
     if (writer->successes > 0)
         put(&statements[count++], success_sql, writer->success_columns, SUCCESS_COLUMNS);
     if (writer->others > 0)
         put(&statements[count++], sql, writer->columns, OUTCOME_COLUMNS);
+    if (writer->ends.count > 0)
+        statements[count++] = ordering_promote(&writer->ends);
     return count;
 }
 
 bool outcome_writer_send(struct outcome_writer *writer, enum outcome_part part,
                          struct db_link *link, db_link_answered *on_answer, void *owner)
 {
-    struct db_statement statements[3];
+    struct db_statement statements[5];
     int count = 0;
 
     switch (part) {

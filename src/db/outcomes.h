@@ -10,7 +10,10 @@
  *   a failure  only when it is pending and its attempts are as they were read
  *   neither    when its URL was changed, it was deleted, is delivered, or an operator made it failed
  *
- * so a batch may be sent twice: the second time changes nothing. Another worker's failure is told
+ * When one ends that has an ordering key, the next of its key is made due, in the same transaction
+ * (db/ordering.h).
+ *
+ * A batch may be sent twice: the second time changes nothing. Another worker's failure is told
  * by attempts that are more than were read, or, where it made none, by a last_error that begins
  * with OUTCOME_UNSENT_MARK; any other is an operator's. Times are the database's.
  *
@@ -29,6 +32,7 @@
 #include "core/settlement.h"
 #include "db/array.h"
 #include "db/link.h"
+#include "db/ordering.h"
 
 #define OUTCOMES_BATCH_MAX 1000
 
@@ -44,6 +48,8 @@ struct outcome_record {
     int64_t duration_ms;
     bool is_logged;            /* goes to the attempt log too */
     const char *response_body; /* valid UTF-8; NULL = none */
+    bool is_ordered;           /* it has an ordering key */
+    const char *event_id;      /* with is_ordered */
     const char *customer_id;   /* with outcome.disables_endpoint */
     const char *url;
 };
@@ -94,6 +100,7 @@ struct outcome_writer {
     struct array disabled_urls;
     struct array disabled_by; /* the deliveries that were answered so */
     struct array looked_at[LOOK_COLUMNS];
+    struct ordering_ends ends; /* of the ordered ones */
 };
 
 void outcome_writer_init(struct outcome_writer *writer);

@@ -3,7 +3,7 @@
  * db/promotions.h: trying again what makes the next delivery of an ordering key due.
  *
  * Whoever ends a delivery makes the next of its key due, in the same transaction: a trigger does it
- * (migrations/0019_ordering.sql). Where he could not see whether there is a next one, or its
+ * (migrations/0018_ordering.sql). Where he could not see whether there is a next one, or its
  * publisher could not see that this one has ended, a row of webhook_promotions says so. Deleting
  * that row looks at the key once more, and the row stays while somebody is publishing with the key.
  */

@@ -12,7 +12,7 @@
 
 #include <libpq-fe.h>
 
-#define DB_STATEMENTS_MAX 4
+#define DB_STATEMENTS_MAX 6
 #define DB_PARAMETERS_MAX 16
 
 enum db_result {

@@ -64,6 +64,7 @@ struct worker {
     struct finding *finding;
     struct leasing *leasing;
     struct loading *loading;
+    struct promoted *promoted;
     struct promoting *promoting;
     struct recording *recording;
     struct refilling *refilling;

@@ -71,6 +71,9 @@ static void put_payload(struct deliveries *deliveries, struct delivery *delivery
     if (row->is_of_event) {
         delivery->is_of_event = true;
         delivery->body = event_bodies_take(&deliveries->bodies, row);
+        delivery->is_ordered = delivery->body->ordering_key != NULL;
+        text_copy(delivery->previous, sizeof(delivery->previous),
+                  row->previous != NULL ? row->previous : "");
         delivery->payload = delivery->body->text;
         delivery->payload_length = delivery->body->length;
     } else if (row->payload != NULL) {

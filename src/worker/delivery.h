@@ -74,6 +74,8 @@ struct delivery {
     int64_t payload_bytes;   /* as the database measured it */
     bool is_removed;         /* it fails since its endpoint is gone, unless that is elsewhere */
     bool is_of_event;        /* it was made for an event, by what its endpoint subscribes to */
+    bool is_ordered;         /* ... one with an ordering key */
+    char previous[37];       /* the event before it in its key; "": none */
     uint64_t read_at_load;   /* its endpoint's settings must be of a later load to condemn it */
 
     struct scheduler_ticket ticket; /* in flight */

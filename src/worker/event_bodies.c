@@ -4,8 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "core/percent.h"
+
+/* The 255 of the table's check, each of three bytes. */
+#define ORDERING_KEY_MAX_BYTES 1024
 
 static void copy_fact(char *field, size_t size, const char *text)
 {
@@ -18,6 +23,13 @@ static void copy_facts(struct event_body *body, const struct due_event *event)
     copy_fact(body->correlation_id, sizeof(body->correlation_id), event->correlation_id);
     copy_fact(body->causation_id, sizeof(body->causation_id), event->causation_id);
     copy_fact(body->traceparent, sizeof(body->traceparent), event->traceparent);
+    if (event->ordering_key != NULL) {
+        struct buffer key;
+
+        buffer_init(&key, ORDERING_KEY_MAX_BYTES);
+        percent_append_value(&key, event->ordering_key);
+        body->ordering_key = buffer_take(&key);
+    }
 }
 
 static const char *fact(const char *field)
@@ -30,7 +42,8 @@ struct request_event event_body_facts(const struct event_body *body)
     return (struct request_event){.customer_id = fact(body->customer_id),
                                   .correlation_id = fact(body->correlation_id),
                                   .causation_id = fact(body->causation_id),
-                                  .traceparent = fact(body->traceparent)};
+                                  .traceparent = fact(body->traceparent),
+                                  .ordering_key = body->ordering_key};
 }
 
 struct event_body *event_bodies_take(struct event_bodies *bodies, const struct due_row *row)
@@ -63,6 +76,7 @@ void event_bodies_release(struct event_bodies *bodies, struct event_body *body)
         /* The analyzer does not know that uthash frees its table with the last entry alone. */
         HASH_DELETE(by_id, bodies->by_id, body); /* NOLINT(clang-analyzer-unix.Malloc) */
     }
+    free(body->ordering_key);
     free(body->text);
     free(body);
 }

@@ -30,6 +30,7 @@ struct event_body {
     char correlation_id[37]; /* "", as the two below: it has none */
     char causation_id[37];
     char traceparent[EVENT_TRACEPARENT_SIZE];
+    char *ordering_key; /* as a header has it; NULL: its deliveries are not ordered */
 };
 
 struct event_bodies {

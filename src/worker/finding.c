@@ -10,6 +10,7 @@
 #include "core/absences.h"
 #include "core/finder.h"
 #include "db/due.h"
+#include "worker/promoted.h"
 #include "worker/recording.h"
 #include "worker/refilling.h"
 #include "worker/reporting.h"
@@ -35,6 +36,7 @@ void finding_init(struct worker *worker)
 
     finder_init(&finding->finder, worker->config->worker.poll_interval_ms * 1000);
     due_reader_init(&finding->reader);
+    due_reader_set_known(&finding->reader, promoted_take, worker);
     absences_init(&finding->absences);
 }
 
@@ -176,7 +178,8 @@ bool finding_has_room(const struct worker *worker)
            finding_room_bytes(worker) > 0;
 }
 
-/* What was to be sent is not there: it is neither sent nor failed, but looked for again. */
+/* What was to be sent is not there: it is neither sent nor failed, but looked for again. What is
+ * behind another one of its ordering key will be found when that one has ended. */
 static bool is_held(struct worker *worker, const struct due_row *row)
 {
     struct absences *absences = &worker->finding->absences;
@@ -187,7 +190,7 @@ static bool is_held(struct worker *worker, const struct due_row *row)
         absences_note_there(absences, row->id);
     else if (absences_note(absences, row->id, row->event_id, row->lane, worker->now_us))
         reporting_absent(row);
-    return row->event.is_absent;
+    return row->event.is_absent || row->is_out_of_turn;
 }
 
 /*

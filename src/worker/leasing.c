@@ -246,6 +246,7 @@ static bool send_request(struct worker *worker, const struct lane_leases_request
         .rate = leasing->rate,
         .problems = problems,
         .attempt_log = attempt_log_name(worker->config->attempt_log),
+        .timeout_ms = worker->config->delivery.timeout_ms,
     };
     bool is_sent = lanes_send(worker->writing, &self, request, worker->config->worker.lease_ms,
                               on_lanes_answered, worker);

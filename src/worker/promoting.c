@@ -6,18 +6,18 @@
 #include "base/memory.h"
 #include "db/promotions.h"
 #include "worker/finding.h"
+#include "worker/recording.h"
 #include "worker/reporting.h"
 
 struct promoting {
     bool is_trying;
     int64_t due_us;   /* the next look */
-    int64_t ended_us; /* when an ordered delivery has last ended here */
+    int64_t ended_us; /* when an ordered delivery has last ended here; 0 = never */
 };
 
 void promoting_init(struct worker *worker)
 {
     worker->promoting = memory_new(1, sizeof(*worker->promoting));
-    worker->promoting->ended_us = -PROMOTING_AFTER_US;
 }
 
 void promoting_free(struct worker *worker)
@@ -25,14 +25,16 @@ void promoting_free(struct worker *worker)
     free(worker->promoting);
 }
 
-void promoting_note_ended(struct worker *worker)
+/* True when this worker has ended an ordered delivery since the last turn. */
+static bool note_ended(struct worker *worker)
 {
     struct promoting *promoting = worker->promoting;
+    int64_t ended_us = recording_ordered_end_us(worker);
 
-    promoting->ended_us = worker->now_us;
-    if (promoting->due_us > worker->now_us + PROMOTING_SOON_US)
-        promoting->due_us = worker->now_us + PROMOTING_SOON_US;
-    finding_wake(worker);
+    if (ended_us == promoting->ended_us)
+        return false;
+    promoting->ended_us = ended_us;
+    return true;
 }
 
 static bool is_mine(const struct worker *worker)
@@ -58,6 +60,12 @@ void promoting_step(struct worker *worker)
 {
     struct promoting *promoting = worker->promoting;
 
+    if (note_ended(worker)) {
+        if (promoting->due_us > worker->now_us + PROMOTING_SOON_US)
+            promoting->due_us = worker->now_us + PROMOTING_SOON_US;
+        /* The next of its key is due, and nobody is notified of that. */
+        finding_wake(worker);
+    }
     if (is_mine(worker) && !promoting->is_trying && worker->now_us >= promoting->due_us)
         promoting->is_trying = promotions_send(worker->writing, on_tried, worker);
 }

@@ -19,9 +19,6 @@
 void promoting_init(struct worker *worker);
 void promoting_free(struct worker *worker);
 
-/* An ordered delivery has ended, and that is written. */
-void promoting_note_ended(struct worker *worker);
-
 void promoting_step(struct worker *worker);
 int64_t promoting_next_us(const struct worker *worker);
 

@@ -12,6 +12,7 @@
 #include "core/standstill.h"
 #include "db/due.h"
 #include "db/outcomes.h"
+#include "worker/promoted.h"
 #include "worker/reporting.h"
 
 #define UNSETTLED_FIRST_US   500000
@@ -39,6 +40,7 @@ struct recording {
     unsigned owed;        /* parts of the last batch that are not written yet, a bit each */
     int64_t returned_us;  /* when a row last came back again and again; 0 = never */
     char returned[37];    /* ... its id */
+    int64_t ordered_end_us; /* when an ordered delivery has last ended; 0 = never */
 };
 
 void recording_init(struct worker *worker)
@@ -78,6 +80,11 @@ const char *recording_returned(const struct worker *worker, int64_t *ret_at_us)
     return worker->recording->returned;
 }
 
+int64_t recording_ordered_end_us(const struct worker *worker)
+{
+    return worker->recording->ordered_end_us;
+}
+
 size_t recording_unwritten(const struct worker *worker)
 {
     const size_t *counts = worker->deliveries.counts;
@@ -114,6 +121,8 @@ static struct outcome_record record_of(const struct worker *worker, const struct
         .duration_ms = (delivery->finished_us - delivery->started_us) / 1000,
         .is_logged = is_logged(worker, delivery),
         .response_body = delivery->response_body,
+        .is_ordered = delivery->is_ordered,
+        .event_id = delivery->event_id,
         .customer_id = delivery->endpoint->customer_id,
         .url = delivery->endpoint->url,
     };
@@ -137,6 +146,8 @@ static void forget(struct worker *worker, struct delivery *delivery)
         recording->unsettled--;
         endpoint_note_unsettled(&worker->endpoints, delivery->endpoint, -1);
     }
+    if (delivery->is_ordered && delivery->outcome.kind != OUTCOME_RETRY)
+        recording->ordered_end_us = worker->now_us;
     delivery->endpoint->gone -= delivery->outcome.disables_endpoint;
     delivery_set_state(&worker->deliveries, delivery, DELIVERY_FORGOTTEN);
     endpoint_note_under_way(&worker->endpoints, delivery->endpoint, worker->now_us);
@@ -374,6 +385,16 @@ static void note_owed(struct recording *recording)
         recording->owed |= PART(OUTCOMES_ENDPOINTS);
 }
 
+static void note_promoted(struct worker *worker, const PGresult *result)
+{
+    for (int i = 0; i < PQntuples(result); i++) {
+        const char *previous;
+        const char *id = ordering_promoted_at(result, i, &previous);
+
+        promoted_note(worker, id, previous);
+    }
+}
+
 static void note_answered(struct worker *worker, const struct db_answer *answer)
 {
     struct recording *recording = worker->recording;
@@ -385,8 +406,12 @@ static void note_answered(struct worker *worker, const struct db_answer *answer)
     recording->batch_limit *= 2;
     if (recording->batch_limit > OUTCOMES_BATCH_MAX)
         recording->batch_limit = OUTCOMES_BATCH_MAX;
-    for (int i = 0; i < answer->count; i++)
-        note_rows(worker, answer->results[i]);
+    for (int i = 0; i < answer->count; i++) {
+        if (ordering_is_promotion(answer->results[i]))
+            note_promoted(worker, answer->results[i]);
+        else
+            note_rows(worker, answer->results[i]);
+    }
     if (recording->has_alone && were_alone(worker))
         note_owed(recording);
     if (!look_at_missing(worker))

@@ -41,6 +41,9 @@ size_t recording_unsettled(const struct worker *worker, const char **ret_reason)
 /* The id of the row that last came back again and again, and when; 0 = none has. */
 const char *recording_returned(const struct worker *worker, int64_t *ret_at_us);
 
+/* When the end of an ordered delivery has last been written; 0: never. */
+int64_t recording_ordered_end_us(const struct worker *worker);
+
 /* Outcomes that are not written yet. */
 size_t recording_unwritten(const struct worker *worker);
 

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "db/due.h"
 #include "worker/finding.h"
+#include "worker/promoted.h"
 
 #define EMPTY_BUDGET 256 /* queues in one turn */
 
@@ -26,6 +27,7 @@ void refilling_init(struct worker *worker)
 {
     worker->refilling = memory_new(1, sizeof(*worker->refilling));
     due_reader_init(&worker->refilling->reader);
+    due_reader_set_known(&worker->refilling->reader, promoted_take, worker);
 }
 
 void refilling_free(struct worker *worker)

@@ -318,6 +318,8 @@ static struct request_event facts_for(const struct endpoint *endpoint,
 {
     struct request_event facts = event_body_facts(delivery->body);
 
+    if (delivery->previous[0] != '\0')
+        facts.ordering_previous = delivery->previous;
     if (!endpoint->settings.all_customers &&
         strcmp(delivery->body->customer_id, endpoint->customer_id) == 0)
         facts.customer_id = NULL;

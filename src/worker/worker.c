@@ -16,6 +16,7 @@
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"
+#include "worker/promoted.h"
 #include "worker/promoting.h"
 #include "worker/recording.h"
 #include "worker/refilling.h"
@@ -250,6 +251,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     waking_init(worker);
     loading_init(worker);
     recording_init(worker);
+    promoted_init(worker);
     promoting_init(worker);
     disabling_init(worker);
     leasing_init(worker);
@@ -272,6 +274,7 @@ static void finish(struct worker *worker)
     loading_free(worker);
     recording_free(worker);
     promoting_free(worker);
+    promoted_free(worker);
     disabling_free(worker);
     leasing_free(worker);
     requiring_free(worker);

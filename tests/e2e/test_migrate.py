@@ -249,6 +249,7 @@ GRANTED = {
     ("table", "webhook_adopted"): {"SELECT"},
     ("table", "webhook_unlogged"): {"SELECT"},
     ("table", "webhook_events"): {"SELECT", "DELETE"},
+    ("table", "webhook_promotions"): {"SELECT", "INSERT", "DELETE"},
 }
 
 

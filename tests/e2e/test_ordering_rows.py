@@ -369,3 +369,19 @@ def waits_for_lock(database):
         count = cursor.fetchone()[0]
     connection.close()
     return count > 0
+
+
+def test_a_head_waits_when_its_endpoint_has_another_url(database, endpoint):
+    """What is in flight to the old one may take as long as its timeout."""
+    first, second = publish(database, "a"), publish(database, "a")
+    unordered = database.value(PUBLISH, database.customer, None)
+    database.execute("UPDATE webhook_endpoints SET url = 'https://new.example/', timeout = '7s'"
+                     " WHERE id = %s", endpoint)
+    rows = {row["event_id"]: row for row in database.query(
+        "SELECT event_id::text, webhook_url, next_retry_at = 'infinity' AS is_behind,"
+        " CASE WHEN next_retry_at < 'infinity'"
+        " THEN extract(epoch FROM next_retry_at - clock_timestamp())::float END AS seconds"
+        " FROM webhook_deliveries")}
+    assert {row["webhook_url"] for row in rows.values()} == {"https://new.example/"}
+    assert 1 < rows[first]["seconds"] <= 7
+    assert rows[second]["is_behind"] and rows[unordered]["seconds"] <= 0

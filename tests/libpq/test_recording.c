@@ -138,8 +138,8 @@ static const char *status_after(const struct row *row)
 static void give_row(struct row *row, const struct pq_statement *statement, int n, PGresult *result)
 {
     char attempts[12];
-    const char *values[] = {
-        row->id, status_after(row), attempts, is_meddled(row) ? "t" : "f", "f", NULL};
+    const char *values[] = {row->id, status_after(row), attempts, is_meddled(row) ? "t" : "f", "f",
+                            NULL};
 
     (void)n;
     if (is_meddled(row) && meddling == SWALLOWS)

@@ -45,7 +45,7 @@ BEGIN
       AND (d.status::text OPERATOR(pg_catalog.=) 'pending') ORDER BY d.ordering_sequence LIMIT 1;
     SELECT d.status::text OPERATOR(pg_catalog.=) 'failed' INTO is_blocked FROM webhook_deliveries d
     WHERE d.endpoint_id OPERATOR(pg_catalog.=) $1 AND d.ordering_key::text OPERATOR(pg_catalog.=) $2
-      AND NOT (d.status::text OPERATOR(pg_catalog.=) 'pending')
+      AND (d.status::text OPERATOR(pg_catalog.=) 'pending') IS FALSE
       AND d.ordering_sequence OPERATOR(pg_catalog.<) COALESCE(number, 9223372036854775807)
     ORDER BY d.ordering_sequence DESC LIMIT 1;
     is_blocked := COALESCE(is_blocked, false) AND EXISTS (
@@ -186,6 +186,29 @@ $$;
 CREATE TRIGGER webhook_promotions_tried BEFORE DELETE ON webhook_promotions
     FOR EACH ROW EXECUTE FUNCTION webhook_promotions_tried();
 
+-- The worker's delivery.timeout; NULL: a version that does not say.
+ALTER TABLE webhook_workers ADD COLUMN timeout interval;
+
+-- As it was (0014_events.sql), but that an ordered delivery which may be in flight to the old URL waits until that has
+-- ended, by the longest timeout that there is: else the next of its key could begin before.
+CREATE OR REPLACE FUNCTION webhook_endpoints_moved() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+DECLARE
+    timeout interval;
+BEGIN
+    PERFORM set_config('search_path', 'pg_catalog, ' || quote_ident(TG_TABLE_SCHEMA) || ', pg_temp', true);
+    timeout := COALESCE(GREATEST(OLD.timeout, NEW.timeout, (SELECT max(w.timeout) FROM webhook_workers w)),
+                        interval '1 minute');
+    UPDATE webhook_deliveries d SET webhook_url = NEW.url, customer_id = NEW.customer_id,
+        next_retry_at = CASE WHEN d.ordering_key IS NULL THEN d.next_retry_at
+                             ELSE GREATEST(d.next_retry_at, clock_timestamp() + timeout) END
+    WHERE d.endpoint_id OPERATOR(pg_catalog.=) OLD.id
+      AND d.status::text OPERATOR(pg_catalog.=) 'pending'
+      AND hashtextextended(d.webhook_url::text, 0) OPERATOR(pg_catalog.=) hashtextextended(OLD.url::text, 0);
+    RETURN NULL;
+END
+$$;
+
 -- An endpoint that blocks no more lets go what it had blocked.
 CREATE FUNCTION webhook_endpoints_unblocked() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
@@ -211,6 +234,7 @@ CREATE TRIGGER webhook_deliveries_requeue AFTER UPDATE ON webhook_deliveries
     WHEN (NEW.status = 'pending'
           AND (OLD.status <> 'pending' OR NEW.next_retry_at < OLD.next_retry_at)
           AND pg_trigger_depth() = 0
+          AND current_setting('postrider.promotion', true) IS DISTINCT FROM 'worker'
           AND CASE WHEN has_sequence_privilege('webhook_wakeups'::regclass, 'SELECT')
                    THEN pg_sequence_last_value('webhook_wakeups'::regclass)
                         > date_part('epoch', clock_timestamp()) END)

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "db/ordering.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "db/row.h"
+
+#define IDS_MAX_BYTES ((size_t)4 * 1024 * 1024)
+
+/* What comes of a look. */
+enum {
+    LOOK_NUMBER,
+    LOOK_IS_TURN,
+    LOOK_PREVIOUS,
+};
+
+/* clang-format off */
+
+/* By the index of the key: the first that is pending, and the last of those before it that has ended.
+ * IS FALSE, since NOT is made <> before the planner looks for an index. */
+static const char look_sql[] =
+    "SELECT o.number - 1, h.id = d.id AND NOT (p.status IS NOT DISTINCT FROM 'failed' AND EXISTS ("
+    "SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id AND e.ordering = 'block')), p.event_id"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY AS o (id, number)"
+    " CROSS JOIN LATERAL (SELECT w.id, w.endpoint_id, w.ordering_key, w.ordering_sequence"
+    " FROM webhook_deliveries w WHERE w.id = o.id AND w.ordering_key IS NOT NULL OFFSET 0) d"
+    " CROSS JOIN LATERAL (SELECT w.id FROM webhook_deliveries w"
+    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
+    " AND (w.status = 'pending') ORDER BY w.ordering_sequence LIMIT 1) h"
+    " LEFT JOIN LATERAL (SELECT w.status, w.event_id FROM webhook_deliveries w"
+    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
+    " AND (w.status = 'pending') IS FALSE AND w.ordering_sequence < d.ordering_sequence"
+    " ORDER BY w.ordering_sequence DESC LIMIT 1) p ON true";
+
+/* OFFSET 0: what is said comes before the locks, and locks are tried before anything is joined. The
+ * bucket is webhook_ordering_bucket()'s, which would cost more to call than to compute. */
+static const char lock_sql[] =
+    "INSERT INTO webhook_promotions (event_id, endpoint_id, ordering_key)"
+    " SELECT d.event_id, d.endpoint_id, d.ordering_key"
+    " FROM (SELECT set_config('postrider.promotion', 'worker', true) OFFSET 0) AS s (said)"
+    " CROSS JOIN LATERAL (SELECT o.id FROM unnest($1::uuid[], $2::uuid[]) AS o (id, event_id)"
+    " JOIN webhook_events e ON e.id = o.event_id AND e.ordering_key IS NOT NULL"
+    " WHERE s.said = 'worker' AND NOT pg_try_advisory_xact_lock_shared("
+    "'webhook_events'::regclass::int, hashtext(e.customer_id::text || ':' || e.ordering_key) & 1023)"
+    " OFFSET 0) o"
+    " JOIN webhook_deliveries d ON d.id = o.id AND d.ordering_key IS NOT NULL";
+
+/*
+ * As webhook_ordering_promote() does for one key. A row that an operator has made due out of turn
+ * gets a new time, since a reader has passed the other.
+ */
+static const char promote_sql[] =
+    "UPDATE webhook_deliveries n SET next_retry_at = greatest(clock_timestamp(),"
+    " (SELECT e.deliver_after FROM webhook_events e WHERE e.id = n.event_id))"
+    " FROM (SELECT h.id, d.event_id FROM unnest($1::uuid[]) AS o (id)"
+    " CROSS JOIN LATERAL (SELECT w.event_id, w.endpoint_id, w.ordering_key, w.status"
+    " FROM webhook_deliveries w"
+    " WHERE w.id = o.id AND w.ordering_key IS NOT NULL AND w.status <> 'pending' OFFSET 0) d"
+    " CROSS JOIN LATERAL (SELECT w.id, w.next_retry_at FROM webhook_deliveries w"
+    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
+    " AND (w.status = 'pending') ORDER BY w.ordering_sequence LIMIT 1) h"
+    " WHERE (h.next_retry_at = 'infinity' OR h.next_retry_at <= clock_timestamp())"
+    " AND NOT CASE WHEN d.status = 'failed' THEN EXISTS (SELECT FROM webhook_endpoints e"
+    " WHERE e.id = d.endpoint_id AND e.ordering = 'block') ELSE false END OFFSET 0) h"
+    " WHERE n.id = h.id AND n.status = 'pending' RETURNING n.id AS promoted, h.event_id AS after";
+/* clang-format on */
+
+void ordering_ends_init(struct ordering_ends *ends, size_t maximum_bytes)
+{
+    ends->count = 0;
+    array_init(&ends->ids, maximum_bytes);
+    array_init(&ends->event_ids, maximum_bytes);
+}
+
+void ordering_ends_free(struct ordering_ends *ends)
+{
+    array_free(&ends->ids);
+    array_free(&ends->event_ids);
+}
+
+void ordering_ends_begin(struct ordering_ends *ends)
+{
+    ends->count = 0;
+    array_begin(&ends->ids);
+    array_begin(&ends->event_ids);
+}
+
+void ordering_ends_add(struct ordering_ends *ends, const char *id, const char *event_id)
+{
+    array_add_plain(&ends->ids, id);
+    array_add_plain(&ends->event_ids, event_id);
+    ends->count++;
+}
+
+struct db_statement ordering_lock(struct ordering_ends *ends)
+{
+    return (struct db_statement){lock_sql, 2, {array_end(&ends->ids), array_end(&ends->event_ids)}};
+}
+
+struct db_statement ordering_promote(struct ordering_ends *ends)
+{
+    return (struct db_statement){promote_sql, 1, {array_end(&ends->ids)}};
+}
+
+void ordering_look_init(struct ordering_look *look)
+{
+    *look = (struct ordering_look){.count = 0};
+    array_init(&look->ids, IDS_MAX_BYTES);
+}
+
+static void forget_answer(struct ordering_look *look)
+{
+    PQclear(look->result);
+    look->result = NULL;
+    look->count = look->asked_count = 0;
+}
+
+void ordering_look_free(struct ordering_look *look)
+{
+    forget_answer(look);
+    array_free(&look->ids);
+    free(look->rows);
+    free(look->asked);
+}
+
+void ordering_look_begin(struct ordering_look *look)
+{
+    forget_answer(look);
+    array_begin(&look->ids);
+}
+
+static struct ordering_row *add_row(struct ordering_look *look)
+{
+    if (look->count == look->capacity) {
+        look->capacity = look->capacity > 0 ? look->capacity * 2 : 256;
+        look->rows = memory_resize(look->rows, (size_t)look->capacity, sizeof(*look->rows));
+        look->asked = memory_resize(look->asked, (size_t)look->capacity, sizeof(*look->asked));
+    }
+    return &look->rows[look->count++];
+}
+
+void ordering_look_add(struct ordering_look *look, int row, const char *id, const char *previous)
+{
+    struct ordering_row *added = add_row(look);
+
+    *added = (struct ordering_row){.row = row, .answer = -1, .is_known = previous != NULL};
+    if (previous != NULL) {
+        text_copy(added->previous, sizeof(added->previous), previous);
+        return;
+    }
+    look->asked[look->asked_count++] = look->count - 1;
+    array_add_plain(&look->ids, id);
+}
+
+bool ordering_look_send(struct ordering_look *look, struct db_link *link,
+                        db_link_answered *on_answer, void *owner)
+{
+    struct db_statement statement = {look_sql, 1, {array_end(&look->ids)}};
+
+    return db_link_send_often(link, &statement, 1, on_answer, owner);
+}
+
+void ordering_look_take(struct ordering_look *look, PGresult *result)
+{
+    look->result = result;
+    for (int i = 0; i < PQntuples(result); i++) {
+        int64_t number = row_integer(result, i, LOOK_NUMBER, -1);
+
+        if (number < 0 || number >= look->asked_count)
+            bug("a look at ordered row %lld of %d", (long long)number, look->asked_count);
+        look->rows[look->asked[number]].answer = i;
+    }
+}
+
+static int compare_rows(const void *row, const void *at)
+{
+    return *(const int *)row - ((const struct ordering_row *)at)->row;
+}
+
+bool ordering_look_at(const struct ordering_look *look, int row, bool *ret_is_its_turn,
+                      const char **ret_previous)
+{
+    const struct ordering_row *found =
+        look->count > 0
+            ? bsearch(&row, look->rows, (size_t)look->count, sizeof(*look->rows), compare_rows)
+            : NULL;
+
+    if (found == NULL)
+        return false;
+    *ret_is_its_turn = found->is_known;
+    *ret_previous = found->is_known ? found->previous : NULL;
+    if (found->answer >= 0) {
+        *ret_is_its_turn = row_is_true(look->result, found->answer, LOOK_IS_TURN);
+        *ret_previous = row_text(look->result, found->answer, LOOK_PREVIOUS);
+    }
+    return true;
+}
+
+bool ordering_is_promotion(const PGresult *result)
+{
+    return PQnfields(result) == 2 && strcmp(PQfname(result, 0), "promoted") == 0;
+}
+
+const char *ordering_promoted_at(const PGresult *result, int n, const char **ret_previous)
+{
+    *ret_previous = PQgetvalue(result, n, 1);
+    return PQgetvalue(result, n, 0);
+}
