@@ -44,16 +44,18 @@ static const char builder_sql[] =
     "AND l.mode = 'ShareUpdateExclusiveLock' AND l.pid <> pg_backend_pid() "
     "AND a.usesysid IS NOT NULL LIMIT 1";
 
-/* Whom the build waits for. */
+/* Whom the build waits for. While it waits for a prepared transaction the server still names the
+ * process that it waited for before, which is in no transaction any more. */
 static const char in_the_way_sql[] =
     "WITH build AS (SELECT coalesce(current_locker_pid, 0) AS locker "
     "FROM pg_stat_progress_create_index WHERE relid = to_regclass('webhook_deliveries') "
     "AND datname = current_database() AND phase LIKE 'waiting for%') "
     "(SELECT " SQL_WHO "|| format(', in a transaction for %s', "
     "coalesce(date_trunc('second', clock_timestamp() - a.xact_start)::text, 'an unknown time')) "
-    "FROM pg_stat_activity a JOIN build ON a.pid = locker WHERE a.pid <> pg_backend_pid()) "
+    "FROM pg_stat_activity a JOIN build ON a.pid = locker WHERE a.pid <> pg_backend_pid() "
+    "AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid')) "
     "UNION ALL (SELECT format('the prepared transaction %L of %s', gid, prepared) "
-    "FROM pg_prepared_xacts, build WHERE locker = 0 AND database = current_database() "
+    "FROM pg_prepared_xacts, build WHERE database = current_database() "
     "ORDER BY prepared LIMIT 1) LIMIT 1";
 
 /* Limits that a role or database may have. Behind a pooler they stay: what would be set there could

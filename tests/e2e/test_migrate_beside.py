@@ -42,9 +42,9 @@ def start(config_file):
     """start(database): a "postrider migrate" that runs beside the test"""
     runs = []
 
-    def run(database, **changes):
+    def run(of, **changes):
         run = subprocess.Popen(
-            [postrider.binary(), "migrate", "-c", config_file(database, changes)], text=True,
+            [postrider.binary(), "migrate", "-c", config_file(of, changes)], text=True,
             env=postrider.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=die_with_parent)
         runs.append(run)
