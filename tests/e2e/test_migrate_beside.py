@@ -148,6 +148,7 @@ def test_limits_of_the_role_do_not_end_it(large, postgres, start, setting):
     old.rollback()
     text = run.communicate(timeout=60)[0]
     assert run.returncode == 0, text
+    large.execute(f"REASSIGN OWNED BY {role} TO postgres")
     postgres.execute(f"DROP ROLE {role}")
     old.close()
 
