@@ -22,4 +22,6 @@ VALUES
     (13, 'SELECT', 'webhook_adopted'),
     (14, 'SELECT', 'webhook_unlogged'),
     (15, 'SELECT, DELETE', 'webhook_events'),
-    (16, 'SELECT, INSERT, DELETE', 'webhook_promotions')
+    (16, 'SELECT, INSERT, DELETE', 'webhook_promotions'),
+    (17, 'SELECT, INSERT, DELETE, UPDATE (started_at, due_at, position, pass, ramp_from, total, done,'
+        ' skipped, skipped_count, waiting_count, stopped_at, finished_at, error)', 'webhook_replays')

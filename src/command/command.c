@@ -23,6 +23,7 @@ const struct command *const commands[] = {
     &command_event,
     &command_endpoint,
     &command_dead,
+    &command_replay,
     &command_explain,
     &command_secret,
     &command_send,

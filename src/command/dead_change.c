@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* "dead replay" and "dead discard": the same walk with another change. */
+/* "dead replay", which asks for a replay and follows it, and "dead discard". */
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "command/dead_report.h"
 #include "command/interruption.h"
 #include "command/progress.h"
+#include "command/replay_following.h"
 
 #define BATCH_ROWS 1000
 #define RATE_MAX   1000000
@@ -19,7 +19,7 @@
     "\n"                                                                                           \
     "An ID that is no dead letter, or doesn't match the other choices, is named, the others are\n" \
     "done, and the exit status is 1. That nothing matches a choice without IDs is no failure.\n"   \
-    "Stopped by ^C or a signal it says what is done and what is left, also as \"left\" and\n"      \
+    "At ^C or a signal it says what is done and what is left, also as \"left\" and\n"              \
     "\"interrupted\" with --json, and ends with 130, 143 or 129 as shells count: SIGINT, "         \
     "SIGTERM,\n"                                                                                   \
     "SIGHUP. The batch in progress is rolled back.\n"
@@ -28,8 +28,15 @@ static const char replay_help[] =
     "usage: postrider dead replay [OPTION]... [ID]...\n"
     "\n"
     "Makes failed deliveries pending again: due now, as if no attempt had been made, with the\n"
-    "same event id, so that receivers can tell a repetition. Batches of 1,000 are committed one\n"
-    "by one: what is done stays done when you stop it.\n"
+    "same event id, so that receivers can tell a repetition. What has failed by now is meant, and\n"
+    "not what fails meanwhile. Few at first, then more from second to second. The replay is a row\n"
+    "that workers carry out, and so does this command while it follows it: closing the terminal\n"
+    "ends neither. \"postrider replay stop ID\" stops it.\n"
+    "Deliveries to endpoints that are disabled are left as they are, and so are those to "
+    "endpoints\n"
+    "that do nothing but fail, but for one now and then, which finds out whether they answer "
+    "again;\n"
+    "after two minutes the rest of them is left, and named.\n"
     "\n" DEAD_FILTER_HELP CHANGE_HELP
     "      --rate N            at most N a second, to spare the receivers\n"
     "      --json              for programs: {\"matched\": …, \"changed\": …, \"endpoints\": […]}\n"
@@ -43,11 +50,6 @@ static const char discard_help[] =
     "      --json              for programs: {\"matched\": …, \"changed\": …, \"endpoints\": […]}\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n" STATUS_HELP;
 
-static const char *const doing[] = {
-    [DEAD_LETTER_REPLAY] = "replaying",
-    [DEAD_LETTER_DISCARD] = "discarding",
-};
-
 struct change_options {
     enum dead_letter_change change;
     bool all;
@@ -56,7 +58,7 @@ struct change_options {
     int64_t rate; /* 0 = no limit */
 };
 
-/* A replay to an endpoint that is disabled or gone would only make a dead letter again. */
+/* They would only be dead letters again. */
 static void warn_of_hopeless(const struct dead_letter_counts *counts)
 {
     int64_t letters = 0;
@@ -72,44 +74,40 @@ static void warn_of_hopeless(const struct dead_letter_counts *counts)
                 "made for that one fails again at once\n",
                 (long long)removed, text_plural(removed, "es", ""));
     if (letters > 0)
-        fprintf(
-            stderr,
-            "warning: %lld of them go%s to endpoints that are disabled, and fail%s again at once\n"
-            "hint: to enable one: UPDATE webhook_endpoints SET disabled_at = NULL,"
-            " disabled_reason = NULL WHERE url = '…'\n",
-            (long long)letters, text_plural(letters, "es", ""), text_plural(letters, "s", ""));
+        fprintf(stderr,
+                "warning: %lld of them go%s to endpoints that are disabled, and %s left as %s\n"
+                "hint: to enable one: UPDATE webhook_endpoints SET disabled_at = NULL,"
+                " disabled_reason = NULL WHERE url = '…'\n",
+                (long long)letters, text_plural(letters, "es", ""),
+                text_plural(letters, "is", "are"), text_plural(letters, "it is", "they are"));
 }
 
-/* Waits until done rows are no more than rate allows since the start. */
-static void keep_rate(int64_t rate, int64_t done, int64_t started_us)
+static bool discard_all(const struct database *database, const struct dead_selection *selection,
+                        struct dead_report *report, bool *ret_is_done, struct error *error)
 {
-    interruption_sleep(started_us + done * 1000000 / rate - clock_monotonic_us());
+    struct dead_letter_progress done = {0};
+    struct progress progress;
+    bool ok = true;
+
+    progress_start(&progress, "discarding", report->counts.total);
+    while (ok && !done.is_done && interruption_name() == NULL) {
+        ok = dead_letters_discard(database->session, &selection->filter, BATCH_ROWS, &done, error);
+        report->changed = done.changed;
+        progress_update(&progress, done.changed);
+    }
+    progress_finish(&progress);
+    *ret_is_done = done.is_done;
+    return ok;
 }
 
 static bool change_all(const struct database *database, const struct dead_selection *selection,
                        const struct change_options *options, struct dead_report *report,
                        bool *ret_is_done, struct error *error)
 {
-    /* Ten small batches a second rather than one large one. */
-    int64_t share = options->rate / 10 > 0 ? options->rate / 10 : 1;
-    int64_t batch = options->rate > 0 && share < BATCH_ROWS ? share : BATCH_ROWS;
-    int64_t started_us = clock_monotonic_us();
-    struct dead_letter_progress done = {0};
-    struct progress progress;
-    bool ok = true;
-
-    progress_start(&progress, doing[options->change], report->counts.total);
-    while (ok && !done.is_done && interruption_name() == NULL) {
-        ok = dead_letters_change(database->session, options->change, &selection->filter, batch,
-                                 &done, error);
-        report->changed = done.changed;
-        progress_update(&progress, done.changed);
-        if (ok && !done.is_done && options->rate > 0)
-            keep_rate(options->rate, done.changed, started_us);
-    }
-    progress_finish(&progress);
-    *ret_is_done = done.is_done;
-    return ok;
+    if (options->change == DEAD_LETTER_DISCARD)
+        return discard_all(database, selection, report, ret_is_done, error);
+    return replay_ask(database, &selection->filter, options->rate, report, error) &&
+           replay_follow(database, report, ret_is_done, error);
 }
 
 static bool count(const struct database *database, const struct dead_selection *selection,

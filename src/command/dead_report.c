@@ -2,12 +2,14 @@
 #include "command/dead_report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hint.h"
 #include "base/text.h"
 #include "command/interruption.h"
 #include "command/report.h"
+#include "command/terminal.h"
 
 #define ENDPOINTS_MAX 20 /* shown to people; JSON has them all */
 #define LEFT_OUT_MAX  20
@@ -60,6 +62,12 @@ static int64_t total_of(const struct dead_report *report)
     return report->changed > report->counts.total ? report->changed : report->counts.total;
 }
 
+/* What was not there any more when its turn came. */
+static int64_t others_of(const struct dead_report *report)
+{
+    return report->counts.total - report->changed - report->skipped;
+}
+
 static json_t *left_out_json(const struct dead_letters_left_out *left_out)
 {
     json_t *array = json_array();
@@ -78,6 +86,11 @@ static json_t *result_json(const struct dead_report *report)
                                (json_int_t)report->changed, "dry_run", (int)report->dry_run,
                                "endpoints", report_json(counts));
 
+    if (report->replay_id[0] != '\0') {
+        json_object_set_new(object, "replay", json_string(report->replay_id));
+        json_object_set_new(object, "skipped", json_integer(report->skipped));
+        json_object_set(object, "skipped_endpoints", report->skipped_urls);
+    }
     if (report->left_out.count > 0)
         json_object_set_new(object, "left_out", left_out_json(&report->left_out));
     report_free(counts);
@@ -120,15 +133,37 @@ int dead_report_left_out(const struct dead_letters_left_out *left_out)
     return COMMAND_FAILED;
 }
 
+static void print_skipped(const struct dead_report *report)
+{
+    size_t named = 0;
+    const char *url;
+    json_t *number;
+
+    if (report->skipped == 0)
+        return;
+    printf("%lld %s left as %s: their endpoints fail, or are disabled\n",
+           (long long)report->skipped, text_plural(report->skipped, "was", "were"),
+           text_plural(report->skipped, "it is", "they are"));
+    json_object_foreach(report->skipped_urls, url, number)
+    {
+        char *clean = terminal_clean(url);
+
+        if (named++ < ENDPOINTS_MAX)
+            printf("  %lld to %s\n", (long long)json_integer_value(number), clean);
+        free(clean);
+    }
+}
+
 static void print_changed(const struct dead_report *report)
 {
-    int64_t others = report->counts.total - report->changed;
+    int64_t others = others_of(report);
 
     printf("%s %lld of %lld\n", words[report->change].done, (long long)report->changed,
            (long long)total_of(report));
     if (others > 0)
         printf("%lld %s changed by someone else meanwhile\n", (long long)others,
                text_plural(others, "was", "were"));
+    print_skipped(report);
     if (report->change == DEAD_LETTER_REPLAY && report->changed > 0)
         printf("They are due now; \"postrider status%s\" shows how they get on.\n", hint_options());
 }
@@ -168,6 +203,21 @@ static void print_stopped_json(const struct dead_report *report, const char *mes
     report_print_json(object, stdout);
 }
 
+/* The row stays, and workers go on with it. */
+static void hint_rest(const struct dead_report *report, struct error *error)
+{
+    const char *id = report->replay_id;
+
+    if (id[0] == '\0')
+        error_hint(error, "run the same command again for the rest");
+    else
+        error_hint(error,
+                   "the replay goes on as long as a worker runs; \"postrider replay stop %s%s\" "
+                   "stops it, and "
+                   "\"postrider replay show %s%s\" shows how far it is",
+                   id, hint_options(), id, hint_options());
+}
+
 int dead_report_stopped(const struct dead_report *report, const struct database *database,
                         struct error *error)
 {
@@ -180,7 +230,8 @@ int dead_report_stopped(const struct dead_report *report, const struct database 
     if (!is_interrupted && report->is_counted) {
         error_prefix(error, "%s %lld of %lld, then", done, (long long)report->changed,
                      (long long)total_of(report));
-        error_hint(error, "run the same command again for the rest");
+        if (error->hint[0] == '\0')
+            hint_rest(report, error);
     }
     if (!is_interrupted)
         return database_fail(database, error);
@@ -188,11 +239,12 @@ int dead_report_stopped(const struct dead_report *report, const struct database 
     if (report->is_counted) {
         int64_t left = total_of(report) - report->changed;
 
-        error_set(&interruption, "stopped by %s: %s %lld of %lld, %lld %s left",
-                  interruption_name(), done, (long long)report->changed,
-                  (long long)total_of(report), (long long)left, text_plural(left, "is", "are"));
+        error_set(&interruption, "%s by %s: %s %lld of %lld, %lld %s left",
+                  report->replay_id[0] != '\0' ? "interrupted" : "stopped", interruption_name(),
+                  done, (long long)report->changed, (long long)total_of(report), (long long)left,
+                  text_plural(left, "is", "are"));
     }
-    error_hint(&interruption, "run the same command again for the rest");
+    hint_rest(report, &interruption);
     return command_fail(interruption_status(), &interruption);
 }
 
@@ -211,4 +263,5 @@ void dead_report_free(struct dead_report *report)
 {
     dead_letters_counts_free(&report->counts);
     dead_letters_left_out_free(&report->left_out);
+    json_decref(report->skipped_urls);
 }

@@ -8,7 +8,10 @@
 #ifndef POSTRIDER_COMMAND_DEAD_REPORT_H
 #define POSTRIDER_COMMAND_DEAD_REPORT_H
 
+#include <jansson.h>
+
 #include "command/dead.h"
+#include "db/replays.h"
 
 struct dead_report {
     enum dead_letter_change change;
@@ -18,6 +21,11 @@ struct dead_report {
     struct dead_letter_counts counts;
     struct dead_letters_left_out left_out;
     int64_t changed;
+
+    /* Of a replay. */
+    char replay_id[REPLAY_ID_SIZE]; /* "": none was asked for */
+    int64_t skipped;                /* left as they are, for their endpoints fail or are disabled */
+    json_t *skipped_urls;           /* URL → rows, of many the first ones; or NULL */
 };
 
 /* Names the ids that are left out, of many the first ones. Returns COMMAND_FAILED when there are

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "command/delivery_report.h"
+#include "command/replay.h"
 #include "command/report.h"
 #include "command/status_workers.h"
 #include "command/terminal.h"
@@ -193,6 +194,31 @@ static void print_report(struct report *report, FILE *out)
     report_free(report);
 }
 
+/* "Replay ID is running: 120 of 1000 are done, about 18 s left" */
+static void print_replays(const struct overview *o, FILE *out)
+{
+    for (size_t i = 0; i < o->replay_count; i++) {
+        const struct replay *replay = &o->replays[i];
+        int64_t left_ms = replay_left_ms(replay);
+        char count[REPLAY_COUNT_SIZE], about[UNITS_TEXT_SIZE];
+
+        fprintf(out, "%sReplay %s is %s: %s done", i == 0 ? "\n" : "", replay->id,
+                replay_state(replay), replay_count(replay, count));
+        if (left_ms >= 0)
+            fprintf(out, ", about %s left", units_format_about_ms(left_ms, about));
+        fputc('\n', out);
+    }
+}
+
+static json_t *replays_json(const struct overview *o)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < o->replay_count; i++)
+        json_array_append_new(array, replay_json(&o->replays[i]));
+    return array;
+}
+
 /* Bold red on a terminal, unless $NO_COLOR asks for none. */
 static void print_problems(const struct status_problems *problems, FILE *out)
 {
@@ -246,6 +272,7 @@ void status_report_print(const struct status *status, FILE *out)
     print_report(endpoint_report(o), out);
     print_more_failing(o, out);
     print_paused(o, out);
+    print_replays(o, out);
     fputc('\n', out);
     print_problems(&status->problems, out);
 }
@@ -347,6 +374,7 @@ void status_report_print_json(const struct status *status, FILE *out)
                         count_json((struct overview_count){o->disabled_endpoints, false}));
     json_object_set_new(object, "paused_endpoints",
                         count_json((struct overview_count){o->paused_endpoints, false}));
+    json_object_set_new(object, "replays", replays_json(o));
     json_object_set_new(object, "at_least", at_least_json(o));
     json_object_set_new(object, "problems", problems_json(&status->problems));
     report_print_json(object, out);

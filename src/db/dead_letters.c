@@ -62,11 +62,6 @@ static const char sql_left_out[] =
     " SELECT " SQL_UTC_EXACT("p.created_at") ", p.id, (SELECT count(*) FROM changed)"              \
     " FROM picked p ORDER BY p.created_at DESC, p.id DESC LIMIT 1"
 
-static const char sql_replay[] =
-    SQL_PICKED "changed AS (UPDATE webhook_deliveries d SET status = 'pending', attempts = 0,"
-    " next_retry_at = clock_timestamp() FROM picked"
-    " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
-
 static const char sql_discard[] =
     SQL_PICKED "changed AS (DELETE FROM webhook_deliveries d USING picked"
     " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
@@ -239,9 +234,8 @@ static PGresult *change_batch(struct db_session *session, const char *sql,
     }
 }
 
-bool dead_letters_change(struct db_session *session, enum dead_letter_change change,
-                         const struct dead_letter_filter *filter, int64_t limit,
-                         struct dead_letter_progress *progress, struct error *error)
+bool dead_letters_discard(struct db_session *session, const struct dead_letter_filter *filter,
+                          int64_t limit, struct dead_letter_progress *progress, struct error *error)
 {
     struct filter_values v = filter_values(filter);
     bool is_start = progress->id[0] == '\0';
@@ -252,8 +246,7 @@ bool dead_letters_change(struct db_session *session, enum dead_letter_change cha
     v.values[FILTER_VALUES] = is_start ? "-infinity" : progress->created_at;
     v.values[FILTER_VALUES + 1] = is_start ? "00000000-0000-0000-0000-000000000000" : progress->id;
     v.values[FILTER_VALUES + 2] = limit_text;
-    result = change_batch(session, change == DEAD_LETTER_REPLAY ? sql_replay : sql_discard,
-                          v.values, error);
+    result = change_batch(session, sql_discard, v.values, error);
     free(v.beginning);
     if (result == NULL)
         return false;

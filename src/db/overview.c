@@ -436,6 +436,19 @@ static bool read_endpoints(struct db_session *session, struct overview *o, struc
     return true;
 }
 
+static bool read_replays(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, replays_open_sql, &result, error))
+        return false;
+    o->replay_count = result != NULL ? (size_t)PQntuples(result) : 0;
+    o->replays = memory_new(o->replay_count + 1, sizeof(*o->replays));
+    for (size_t i = 0; i < o->replay_count; i++)
+        o->replays[i] = replays_at(result, (int)i);
+    return true;
+}
+
 static bool read_now(struct db_session *session, struct overview *o, struct error *error)
 {
     PGresult *result;
@@ -458,7 +471,7 @@ bool overview_read(struct db_session *session, struct overview *ret_overview, st
            read_created(session, o, sql_last_minute, &o->last_minute, error) &&
            read_created(session, o, sql_last_hour, &o->last_hour, error) &&
            read_dead(session, o, error) && read_failures(session, o, error) &&
-           read_endpoints(session, o, error);
+           read_endpoints(session, o, error) && read_replays(session, o, error);
 }
 
 void overview_free(struct overview *overview)
@@ -468,5 +481,6 @@ void overview_free(struct overview *overview)
     free(overview->workers);
     free(overview->lanes);
     free(overview->endpoints);
+    free(overview->replays);
     *overview = (struct overview){0};
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "db/replays.h"
 #include "db/session.h"
 #include "db/workers.h"
 
@@ -75,6 +76,9 @@ struct overview {
     struct overview_count dead_without_secret; /* of those of the last hour */
     struct overview_count failures_last_minute;
     struct overview_count failures_last_hour;
+
+    size_t replay_count;
+    struct replay *replays; /* those that have not finished */
 
     size_t endpoint_count;
     struct overview_endpoint *endpoints; /* those with the most to do, those that fail the most */

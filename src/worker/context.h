@@ -68,6 +68,7 @@ struct worker {
     struct promoting *promoting;
     struct recording *recording;
     struct refilling *refilling;
+    struct replaying *replaying;
     struct reporting *reporting;
     struct requiring *requiring;
     struct retaining *retaining;

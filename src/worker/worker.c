@@ -21,6 +21,7 @@
 #include "worker/recording.h"
 #include "worker/refilling.h"
 #include "worker/reloading.h"
+#include "worker/replaying.h"
 #include "worker/reporting.h"
 #include "worker/requiring.h"
 #include "worker/retaining.h"
@@ -143,6 +144,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, connecting_next_us(worker));
     next = earlier(next, leasing_next_us(worker));
     next = earlier(next, retaining_next_us(worker));
+    next = earlier(next, replaying_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
         next = earlier(next, worker->drain_until_us);
@@ -200,6 +202,7 @@ static void turn(struct worker *worker)
     promoting_step(worker);
     disabling_step(worker);
     retaining_step(worker);
+    replaying_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
@@ -257,6 +260,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     leasing_init(worker);
     requiring_init(worker);
     retaining_init(worker);
+    replaying_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -279,6 +283,7 @@ static void finish(struct worker *worker)
     leasing_free(worker);
     requiring_free(worker);
     retaining_free(worker);
+    replaying_free(worker);
     supervision_free(worker);
 }
 

@@ -8,11 +8,12 @@ import pytest
 
 from harness.postrider import binary, environment
 
-COMMANDS = ["run", "migrate", "config", "status", "event", "endpoint", "dead", "explain", "secret",
-            "send", "version", "help"]
+COMMANDS = ["run", "migrate", "config", "status", "event", "endpoint", "dead", "replay", "explain",
+            "secret", "send", "version", "help"]
 NESTED = [("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
           ("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
+          ("replay", "list"), ("replay", "show"), ("replay", "stop"), ("replay", "resume"),
           ("secret", "new"), ("secret", "rotate"), ("secret", "list"), ("secret", "revoke")]
 AN_ID = "9d3c1f6a-52b0-4c1e-8a67-0f2e7b1d4c35"  # fixed: parallel workers must collect the same tests
 
@@ -23,7 +24,9 @@ ON_DATABASE = [
     ("event", "backfill", "--endpoint", AN_ID, "--since", "1h", "--yes"), ("endpoint", "list"),
     ("endpoint", "show", AN_ID), ("endpoint", "preview", "--customer", AN_ID, "--type", "a"),
     ("status",), ("dead", "list"), ("dead", "show", AN_ID), ("dead", "replay", "--all"),
-    ("dead", "discard", "--all"), ("explain", AN_ID), ("explain", "--event", AN_ID),
+    ("dead", "discard", "--all"), ("replay", "list"), ("replay", "show", AN_ID),
+    ("replay", "stop", AN_ID), ("replay", "resume", AN_ID), ("explain", AN_ID),
+    ("explain", "--event", AN_ID),
     ("secret", "new", "--customer", AN_ID), ("secret", "rotate", "--customer", AN_ID),
     ("secret", "list"), ("secret", "revoke", AN_ID)]
 

@@ -226,6 +226,8 @@ def test_without_permission(database, postgres, migrate, role):
 
 OUTCOME = ["status", "attempts", "last_attempt_at", "next_retry_at", "response_status",
            "last_error"]
+REPLAY = ["started_at", "due_at", "position", "pass", "ramp_from", "total", "done", "skipped",
+          "skipped_count", "waiting_count", "stopped_at", "finished_at", "error"]
 GRANTED = {
     ("schema", "public"): {"USAGE"},
     ("table", "webhook_deliveries"): {"SELECT", "DELETE"},
@@ -250,6 +252,8 @@ GRANTED = {
     ("table", "webhook_unlogged"): {"SELECT"},
     ("table", "webhook_events"): {"SELECT", "DELETE"},
     ("table", "webhook_promotions"): {"SELECT", "INSERT", "DELETE"},
+    ("table", "webhook_replays"): {"SELECT", "INSERT", "DELETE"},
+    **{("column", f"webhook_replays.{column}"): {"UPDATE"} for column in REPLAY},
 }
 
 

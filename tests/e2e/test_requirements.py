@@ -18,7 +18,7 @@ from harness.signing import is_signed_with, new_secret
 
 READ_FOR_EACH = ["webhook_deliveries", "webhook_endpoints", "webhook_secrets"]
 OTHERS = ["webhook_attempts", "webhook_lanes", "webhook_workers", "postrider_migrations",
-          "webhook_removals", "webhook_balances"]
+          "webhook_removals", "webhook_balances", "webhook_replays"]
 TABLES = READ_FOR_EACH + OTHERS
 READ_BY = {"audit": ["webhook_deliveries", "webhook_endpoints"], "dead list": ["webhook_deliveries"],
            "dead replay --all": ["webhook_deliveries", "webhook_endpoints"],
