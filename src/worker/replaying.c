@@ -56,17 +56,21 @@ static void look_again(struct worker *worker, int64_t after_us)
     worker->replaying->due_us = worker->now_us + after_us;
 }
 
-/* Asked again with pauses that grow; a lost connection is no news. */
+/* A refusal is asked for again with pauses that grow. What a lost connection has done of it shows in
+ * the row. */
 static void note_unanswered(struct worker *worker, const struct db_answer *answer)
 {
     struct replaying *replaying = worker->replaying;
 
+    if (answer->result != DB_REFUSED) {
+        look_again(worker, REPLAYING_REST_US);
+        return;
+    }
     replaying->pause_us = replaying->pause_us > 0 ? replaying->pause_us * 2 : REFUSED_FIRST_US;
     if (replaying->pause_us > REFUSED_LONGEST_US)
         replaying->pause_us = REFUSED_LONGEST_US;
     look_again(worker, replaying->pause_us);
-    if (answer->result == DB_REFUSED)
-        reporting_refusal("carrying out replays was refused", answer);
+    reporting_refusal("carrying out replays was refused", answer);
 }
 
 static void tell_unknown(struct replaying *replaying, const struct db_answer *answer)
