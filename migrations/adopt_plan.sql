@@ -111,6 +111,10 @@ LANGUAGE sql AS $$
         ('webhook_event_patterns', 'text', 'text[]'),
         ('webhook_subscription_keys', 'text, text[]', 'text[]'),
         ('webhook_event_subscribers', 'uuid, text, jsonb', 'record'),
+        ('webhook_ordering_bucket', 'uuid, text', 'integer'),
+        ('webhook_ordering_head', 'uuid, text', 'record'),
+        ('webhook_ordering_promote', 'uuid, text', 'void'),
+        ('webhook_ordering_is_quiet', 'uuid', 'boolean'),
         ('postrider_publish', 'uuid, text, jsonb, text, text, uuid, uuid, text, timestamp with time zone', 'uuid')
     ) AS f (name, takes, gives) ON f.name = $1
 $$;

@@ -45,7 +45,8 @@ TABLES = ("-t", "webhook_deliveries", "-t", "customers")
 WITHOUT = ("webhook_endpoints", "webhook_secrets", "webhook_attempts", "webhook_lanes",
            "webhook_workers", "webhook_removals", "webhook_balances", "webhook_adopted",
            "postrider_adoptions", "postrider_migrations", "dead_letter_queue", "webhook_wakeups",
-           "webhook_unlogged", "webhook_events")
+           "webhook_unlogged", "webhook_events", "webhook_promotions", "webhook_ordering",
+           "webhook_replays")
 
 
 @pytest.mark.parametrize("options", [
