@@ -13,23 +13,28 @@
 #define TRIES_MAX     60
 #define BEGUN_WAIT_MS 10
 
+/* Columns of a table that was adopted may be text where ours are varchar, which is cast to it. */
+#define SQL_PLAIN(definition) "regexp_replace(" definition ", '\\((\\w+)\\)::text', '\\1', 'g')"
+
 /* $1: the file's text. Names are qualified here: a search_path can't be set for a statement that is
  * outside of a transaction and alone in its message. */
+/* clang-format off */
 static const char indexes_sql[] =
-    "WITH wanted AS (SELECT m[1] AS uniqueness, m[2] AS name, m[3] AS relation, m[4] AS rest, "
-    "ordinality FROM regexp_matches($1, "
-    "'^CREATE( UNIQUE)? INDEX CONCURRENTLY (\\w+) ON (\\w+) ([^;]*);', 'gn') "
-    "WITH ORDINALITY AS r (m)) "
-    "SELECT name, format('CREATE%s INDEX CONCURRENTLY %I ON %I.%I %s', uniqueness, name, "
-    "current_schema(), relation, rest) AS creation, "
-    "format('DROP INDEX CONCURRENTLY %I.%I', current_schema(), name) AS removal, "
-    "c.oid IS NOT NULL AS is_there, "
-    "pg_get_indexdef(c.oid) IS NOT DISTINCT FROM format('CREATE%s INDEX %I ON %I.%I %s', "
-    "uniqueness, name, current_schema(), relation, rest) AS is_ours, "
-    "coalesce(i.indisvalid AND i.indisready, false) AS is_valid "
-    "FROM wanted LEFT JOIN pg_class c ON c.relname = name "
-    "AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) "
-    "LEFT JOIN pg_index i ON i.indexrelid = c.oid ORDER BY ordinality";
+    "WITH wanted AS (SELECT m[1] AS uniqueness, m[2] AS name, m[3] AS relation, m[4] AS rest,"
+    " ordinality FROM regexp_matches($1,"
+    " '^CREATE( UNIQUE)? INDEX CONCURRENTLY (\\w+) ON (\\w+) ([^;]*);', 'gn')"
+    " WITH ORDINALITY AS r (m))"
+    " SELECT name, format('CREATE%s INDEX CONCURRENTLY %I ON %I.%I %s', uniqueness, name,"
+    " current_schema(), relation, rest) AS creation,"
+    " format('DROP INDEX CONCURRENTLY %I.%I', current_schema(), name) AS removal,"
+    " c.oid IS NOT NULL AS is_there, " SQL_PLAIN("pg_get_indexdef(c.oid)")
+    " IS NOT DISTINCT FROM " SQL_PLAIN("format('CREATE%s INDEX %I ON %I.%I %s', uniqueness, name,"
+                                       " current_schema(), relation, rest)") " AS is_ours,"
+    " coalesce(i.indisvalid AND i.indisready, false) AS is_valid"
+    " FROM wanted LEFT JOIN pg_class c ON c.relname = name"
+    " AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+    " LEFT JOIN pg_index i ON i.indexrelid = c.oid ORDER BY ordinality";
+/* clang-format on */
 
 enum { INDEX_NAME, INDEX_CREATION, INDEX_REMOVAL, INDEX_IS_THERE, INDEX_IS_OURS, INDEX_IS_VALID };
 
