@@ -377,8 +377,23 @@ static bool were_alone(const struct worker *worker)
     return false;
 }
 
-static void note_owed(struct recording *recording)
+/*
+ * The log has what this worker has written: a row that did not come back may have become the same
+ * by another worker, who logs his attempt himself. Of what was sent twice the first may have
+ * written it, so the statement compares it with the row.
+ */
+static void note_owed(struct worker *worker)
 {
+    struct recording *recording = worker->recording;
+    const struct delivery *delivery;
+
+    outcome_writer_begin(&recording->writer);
+    TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_RECORDING], in_state) {
+        struct outcome_record record = record_of(worker, delivery);
+
+        record.is_logged &= delivery->came_back || delivery->was_sent_twice;
+        outcome_writer_add(&recording->writer, &record);
+    }
     if (outcome_writer_has(&recording->writer, OUTCOMES_LOG))
         recording->owed |= PART(OUTCOMES_LOG);
     if (outcome_writer_has(&recording->writer, OUTCOMES_ENDPOINTS))
@@ -391,7 +406,8 @@ static void note_promoted(struct worker *worker, const PGresult *result)
         const char *previous;
         const char *id = ordering_promoted_at(result, i, &previous);
 
-        promoted_note(worker, id, previous);
+        if (previous != NULL)
+            promoted_note(worker, id, previous);
     }
 }
 
@@ -413,7 +429,7 @@ static void note_answered(struct worker *worker, const struct db_answer *answer)
             note_rows(worker, answer->results[i]);
     }
     if (recording->has_alone && were_alone(worker))
-        note_owed(recording);
+        note_owed(worker);
     if (!look_at_missing(worker))
         settle(worker);
 }
