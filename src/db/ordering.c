@@ -51,20 +51,24 @@ static const char lock_sql[] =
 
 /*
  * As webhook_ordering_promote() does for one key. A row that an operator has made due out of turn
- * gets a new time, since a reader has passed the other.
+ * gets a new time, since a reader has passed the other. What is before it is looked up: the row that
+ * has ended here need not be, when it was sent again or another worker has ended it before.
  */
 static const char promote_sql[] =
     "UPDATE webhook_deliveries n SET next_retry_at = greatest(clock_timestamp(),"
     " (SELECT e.deliver_after FROM webhook_events e WHERE e.id = n.event_id))"
-    " FROM (SELECT h.id, d.event_id FROM unnest($1::uuid[]) AS o (id)"
-    " CROSS JOIN LATERAL (SELECT w.event_id, w.endpoint_id, w.ordering_key, w.status"
-    " FROM webhook_deliveries w"
+    " FROM (SELECT h.id, p.event_id FROM unnest($1::uuid[]) AS o (id)"
+    " CROSS JOIN LATERAL (SELECT w.endpoint_id, w.ordering_key FROM webhook_deliveries w"
     " WHERE w.id = o.id AND w.ordering_key IS NOT NULL AND w.status <> 'pending' OFFSET 0) d"
-    " CROSS JOIN LATERAL (SELECT w.id, w.next_retry_at FROM webhook_deliveries w"
+    " CROSS JOIN LATERAL (SELECT w.id, w.next_retry_at, w.ordering_sequence FROM webhook_deliveries w"
     " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
     " AND (w.status = 'pending') ORDER BY w.ordering_sequence LIMIT 1) h"
+    " LEFT JOIN LATERAL (SELECT w.status, w.event_id FROM webhook_deliveries w"
+    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
+    " AND (w.status = 'pending') IS FALSE AND w.ordering_sequence < h.ordering_sequence"
+    " ORDER BY w.ordering_sequence DESC LIMIT 1) p ON true"
     " WHERE (h.next_retry_at = 'infinity' OR h.next_retry_at <= clock_timestamp())"
-    " AND NOT CASE WHEN d.status = 'failed' THEN EXISTS (SELECT FROM webhook_endpoints e"
+    " AND NOT CASE WHEN p.status = 'failed' THEN EXISTS (SELECT FROM webhook_endpoints e"
     " WHERE e.id = d.endpoint_id AND e.ordering = 'block') ELSE false END OFFSET 0) h"
     " WHERE n.id = h.id AND n.status = 'pending' RETURNING n.id AS promoted, h.event_id AS after";
 /* clang-format on */
@@ -207,6 +211,6 @@ bool ordering_is_promotion(const PGresult *result)
 
 const char *ordering_promoted_at(const PGresult *result, int n, const char **ret_previous)
 {
-    *ret_previous = PQgetvalue(result, n, 1);
+    *ret_previous = row_text(result, n, 1);
     return PQgetvalue(result, n, 0);
 }

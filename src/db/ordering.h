@@ -35,8 +35,8 @@ void ordering_ends_add(struct ordering_ends *ends, const char *id, const char *e
 struct db_statement ordering_lock(struct ordering_ends *ends);
 struct db_statement ordering_promote(struct ordering_ends *ends);
 
-/* True for the result of ordering_promote(), and how many it has made due; then each of them, with
- * the event of the delivery that has ended before it. */
+/* True for the result of ordering_promote(), which has those that it has made due; then each of
+ * them, with the event of the delivery before it in its key; NULL: there is none any more. */
 bool ordering_is_promotion(const PGresult *result);
 const char *ordering_promoted_at(const PGresult *result, int n, const char **ret_previous);
 

@@ -140,6 +140,29 @@ def test_a_dead_letter_blocks_until_it_is_replayed(service, migrated_database, r
     assert [request.event_id for request in server.requests] == [first, other, first, second]
 
 
+def test_a_replay_does_not_change_what_is_before_another(service, migrated_database, receiver,
+                                                         run_postrider, config_file):
+    """A dead letter from further back ends while another delivery of the key is under way: that one
+    still names the event before its own when it is sent again."""
+    database, server = migrated_database, receiver()
+    add_endpoint(database, server.url("/hook"))
+    server.on("/hook", answer(400), answer(200))
+    service(database, FAST)
+    first, second = publish(database, "a", "a")
+    wait_for_end(database)
+    gate = server.hold("/hook", answer(503))
+    third, = publish(database, "a")
+    gate.wait_for_waiting(1)
+    server.on("/hook", answer(200))
+    assert run_postrider("dead", "replay", "--all", "-c", config_file(database)).code == 0
+    wait_for(lambda: pending(database) == 1, "the first to be delivered")
+    gate.open()
+    wait_for_end(database)
+    assert [request.event_id for request in server.requests] == [first, second, third, first, third]
+    assert [said(request, "X-Ordering-Previous") for request in server.requests] == \
+        [None, first, second, None, second]
+
+
 def test_what_was_made_due_out_of_turn_waits(service, migrated_database, receiver):
     database, server = migrated_database, receiver()
     add_endpoint(database, server.url("/hook"))
