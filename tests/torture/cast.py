@@ -27,10 +27,16 @@ class Endpoint:
     rate_limit: float = None
     rules: Rules = field(default_factory=Rules)
     weight: float = 4  # how often producers choose it
+    is_subscribed: bool = False  # gets events of a type of its own, no plain rows
+    keys: int = 0  # so many ordering keys its events have, 0 = none
 
     @property
     def is_sendable(self):
         return self.receiver >= 0
+
+    @property
+    def event_type(self):
+        return f"torture.{self.name}" if self.is_subscribed else None
 
     def as_json(self):
         return asdict(self)
@@ -64,6 +70,13 @@ PARTS = [
     ("lying1", "lying", 2, {}),
     ("hopeless", "hopeless", 0.2, {}),
     ("gone", "gone", 1, {}),
+    ("events", "flaky", 2, {"is_subscribed": True}),
+    # Few keys, so that there is mostly somebody behind the one that is sent.
+    ("ordered0", "flaky", 2, {"is_subscribed": True, "keys": 12}),
+    ("ordered1", "slow", 2, {"is_subscribed": True, "keys": 12}),
+    ("ordered2", "picky", 1, {"is_subscribed": True, "keys": 3}),
+    ("ordered3", "sluggish", 0.3, {"is_subscribed": True, "keys": 8,
+                                   "rules": Rules(max_attempts=8)}),
 ]
 
 

@@ -52,8 +52,9 @@ def rows_are_as_they_were_inserted(evidence, view):
         intent = intents.get(row.id)
         if intent is None:
             yield row.id, "in the table, but no producer has inserted it"
-        elif (row.event, row.customer, row.url, row.payload) != \
-                (intent.event, intent.customer, intent.url, json.loads(intent.payload)):
+        elif (row.event, row.customer, row.url, row.payload, row.type, row.key) != \
+                (intent.event, intent.customer, intent.url, json.loads(intent.payload), intent.type,
+                 intent.key):
             yield row.id, "not as it was inserted"
 
 

@@ -8,12 +8,12 @@ import pickle
 import sys
 from dataclasses import dataclass
 
-from torture import (check_duplicates, check_limits, check_producers, check_records, check_timing,
-                     check_workers)
+from torture import (check_duplicates, check_limits, check_order, check_producers, check_records,
+                     check_timing, check_workers)
 from torture.view import View
 
-RULES = [rule for module in (check_producers, check_records, check_duplicates, check_limits,
-                             check_timing, check_workers) for rule in module.RULES]
+RULES = [rule for module in (check_producers, check_records, check_duplicates, check_order,
+                             check_limits, check_timing, check_workers) for rule in module.RULES]
 
 
 @dataclass

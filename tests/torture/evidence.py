@@ -15,13 +15,16 @@ from torture.rules import Fleet
 
 @dataclass
 class Intent:
-    """A row that a producer meant to insert."""
+    """A row that a producer meant to insert, or an event that makes one; then its id is given to the
+    row by the database, and known when the row is there."""
     id: str
     event: str
     customer: str
     url: str
     payload: str  # JSON
     delay: float = None
+    type: str = None  # of the event; None = a row that was inserted as it is
+    key: str = None
 
 
 @dataclass
@@ -51,6 +54,9 @@ class Row:
     body_bytes: int = 0
     payload: object = None
     created: float = 0.0
+    type: str = None
+    key: str = None
+    sequence: int = None  # its place in the key
 
 
 @dataclass
@@ -121,6 +127,8 @@ class Request:
     body: str = ""
     timestamp: int = 0  # webhook-timestamp
     retry_after: float = None
+    key: str = None
+    previous: str = None  # X-Ordering-Previous
 
 
 @dataclass
@@ -158,10 +166,17 @@ DATABASE_FAULTS = ("pg-crash", "pg-restart", "terminate", "cancel", "lock-table"
                    "disk-full", "promote", "cut", "lag", "partition", "pooler")
 
 ROWS = """
-    SELECT id::text, event_id::text, customer_id::text, webhook_url,
+    SELECT d.id::text, d.event_id::text, d.customer_id::text, webhook_url,
            hashtext(lower(split_part(webhook_url, '/', 3))) & 63, status, attempts, response_status,
-           last_error, payload::text, payload, extract(epoch FROM created_at)::float8
-    FROM webhook_deliveries"""
+           last_error,
+           CASE WHEN d.endpoint_id IS NULL THEN d.payload::text
+                ELSE format('{"type":"%s","timestamp":"%s","data":%s}', e.event_type, to_char(
+                         e.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                     e.payload) END,
+           coalesce(d.payload, e.payload), extract(epoch FROM d.created_at)::float8, e.event_type,
+           d.ordering_key, d.ordering_sequence
+    FROM webhook_deliveries d
+    LEFT JOIN webhook_events e ON d.endpoint_id IS NOT NULL AND e.id = d.event_id"""
 ATTEMPTS = """
     SELECT delivery_id::text, attempt, response_status, error,
            extract(epoch FROM started_at)::float8
@@ -246,7 +261,8 @@ def _add_requests(evidence, receiver, entries, death):
                 receiver, serial, entry["url"], entry["event"], entry["event_too"],
                 entry["attempt"], entry["worker"], entry["started"], entry["t"], entry["status"],
                 entry["plan"], entry["sure"], signed=entry["signed"], body=entry["body"],
-                timestamp=entry["timestamp"], retry_after=entry["retry_after"])
+                timestamp=entry["timestamp"], retry_after=entry["retry_after"],
+                key=entry["key"], previous=entry["previous"])
         elif entry["kind"] == "sent":
             by_serial[serial].sent = entry["t"]
         elif entry["kind"] == "end":
@@ -262,11 +278,12 @@ def _add_requests(evidence, receiver, entries, death):
 def _add_tables(evidence, query):
     offset, uptime_offset = evidence.wall_offset, evidence.uptime_offset
     for (id_, event, customer, url, lane, status, attempts, response_status, error, text, payload,
-         created) in query(ROWS):
+         created, type_, key, sequence) in query(ROWS):
         body = text.encode()
         evidence.rows[id_] = Row(id_, event, customer, url, lane, status, attempts,
                                  response_status, error, hashlib.sha256(body).hexdigest(),
-                                 len(body), payload, created - offset)
+                                 len(body), payload, created - offset, type_, key, sequence)
+    _name_rows_of_events(evidence)
     for delivery, number, status, error, started in query(ATTEMPTS):
         evidence.attempts.setdefault(delivery, []).append(
             Attempt(delivery, number, status, error, started - offset))
@@ -279,3 +296,11 @@ def _add_tables(evidence, query):
     for lane, at, old, new in query(LANES):
         evidence.lanes.append(LaneChange(lane, at - uptime_offset, *(
             lives.get(owner.split("/")[-2], owner) if owner else None for owner in (old, new))))
+
+
+def _name_rows_of_events(evidence):
+    rows = {row.event: row.id for row in evidence.rows.values() if row.type is not None}
+    for transaction in evidence.transactions:
+        for intent in transaction.rows:
+            if intent.type is not None:
+                intent.id = rows.get(intent.event, intent.id)

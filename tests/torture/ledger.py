@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A second record of what is written, kept by triggers in the database itself: each change of a
 delivery's row and each lane's change of hands, with the time. Statements that take back what they did
-leave nothing here either.
+leave nothing here either. That a row's turn has come in its ordering key is no change (its time
+alone is another one): requests show it.
 
 "at" is in seconds since the machine has started, which nobody can set; what else is a time is by the
 database's own clock."""
@@ -22,6 +23,12 @@ CREATE TABLE torture_lanes (
     old_owner varchar, new_owner varchar);
 CREATE FUNCTION torture_note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.ordering_key IS NOT NULL AND to_jsonb(OLD) - 'next_retry_at'
+           = to_jsonb(NEW) - 'next_retry_at' THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     INSERT INTO public.torture_changes (delivery, old_status, new_status, old_attempts, new_attempts,
         response_status, last_error, next_retry_at)
     VALUES (OLD.id, OLD.status, NEW.status, OLD.attempts, NEW.attempts, NEW.response_status,

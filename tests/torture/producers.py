@@ -56,7 +56,9 @@ class Producer(threading.Thread):
     def _compose(self):
         size = self.dice.choices([size for size, _ in SIZES], [weight for _, weight in SIZES])[0]
         chosen = self.dice.choices(self.endpoints, [e.weight for e in self.endpoints], k=size)
-        return [self._row(endpoint) for endpoint in chosen]
+        # Events last and in one statement, as the manual has it for those with an ordering key.
+        return sorted((self._row(endpoint) for endpoint in chosen),
+                      key=lambda row: row["type"] is not None)
 
     def _row(self, endpoint):
         self.rows += 1
@@ -64,8 +66,10 @@ class Producer(threading.Thread):
         if self.dice.random() < 0.003:
             payload["text"] = "x" * (self.fleet.max_payload + 1)
         delay = round(self.dice.uniform(0.5, 3), 3) if self.dice.random() < 0.05 else None
+        key = f"key{self.dice.randrange(endpoint.keys)}" if endpoint.keys > 0 else None
         return {"id": self._uuid(), "event": self._uuid(), "customer": endpoint.customer,
-                "url": endpoint.url, "payload": payload, "delay": delay}
+                "url": endpoint.url, "payload": payload, "delay": delay,
+                "type": endpoint.event_type, "key": key}
 
     # Its transactions
 
@@ -91,9 +95,11 @@ class Producer(threading.Thread):
             self.connection = self.cluster.connect()
         with self.connection.cursor() as cursor:
             for position, row in enumerate(rows):
-                self._insert_row(cursor, row)
+                if row["type"] is None:
+                    self._insert_row(cursor, row)
                 if held_s > 0 and position == len(rows) // 2:
                     self.stopping.wait(held_s)
+            self._insert_events(cursor, [row for row in rows if row["type"] is not None])
 
     @staticmethod
     def _insert_row(cursor, row):
@@ -106,6 +112,17 @@ class Producer(threading.Thread):
             cursor.execute(f"INSERT INTO webhook_deliveries ({names}, next_retry_at)"
                            " VALUES (%s, %s, %s, %s, %s, clock_timestamp() + %s * interval '1 s')",
                            [*values, row["delay"]])
+
+    @staticmethod
+    def _insert_events(cursor, rows):
+        if not rows:
+            return
+        values = [(row["event"], row["customer"], row["type"], json.dumps(row["payload"]),
+                   row["key"], row["delay"]) for row in rows]
+        line = "(%s, %s, %s, %s, %s, clock_timestamp() + %s * interval '1 s')"
+        cursor.execute("INSERT INTO webhook_events (id, customer_id, event_type, payload,"
+                       f" ordering_key, deliver_after) VALUES {', '.join([line] * len(rows))}",
+                       [value for row in values for value in row])
 
     def _decide(self, number, is_kept):
         try:

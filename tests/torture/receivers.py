@@ -175,10 +175,16 @@ class JournallingReceiver(Receiver):
             event=request.event_id, event_too=request.header("x-event-id"),
             attempt=request.attempt, worker=request.header("x-worker"),
             timestamp=int(request.header("webhook-timestamp")),
+            key=self._optional(request, "x-ordering-key"),
+            previous=self._optional(request, "x-ordering-previous"),
             signed=bool(endpoint) and signing.is_signed_with(request, endpoint.secret),
             body=hashlib.sha256(request.body).hexdigest(), plan=plan.name, status=plan.status,
             sure=plan.sure, retry_after=plan.retry_after)
         return plan
+
+    @staticmethod
+    def _optional(request, name):
+        return request.header(name) if request.values(name) else None
 
     def note_sent(self, request):
         if not getattr(request, "is_sent", False):

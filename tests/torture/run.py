@@ -83,15 +83,17 @@ class Scene:
 
     def _make_endpoint(self, endpoint):
         rules, usual = endpoint.rules, self.fleet.default
-        if endpoint.max_in_flight is None and endpoint.rate_limit is None and rules == usual:
+        if endpoint.max_in_flight is None and endpoint.rate_limit is None and rules == usual \
+                and not endpoint.is_subscribed:
             return
         self.query(
             "INSERT INTO webhook_endpoints (customer_id, url, max_in_flight, rate_limit,"
-            " retry_max_attempts, retry_schedule, retry_jitter) VALUES (%s, %s, %s, %s, %s,"
-            " (SELECT array_agg(s * interval '1 s') FROM unnest(%s::float8[]) s), %s)",
+            " retry_max_attempts, retry_schedule, retry_jitter, event_types) VALUES (%s, %s, %s,"
+            " %s, %s, (SELECT array_agg(s * interval '1 s') FROM unnest(%s::float8[]) s), %s, %s)",
             endpoint.customer, endpoint.url, endpoint.max_in_flight, endpoint.rate_limit,
             rules.max_attempts if rules != usual else None, list(rules.schedule) or None,
-            rules.jitter if rules != usual else None)
+            rules.jitter if rules != usual else None,
+            [endpoint.event_type] if endpoint.is_subscribed else None)
 
     def query(self, statement, *parameters):
         return self.cluster.query(statement, *parameters)

@@ -46,12 +46,13 @@ class Case:
         self.evidence.lanes.append(LaneChange(LANE, 1.0, None, "w1.1"))
         self.count = 0
 
-    def row(self, at=10.0, url=URL, delay=None, how="committed"):
+    def row(self, at=10.0, url=URL, delay=None, how="committed", key=None):
         """A row that is committed at a time, pending until request() or fail() end it."""
         self.count += 1
         row = Row(f"d{self.count}", f"e{self.count}", CUSTOMER, url, LANE, "pending", 0, body=BODY,
-                  body_bytes=len(PAYLOAD), payload=json.loads(PAYLOAD), created=at)
-        intent = Intent(row.id, row.event, CUSTOMER, url, PAYLOAD, delay)
+                  body_bytes=len(PAYLOAD), payload=json.loads(PAYLOAD), created=at, key=key,
+                  sequence=self.count if key else None)
+        intent = Intent(row.id, row.event, CUSTOMER, url, PAYLOAD, delay, key=key)
         self.evidence.transactions.append(
             Transaction("producer0", self.count, [intent], at - 0.1, at, at + 0.01, how))
         if how == "committed":
@@ -65,12 +66,18 @@ class Case:
                           plan=str(status), sent=start + 0.01 if status else None,
                           end=start + 0.011 if status else start + 2.0,
                           how="answered" if status else "lost", body=row.body,
-                          timestamp=int(start + WALL))
+                          timestamp=int(start + WALL), key=row.key, previous=self.previous(row))
         for name, value in facts.items():
             setattr(request, name, value)
         self.evidence.requests.append(request)
         self.evidence.requests.sort(key=lambda each: each.start)
         return request
+
+    def previous(self, row):
+        """The event before it in its key."""
+        before = [other for other in self.evidence.rows.values() if row.key is not None
+                  and other.key == row.key and other.sequence < row.sequence]
+        return max(before, key=lambda other: other.sequence).event if before else None
 
     def written(self, row, at, status, error=None, number=None):
         """The outcome of an attempt goes into row, log and ledger. status None: no answer."""
@@ -577,6 +584,76 @@ def test_number_goes_back(case):
     case.written(row, 13.04, 200)
     case.sent(row, 13.5, attempt=1)
     assert case.broken() >= {"numbers_grow"}
+
+
+# Order
+
+def test_one_after_another_of_a_key(case):
+    """The second waits for a retry of the first; the third for the second, which dies."""
+    first, second, third = (case.row(key="k") for _ in range(3))
+    other = case.row(key="other")
+    case.sent(first, 11, 500)
+    case.written(first, 11.04, 500)
+    case.sent(other, 11.5)
+    case.written(other, 11.54, 200)
+    case.sent(first, 13)
+    case.written(first, 13.04, 200)
+    request = case.sent(second, 13.1, 404)
+    case.written(second, 13.14, 404)
+    case.sent(third, 13.2)
+    case.written(third, 13.24, 200)
+    assert case.broken() == set()
+    request.start = 12.9
+    assert case.broken() == {"one_after_another"}
+
+
+def test_overtakes_two(case):
+    """It is compared with all that come before it, not with the last one alone."""
+    first, second, third = (case.row(key="k") for _ in range(3))
+    case.sent(second, 11)
+    case.written(second, 11.04, 200)
+    case.sent(third, 12)
+    case.written(third, 12.04, 200)
+    case.sent(first, 13)
+    case.written(first, 13.04, 200)
+    guilty = {v.row for v in check(case.evidence) if v.rule == "one_after_another"}
+    assert guilty == {second.id, third.id}
+
+
+def test_never_ended_but_the_next_is_sent(case):
+    case.row(key="k")
+    second = case.row(key="k")
+    case.sent(second, 11)
+    case.written(second, 11.04, 200)
+    assert case.broken() == {"one_after_another", "everything_ends"}
+
+
+def test_order_is_not_that_of_commits(case):
+    first, second = case.row(at=10, key="k"), case.row(at=10.5, key="k")
+    for row, at in ((first, 11), (second, 12)):
+        case.sent(row, at)
+        case.written(row, at + 0.04, 200)
+    assert case.broken() == set()
+    first.sequence, second.sequence = 2, 1
+    assert "order_is_that_of_commits" in case.broken()
+
+
+@pytest.mark.parametrize("name, value", [("previous", None), ("previous", "e9"), ("key", "other"),
+                                         ("key", None)])
+def test_place_is_not_named(case, name, value):
+    first, second = case.row(key="k"), case.row(key="k")
+    for row, at in ((first, 11), (second, 12)):
+        request = case.sent(row, at)
+        case.written(row, at + 0.04, 200)
+    assert case.broken() == set()
+    setattr(request, name, value)
+    assert case.broken() == {"requests_name_their_place"}
+
+
+def test_key_of_a_row_without(case):
+    case.delivered()
+    case.evidence.requests[0].key = "k"
+    assert case.broken() == {"requests_name_their_place"}
 
 
 # Limits
