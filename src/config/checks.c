@@ -146,3 +146,59 @@ bool check_secret_file(const char *text, struct error *error)
         return error_set(error, "is a secret, where the name of a file that holds it belongs");
     return true;
 }
+
+/* "127.0.0.1:8920" or "[::1]:8920": numbers alone, since nothing is resolved. */
+static bool check_listen_address(const char *text, struct error *error)
+{
+    const char *colon = strrchr(text, ':');
+    char address[INET6_ADDRSTRLEN + 2];
+    unsigned char bytes[sizeof(struct in6_addr)];
+    struct error ignored;
+    int64_t port;
+    size_t length;
+
+    if (colon == NULL || !units_parse_integer(colon + 1, &port, &ignored) || port < 0 ||
+        port > 65535)
+        return error_set(error, "has no port from 0 to 65535 at its end");
+    length = (size_t)(colon - text);
+    if (length >= sizeof(address))
+        return error_set(error, "has no valid IP address before its port");
+    memcpy(address, text, length);
+    address[length] = '\0';
+    if (inet_pton(AF_INET, address, bytes) == 1)
+        return true;
+    if (address[0] == '[' && address[length - 1] == ']') {
+        address[length - 1] = '\0';
+        if (inet_pton(AF_INET6, address + 1, bytes) == 1)
+            return true;
+    }
+    return error_set(error, "has no valid IP address before its port");
+}
+
+bool check_listen(const char *text, struct error *error)
+{
+    if (!begins_with(text, "unix:"))
+        return check_listen_address(text, error);
+    if (text[strlen("unix:")] != '/')
+        return error_set(error, "has no absolute path behind unix:");
+    return true;
+}
+
+bool check_host_name(const char *text, struct error *error)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    unsigned char bytes[sizeof(struct in6_addr)];
+    size_t length = strlen(text);
+    char address[INET6_ADDRSTRLEN];
+
+    if (length > 2 && length < sizeof(address) && text[0] == '[' && text[length - 1] == ']') {
+        memcpy(address, text + 1, length - 2);
+        address[length - 2] = '\0';
+        if (inet_pton(AF_INET6, address, bytes) == 1)
+            return true;
+    }
+    if (length == 0 || length > 253 || strspn(text, letters) != length)
+        return error_set(error, "is no host's name without a port");
+    return true;
+}

@@ -87,7 +87,15 @@ struct config {
         int64_t delivered_ms;
         int64_t failed_ms;
         int64_t events_ms;
+        int64_t idempotency_keys_ms;
     } retention;
+    struct {
+        char *listen; /* ADDRESS:PORT, or unix:PATH */
+        size_t hosts_count;
+        char **hosts; /* besides loopback's names */
+        int64_t max_body_bytes;
+        int64_t max_connections;
+    } http;
     struct {
         enum log_level level;
         enum log_format format;

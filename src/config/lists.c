@@ -163,6 +163,56 @@ static bool read_ranges(struct reading *reading, const struct config_option *opt
     return true;
 }
 
+static void free_names(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
+static bool read_name(struct reading *reading, const struct config_option *option,
+                      const yaml_node_t *node, char **names, size_t *count)
+{
+    const char *text = scalar_read_text(reading, option, node);
+    struct error error = {0};
+
+    if (text == NULL)
+        return false;
+    if (!option->check(text, &error)) {
+        mistakes_add(reading->mistakes, document_place(node), option->key, "\"%.64s\" %s", text,
+                     error.message);
+        return false;
+    }
+    for (size_t i = 0; i < *count; i++)
+        if (strcasecmp(names[i], text) == 0)
+            return refuse_repeated(reading, option, node);
+    names[(*count)++] = memory_copy_string(text);
+    return true;
+}
+
+static bool read_names(struct reading *reading, const struct config_option *option,
+                       const yaml_node_t *node)
+{
+    char **names;
+    size_t length = 0;
+    size_t count = 0;
+    bool ok = true;
+
+    if (!read_sequence(reading, option, node, &length))
+        return false;
+    names = memory_new(length + 1, sizeof(*names));
+    for (size_t i = 0; i < length; i++)
+        ok &= read_name(reading, option, entry(reading, node, i), names, &count);
+    if (!ok) {
+        free_names(names, count);
+        return false;
+    }
+    free_names(reading->config->http.hosts, reading->config->http.hosts_count);
+    reading->config->http.hosts = names;
+    reading->config->http.hosts_count = count;
+    return true;
+}
+
 static void free_headers(struct config_header *headers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -236,6 +286,8 @@ bool list_read(struct reading *reading, const struct config_option *option, cons
         return read_headers(reading, option, node);
     if (option->kind == OPTION_RANGES)
         return read_ranges(reading, option, node);
+    if (option->kind == OPTION_NAMES)
+        return read_names(reading, option, node);
     if (option->kind == OPTION_STATUSES)
         return read_statuses(reading, option, node);
     return read_schedule(reading, option, node);
@@ -247,4 +299,6 @@ void list_free(struct config *config, const struct config_option *option)
         free_headers(config->delivery.headers, config->delivery.headers_count);
     else if (option->kind == OPTION_RANGES)
         free(config->network.allow);
+    else if (option->kind == OPTION_NAMES)
+        free_names(config->http.hosts, config->http.hosts_count);
 }

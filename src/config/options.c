@@ -329,6 +329,45 @@ const struct config_option option_table[] = {
      .default_text = "30d",
      .description = "events are deleted when they are so old and no delivery of theirs is left; "
                     "`0` = never"},
+    {.key = "retention.idempotency_keys",
+     .kind = OPTION_DURATION,
+     FIELD(retention.idempotency_keys_ms),
+     .minimum = 1 * MINUTE,
+     .maximum = 3650 * DAY,
+     .default_text = "1d",
+     .description = "how long `postrider serve` answers a repeated `Idempotency-Key` as it did "
+                    "the first time"},
+
+    {.key = "http.listen",
+     .kind = OPTION_TEXT,
+     FIELD(http.listen),
+     .maximum = 100,
+     .default_text = "\"127.0.0.1:8920\"",
+     .check = check_listen,
+     .allowed = "`ADDRESS:PORT`, `[ADDRESS]:PORT` or `unix:/PATH`",
+     .description = "where `postrider serve` listens"},
+    {.key = "http.hosts",
+     .kind = OPTION_NAMES,
+     .offset = offsetof(struct config, http.hosts),
+     .entries_max = 64,
+     .default_text = "[]",
+     .check = check_host_name,
+     .description = "the names that clients may call it by, as in `[hooks.example.com]`, besides "
+                    "`localhost`, `127.0.0.1` and `[::1]`"},
+    {.key = "http.max_body",
+     .kind = OPTION_SIZE,
+     FIELD(http.max_body_bytes),
+     .minimum = 1 * KIB,
+     .maximum = 64 * MIB,
+     .default_text = "1MiB",
+     .description = "a larger request is refused (413)"},
+    {.key = "http.max_connections",
+     .kind = OPTION_INTEGER,
+     FIELD(http.max_connections),
+     .minimum = 1,
+     .maximum = 65536,
+     .default_text = "256",
+     .description = "clients at one time; for a further one, one that is idle has to go"},
 
     {.key = "log.level",
      .kind = OPTION_CHOICE,
@@ -346,8 +385,6 @@ const struct config_option option_table[] = {
     {.key = "alerts.dead_letters", .kind = OPTION_LATER},
     {.key = "alerts.window", .kind = OPTION_LATER},
     {.key = "alerts.url", .kind = OPTION_LATER},
-    {.key = "http.listen", .kind = OPTION_LATER},
-    {.key = "http.token_file", .kind = OPTION_LATER},
 };
 
 const size_t option_count = ARRAY_LENGTH(option_table);
@@ -450,6 +487,9 @@ void option_append_allowed(const struct config_option *option, struct buffer *ou
         break;
     case OPTION_RANGES:
         buffer_append_format(out, "a list of at most %zu CIDR ranges", option->entries_max);
+        break;
+    case OPTION_NAMES:
+        buffer_append_format(out, "a list of at most %zu names", option->entries_max);
         break;
     case OPTION_STATUSES:
         buffer_append_format(out, "a list of at most %zu statuses", option->entries_max);

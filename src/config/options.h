@@ -30,6 +30,7 @@ enum option_kind {
     OPTION_SIZE,     /* int64_t, bytes */
     OPTION_HEADERS,  /* delivery.headers */
     OPTION_RANGES,   /* network.allow */
+    OPTION_NAMES,    /* http.hosts */
     OPTION_STATUSES, /* retry.retry_statuses */
     OPTION_SCHEDULE, /* retry.schedule */
     OPTION_LATER,    /* not in this version */
@@ -47,7 +48,7 @@ struct config_option {
     size_t entries_max;         /* of a list or mapping */
     const char *default_text;   /* as YAML */
     const char *const *choices; /* NULL ends them */
-    /* For texts other than "": what is wrong with it. The message must not quote a private one. */
+    /* For texts other than "", and for names: what is wrong with it. The message must not quote a private one. */
     bool (*check)(const char *text, struct error *error);
     const char *allowed;     /* for texts: what they may be; else "" or NULL */
     const char *description; /* one sentence, no full stop; Markdown */

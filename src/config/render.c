@@ -85,6 +85,11 @@ static void append_list(const struct config *config, const struct config_option 
             append_separator(i, out);
             append_range(&config->network.allow[i], out);
         }
+    if (option->kind == OPTION_NAMES)
+        for (size_t i = 0; i < config->http.hosts_count; i++) {
+            append_separator(i, out);
+            render_quoted(config->http.hosts[i], out);
+        }
     if (option->kind == OPTION_STATUSES)
         for (int i = 0; i < policy->statuses_length; i++) {
             append_separator((size_t)i, out);
@@ -125,6 +130,7 @@ void render_value(const struct config *config, const struct config_option *optio
         break;
     case OPTION_HEADERS:
     case OPTION_RANGES:
+    case OPTION_NAMES:
     case OPTION_STATUSES:
     case OPTION_SCHEDULE:
         append_list(config, option, out);

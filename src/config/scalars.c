@@ -52,6 +52,7 @@ static const char *kind_noun(enum option_kind kind)
     case OPTION_CHOICE:
     case OPTION_HEADERS:
     case OPTION_RANGES:
+    case OPTION_NAMES:
     case OPTION_LATER:
         break;
     }
@@ -304,6 +305,7 @@ bool scalar_read(struct reading *reading, const struct config_option *option,
         return read_number(reading, option, node);
     case OPTION_HEADERS:
     case OPTION_RANGES:
+    case OPTION_NAMES:
     case OPTION_STATUSES:
     case OPTION_SCHEDULE:
     case OPTION_LATER:

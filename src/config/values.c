@@ -9,6 +9,7 @@ static bool is_list(const struct config_option *option)
     switch (option->kind) {
     case OPTION_HEADERS:
     case OPTION_RANGES:
+    case OPTION_NAMES:
     case OPTION_STATUSES:
     case OPTION_SCHEDULE:
         return true;

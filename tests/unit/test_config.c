@@ -26,9 +26,10 @@ static void check_rows(const struct row *rows, size_t count)
     }
 }
 
+#define LISTEN_FORM "ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH\n"
 #define TOP_NAMES                                                                             \
     "database, worker, delivery, retry, endpoint, signing, network, attempt_log, retention, " \
-    "log"
+    "http, log"
 
 static void test_keys(void **state)
 {
@@ -73,13 +74,10 @@ static void test_keys(void **state)
          "c.yaml:1:10: alerts.dead_letters: not in this version; remove it\n"
          "c.yaml:1:28: alerts.window: not in this version; remove it\n"
          "c.yaml:1:40: alerts.url: not in this version; remove it\n"},
-        {"http: {listen: x, token_file: y}",
-         "c.yaml:1:8: http.listen: not in this version; remove it\n"
-         "c.yaml:1:19: http.token_file: not in this version; remove it\n"},
-        {"http: {port: 1}",
-         "c.yaml:1:8: http.port: unknown key, in a section that is not in this version\n"},
-        {"http: 1", "c.yaml:1:7: http: a single value can't stand here; allowed: a mapping of "
-                    "nothing in this version\n"},
+        {"alerts: {port: 1}",
+         "c.yaml:1:10: alerts.port: unknown key, in a section that is not in this version\n"},
+        {"alerts: 1", "c.yaml:1:9: alerts: a single value can't stand here; allowed: a mapping of "
+                      "nothing in this version\n"},
         /* sections that are none */
         {"log: [info]",
          "c.yaml:1:6: log: a list can't stand here; allowed: a mapping of level, format\n"},
@@ -295,6 +293,18 @@ static void test_numbers(void **state)
         {"worker: {poll_interval: 0, drain_timeout: 2h}",
          "c.yaml:1:25: worker.poll_interval: 0 is too small; allowed: a duration from 1ms to 1m\n"
          "c.yaml:1:43: worker.drain_timeout: 2h is too large; allowed: a duration from 0 to 1h\n"},
+        {"http: {listen: 'localhost:80'}",
+         "c.yaml:1:16: http.listen: \"localhost:80\" has no valid IP "
+         "address before its port; allowed: " LISTEN_FORM},
+        {"http: {listen: '10.0.0.1'}", "c.yaml:1:16: http.listen: 10.0.0.1 has no port from 0 to "
+                                       "65535 at its end; allowed: " LISTEN_FORM},
+        {"http: {listen: 'unix:a'}", "c.yaml:1:16: http.listen: \"unix:a\" has no absolute path "
+                                     "behind unix:; allowed: " LISTEN_FORM},
+        {"http: {hosts: ['a:80', b, B]}",
+         "c.yaml:1:16: http.hosts: \"a:80\" is no host's name without a port\n"
+         "c.yaml:1:27: http.hosts: B is in the list twice; keep one\n"},
+        {"http: {hosts: a}", "c.yaml:1:15: http.hosts: a single value is not a list; allowed: a "
+                             "list of at most 64 names\n"},
         {"retention: {delivered: -1, failed: 36501d}",
          "c.yaml:1:24: retention.delivered: -1" DURATION_FORM
          "; allowed: a duration from 0 to 36500d\n"

@@ -68,6 +68,7 @@ static bool change(struct config *config, const struct config_option *option)
     case OPTION_TEXT:
     case OPTION_HEADERS:
     case OPTION_RANGES:
+    case OPTION_NAMES:
     case OPTION_STATUSES:
     case OPTION_SCHEDULE:
     case OPTION_LATER:
