@@ -115,7 +115,9 @@ LANGUAGE sql AS $$
         ('webhook_ordering_head', 'uuid, text', 'record'),
         ('webhook_ordering_promote', 'uuid, text', 'void'),
         ('webhook_ordering_is_quiet', 'uuid', 'boolean'),
-        ('postrider_publish', 'uuid, text, jsonb, text, text, uuid, uuid, text, timestamp with time zone', 'uuid')
+        ('postrider_publish', 'uuid, text, jsonb, text, text, uuid, uuid, text, timestamp with time zone', 'uuid'),
+        ('webhook_known_customers', 'regclass, uuid[]', 'uuid[]'),
+        ('webhook_publish_requests', 'json, json', 'record')
     ) AS f (name, takes, gives) ON f.name = $1
 $$;
 

@@ -26,16 +26,28 @@ bool grant_check_role(struct db_session *session, const char *role, struct error
     return !missing;
 }
 
-PGresult *grant_list(struct db_session *session, const char *role, struct error *error)
+/* list: a file in migrations/. */
+static PGresult *list_privileges(struct db_session *session, const char *list, const char *role,
+                                 struct error *error)
 {
     char *sql = memory_format("WITH needed (position, privileges, object) AS (\n%s\n)"
                               " SELECT format('GRANT %%s ON %%s TO %%I', privileges, object,"
                               " $1::text) FROM needed ORDER BY position",
-                              embedded_sql_find("privileges"));
+                              embedded_sql_find(list));
     PGresult *result = db_session_query(session, sql, 1, &role, error);
 
     free(sql);
     return result;
+}
+
+PGresult *grant_list(struct db_session *session, const char *role, struct error *error)
+{
+    return list_privileges(session, "privileges", role, error);
+}
+
+PGresult *grant_list_serve(struct db_session *session, const char *role, struct error *error)
+{
+    return list_privileges(session, "privileges_serve", role, error);
 }
 
 static const char producer_sql[] =

@@ -21,6 +21,10 @@ bool grant_check_role(struct db_session *session, const char *role, struct error
 PGresult *grant_list_producer(struct db_session *session, const char *role,
                               struct error *error) MUST_USE;
 
+/* The same for the role of "postrider serve" (migrations/privileges_serve.sql). */
+PGresult *grant_list_serve(struct db_session *session, const char *role,
+                           struct error *error) MUST_USE;
+
 /* The GRANT statements, one in each row; the caller clears them. NULL with error. */
 PGresult *grant_list(struct db_session *session, const char *role, struct error *error) MUST_USE;
 

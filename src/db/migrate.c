@@ -433,6 +433,24 @@ static bool grant_producer(struct db_session *session, const struct migrate_opti
                             grant_list_producer(session, options->grant_producer_to, error), error);
 }
 
+static bool grant_serve(struct db_session *session, const struct migrate_options *options,
+                        struct error *error)
+{
+    return grant_statements(session, options,
+                            grant_list_serve(session, options->grant_serve_to, error), error);
+}
+
+static bool migrate_grant_serve(struct db_session *session, const struct migrate_options *options,
+                                struct error *error)
+{
+    if (!migrate_lock_run(session, options, grant_serve, error))
+        return false;
+    if (!options->dry_run)
+        fprintf(options->out, "Granted to \"%s\" what \"postrider serve\" needs.\n",
+                options->grant_serve_to);
+    return true;
+}
+
 static bool migrate_grant_producer(struct db_session *session,
                                    const struct migrate_options *options, struct error *error)
 {
@@ -509,7 +527,9 @@ static bool check_options(struct db_session *session, const struct migrate_optio
          (options->timezone == NULL || check_timezone(session, options->timezone, error)) &&
          (options->grant_to == NULL || grant_check_role(session, options->grant_to, error)) &&
          (options->grant_producer_to == NULL ||
-          grant_check_role(session, options->grant_producer_to, error));
+          grant_check_role(session, options->grant_producer_to, error)) &&
+         (options->grant_serve_to == NULL ||
+          grant_check_role(session, options->grant_serve_to, error));
     db_session_rollback(session);
     return ok;
 }
@@ -529,7 +549,8 @@ enum migrate_result migrate_run(struct db_session *session, const struct migrate
         !settle_retention(session, options, any_applied, error))
         return MIGRATE_FAILED;
     if ((options->grant_to != NULL && !migrate_grant(session, options, error)) ||
-        (options->grant_producer_to != NULL && !migrate_grant_producer(session, options, error)))
+        (options->grant_producer_to != NULL && !migrate_grant_producer(session, options, error)) ||
+        (options->grant_serve_to != NULL && !migrate_grant_serve(session, options, error)))
         return MIGRATE_FAILED;
     return MIGRATE_DONE;
 }

@@ -17,8 +17,9 @@ struct migrate_options {
     bool retention;        /* agrees that retention deletes rows of before (db/adoption.h) */
     int64_t delivered_ms;  /* the configuration's retention, 0 = never: what is agreed to */
     int64_t failed_ms;
-    bool dry_run;         /* print the SQL to out, change nothing */
-    const char *grant_to; /* a role that gets exactly the worker's privileges; NULL = none */
+    bool dry_run;               /* print the SQL to out, change nothing */
+    const char *grant_to;       /* a role that gets exactly the worker's privileges; NULL = none */
+    const char *grant_serve_to; /* one that gets those of "postrider serve" */
     const char *grant_producer_to; /* one that gets those of who publishes */
     FILE *out;                     /* what was done, or would be, for people */
 };
