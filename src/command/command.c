@@ -15,6 +15,7 @@
 /* clang-format off */
 const struct command *const commands[] = {
     &command_run,
+    &command_serve,
     &command_migrate,
     &command_check,
     &command_config,
@@ -26,6 +27,7 @@ const struct command *const commands[] = {
     &command_replay,
     &command_explain,
     &command_secret,
+    &command_token,
     &command_send,
     &command_version,
     &command_help,

@@ -30,6 +30,7 @@ struct command {
 };
 
 extern const struct command command_run;
+extern const struct command command_serve;
 extern const struct command command_migrate;
 extern const struct command command_check;
 extern const struct command command_config;
@@ -42,6 +43,7 @@ extern const struct command command_replay;
 extern const struct command command_explain;
 extern const struct command command_send;
 extern const struct command command_secret;
+extern const struct command command_token;
 extern const struct command command_version;
 extern const struct command command_help;
 

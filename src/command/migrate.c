@@ -9,7 +9,8 @@
 
 static const char help_text[] =
     "usage: postrider migrate [--adopt] [--timezone ZONE] [--retention] [--customers TABLE]\n"
-    "                         [--grant ROLE] [--grant-producer ROLE] [--dry-run]\n"
+    "                         [--grant ROLE] [--grant-producer ROLE] [--grant-serve ROLE]\n"
+    "                         [--dry-run]\n"
     "\n"
     "Brings the database's schema to the version that this postrider knows. Connects as\n"
     "database.url says, so as a role that may create tables; the worker's own role needs less.\n"
@@ -32,6 +33,8 @@ static const char help_text[] =
     "      --grant ROLE      give a role exactly the privileges that the worker needs\n"
     "      --grant-producer ROLE  give a role exactly what an application needs that publishes "
     "events\n"
+    "      --grant-serve ROLE     the same for \"postrider serve\", which is to have a role of its "
+    "own\n"
     "  -c, --config FILE     default " COMMAND_DEFAULT_CONFIG "\n";
 
 static int migrate(const struct config *config, const struct migrate_options *options)
@@ -65,6 +68,7 @@ static int run_migrate(const struct command *self, int argc, char **argv)
         {.name = "retention", .flag = &migrate_options.retention},
         {.name = "dry-run", .flag = &migrate_options.dry_run},
         {.name = "grant", .text = &migrate_options.grant_to},
+        {.name = "grant-serve", .text = &migrate_options.grant_serve_to},
         {.name = "grant-producer", .text = &migrate_options.grant_producer_to},
         {0},
     };

@@ -8,6 +8,7 @@
     run_postrider       runs a command: run_postrider("dead", "list") -> code, stdout, stderr
     config_file         writes a configuration for a command, returns its path
     service             starts `postrider run`: service(database, {"retry": {"max_attempts": 3}})
+    serve               starts `postrider serve` on migrated_database: serve({"http": {"max_body": "1KiB"}})
     receiver            starts an HTTP server that records and misbehaves: receiver(), receiver(tls=…)
 """
 import contextlib
@@ -19,6 +20,7 @@ from harness import postrider
 from harness.certificates import Authority
 from harness.postgres import DatabasePool, Postgres
 from harness.receiver import Receiver
+from harness.serve import Serve
 
 
 def pytest_report_header(config):
@@ -116,7 +118,8 @@ def pytest_runtest_makereport(item, call):
     """What the workers of a test that failed have said, before their directories are gone."""
     report = (yield).get_result()
     if report.failed and call.when == "call":
-        for started in getattr(item.funcargs.get("service"), "started", []):
+        for started in [one for name in ("service", "serve")
+                        for one in getattr(item.funcargs.get(name), "started", [])]:
             report.sections.append((f"log of {started.directory}", started.log()[-8000:]))
 
 
@@ -130,6 +133,19 @@ def service(request):
     with contextlib.ExitStack() as stack:
         def start(database, changes=None, **options):
             started = postrider.Service(database.url, changes, **options)
+            stack.callback(started.close)
+            start.started.append(started)
+            return started
+        start.started = []
+        yield start
+
+
+@pytest.fixture
+def serve(migrated_database):
+    """serve(changes=None, **options of Service) -> a running `postrider serve`"""
+    with contextlib.ExitStack() as stack:
+        def start(changes=None, **options):
+            started = Serve(migrated_database, changes, **options)
             stack.callback(started.close)
             start.started.append(started)
             return started

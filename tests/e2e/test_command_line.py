@@ -9,12 +9,13 @@ import pytest
 from harness.postrider import binary, environment
 
 COMMANDS = ["run", "migrate", "config", "status", "event", "endpoint", "dead", "replay", "explain",
-            "secret", "send", "version", "help"]
+            "secret", "send", "serve", "token", "version", "help"]
 NESTED = [("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
           ("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
           ("replay", "list"), ("replay", "show"), ("replay", "stop"), ("replay", "resume"),
-          ("secret", "new"), ("secret", "rotate"), ("secret", "list"), ("secret", "revoke")]
+          ("secret", "new"), ("secret", "rotate"), ("secret", "list"), ("secret", "revoke"),
+          ("token", "new"), ("token", "rotate"), ("token", "list"), ("token", "revoke")]
 AN_ID = "9d3c1f6a-52b0-4c1e-8a67-0f2e7b1d4c35"  # fixed: parallel workers must collect the same tests
 
 # Each command on the database, as it is called at its shortest.
@@ -28,7 +29,9 @@ ON_DATABASE = [
     ("replay", "stop", AN_ID), ("replay", "resume", AN_ID), ("explain", AN_ID),
     ("explain", "--event", AN_ID),
     ("secret", "new", "--customer", AN_ID), ("secret", "rotate", "--customer", AN_ID),
-    ("secret", "list"), ("secret", "revoke", AN_ID)]
+    ("secret", "list"), ("secret", "revoke", AN_ID),
+    ("token", "new", "--name", "a", "--scope", "read"), ("token", "rotate", "a"), ("token", "list"),
+    ("token", "revoke", "a")]
 
 
 def test_help_lists_every_command(run_postrider):

@@ -12,7 +12,8 @@ from harness import postrider
 BUILD = os.path.dirname(postrider.binary_path())
 CONFIG = "etc/postrider/config.yaml"
 DOCS = "share/doc/postrider"
-UNITS = ("lib/systemd/system/postrider.service", "lib/systemd/system/postrider@.service")
+UNITS = ("lib/systemd/system/postrider.service", "lib/systemd/system/postrider@.service",
+         "lib/systemd/system/postrider-serve.service")
 
 
 def install(cwd, destdir, prefix):
@@ -55,7 +56,7 @@ def test_units_name_what_is_installed(tmp_path, prefix):
     for unit in UNITS:
         path = tmp_path / "root" / prefix[1:] / unit
         text = path.read_text(encoding="utf-8")
-        (program,) = re.findall(r"^ExecStart=(\S+) run ", text, re.M)
+        (program,) = re.findall(r"^ExecStart=(\S+) (?:run|serve) ", text, re.M)
         (page,) = re.findall(r"^Documentation=file://(\S+)$", text, re.M)
         assert program == f"{prefix}/bin/postrider"
         for named in (program, page):

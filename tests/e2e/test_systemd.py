@@ -9,7 +9,7 @@ import pytest
 from harness import postrider
 
 UNITS = os.path.join(postrider.ROOT, "systemd")
-NAMES = ["postrider.service", "postrider@.service"]
+NAMES = ["postrider.service", "postrider@.service", "postrider-serve.service"]
 MAX_EXPOSURE = 2.0
 
 

@@ -200,7 +200,7 @@ class Service:
 
     def __init__(self, database_url, changes=None, secret=DEFAULT_SECRET, env=None,
                  notify_socket=None, open_files=None, network=None, account=None, wrapper=(),
-                 wait=True, start=True):
+                 wait=True, start=True, command="run"):
         self.directory = tempfile.mkdtemp(prefix="postrider-run-")
         self.database_url = database_url
         self.secret = secret
@@ -213,6 +213,7 @@ class Service:
         self.open_files = open_files
         self.network = network
         self.wrapper = wrapper
+        self.command = command
         self.account = {}
         if account is not None:
             self.account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -227,7 +228,7 @@ class Service:
         ready = self.notify.count("READY=1")
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.wrapper, binary(), "run", "-c", self.config_file],
+                [*self.wrapper, binary(), self.command, "-c", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
                 env=environment(**self.env),
                 preexec_fn=with_open_files(self.open_files, self.network), **self.account)

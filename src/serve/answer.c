@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "serve/answer.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/compiler.h"
+#include "base/text.h"
+
+#define DETAIL_MAX 1024
+
+static const struct {
+    int status;
+    const char *title;
+} titles[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {411, "Length Required"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {431, "Request Header Fields Too Large"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
+static const char *title_of(int status)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(titles); i++)
+        if (titles[i].status == status)
+            return titles[i].title;
+    bug("the status %d has no title", status);
+}
+
+/* Not of the locale. */
+static void append_date(int64_t wall_s, struct buffer *out)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t seconds = (time_t)wall_s;
+    struct tm date;
+
+    gmtime_r(&seconds, &date);
+    buffer_append_format(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
+                         days + 3 * (size_t)date.tm_wday, date.tm_mday,
+                         months + 3 * (size_t)date.tm_mon, date.tm_year + 1900, date.tm_hour,
+                         date.tm_min, date.tm_sec);
+}
+
+void answer_append(const struct answer *answer, bool is_last, bool is_head_only, int64_t wall_s,
+                   struct buffer *out)
+{
+    size_t length = strlen(answer->body);
+
+    buffer_append_format(out, "HTTP/1.1 %d %s\r\n", answer->status, title_of(answer->status));
+    append_date(wall_s, out);
+    buffer_append_format(out,
+                         "Content-Type: application/%s\r\nContent-Length: %zu\r\n"
+                         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
+                         answer->is_problem ? "problem+json" : "json", length);
+    buffer_append_string(out, answer->headers);
+    if (is_last)
+        buffer_append_string(out, "Connection: close\r\n");
+    buffer_append_string(out, "\r\n");
+    if (!is_head_only)
+        buffer_append(out, answer->body, length);
+}
+
+char *answer_problem(int status, const char *detail)
+{
+    struct buffer clean;
+    json_t *problem;
+    char *text;
+
+    buffer_init(&clean, DETAIL_MAX);
+    text_append_clean(&clean, detail, strlen(detail));
+    problem = json_pack("{s:s, s:i, s:s}", "title", title_of(status), "status", status, "detail",
+                        buffer_string(&clean));
+    text = json_dumps(problem, JSON_COMPACT);
+    if (text == NULL)
+        bug("a problem is no JSON");
+    json_decref(problem);
+    buffer_free(&clean);
+    return text;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve/answer.h: what is answered to a request, and how it stands on the wire.
+ *
+ * Errors are application/problem+json (RFC 9457) without a type of their own: the status is what
+ * programs read, and detail is for people. No answer has headers for other origins (CORS), and
+ * none is to be stored.
+ */
+#ifndef POSTRIDER_SERVE_ANSWER_H
+#define POSTRIDER_SERVE_ANSWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+struct answer {
+    int status;
+    const char *headers; /* whole lines with CR LF, "" = no more than the usual ones */
+    const char *body;    /* JSON */
+    bool is_problem;
+};
+
+/* Appends the head and the body. is_last: the connection ends behind it; is_head_only: nobody wants
+ * the body. */
+void answer_append(const struct answer *answer, bool is_last, bool is_head_only, int64_t wall_s,
+                   struct buffer *out);
+
+/* The body of a problem; the caller frees it. detail may be any bytes. */
+char *answer_problem(int status, const char *detail);
+
+#endif

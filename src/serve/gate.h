@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve/gate.h: the checks of a head that no route can do without (serve/routes.h).
+ *
+ * Each returns false when it has refused the request.
+ */
+#ifndef POSTRIDER_SERVE_GATE_H
+#define POSTRIDER_SERVE_GATE_H
+
+#include <stdbool.h>
+
+#include "serve/clients.h"
+#include "serve/tokens.h"
+
+/* Host is one of our names, and no other site's page asks. */
+bool gate_check_origin(struct serve *serve, struct client *client) MUST_USE;
+
+/* The token is valid and has the scope. *ret_token is valid in this turn. */
+bool gate_check_token(struct serve *serve, struct client *client, enum token_scope scope,
+                      const struct token **ret_token) MUST_USE;
+
+/* A body of JSON, of a length that may be. */
+bool gate_check_body(struct serve *serve, struct client *client) MUST_USE;
+
+#endif
