@@ -15,7 +15,7 @@ install(CODE "
                            BASE_DIR \"\${CMAKE_INSTALL_PREFIX}\")
     string(MD5 place \"\${POSTRIDER_BINDIR} \${POSTRIDER_DOCDIR}\") # two installations may run side by side
     set(place \"${CMAKE_BINARY_DIR}/systemd/\${place}\")
-    foreach(unit postrider.service postrider@.service)
+    foreach(unit postrider.service postrider@.service postrider-serve.service)
         configure_file(\"${CMAKE_SOURCE_DIR}/systemd/\${unit}.in\" \"\${place}/\${unit}\" @ONLY)
         file(INSTALL \"\${place}/\${unit}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
     endforeach()")
