@@ -18,7 +18,8 @@
 /* Why the deliveries of an endpoint are overdue. */
 struct audit_reason {
     const char
-        *state; /* one word for programs: "parked", "paused", "held", "busy", "moving", "stuck" */
+        *state; /* one word for programs: "parked", "paused", "held", "busy", "moving", "ordered",
+                   "order_blocked", "stuck" */
     bool is_problem; /* nothing that is meant to keeps them */
     char *why;
 };

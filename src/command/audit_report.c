@@ -110,7 +110,7 @@ static struct report *waiting_report(const struct audit *audit, bool want_proble
         report_add_row(report);
         report_set_text(report, WAITING_STATE, audit->reasons[i].state);
         report_set_number(report, WAITING_DELIVERIES, waiting->deliveries);
-        if (!waiting->is_parked) {
+        if (!waiting->is_parked && !waiting->is_ordered) {
             report_set_text(report, WAITING_DUE, units_format_about_ms(waiting->due_ms_ago, about));
             report_set_number(report, WAITING_DUE_MS, waiting->due_ms_ago);
         }

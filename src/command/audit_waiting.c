@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/memory.h"
 #include "base/units.h"
 #include "command/audit.h"
@@ -45,6 +46,27 @@ static struct audit_reason explain_due(const struct config *config,
     return reason("stuck", memory_copy_string(buffer_string(&explanation->summary)));
 }
 
+/* What a worker will not do by itself. */
+static bool is_meant(const char *state)
+{
+    static const char *const meant[] = {"held", "paused", "ordered", "order_blocked"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(meant); i++)
+        if (strcmp(state, meant[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The first of its key, which nothing keeps, and nobody makes due: unless somebody is about to. */
+static struct audit_reason explain_missed(const struct delivery_record *record)
+{
+    return reason("stuck", memory_format("the first of the ordering key \"%s\" is not due, and no "
+                                         "worker is going to make it due: UPDATE "
+                                         "webhook_deliveries SET next_retry_at = now() WHERE id = "
+                                         "'%s';",
+                                         record->ordering_key, record->id));
+}
+
 static struct audit_reason explain_record(const struct config *config,
                                           const struct delivery_record *record,
                                           const struct audit_waiting *waiting, int64_t grace_ms)
@@ -53,13 +75,16 @@ static struct audit_reason explain_record(const struct config *config,
     struct explanation explanation;
     struct audit_reason result;
 
-    if (strcmp(record->status, "pending") != 0 || record->due_in_ms > -grace_ms)
+    if (strcmp(record->status, "pending") != 0 ||
+        (record->due_in_ms > -grace_ms && !waiting->is_ordered))
         return reason("moving", memory_copy_string("the oldest one was attempted just now"));
     retry_policy_override(&policy, &record->endpoint.retry);
     explanation_make(record, config, &policy, &explanation);
     if (strcmp(explanation.state, "due") == 0)
         result = explain_due(config, waiting, grace_ms, &explanation);
-    else if (strcmp(explanation.state, "held") == 0 || strcmp(explanation.state, "paused") == 0)
+    else if (waiting->is_ordered && strcmp(explanation.state, "parked") == 0)
+        result = explain_missed(record);
+    else if (is_meant(explanation.state))
         result = reason(explanation.state, memory_copy_string(buffer_string(&explanation.summary)));
     else
         result = reason("stuck", memory_copy_string(buffer_string(&explanation.summary)));

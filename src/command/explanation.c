@@ -161,6 +161,48 @@ static void advise_remedy(struct explanation *e, const struct delivery_record *r
                                 hint_options()));
 }
 
+/* Whether it waits for another of its ordering key, or, as the first of it, to be made due. */
+static bool is_kept_in_order(const struct delivery_record *record)
+{
+    return record->ordering_head != NULL &&
+           (strcmp(record->ordering_head, record->id) != 0 || record->ordering_dead != NULL ||
+            (record->due_in_ms >= DB_FOREVER_MS && record->is_ordering_noted));
+}
+
+static void explain_order_blocked(struct explanation *e, const struct delivery_record *record)
+{
+    e->state = "order_blocked";
+    SAY(&e->summary,
+        "Blocked: dead letter %s comes before it in the ordering key \"%s\", and its endpoint has "
+        "ordering = 'block'.",
+        record->ordering_dead, record->ordering_key);
+    SAY(&e->next, "The key goes on when that one is sent again, or discarded:");
+    advise(e, memory_format("postrider dead replay %s%s", record->ordering_dead, hint_options()));
+    advise(e, memory_format("postrider dead discard %s%s", record->ordering_dead, hint_options()));
+}
+
+static void explain_ordered(struct explanation *e, const struct delivery_record *record)
+{
+    if (record->ordering_dead != NULL) {
+        explain_order_blocked(e, record);
+        return;
+    }
+    e->state = "ordered";
+    if (strcmp(record->ordering_head, record->id) == 0) {
+        SAY(&e->summary,
+            "It is the first of the ordering key \"%s\" now; the worker that owns lane 0 makes it "
+            "due in a moment (webhook_promotions).",
+            record->ordering_key);
+        return;
+    }
+    SAY(&e->summary,
+        "Waits for its turn: delivery %s comes first in the ordering key \"%s\", of which one goes "
+        "out after another.",
+        record->ordering_head, record->ordering_key);
+    SAY(&e->next, "Where that one is:");
+    advise(e, memory_format("postrider explain %s%s", record->ordering_head, hint_options()));
+}
+
 static void explain_parked(struct explanation *e, const struct delivery_record *record)
 {
     e->state = "parked";
@@ -361,7 +403,9 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
 
     buffer_init(&obstacle, SENTENCE_MAX);
     e->state = find_obstacle(record, config, &obstacle);
-    if (record->due_in_ms >= DB_FOREVER_MS)
+    if (is_kept_in_order(record))
+        explain_ordered(e, record);
+    else if (record->due_in_ms >= DB_FOREVER_MS)
         explain_parked(e, record);
     else if (record->is_of_event && !record->is_event_there)
         explain_absent(e, record);

@@ -190,6 +190,18 @@ static void find_workers_own(const struct overview *o, struct status_problems *p
     }
 }
 
+static void find_blocked(const struct overview *o, struct status_problems *problems)
+{
+    if (o->blocked_keys.number > 0)
+        say(add(problems, "key_blocked", "postrider dead list --endpoint '%s'%s; replay or discard",
+                o->blocked_url, hint_options()),
+            "%s%lld ordering key%s waiting behind a dead letter, since %s endpoint has ordering = "
+            "'block'.",
+            o->blocked_keys.is_more ? "At least " : "", (long long)o->blocked_keys.number,
+            text_plural(o->blocked_keys.number, " is", "s are"),
+            text_plural(o->blocked_keys.number, "its", "their"));
+}
+
 static void find_failing(const struct overview *o, struct status_problems *problems)
 {
     if (o->dead_without_secret.number > 0)
@@ -216,7 +228,7 @@ static bool is_incomplete(const struct overview *o)
     return o->due_free_lanes < 0 || o->due.number < 0 || o->later.number < 0 ||
            o->last_minute.total.number < 0 || o->last_hour.total.number < 0 || o->dead.number < 0 ||
            o->dead_last_hour.number < 0 || o->failures_last_hour.number < 0 ||
-           o->disabled_endpoints < 0;
+           o->disabled_endpoints < 0 || o->blocked_keys.number < 0;
 }
 
 void status_problems_add_unmet(struct status_problems *problems, const struct requirement *unmet)
@@ -236,6 +248,7 @@ void status_problems_find(const struct overview *overview, int database_version,
     find_versions(overview, problems);
     find_workers_own(overview, problems);
     find_failing(overview, problems);
+    find_blocked(overview, problems);
     if (is_incomplete(overview) && !has_unmet)
         say(add(problems, "slow_database", "look at pg_stat_activity, locks and vacuum"),
             "The database did not answer within %d s: what it could not count is shown as ?.",

@@ -374,6 +374,7 @@ void status_report_print_json(const struct status *status, FILE *out)
                         count_json((struct overview_count){o->disabled_endpoints, false}));
     json_object_set_new(object, "paused_endpoints",
                         count_json((struct overview_count){o->paused_endpoints, false}));
+    json_object_set_new(object, "blocked_keys", count_json(o->blocked_keys));
     json_object_set_new(object, "replays", replays_json(o));
     json_object_set_new(object, "at_least", at_least_json(o));
     json_object_set_new(object, "problems", problems_json(&status->problems));

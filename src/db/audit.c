@@ -31,13 +31,19 @@ static const char sql_sheet[] =
 static const char sql_waiting[] =
     "WITH w AS MATERIALIZED (SELECT customer_id, webhook_url, next_retry_at = 'infinity'"
     " AS is_parked, count(*) AS number, min(next_retry_at) AS oldest FROM webhook_deliveries"
-    " WHERE status = 'pending' AND (next_retry_at = 'infinity'"
+    " WHERE status = 'pending' AND (next_retry_at = 'infinity' AND ordering_key IS NULL"
     " OR next_retry_at < now() - $1::float8 * interval '1 millisecond') GROUP BY 1, 2, 3),"
+    " k AS MATERIALIZED (SELECT s.customer_id, s.webhook_url, s.number, h.head, h.is_blocked FROM ("
+    "SELECT endpoint_id, ordering_key, customer_id, webhook_url, count(*) AS number"
+    " FROM webhook_deliveries WHERE status = 'pending' AND ordering_key IS NOT NULL"
+    " GROUP BY 1, 2, 3, 4 HAVING min(next_retry_at) = 'infinity') s"
+    " CROSS JOIN LATERAL webhook_ordering_head(s.endpoint_id, s.ordering_key) h"
+    " WHERE h.head IS NOT NULL),"
     " a AS MATERIALIZED (SELECT customer_id, webhook_url, max(last_attempt_at) AS last_at,"
     " max(next_retry_at) FILTER (WHERE status <> 'pending' AND attempts > 0) AS last_due"
     " FROM webhook_deliveries WHERE EXISTS (SELECT FROM w)"
     " AND last_attempt_at > now() - interval '1 day' GROUP BY 1, 2)"
-    " SELECT w.customer_id, w.webhook_url, w.number, w.is_parked, f.id, "
+    " SELECT w.customer_id, w.webhook_url, w.number, w.is_parked, false AS is_ordered, f.id, "
     SQL_MS_SINCE("w.oldest") ", " SQL_MS_SINCE("a.last_at") ", e.rate_limit, "
     SQL_UTC("e.failing_since") ", a.last_due > w.oldest + $1::float8 * interval '1 millisecond'"
     " FROM w CROSS JOIN LATERAL (SELECT id FROM webhook_deliveries d WHERE d.status = 'pending'"
@@ -47,7 +53,10 @@ static const char sql_waiting[] =
     " LEFT JOIN a ON a.customer_id = w.customer_id AND a.webhook_url = w.webhook_url"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = w.customer_id"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("w.webhook_url")
-    " AND e.url = w.webhook_url ORDER BY 4, 3 DESC, 1, 2";
+    " AND e.url = w.webhook_url UNION ALL"
+    " SELECT customer_id, webhook_url, sum(number), false, true, (min(head::text))::uuid, NULL, NULL,"
+    " NULL, NULL, false FROM k GROUP BY customer_id, webhook_url, is_blocked"
+    " ORDER BY 4, 5, 3 DESC, 1, 2";
 
 /*
  * Somebody may give up what was delivered, or put it back to pending and give it up then: the answer
@@ -185,12 +194,13 @@ static void read_waiting(const PGresult *result, int row, struct audit_waiting *
         .url = row_text(result, row, 1),
         .deliveries = row_integer(result, row, 2, 0),
         .is_parked = row_is_true(result, row, 3),
-        .oldest_id = row_text(result, row, 4),
-        .due_ms_ago = row_integer(result, row, 5, 0),
-        .attempt_ms_ago = row_integer(result, row, 6, -1),
-        .rate_limit = row_number(result, row, 7, -1),
-        .failing_since = row_text(result, row, 8),
-        .is_overtaken = row_is_true(result, row, 9),
+        .is_ordered = row_is_true(result, row, 4),
+        .oldest_id = row_text(result, row, 5),
+        .due_ms_ago = row_integer(result, row, 6, 0),
+        .attempt_ms_ago = row_integer(result, row, 7, -1),
+        .rate_limit = row_number(result, row, 8, -1),
+        .failing_since = row_text(result, row, 9),
+        .is_overtaken = row_is_true(result, row, 10),
     };
 }
 

@@ -45,7 +45,8 @@ struct audit_waiting {
     const char *customer_id;
     const char *url;
     int64_t deliveries;
-    bool is_parked;         /* next_retry_at is infinity */
+    bool is_parked;  /* next_retry_at is infinity, and no ordering key is the reason */
+    bool is_ordered; /* of ordering keys of which none is due: behind a dead letter, or missed */
     const char *oldest_id;  /* the one that is due for the longest time */
     int64_t due_ms_ago;     /* that one's */
     int64_t attempt_ms_ago; /* the endpoint's last attempt that is known; -1: none within a day */
@@ -60,7 +61,8 @@ struct audit_waiting_list {
     struct audit_waiting *rows;
 };
 
-/* Those that are due for more than grace_ms, and those that are parked; whenever created. */
+/* Those that are due for more than grace_ms, those that are parked, and those of ordering keys of
+ * which none is due; whenever created. */
 bool audit_waiting_read(struct db_session *session, int64_t grace_ms,
                         struct audit_waiting_list *ret_list, struct error *error) MUST_USE;
 void audit_waiting_free(struct audit_waiting_list *list);

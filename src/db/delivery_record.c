@@ -45,6 +45,10 @@ enum record_column {
     RECORD_OF_EVENT,
     RECORD_EVENT_THERE,
     RECORD_ELSEWHERE,
+    RECORD_ORDERING_KEY,
+    RECORD_ORDERING_HEAD,
+    RECORD_ORDERING_DEAD,
+    RECORD_ORDERING_NOTED,
     RECORD_ENDPOINT_ROW, /* and those behind it */
 };
 
@@ -62,6 +66,19 @@ enum record_column {
     " AND " SQL_ENDPOINT_HASH("o.webhook_url") " = " SQL_ENDPOINT_HASH("d.webhook_url")            \
     " AND (o.next_retry_at, o.id) < (d.next_retry_at, d.id) LIMIT 1001) earlier)"
 
+/* Whose turn it is in the ordering key of d, which is pending. A dead letter blocks when it is the last
+ * that has ended before the first that has not. */
+#define SQL_ORDERING                                                                               \
+    " LEFT JOIN LATERAL (SELECT d.ordering_key, h.head, CASE WHEN h.is_blocked THEN (SELECT w.id"  \
+    " FROM webhook_deliveries w WHERE w.endpoint_id = d.endpoint_id"                               \
+    " AND w.ordering_key = d.ordering_key AND (w.status = 'pending') IS FALSE"                     \
+    " AND w.ordering_sequence < (SELECT f.ordering_sequence FROM webhook_deliveries f"             \
+    " WHERE f.id = h.head) ORDER BY w.ordering_sequence DESC LIMIT 1) END AS dead,"                \
+    " EXISTS (SELECT FROM webhook_promotions n WHERE n.endpoint_id = d.endpoint_id"                \
+    " AND n.ordering_key = d.ordering_key) AS is_noted"                                            \
+    " FROM webhook_ordering_head(d.endpoint_id, d.ordering_key) h) k"                              \
+    " ON d.ordering_key IS NOT NULL AND d.status = 'pending'"
+
 /* The columns of enum record_column, in its order. */
 static const char sql_record[] =
     "SELECT d.id, d.event_id, d.customer_id, d.webhook_url, d.event_type, d.status, d.attempts, "
@@ -77,7 +94,8 @@ static const char sql_record[] =
     SQL_UTC("e.failing_since") ", " SQL_MS_SINCE("e.failing_since") ", w.problems, "
     SQL_UNTOUCHED ", " SQL_UTC("d.failed_at") ", " SQL_MS_SINCE("d.failed_at") ", "
     "d.payload IS NULL, v.id IS NOT NULL, EXISTS (SELECT FROM webhook_endpoints m"
-    " WHERE m.id = d.endpoint_id AND (m.customer_id, m.url) <> (d.customer_id, d.webhook_url))"
+    " WHERE m.id = d.endpoint_id AND (m.customer_id, m.url) <> (d.customer_id, d.webhook_url)),"
+    " k.ordering_key, k.head, k.dead, k.is_noted"
     ENDPOINT_ROW_SQL
     " FROM (SELECT *, CASE WHEN status = 'failed' THEN " SQL_FAILED_AT " END AS failed_at"
     " FROM webhook_deliveries) d"
@@ -87,7 +105,7 @@ static const char sql_record[] =
     " LEFT JOIN webhook_events v ON d.payload IS NULL AND v.id = d.event_id"
     " LEFT JOIN webhook_lanes l ON l.lane = " SQL_LANE("d.webhook_url")
     " LEFT JOIN webhook_workers w ON w.owner = l.owner"
-    " WHERE d.id = $1";
+    SQL_ORDERING " WHERE d.id = $1";
 
 static const char sql_attempts[] =
     "SELECT attempt, " SQL_UTC("started_at") ", " SQL_MS_SINCE("started_at")
@@ -142,6 +160,10 @@ static void fill_record(const PGresult *r, struct delivery_record *record)
     record->is_of_event = row_is_true(r, 0, RECORD_OF_EVENT);
     record->is_event_there = row_is_true(r, 0, RECORD_EVENT_THERE);
     record->is_endpoint_elsewhere = row_is_true(r, 0, RECORD_ELSEWHERE);
+    record->ordering_key = row_text(r, 0, RECORD_ORDERING_KEY);
+    record->ordering_head = row_text(r, 0, RECORD_ORDERING_HEAD);
+    record->ordering_dead = row_text(r, 0, RECORD_ORDERING_DEAD);
+    record->is_ordering_noted = row_is_true(r, 0, RECORD_ORDERING_NOTED);
     record->endpoint = endpoint_row_at(r, 0, RECORD_ENDPOINT_ROW);
 }
 

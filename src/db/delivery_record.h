@@ -58,6 +58,10 @@ struct delivery_record {
     bool is_of_event;           /* made for an event, whose body is what is sent */
     bool is_event_there;        /* ... which is there */
     bool is_endpoint_elsewhere; /* the endpoint that it was made for has another URL or customer */
+    const char *ordering_key;   /* NULL: it has none, or is not pending */
+    const char *ordering_head;  /* the first of its key that has not ended */
+    const char *ordering_dead; /* the dead letter that keeps that one from going; NULL: none does */
+    bool is_ordering_noted;    /* workers will look at the key once more (webhook_promotions) */
     struct endpoint_row endpoint;
 };
 

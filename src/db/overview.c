@@ -20,6 +20,7 @@
 #define CHEAP_MAX      100000
 #define COSTLY_MAX     10000
 #define ENDPOINT_MAX   1000  /* pending rows of one endpoint */
+#define BLOCKED_MAX    1000  /* ordering keys */
 #define SAMPLE_LIMIT   50    /* pending rows of each lane in which endpoints are looked for */
 #define FAILURES_MAX   50000 /* failed attempts of the hour in which endpoints are looked for */
 #define ATTEMPTS_QUICK 2000  /* the last attempts, when those took too long */
@@ -155,13 +156,22 @@ static const char sql_disabled[] =
     " IS NOT NULL), " SQL_UTC("min(paused_at)") " FROM webhook_endpoints"
     " WHERE disabled_at IS NOT NULL OR paused_at IS NOT NULL";
 
+/* By the dead letters of endpoints that want it so: others block nothing. */
+static const char sql_blocked[] =
+    "SELECT count(*), min(b.url) FROM (SELECT k.url FROM ("
+    "SELECT DISTINCT e.url, d.endpoint_id, d.ordering_key FROM webhook_endpoints e"
+    " JOIN webhook_deliveries d ON d.endpoint_id = e.id AND d.status = 'failed'"
+    " AND d.ordering_key IS NOT NULL WHERE e.ordering = 'block') k"
+    " CROSS JOIN LATERAL webhook_ordering_head(k.endpoint_id, k.ordering_key) h"
+    " WHERE h.is_blocked AND h.head IS NOT NULL" SQL_LIMIT(BLOCKED_MAX) ") b";
+
 /* clang-format on */
 
-/* It took too long; or a table or column is not there, or may not be read in full: the schema is older than
- * this program, or a requirement is not met, which "status" says. */
+/* It took too long; or a table, column or function is not there, or may not be read in full: the schema is
+ * older than this program, or a requirement is not met, which "status" says. */
 static bool is_tolerable(const char *sqlstate)
 {
-    static const char *const states[] = {"57014", "42P01", "42703", "42501"};
+    static const char *const states[] = {"57014", "42P01", "42703", "42883", "42501"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(states); i++)
         if (strcmp(sqlstate, states[i]) == 0)
@@ -433,6 +443,10 @@ static bool read_endpoints(struct db_session *session, struct overview *o, struc
     o->disabled_endpoints = count_at(result, 0, 0, false).number;
     o->paused_endpoints = count_at(result, 0, 1, false).number;
     o->paused_since = result != NULL ? row_text(result, 0, 2) : NULL;
+    if (!read_part(session, o, sql_blocked, &result, error))
+        return false;
+    o->blocked_keys = limited_count(result, 0, BLOCKED_MAX);
+    o->blocked_url = result != NULL ? row_text(result, 0, 1) : NULL;
     return true;
 }
 
