@@ -111,11 +111,15 @@ BEGIN
             (event_id, endpoint_id, customer_id, webhook_url, event_type, next_retry_at, ordering_key,
              ordering_sequence)
         SELECT p.event_id, p.endpoint_id, p.customer_id, p.url, p.event_type,
-               CASE WHEN p.place > 1 OR h.head IS NOT NULL OR h.is_blocked THEN 'infinity'
+               CASE WHEN p.place > 1 OR p.head IS NOT NULL OR p.is_blocked THEN 'infinity'
                     ELSE GREATEST(p.deliver_after, clock_timestamp()) END,
                p.key, nextval('webhook_ordering')
-        FROM (SELECT * FROM placed ORDER BY position, endpoint_id OFFSET 0) p
-        CROSS JOIN LATERAL webhook_ordering_head(p.endpoint_id, p.key) h
+        -- Once for each key, and all before the first is inserted: a look at the index would walk over those that
+        -- this statement has inserted, and can't see.
+        FROM (SELECT a.*, h.head, h.is_blocked FROM placed a
+              LEFT JOIN LATERAL (SELECT l.head, l.is_blocked FROM webhook_ordering_head(a.endpoint_id, a.key) l
+                                 WHERE a.place OPERATOR(pg_catalog.=) 1) h ON true
+              ORDER BY a.position, a.endpoint_id OFFSET 0) p
         RETURNING event_id, endpoint_id, ordering_key
     )
     INSERT INTO webhook_promotions (event_id, endpoint_id, ordering_key)
