@@ -11,7 +11,7 @@ from test_command_replay import ask
 
 from harness.behaviours import answer
 from harness.pgbouncer import PgBouncer
-from harness.postrider import SLOW, binary, environment
+from harness.postrider import SLOW, binary, environment, without_quarantine
 
 # Where nothing listens, with the first attempt's retry far away: a replayed row stays pending.
 NOWHERE = "http://127.0.0.1:9/"
@@ -419,16 +419,9 @@ def test_a_hundred_thousand(service, migrated_database):
     fail_many(migrated_database, 100000)
     migrated_database.execute("ANALYZE webhook_deliveries")
     migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = NULL")
-    # Without the quarantine in which the sanitizer keeps what was freed.
-    options = environment()["ASAN_OPTIONS"] + ":quarantine_size_mb=1"
     started = service(migrated_database, {**SLOW, "log": {"level": "warning"}},
-                      env={"ASAN_OPTIONS": options})
-    before = memory_kb(started)
+                      env=without_quarantine())
+    before = started.memory_kb()
     row = wait_until_finished(migrated_database, ask(migrated_database), limit_s=240.0)
     assert row["done"] + row["skipped_count"] == 100000
-    assert memory_kb(started) - before < 32 * 1024  # what is read ahead
-
-
-def memory_kb(started):
-    with open(f"/proc/{started.process.pid}/status", encoding="utf-8") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    assert started.memory_kb() - before < 32 * 1024  # what is read ahead

@@ -188,6 +188,11 @@ class NotifySocket:
             os.unlink(self.path)
 
 
+def without_quarantine():
+    """What env has to say where memory is measured: the sanitizer else keeps what was freed."""
+    return {"ASAN_OPTIONS": environment()["ASAN_OPTIONS"] + ":quarantine_size_mb=1"}
+
+
 class Service:
     """`postrider run`, from its start to an end that the test expects.
 
@@ -222,6 +227,10 @@ class Service:
         self.process = None
         if start:
             self.start(wait)
+
+    def memory_kb(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
     def start(self, wait=True):
         assert self.process is None
