@@ -259,6 +259,16 @@ def test_receiver_behaves_by_path(quickstart_receiver):
         "requests": 4, "verified": 4, "refused": 0, "accepted": 2, "duplicates": 0}
 
 
+def test_receiver_stumbles_and_keeps_a_log(quickstart_receiver):
+    event = str(uuid.uuid4())
+    assert quickstart_receiver.get("/log/stumble/a") == []
+    assert [quickstart_receiver.post("/stumble/a", attempt, event=event) for attempt in (1, 2)] \
+        == [503, 200]
+    quickstart_receiver.post("/stumble/b")
+    assert [(entry["event"], entry["attempt"], entry["status"]) for entry
+            in quickstart_receiver.get("/log/stumble/a")] == [(event, 1, 503), (event, 2, 200)]
+
+
 def test_receiver_is_flaky(quickstart_receiver):
     """So often that attempts fail, and so seldom that ten in a row, which open a breaker, don't."""
     events = [str(uuid.uuid4()) for _ in range(90)]
