@@ -117,7 +117,10 @@ LANGUAGE sql AS $$
         ('webhook_ordering_is_quiet', 'uuid', 'boolean'),
         ('postrider_publish', 'uuid, text, jsonb, text, text, uuid, uuid, text, timestamp with time zone', 'uuid'),
         ('webhook_known_customers', 'regclass, uuid[]', 'uuid[]'),
-        ('webhook_publish_requests', 'json, json', 'record')
+        ('webhook_publish_requests', 'json, json', 'record'),
+        ('webhook_customer_error', 'text', 'text'),
+        ('webhook_payloads_expire', 'uuid[], uuid[], timestamp with time zone', 'record'),
+        ('webhook_events_retire', 'uuid[]', 'bigint')
     ) AS f (name, takes, gives) ON f.name = $1
 $$;
 

@@ -21,4 +21,17 @@ VALUES
         'webhook_endpoints'),
     (7, 'SELECT, UPDATE (last_used_on)', 'webhook_tokens'),
     (8, 'SELECT, INSERT, DELETE', 'idempotency_keys'),
-    (9, 'EXECUTE', 'FUNCTION webhook_known_customers(regclass, uuid[])')
+    (9, 'EXECUTE', 'FUNCTION webhook_known_customers(regclass, uuid[])'),
+    -- What the API shows: who delivers what, and what was here before Postrider.
+    (10, 'SELECT', 'webhook_lanes'),
+    (11, 'SELECT', 'webhook_workers'),
+    (12, 'SELECT', 'postrider_adoptions'),
+    (13, 'SELECT', 'webhook_adopted'),
+    -- It asks for replays, and stops them; workers carry them out, and it can change nothing of what they write.
+    (14, 'SELECT, INSERT (kind, customer_id, filter, rate, requested_by),'
+         ' UPDATE (stopped_at, ramp_from, due_at)', 'webhook_replays'),
+    (15, 'SELECT', 'webhook_feed_epoch'),
+    (16, 'SELECT, INSERT, DELETE', 'webhook_feed_marks'),
+    -- Whose turn it is in an ordering key.
+    (17, 'SELECT', 'webhook_promotions'),
+    (18, 'EXECUTE', 'FUNCTION webhook_ordering_head(uuid, text)')

@@ -10,7 +10,7 @@
 static const char help_text[] =
     "usage: postrider migrate [--adopt] [--timezone ZONE] [--retention] [--customers TABLE]\n"
     "                         [--grant ROLE] [--grant-producer ROLE] [--grant-serve ROLE]\n"
-    "                         [--dry-run]\n"
+    "                         [--grant-customers ROLE] [--dry-run]\n"
     "\n"
     "Brings the database's schema to the version that this postrider knows. Connects as\n"
     "database.url says, so as a role that may create tables; the worker's own role needs less.\n"
@@ -35,6 +35,8 @@ static const char help_text[] =
     "events\n"
     "      --grant-serve ROLE     the same for \"postrider serve\", which is to have a role of its "
     "own\n"
+    "      --grant-customers ROLE give a role what customers may see and do, and let the role of\n"
+    "                        \"postrider serve\" ask as it (http.customers_role)\n"
     "  -c, --config FILE     default " COMMAND_DEFAULT_CONFIG "\n";
 
 static int migrate(const struct config *config, const struct migrate_options *options)
@@ -69,6 +71,7 @@ static int run_migrate(const struct command *self, int argc, char **argv)
         {.name = "dry-run", .flag = &migrate_options.dry_run},
         {.name = "grant", .text = &migrate_options.grant_to},
         {.name = "grant-serve", .text = &migrate_options.grant_serve_to},
+        {.name = "grant-customers", .text = &migrate_options.grant_customers_to},
         {.name = "grant-producer", .text = &migrate_options.grant_producer_to},
         {0},
     };

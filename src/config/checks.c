@@ -202,3 +202,12 @@ bool check_host_name(const char *text, struct error *error)
         return error_set(error, "is no host's name without a port");
     return true;
 }
+
+bool check_customers_role(const char *text, struct error *error)
+{
+    if (strcmp(text, "none") == 0 || strcmp(text, "public") == 0)
+        return error_set(error, "is no role's name");
+    if (strncmp(text, "pg_", 3) == 0)
+        return error_set(error, "is a name that PostgreSQL keeps for its own roles");
+    return true;
+}

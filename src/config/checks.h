@@ -34,4 +34,7 @@ bool check_listen(const char *text, struct error *error) MUST_USE;
 /* Of an entry of http.hosts: a name, or an address, as it stands in Host without its port. */
 bool check_host_name(const char *text, struct error *error) MUST_USE;
 
+/* Of http.customers_role: SET ROLE takes "none" for the role that has logged in. */
+bool check_customers_role(const char *text, struct error *error) MUST_USE;
+
 #endif

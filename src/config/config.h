@@ -87,6 +87,7 @@ struct config {
         int64_t delivered_ms;
         int64_t failed_ms;
         int64_t events_ms;
+        int64_t payload_ms;
         int64_t idempotency_keys_ms;
     } retention;
     struct {
@@ -95,6 +96,7 @@ struct config {
         char **hosts; /* besides loopback's names */
         int64_t max_body_bytes;
         int64_t max_connections;
+        char *customers_role; /* as which it asks for a customer; never "" */
     } http;
     struct {
         enum log_level level;

@@ -43,7 +43,7 @@ struct config_option {
     bool is_url;     /* its password is masked when it is shown */
     size_t offset;   /* of the field in struct config */
     size_t size;
-    int64_t minimum; /* of the value, or of each entry of a list; for texts the longest in bytes */
+    int64_t minimum; /* of the value, or of each entry of a list; of texts in bytes */
     int64_t maximum;
     size_t entries_max;         /* of a list or mapping */
     const char *default_text;   /* as YAML */

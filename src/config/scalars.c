@@ -133,6 +133,8 @@ static bool read_text(struct reading *reading, const struct config_option *optio
     if ((int64_t)strlen(text) > option->maximum)
         return reading_refuse(reading, option, place, "it has %zu bytes, more than %lld",
                               strlen(text), (long long)option->maximum);
+    if ((int64_t)strlen(text) < option->minimum)
+        return reading_refuse(reading, option, place, "it is empty");
     if (*text != '\0' && option->check != NULL && !option->check(text, &error))
         return reading_refuse(reading, option, place, "%s %s", shown(option, text, quoted),
                               error.message);

@@ -6,13 +6,15 @@
 #include "base/memory.h"
 #include "db/migrations.h"
 
-bool grant_check_role(struct db_session *session, const char *role, struct error *error)
+bool grant_check_role(struct db_session *session, const char *role, const char *login,
+                      struct error *error)
 {
+    const char *values[] = {role, login};
     PGresult *result =
         db_session_query(session,
-                         "SELECT format('CREATE ROLE %I LOGIN', $1::text)"
+                         "SELECT format('CREATE ROLE %I', $1::text) || $2"
                          " WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)",
-                         1, &role, error);
+                         2, values, error);
     bool missing;
 
     if (result == NULL)
@@ -48,6 +50,80 @@ PGresult *grant_list(struct db_session *session, const char *role, struct error 
 PGresult *grant_list_serve(struct db_session *session, const char *role, struct error *error)
 {
     return list_privileges(session, "privileges_serve", role, error);
+}
+
+/* By whatever way it has it: as a superuser, by another role, or because everybody has. */
+static const char reached_sql[] =
+    "SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c"
+    " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+    " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+    " AND c.relname ~ '^(webhook_|postrider_|idempotency_keys$|dead_letter_queue$)'"
+    " AND c.relname !~ '^webhook_customer_'"
+    " AND (has_table_privilege($1::name, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, "
+    "TRIGGER')"
+    " OR has_any_column_privilege($1::name, c.oid, 'SELECT, INSERT, UPDATE'))";
+
+bool grant_check_customers(struct db_session *session, const char *role, struct error *error)
+{
+    PGresult *result = db_session_query(session, reached_sql, 1, &role, error);
+    bool is_alone;
+
+    if (result == NULL)
+        return false;
+    is_alone = PQgetisnull(result, 0, 0) == 1;
+    if (!is_alone) {
+        error_set(error, "the role \"%s\" reaches more than customers may: %s", role,
+                  PQgetvalue(result, 0, 0));
+        error_hint(error, "give customers a role of their own, which has no privileges and is a "
+                          "member of none: CREATE ROLE postrider_customers;");
+    }
+    PQclear(result);
+    return is_alone;
+}
+
+/* Who may write keys, which is what --grant-serve gives; not the owner, who may anyway. */
+#define SQL_SERVE                                                                    \
+    "SELECT DISTINCT a.grantee AS role FROM pg_class c, aclexplode(c.relacl) a"      \
+    " WHERE c.oid = to_regclass('idempotency_keys') AND a.privilege_type = 'INSERT'" \
+    " AND a.grantee NOT IN (0, c.relowner)"
+
+/* From 16 on a member need not have what its role has. Before, that is said of the member itself,
+ * who as serve's role sees all of it anyway. */
+#define SQL_MEMBERS                                                                        \
+    "SELECT 1000, format('GRANT %%I TO %%I', $1::text, r.rolname)"                         \
+    " || CASE WHEN v.is_new THEN ' WITH INHERIT FALSE' ELSE '' END"                        \
+    " FROM (" SQL_SERVE " UNION SELECT oid FROM pg_roles WHERE rolname = $2) s"            \
+    " JOIN pg_roles r ON r.oid = s.role CROSS JOIN"                                        \
+    " (SELECT current_setting('server_version_num')::int >= 160000) AS v (is_new)"         \
+    " WHERE v.is_new OR NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = s.role" \
+    " AND m.roleid = (SELECT oid FROM pg_roles WHERE rolname = $1))"
+
+PGresult *grant_list_customers(struct db_session *session, const char *role, const char *serve,
+                               struct error *error)
+{
+    const char *values[] = {role, serve};
+    char *sql = memory_format("WITH needed (position, privileges, object) AS (\n%s\n)"
+                              " SELECT statement FROM (SELECT position, format("
+                              "'GRANT %%s ON %%s TO %%I', privileges, object, $1::text) FROM needed"
+                              " UNION ALL " SQL_MEMBERS ") AS s (position, statement)"
+                              " ORDER BY position, statement",
+                              embedded_sql_find("privileges_customers"));
+    PGresult *result;
+
+    result = db_session_query(session, sql, 2, values, error);
+    free(sql);
+    return result;
+}
+
+bool grant_count_serve(struct db_session *session, int *ret_roles, struct error *error)
+{
+    PGresult *result = db_session_query(session, SQL_SERVE, 0, NULL, error);
+
+    if (result == NULL)
+        return false;
+    *ret_roles = PQntuples(result);
+    PQclear(result);
+    return true;
 }
 
 static const char producer_sql[] =

@@ -20,8 +20,9 @@ struct migrate_options {
     bool dry_run;               /* print the SQL to out, change nothing */
     const char *grant_to;       /* a role that gets exactly the worker's privileges; NULL = none */
     const char *grant_serve_to; /* one that gets those of "postrider serve" */
-    const char *grant_producer_to; /* one that gets those of who publishes */
-    FILE *out;                     /* what was done, or would be, for people */
+    const char *grant_customers_to; /* one as which it asks for customers */
+    const char *grant_producer_to;  /* one that gets those of who publishes */
+    FILE *out;                      /* what was done, or would be, for people */
 };
 
 #endif

@@ -303,6 +303,14 @@ static void test_numbers(void **state)
         {"http: {hosts: ['a:80', b, B]}",
          "c.yaml:1:16: http.hosts: \"a:80\" is no host's name without a port\n"
          "c.yaml:1:27: http.hosts: B is in the list twice; keep one\n"},
+        {"http: {customers_role: ''}", "c.yaml:1:24: http.customers_role: it is empty; allowed: a "
+                                       "role's name of 1 to 63 bytes\n"},
+        {"http: {customers_role: none}",
+         "c.yaml:1:24: http.customers_role: \"none\" is no role's name; "
+         "allowed: a role's name of 1 to 63 bytes\n"},
+        {"http: {customers_role: pg_monitor}", "c.yaml:1:24: http.customers_role: \"pg_monitor\" "
+                                               "is a name that PostgreSQL keeps for its own "
+                                               "roles; allowed: a role's name of 1 to 63 bytes\n"},
         {"http: {hosts: a}", "c.yaml:1:15: http.hosts: a single value is not a list; allowed: a "
                              "list of at most 64 names\n"},
         {"retention: {delivered: -1, failed: 36501d}",
