@@ -19,7 +19,8 @@ enum sheet_column {
     SHEET_DEAD,
     SHEET_PENDING,
     SHEET_DISCARDED,
-    SHEET_DELETED
+    SHEET_DELETED,
+    SHEET_ERASED
 };
 
 static void add_numbers(struct report *report, const struct audit_line *line)
@@ -30,6 +31,7 @@ static void add_numbers(struct report *report, const struct audit_line *line)
     report_set_number(report, SHEET_PENDING, line->pending);
     report_set_number(report, SHEET_DISCARDED, line->discarded);
     report_set_number(report, SHEET_DELETED, line->deleted);
+    report_set_number(report, SHEET_ERASED, line->erased);
 }
 
 /* The first limit endpoints. */
@@ -44,6 +46,7 @@ static struct report *sheet_report(const struct audit_sheet *sheet, size_t limit
         [SHEET_PENDING] = {.key = "pending", .title = "PENDING", .is_number = true},
         [SHEET_DISCARDED] = {.key = "discarded", .title = "DISCARDED", .is_number = true},
         [SHEET_DELETED] = {.key = "deleted", .title = "DELETED", .is_number = true},
+        [SHEET_ERASED] = {.key = "erased"},
     };
     struct report *report = report_new(columns, ARRAY_LENGTH(columns));
 
@@ -177,6 +180,9 @@ static void print_sheet(const struct audit *audit, bool all, FILE *out)
             " + deleted %lld\n",
             (long long)total->inserted, (long long)total->delivered, (long long)total->dead,
             (long long)total->pending, (long long)total->discarded, (long long)total->deleted);
+    if (total->erased > 0)
+        fprintf(out, "(%lld of those that are there %s erased: without payload and answers)\n",
+                (long long)total->erased, text_plural(total->erased, "is", "are"));
 }
 
 static void print_adoption(const struct adoption *adoption, FILE *out)

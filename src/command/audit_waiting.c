@@ -7,7 +7,7 @@
 #include "base/units.h"
 #include "command/audit.h"
 #include "command/delivery_report.h"
-#include "command/explanation.h"
+#include "explain/explanation.h"
 
 static struct audit_reason reason(const char *state, char *why)
 {

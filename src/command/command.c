@@ -25,6 +25,7 @@ const struct command *const commands[] = {
     &command_endpoint,
     &command_dead,
     &command_replay,
+    &command_erase,
     &command_explain,
     &command_secret,
     &command_token,

@@ -40,6 +40,7 @@ extern const struct command command_event;
 extern const struct command command_endpoint;
 extern const struct command command_dead;
 extern const struct command command_replay;
+extern const struct command command_erase;
 extern const struct command command_explain;
 extern const struct command command_send;
 extern const struct command command_secret;

@@ -32,7 +32,8 @@ static const char replay_help[] =
     "not what fails meanwhile. Few at first, then more from second to second. The replay is a row\n"
     "that workers carry out, and so does this command while it follows it: closing the terminal\n"
     "ends neither. \"postrider replay stop ID\" stops it.\n"
-    "Deliveries to endpoints that are disabled are left as they are, and so are those to "
+    "What is erased (\"postrider erase\", retention.payload) can't be sent again. Deliveries to\n"
+    "endpoints that are disabled are left as they are, and so are those to "
     "endpoints\n"
     "that do nothing but fail, but for one now and then, which finds out whether they answer "
     "again;\n"
@@ -114,6 +115,9 @@ static bool count(const struct database *database, const struct dead_selection *
                   struct dead_report *report, struct error *error)
 {
     report->is_counted =
+        (report->change != DEAD_LETTER_REPLAY ||
+         dead_letters_count_erased(database->session, &selection->filter, &report->erased,
+                                   error)) &&
         dead_letters_find_left_out(database->session, &selection->filter, &report->left_out,
                                    error) &&
         dead_letters_count(database->session, &selection->filter, &report->counts, error);
@@ -131,6 +135,12 @@ static int count_and_change(const struct database *database, const struct dead_s
         return dead_report_stopped(report, database, &error);
     if (options->change == DEAD_LETTER_REPLAY && !options->json)
         warn_of_hopeless(&report->counts);
+    if (report->erased > 0 && !options->json && selection->filter.ids == NULL)
+        fprintf(stderr,
+                "warning: %lld more %s erased, and %s left as %s: nothing is there to be sent\n",
+                (long long)report->erased, text_plural(report->erased, "is", "are"),
+                text_plural(report->erased, "is", "are"),
+                text_plural(report->erased, "it is", "they are"));
     status = dead_report_left_out(&report->left_out);
     if (!options->dry_run && report->counts.total > 0 &&
         !change_all(database, selection, options, report, &is_done, &error))
@@ -187,7 +197,7 @@ static int check_selection(const struct command *self, const struct dead_selecti
 static int run_change(const struct command *self, int argc, char **argv,
                       enum dead_letter_change change)
 {
-    struct dead_selection selection = {0};
+    struct dead_selection selection = {.filter.spares_erased = change == DEAD_LETTER_REPLAY};
     struct change_options set = {.change = change};
     const struct argument options[] = {DEAD_FILTER_OPTIONS(selection),
                                        {.name = "all", .flag = &set.all},

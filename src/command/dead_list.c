@@ -33,6 +33,7 @@ enum list_column {
     LIST_ENDPOINT_ID,
     LIST_CUSTOMER,
     LIST_URL,
+    LIST_ERASED,
     LIST_ERROR
 };
 
@@ -48,6 +49,7 @@ static const struct report_column columns[] = {
     [LIST_ENDPOINT_ID] = {.key = "endpoint_id"},
     [LIST_CUSTOMER] = {.key = "customer_id"},
     [LIST_URL] = {.key = "endpoint", .title = "ENDPOINT", .cut = REPORT_CUT_URL},
+    [LIST_ERASED] = {.key = "erased_at"},
     [LIST_ERROR] = {.key = "last_error", .title = "LAST ERROR", .cut = REPORT_CUT_END},
 };
 
@@ -68,7 +70,11 @@ static void add_letter(struct report *report, const struct dead_letter *letter)
     report_set_text(report, LIST_ENDPOINT_ID, letter->endpoint_id);
     report_set_text(report, LIST_CUSTOMER, letter->customer_id);
     report_set_text(report, LIST_URL, letter->url);
-    report_set_text(report, LIST_ERROR, letter->last_error);
+    report_set_text(report, LIST_ERASED, letter->erased_at);
+    if (letter->last_error == NULL && letter->erased_at != NULL)
+        report_set(report, LIST_ERROR, "(erased)", NULL);
+    else
+        report_set_text(report, LIST_ERROR, letter->last_error);
 }
 
 /* How to count all of them: the same choice, or all. */

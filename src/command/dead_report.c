@@ -91,6 +91,8 @@ static json_t *result_json(const struct dead_report *report)
         json_object_set_new(object, "skipped", json_integer(report->skipped));
         json_object_set(object, "skipped_endpoints", report->skipped_urls);
     }
+    if (report->erased > 0)
+        json_object_set_new(object, "erased", json_integer(report->erased));
     if (report->left_out.count > 0)
         json_object_set_new(object, "left_out", left_out_json(&report->left_out));
     report_free(counts);
@@ -112,6 +114,9 @@ static void name_left_out(const struct dead_letter_left_out *left_out)
 {
     if (left_out->status == NULL)
         fprintf(stderr, "postrider: there is no delivery %s\n", left_out->id);
+    else if (strcmp(left_out->status, "erased") == 0)
+        fprintf(stderr, "postrider: delivery %s is erased: there is nothing left to be sent\n",
+                left_out->id);
     else if (strcmp(left_out->status, "failed") == 0)
         fprintf(stderr, "postrider: delivery %s does not match the other choices\n", left_out->id);
     else

@@ -20,6 +20,7 @@ struct dead_report {
     bool is_counted; /* counts and left_out are known */
     struct dead_letter_counts counts;
     struct dead_letters_left_out left_out;
+    int64_t erased; /* dead letters that match, and that a replay leaves as they are */
     int64_t changed;
 
     /* Of a replay. */

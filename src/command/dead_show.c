@@ -21,7 +21,7 @@ static const char help_text[] =
 struct letter {
     struct delivery_record record;
     struct delivery_attempts attempts;
-    char *payload; /* NULL: its event is not there */
+    char *payload; /* NULL: its event is not there, or it is erased */
 };
 
 static bool read_letter(struct db_session *session, const char *id, struct letter *letter,
@@ -44,6 +44,8 @@ static bool read_letter(struct db_session *session, const char *id, struct lette
     }
     if (!delivery_attempts_read(session, id, &letter->attempts, error))
         return false;
+    if (letter->record.erased_at != NULL)
+        return true;
     return dead_letter_payload(session, id, &letter->payload, error);
 }
 
@@ -72,6 +74,10 @@ static void print_text(const struct letter *letter)
     if (letter->attempts.count > 0) {
         delivery_attempts_print(&letter->attempts, stdout);
         putchar('\n');
+    }
+    if (letter->record.erased_at != NULL) {
+        puts("Its payload, error text and answers are erased: it can't be sent again.");
+        return;
     }
     if (letter->payload == NULL) {
         puts("Its payload is not there: its event is not in webhook_events.");

@@ -32,19 +32,6 @@ static const struct report_column columns[] = {
     [ATTEMPT_BODY] = {.key = "response_body", .title = "RESPONSE", .cut = REPORT_CUT_END},
 };
 
-const char *delivery_time(const char *utc, char text[DELIVERY_TIME_SIZE])
-{
-    size_t length = strcspn(utc, ".");
-
-    if (utc[length] == '.')
-        snprintf(text, DELIVERY_TIME_SIZE, "%.*s UTC", (int)length, utc);
-    else
-        snprintf(text, DELIVERY_TIME_SIZE, "%s", utc);
-    if (strchr(text, 'T') != NULL && length > 10 && text[10] == 'T')
-        text[10] = ' ';
-    return text;
-}
-
 static void print_text(FILE *out, const char *name, const char *text)
 {
     char *clean;
@@ -92,15 +79,17 @@ void delivery_report_print(const struct delivery_record *record, FILE *out)
     print_text(out, "last error", record->last_error);
     if (record->disabled_at != NULL)
         print_time(out, "disabled", record->disabled_at, record->disabled_ms_ago);
-    fprintf(out, "%-12s %lld byte%s\n", "payload", (long long)record->payload_bytes,
-            text_plural(record->payload_bytes, "", "s"));
+    print_time(out, "erased", record->erased_at, record->erased_ms_ago);
+    if (record->erased_at == NULL)
+        fprintf(out, "%-12s %lld byte%s\n", "payload", (long long)record->payload_bytes,
+                text_plural(record->payload_bytes, "", "s"));
 }
 
 json_t *delivery_report_json(const struct delivery_record *record)
 {
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:s?, s:s, s:s?, s:I, s:I, s:s?, s:s?, "
-        "s:s?, s:s?}",
+        "s:s?, s:s?, s:s?}",
         "id", record->id, "event_id", record->event_id, "customer_id", record->customer_id,
         "endpoint", record->url, "event_type", record->event_type, "status", record->status,
         "attempts", (json_int_t)record->attempts, "created_at", record->created_at,
@@ -108,7 +97,8 @@ json_t *delivery_report_json(const struct delivery_record *record)
         record->next_retry_at, "last_error", record->last_error, "payload_bytes",
         (json_int_t)record->payload_bytes, "lane", (json_int_t)record->lane, "lane_owner",
         record->lane_owner, "endpoint_disabled_at", record->disabled_at, "endpoint_disabled_reason",
-        record->endpoint.disabled_reason, "endpoint_id", record->endpoint_id);
+        record->endpoint.disabled_reason, "endpoint_id", record->endpoint_id, "erased_at",
+        record->erased_at);
 
     if (object == NULL)
         bug("a delivery that is no JSON");

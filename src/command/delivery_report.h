@@ -10,10 +10,7 @@
 #include <stdio.h>
 
 #include "db/delivery_record.h"
-
-/* "2031-05-17T12:03:04.123Z" as people read it: "2031-05-17 12:03:04 UTC". */
-#define DELIVERY_TIME_SIZE 64
-const char *delivery_time(const char *utc, char text[DELIVERY_TIME_SIZE]);
+#include "explain/delivery_time.h"
 
 /* A line for each column of the row that says something. */
 void delivery_report_print(const struct delivery_record *record, FILE *out);

@@ -73,7 +73,8 @@ static void print_json(const struct shown *shown)
     json_t *object = event_report_json(event);
     json_t *payload = json_loads(shown->payload, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
-    json_object_set_new(object, "body_bytes", json_integer(event->body_bytes));
+    json_object_set_new(object, "body_bytes",
+                        event->erased_at != NULL ? json_null() : json_integer(event->body_bytes));
     /* A number that C can't hold makes no JSON here, but the text is what is sent. */
     json_object_set_new(object, "payload", payload != NULL ? payload : json_string(shown->payload));
     json_object_set_new(
@@ -111,8 +112,9 @@ static void print_event(const struct event *event)
         printf("%-12s %s%s\n", "cause", event->causation_id,
                event->is_cause_there ? "" : " (is not there)");
     print_line("traceparent", event->traceparent);
-    printf("%-12s %lld byte%s, as it is sent\n", "body", (long long)event->body_bytes,
-           text_plural(event->body_bytes, "", "s"));
+    if (event->erased_at == NULL)
+        printf("%-12s %lld byte%s, as it is sent\n", "body", (long long)event->body_bytes,
+               text_plural(event->body_bytes, "", "s"));
 }
 
 static void print_deliveries(const struct shown *shown)
@@ -142,6 +144,10 @@ static void print_text(const struct shown *shown)
     print_event(&shown->events.rows[0]);
     print_deliveries(shown);
     putchar('\n');
+    if (shown->events.rows[0].erased_at != NULL) {
+        puts("Its payload is erased.");
+        return;
+    }
     if (terminal_width(stdout) == 0) {
         puts(shown->payload);
         return;

@@ -8,11 +8,11 @@
 #include "command/arguments.h"
 #include "command/database.h"
 #include "command/delivery_report.h"
-#include "command/explanation.h"
 #include "command/report.h"
 #include "command/terminal.h"
 #include "db/events.h"
 #include "db/removals.h"
+#include "explain/explanation.h"
 
 #define EVENT_DELIVERIES_MAX 50
 

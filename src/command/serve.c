@@ -13,7 +13,8 @@
 static const char help_text[] =
     "usage: postrider serve [-c FILE]\n"
     "\n"
-    "Answers HTTP requests until it is stopped: POST /v1/events publishes events.\n"
+    "Answers HTTP requests until it is stopped: POST /v1/events publishes events, the rest of\n"
+    "/v1 shows and changes what there is. GET /v1/openapi.json says what there is to ask.\n"
     "\n"
     "  -c, --config FILE   the configuration (default " COMMAND_DEFAULT_CONFIG ")\n"
     "\n"
@@ -78,7 +79,7 @@ static int run_serve(const struct command *self, int argc, char **argv)
 
 const struct command command_serve = {
     .name = "serve",
-    .summary = "take events over HTTP until stopped",
+    .summary = "serve the HTTP API until stopped",
     .help = help_text,
     .run = run_serve,
 };

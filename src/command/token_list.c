@@ -39,6 +39,7 @@ enum list_column {
     LIST_IS_VALID,
     LIST_LAST_USED,
     LIST_PREVIOUS_UNTIL,
+    LIST_PUBLISH_RATE,
     LIST_ID,
 };
 
@@ -53,6 +54,7 @@ static const struct report_column columns[] = {
     [LIST_IS_VALID] = {.key = "is_valid"},
     [LIST_LAST_USED] = {.key = "last_used_on", .title = "LAST USED"},
     [LIST_PREVIOUS_UNTIL] = {.key = "previous_until"},
+    [LIST_PUBLISH_RATE] = {.key = "publish_rate"},
     [LIST_ID] = {.key = "id"},
 };
 
@@ -88,6 +90,8 @@ static void add_token(struct report *report, const struct token_row *row)
     report_set(report, LIST_LAST_USED, row->last_used_on != NULL ? row->last_used_on : "never",
                row->last_used_on != NULL ? json_string(row->last_used_on) : json_null());
     report_set_text(report, LIST_PREVIOUS_UNTIL, row->previous_until);
+    report_set(report, LIST_PUBLISH_RATE, "",
+               row->publish_rate > 0 ? json_real(row->publish_rate) : json_null());
 }
 
 static int list_tokens(const struct database *database, bool is_all, bool json)

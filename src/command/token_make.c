@@ -22,6 +22,7 @@ static const char new_help[] =
     "      --scope SCOPES      what it may do: publish, read, operate, or some with commas\n"
     "      --customer UUID     for this customer alone, not for every customer\n"
     "      --expires DURATION  how long it lasts, as 90d (default: until it is revoked)\n"
+    "      --publish-rate N    at most N events a second (default: as many as it likes)\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
 static const char rotate_help[] =
@@ -120,6 +121,10 @@ static int run_new(const struct command *self, int argc, char **argv)
         {.name = "scope", .text = &request.scopes},
         {.name = "customer", .uuid = &request.customer_id},
         {.name = "expires", .duration_ms = &request.expires_ms, .minimum = 1000},
+        {.name = "publish-rate",
+         .integer = &request.publish_rate,
+         .minimum = 1,
+         .maximum = 1000000},
         {0}};
     struct arguments arguments = {.options = options};
     int status = arguments_parse(self, argc, argv, &arguments);

@@ -49,6 +49,8 @@ enum record_column {
     RECORD_ORDERING_HEAD,
     RECORD_ORDERING_DEAD,
     RECORD_ORDERING_NOTED,
+    RECORD_ERASED,
+    RECORD_ERASED_MS,
     RECORD_ENDPOINT_ROW, /* and those behind it */
 };
 
@@ -79,7 +81,7 @@ enum record_column {
     " FROM webhook_ordering_head(d.endpoint_id, d.ordering_key) h) k"                              \
     " ON d.ordering_key IS NOT NULL AND d.status = 'pending'"
 
-/* The columns of enum record_column, in its order. */
+/* The columns of enum record_column, in its order, as in src/db/queries/delivery.sql. */
 static const char sql_record[] =
     "SELECT d.id, d.event_id, d.customer_id, d.webhook_url, d.event_type, d.status, d.attempts, "
     SQL_UTC("d.last_attempt_at") ", " SQL_MS_SINCE("d.last_attempt_at") ", "
@@ -95,7 +97,8 @@ static const char sql_record[] =
     SQL_UNTOUCHED ", " SQL_UTC("d.failed_at") ", " SQL_MS_SINCE("d.failed_at") ", "
     "d.payload IS NULL, v.id IS NOT NULL, EXISTS (SELECT FROM webhook_endpoints m"
     " WHERE m.id = d.endpoint_id AND (m.customer_id, m.url) <> (d.customer_id, d.webhook_url)),"
-    " k.ordering_key, k.head, k.dead, k.is_noted"
+    " k.ordering_key, k.head, k.dead, k.is_noted, "
+    SQL_UTC("COALESCE(d.erased_at, v.erased_at)") ", " SQL_MS_SINCE("COALESCE(d.erased_at, v.erased_at)")
     ENDPOINT_ROW_SQL
     " FROM (SELECT *, CASE WHEN status = 'failed' THEN " SQL_FAILED_AT " END AS failed_at"
     " FROM webhook_deliveries) d"
@@ -115,6 +118,7 @@ static const char sql_attempts[] =
 
 static const char sql_payload[] =
     "SELECT CASE WHEN d.payload IS NULL THEN " SQL_EVENT_BODY("v") " ELSE d.payload::text END"
+    ", d.erased_at IS NOT NULL OR v.erased_at IS NOT NULL"
     " FROM webhook_deliveries d LEFT JOIN webhook_events v ON d.payload IS NULL"
     " AND v.id = d.event_id WHERE d.id = $1";
 
@@ -124,47 +128,60 @@ static const char sql_event[] =
 
 /* clang-format on */
 
-static void fill_record(const PGresult *r, struct delivery_record *record)
+static void fill_record(const PGresult *r, int first, struct delivery_record *record)
 {
-    record->id = row_text(r, 0, RECORD_ID);
-    record->event_id = row_text(r, 0, RECORD_EVENT);
-    record->customer_id = row_text(r, 0, RECORD_CUSTOMER);
-    record->url = row_text(r, 0, RECORD_URL);
-    record->event_type = row_text(r, 0, RECORD_EVENT_TYPE);
-    record->status = row_text(r, 0, RECORD_STATUS);
-    record->attempts = row_integer(r, 0, RECORD_ATTEMPTS, 0);
-    record->last_attempt_at = row_text(r, 0, RECORD_LAST_ATTEMPT);
-    record->last_attempt_ms_ago = row_integer(r, 0, RECORD_LAST_ATTEMPT_MS, 0);
-    record->next_retry_at = row_text(r, 0, RECORD_NEXT);
-    record->due_in_ms = row_integer(r, 0, RECORD_NEXT_MS, 0);
-    record->created_at = row_text(r, 0, RECORD_CREATED);
-    record->created_ms_ago = row_integer(r, 0, RECORD_CREATED_MS, 0);
-    record->response_status = row_integer(r, 0, RECORD_RESPONSE, 0);
-    record->last_error = row_text(r, 0, RECORD_ERROR);
-    record->payload_bytes = row_integer(r, 0, RECORD_PAYLOAD_BYTES, 0);
-    record->lane = row_integer(r, 0, RECORD_LANE, 0);
-    record->lane_owner = row_text(r, 0, RECORD_OWNER);
-    record->lease_ms = row_integer(r, 0, RECORD_LEASE_MS, 0);
-    record->worker_problems_ms_ago = row_integer(r, 0, RECORD_SEEN_MS, 0);
-    record->endpoint_id = row_text(r, 0, RECORD_ENDPOINT);
-    record->disabled_at = row_text(r, 0, RECORD_DISABLED);
-    record->disabled_ms_ago = row_integer(r, 0, RECORD_DISABLED_MS, 0);
-    record->secret_count = row_integer(r, 0, RECORD_SECRETS, 0);
-    record->ahead = row_integer(r, 0, RECORD_AHEAD, 0);
-    record->failing_since = row_text(r, 0, RECORD_FAILING);
-    record->failing_ms_ago = row_integer(r, 0, RECORD_FAILING_MS, 0);
-    record->worker_problems = row_text(r, 0, RECORD_PROBLEMS);
-    record->is_of_before = row_is_true(r, 0, RECORD_UNTOUCHED);
-    record->failed_at = row_text(r, 0, RECORD_FAILED_AT);
-    record->failed_ms_ago = row_integer(r, 0, RECORD_FAILED_MS, 0);
-    record->is_of_event = row_is_true(r, 0, RECORD_OF_EVENT);
-    record->is_event_there = row_is_true(r, 0, RECORD_EVENT_THERE);
-    record->is_endpoint_elsewhere = row_is_true(r, 0, RECORD_ELSEWHERE);
-    record->ordering_key = row_text(r, 0, RECORD_ORDERING_KEY);
-    record->ordering_head = row_text(r, 0, RECORD_ORDERING_HEAD);
-    record->ordering_dead = row_text(r, 0, RECORD_ORDERING_DEAD);
-    record->is_ordering_noted = row_is_true(r, 0, RECORD_ORDERING_NOTED);
-    record->endpoint = endpoint_row_at(r, 0, RECORD_ENDPOINT_ROW);
+    record->id = row_text(r, 0, first + RECORD_ID);
+    record->event_id = row_text(r, 0, first + RECORD_EVENT);
+    record->customer_id = row_text(r, 0, first + RECORD_CUSTOMER);
+    record->url = row_text(r, 0, first + RECORD_URL);
+    record->event_type = row_text(r, 0, first + RECORD_EVENT_TYPE);
+    record->status = row_text(r, 0, first + RECORD_STATUS);
+    record->attempts = row_integer(r, 0, first + RECORD_ATTEMPTS, 0);
+    record->last_attempt_at = row_text(r, 0, first + RECORD_LAST_ATTEMPT);
+    record->last_attempt_ms_ago = row_integer(r, 0, first + RECORD_LAST_ATTEMPT_MS, 0);
+    record->next_retry_at = row_text(r, 0, first + RECORD_NEXT);
+    record->due_in_ms = row_integer(r, 0, first + RECORD_NEXT_MS, 0);
+    record->created_at = row_text(r, 0, first + RECORD_CREATED);
+    record->created_ms_ago = row_integer(r, 0, first + RECORD_CREATED_MS, 0);
+    record->response_status = row_integer(r, 0, first + RECORD_RESPONSE, 0);
+    record->last_error = row_text(r, 0, first + RECORD_ERROR);
+    record->payload_bytes = row_integer(r, 0, first + RECORD_PAYLOAD_BYTES, 0);
+    record->lane = row_integer(r, 0, first + RECORD_LANE, 0);
+    record->lane_owner = row_text(r, 0, first + RECORD_OWNER);
+    record->lease_ms = row_integer(r, 0, first + RECORD_LEASE_MS, 0);
+    record->worker_problems_ms_ago = row_integer(r, 0, first + RECORD_SEEN_MS, 0);
+    record->endpoint_id = row_text(r, 0, first + RECORD_ENDPOINT);
+    record->disabled_at = row_text(r, 0, first + RECORD_DISABLED);
+    record->disabled_ms_ago = row_integer(r, 0, first + RECORD_DISABLED_MS, 0);
+    record->secret_count = row_integer(r, 0, first + RECORD_SECRETS, 0);
+    record->ahead = row_integer(r, 0, first + RECORD_AHEAD, 0);
+    record->failing_since = row_text(r, 0, first + RECORD_FAILING);
+    record->failing_ms_ago = row_integer(r, 0, first + RECORD_FAILING_MS, 0);
+    record->worker_problems = row_text(r, 0, first + RECORD_PROBLEMS);
+    record->is_of_before = row_is_true(r, 0, first + RECORD_UNTOUCHED);
+    record->failed_at = row_text(r, 0, first + RECORD_FAILED_AT);
+    record->failed_ms_ago = row_integer(r, 0, first + RECORD_FAILED_MS, 0);
+    record->is_of_event = row_is_true(r, 0, first + RECORD_OF_EVENT);
+    record->is_event_there = row_is_true(r, 0, first + RECORD_EVENT_THERE);
+    record->is_endpoint_elsewhere = row_is_true(r, 0, first + RECORD_ELSEWHERE);
+    record->ordering_key = row_text(r, 0, first + RECORD_ORDERING_KEY);
+    record->ordering_head = row_text(r, 0, first + RECORD_ORDERING_HEAD);
+    record->ordering_dead = row_text(r, 0, first + RECORD_ORDERING_DEAD);
+    record->is_ordering_noted = row_is_true(r, 0, first + RECORD_ORDERING_NOTED);
+    record->erased_at = row_text(r, 0, first + RECORD_ERASED);
+    record->erased_ms_ago = row_integer(r, 0, first + RECORD_ERASED_MS, 0);
+    record->endpoint = endpoint_row_at(r, 0, first + RECORD_ENDPOINT_ROW);
+}
+
+struct delivery_record delivery_record_at(const PGresult *result, int first)
+{
+    struct delivery_record record = {0};
+
+    /* A text that was forgotten when a column was added would tell wrong things. */
+    if (PQnfields(result) != first + RECORD_ENDPOINT_ROW + ENDPOINT_ROW_COUNT)
+        bug("a record of a delivery has %d columns", PQnfields(result) - first);
+    fill_record(result, first, &record);
+    return record;
 }
 
 bool delivery_record_read(struct db_session *session, const char *id,
@@ -177,7 +194,7 @@ bool delivery_record_read(struct db_session *session, const char *id,
     *ret_record = (struct delivery_record){.result = result};
     *ret_found = PQntuples(result) == 1;
     if (*ret_found)
-        fill_record(result, ret_record);
+        fill_record(result, 0, ret_record);
     return true;
 }
 
@@ -195,7 +212,9 @@ char *delivery_record_payload(struct db_session *session, const char *id, struct
     result = db_session_read(session, sql_payload, 1, &id, error);
     if (result == NULL)
         return NULL;
-    if (PQntuples(result) == 1 && PQgetisnull(result, 0, 0))
+    if (PQntuples(result) == 1 && row_is_true(result, 0, 1))
+        error_set(error, "delivery %s is erased: there is nothing left to be sent", id);
+    else if (PQntuples(result) == 1 && PQgetisnull(result, 0, 0))
         error_set(error, "the event of delivery %s is not in webhook_events", id);
     else if (PQntuples(result) == 1)
         payload = memory_copy_string(PQgetvalue(result, 0, 0));

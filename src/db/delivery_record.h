@@ -46,7 +46,7 @@ struct delivery_record {
     const char *endpoint_id; /* of its row in webhook_endpoints; NULL: it has none */
     const char *disabled_at; /* NULL: the endpoint is enabled, or has no row */
     int64_t disabled_ms_ago;
-    int64_t secret_count;      /* valid in webhook_secrets, of the level that signs */
+    int64_t secret_count; /* valid in webhook_secrets, of the level that signs; -1: not known */
     const char *failing_since; /* NULL: the endpoint answers, or has no row */
     int64_t failing_ms_ago;
     const char *worker_problems; /* of the lane's owner: JSON as in db/worker_problems.h, or NULL */
@@ -54,16 +54,22 @@ struct delivery_record {
     bool is_of_before;              /* adopted with the table, and not sent since (db/adoption.h) */
     const char *failed_at;          /* NULL: it is no dead letter */
     int64_t failed_ms_ago;
-    int64_t ahead;              /* pending rows of the same URL that are due earlier */
-    bool is_of_event;           /* made for an event, whose body is what is sent */
-    bool is_event_there;        /* ... which is there */
+    int64_t ahead;         /* pending rows of the same URL that are due earlier */
+    bool is_of_event;      /* made for an event, whose body is what is sent */
+    bool is_event_there;   /* ... which is there */
+    const char *erased_at; /* NULL: what is, or was, to be sent is there */
+    int64_t erased_ms_ago;
     bool is_endpoint_elsewhere; /* the endpoint that it was made for has another URL or customer */
     const char *ordering_key;   /* NULL: it has none, or is not pending */
     const char *ordering_head;  /* the first of its key that has not ended */
     const char *ordering_dead; /* the dead letter that keeps that one from going; NULL: none does */
     bool is_ordering_noted;    /* workers will look at the key once more (webhook_promotions) */
+    bool hides_workers; /* lanes and workers are not for who asks, and nothing is known of them */
     struct endpoint_row endpoint;
 };
+
+/* Of a result that has the record's columns from this place on. It stays the caller's. */
+struct delivery_record delivery_record_at(const PGresult *result, int first);
 
 /* The one with this id. *ret_found is false when there is none: that is no error. */
 bool delivery_record_read(struct db_session *session, const char *id,
@@ -72,7 +78,7 @@ bool delivery_record_read(struct db_session *session, const char *id,
 void delivery_record_free(struct delivery_record *record);
 
 /* The payload as jsonb text, of an event's delivery the body that is sent; the caller frees it. NULL
- * with error, or when the row or its event has gone. */
+ * with error, or when the row or its event has gone, or is erased. */
 char *delivery_record_payload(struct db_session *session, const char *id,
                               struct error *error) MUST_USE;
 

@@ -2,7 +2,7 @@
 /* What a worker said of an endpoint some time ago is brought forward to now. */
 #include "unit.h"
 
-#include "command/holding.h"
+#include "explain/holding.h"
 
 #define CUSTOMER "11111111-2222-3333-4444-555555555555"
 #define URL      "https://shop.example/hook"

@@ -34,7 +34,7 @@ static void test_hash_is_the_index(void **state)
     int found = 0;
 
     (void)state;
-    for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++) {
+    for (const struct embedded_text *file = embedded_sql_files; file->name != NULL; file++) {
         int lanes = count_of(file->text, "hashtext(lower(split_part(webhook_url,");
 
         check_case(count_of(file->text, SQL_LANE("webhook_url")) == lanes, "%s", file->name);

@@ -102,6 +102,24 @@ static void test_rates_are_bounded(void **state)
     assert_true(rate_limit_next_us(&limit) <= 0);
 }
 
+/* For clients: nobody waits for the first, and what is taken at once is owed. */
+static void test_a_burst_of_its_own(void **state)
+{
+    struct rate_limit limit = {0};
+
+    (void)state;
+    rate_limit_set_burst(&limit, 10, 1000);
+    for (int i = 0; i < 10; i++) {
+        assert_true(rate_limit_next_us(&limit) <= 5 * SECOND);
+        rate_limit_take(&limit, 5 * SECOND);
+    }
+    assert_int_equal(rate_limit_next_us(&limit), 5 * SECOND + SECOND / 10);
+    rate_limit_take_many(&limit, 30, 6 * SECOND);
+    assert_int_equal(rate_limit_next_us(&limit), 8 * SECOND + SECOND / 10);
+    rate_limit_set_burst(&limit, 10, 1000);
+    assert_int_equal(rate_limit_next_us(&limit), 8 * SECOND + SECOND / 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_burst_after_a_pause),
         cmocka_unit_test(test_starts_empty),
         cmocka_unit_test(test_rates_are_bounded),
+        cmocka_unit_test(test_a_burst_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "command/holding.h"
+#include "explain/holding.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * holding.h: whether a worker holds back the endpoint of a delivery, by what the worker says in its
+ * explain/holding.h: whether a worker holds back the endpoint of a delivery, by what the worker says in its
  * row of webhook_workers (db/worker_problems.h), brought forward by the age of that word: the
  * worker's last renewal of its lease.
  */
-#ifndef POSTRIDER_COMMAND_HOLDING_H
-#define POSTRIDER_COMMAND_HOLDING_H
+#ifndef POSTRIDER_EXPLAIN_HOLDING_H
+#define POSTRIDER_EXPLAIN_HOLDING_H
 
 #include <stdbool.h>
 #include <stdint.h>

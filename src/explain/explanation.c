@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "command/explanation.h"
+#include "explain/explanation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "command/delivery_report.h"
-#include "command/holding.h"
 #include "core/outcome.h"
 #include "core/permit.h"
 #include "db/fragments.h"
+#include "explain/delivery_time.h"
+#include "explain/holding.h"
 #include "http/url.h"
 
 #define SENTENCE_MAX   8192
@@ -104,7 +104,7 @@ static void say_disabled(struct buffer *out, const struct delivery_record *recor
 
 static bool has_secret(const struct delivery_record *record, const struct config *config)
 {
-    return record->secret_count > 0 || config->signing.secrets.count > 0;
+    return record->secret_count != 0 || config->signing.secrets.count > 0;
 }
 
 /*
@@ -117,6 +117,11 @@ static const char *find_obstacle(const struct delivery_record *record, const str
     struct error error;
     char size[UNITS_TEXT_SIZE];
 
+    if (record->erased_at != NULL) {
+        SAY(out, "what was to be sent is erased since ");
+        say_moment(out, record->erased_at, record->erased_ms_ago);
+        return "erased";
+    }
     if (!url_check(record->url, config->network.https_only, &error)) {
         SAY(out, "%s", error.message);
         return "unsendable";
@@ -368,7 +373,8 @@ static void explain_due(struct explanation *e, const struct delivery_record *rec
         (long long)(record->attempts > 0 ? record->attempts : 0) + 1, policy->max_attempts);
     if (!is_usual)
         say_about(&e->summary, record->due_in_ms);
-    SAY(&e->summary, "; worker %s owns lane %lld", record->lane_owner, (long long)record->lane);
+    if (!record->hides_workers)
+        SAY(&e->summary, "; worker %s owns lane %lld", record->lane_owner, (long long)record->lane);
     if (record->ahead > 0)
         SAY(&e->summary, ", and %lld%s to the same URL %s due before it",
             (long long)(record->ahead > DELIVERY_AHEAD_MAX ? DELIVERY_AHEAD_MAX : record->ahead),
@@ -415,6 +421,8 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
         explain_blocked(e, record, config, buffer_string(&obstacle));
     else if (record->due_in_ms > 0)
         explain_waiting(e, record, policy);
+    else if (record->hides_workers)
+        explain_due(e, record, policy);
     else if (record->lane_owner == NULL || record->lease_ms <= 0)
         explain_no_worker(e, record);
     else if (holding.reason != HOLDING_NONE)
@@ -427,6 +435,15 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
 
 static const char of_before[] =
     " It was here like this when the table was adopted: Postrider has not sent it.";
+
+static void say_erased(struct buffer *out, const struct delivery_record *record)
+{
+    if (record->erased_at == NULL)
+        return;
+    SAY(out, " Its payload and the answers were erased at ");
+    say_moment(out, record->erased_at, record->erased_ms_ago);
+    SAY(out, ".");
+}
 
 static void explain_delivered(struct explanation *e, const struct delivery_record *record)
 {
@@ -442,6 +459,7 @@ static void explain_delivered(struct explanation *e, const struct delivery_recor
     if (record->response_status != 0)
         SAY(&e->summary, ": the receiver answered %lld", (long long)record->response_status);
     SAY(&e->summary, ".%s", record->is_of_before ? of_before : "");
+    say_erased(&e->summary, record);
 }
 
 /* It failed without a request, and last_error says so. */
@@ -482,11 +500,19 @@ static void explain_failed(struct explanation *e, const struct delivery_record *
         say_moment(&e->summary, record->last_attempt_at, record->last_attempt_ms_ago);
     }
     SAY(&e->summary, "%s %s.", is_unsent(record) ? "," : ":",
-        record->last_error != NULL ? record->last_error : "no error was recorded");
+        record->last_error != NULL  ? record->last_error
+        : record->erased_at != NULL ? "why is erased"
+                                    : "no error was recorded");
     if (record->is_of_before)
         SAY(&e->summary, "%s", of_before);
     else
         say_why_final(&e->summary, record, policy);
+    if (record->erased_at != NULL) {
+        say_erased(&e->summary, record);
+        SAY(&e->next, "Nothing is left to be sent again. To have it out of the dead letters:");
+        advise(e, memory_format("postrider dead discard %s%s", record->id, hint_options()));
+        return;
+    }
     advise_remedy(e, record, config);
     SAY(&e->next, "%s",
         e->actions_count > 0 ? "Do this first, then replay it:"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explanation.h: why a delivery is where it is, and what happens next, in a sentence each.
+ * explain/explanation.h: why a delivery is where it is, and what happens next, in a sentence each.
  *
- * Decides from what db/delivery_record.h read and from the retry policy, with no I/O of its own.
+ * Decides from what db/delivery_record.h read and from the retry policy, with no I/O of its own. The
+ * same sentence is the command's ("explain") and the API's.
  */
-#ifndef POSTRIDER_COMMAND_EXPLANATION_H
-#define POSTRIDER_COMMAND_EXPLANATION_H
+#ifndef POSTRIDER_EXPLAIN_EXPLANATION_H
+#define POSTRIDER_EXPLAIN_EXPLANATION_H
 
 #include "base/buffer.h"
 #include "config/config.h"
