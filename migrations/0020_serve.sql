@@ -19,6 +19,9 @@ CREATE TABLE webhook_tokens (
     -- NULL: of every customer. No foreign key: a token must not keep a customer from going, and what it may do
     -- then is nothing.
     customer_id uuid,
+    -- Events a second; NULL: as many as it likes.
+    publish_rate double precision
+        CONSTRAINT webhook_tokens_publish_rate_check CHECK (publish_rate BETWEEN 0.001 AND 1000000),
     created_at timestamptz NOT NULL DEFAULT now(),
     not_after timestamptz, -- NULL: until it is revoked
     last_used_on date

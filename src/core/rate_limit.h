@@ -29,6 +29,10 @@ struct rate_limit {
 /* Nothing changes when the rate is the same. */
 void rate_limit_set(struct rate_limit *limit, double per_s, int64_t now_us);
 
+/* The same with a burst of its own, at least one; such a bucket starts full, for a client that comes
+ * first has nobody's hand-over to wait for. */
+void rate_limit_set_burst(struct rate_limit *limit, double per_s, int64_t burst_ms);
+
 /* Empties the bucket. */
 void rate_limit_restart(struct rate_limit *limit, int64_t now_us);
 
@@ -37,5 +41,8 @@ int64_t rate_limit_next_us(const struct rate_limit *limit);
 
 /* Takes a token that is there. */
 void rate_limit_take(struct rate_limit *limit, int64_t now_us);
+
+/* Takes so many, of which one is there; the others are owed, and the next one comes later for it. */
+void rate_limit_take_many(struct rate_limit *limit, int64_t count, int64_t now_us);
 
 #endif

@@ -7,7 +7,7 @@
 
 const char *embedded_sql_find(const char *name)
 {
-    const struct embedded_sql *file = embedded_sql_files;
+    const struct embedded_text *file = embedded_sql_files;
 
     while (file->name != NULL && strcmp(file->name, name) != 0)
         file++;

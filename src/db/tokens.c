@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/hint.h"
 #include "db/fragments.h"
 #include "db/row.h"
@@ -14,13 +15,14 @@
 /* clang-format off */
 
 #define SQL_IS_VALID "(not_after IS NULL OR not_after > now())"
+#define SQL_TODAY "(now() AT TIME ZONE 'UTC')::date"
 #define SQL_AFTER(ms) "now() + " ms "::float8 * interval '1 millisecond'"
 
 /* Of a name that there is already nothing is changed, and no row comes back. */
 static const char sql_add[] =
-    "INSERT INTO webhook_tokens (name, token_hash, scopes, customer_id, not_after)"
+    "INSERT INTO webhook_tokens (name, token_hash, scopes, customer_id, not_after, publish_rate)"
     " VALUES ($1, decode($2, 'hex'), string_to_array($3, ','), $4,"
-    " CASE WHEN $5::float8 > 0 THEN " SQL_AFTER("$5") " END)"
+    " CASE WHEN $5::float8 > 0 THEN " SQL_AFTER("$5") " END, nullif($6::float8, 0))"
     " ON CONFLICT (name) DO NOTHING RETURNING id";
 
 /* One that has expired comes back only with a new end. */
@@ -42,22 +44,22 @@ static const char sql_find[] = "SELECT id FROM webhook_tokens WHERE name = $1";
 static const char sql_list[] =
     "SELECT id, name, array_to_string(scopes, ','), customer_id, " SQL_UTC("created_at") ", "
     SQL_UTC("not_after") ", " SQL_MS_SINCE("created_at") ", " SQL_MS_UNTIL("not_after")
-    ", last_used_on, CASE WHEN previous_not_after > now() THEN " SQL_UTC("previous_not_after") " END"
+    ", last_used_on, CASE WHEN previous_not_after > now() THEN " SQL_UTC("previous_not_after") " END, publish_rate"
     " FROM webhook_tokens WHERE $1::bool OR " SQL_IS_VALID
     " ORDER BY name";
 
 static const char sql_valid[] =
     "SELECT id, name, array_to_string(scopes, ','), customer_id, " SQL_MS_UNTIL("not_after") ","
-    " encode(token_hash, 'hex'), last_used_on IS NOT DISTINCT FROM current_date"
+    " encode(token_hash, 'hex'), last_used_on IS NOT DISTINCT FROM " SQL_TODAY ", publish_rate"
     " FROM webhook_tokens WHERE " SQL_IS_VALID
     " UNION ALL"
     " SELECT id, name, array_to_string(scopes, ','), customer_id, "
-    SQL_MS_UNTIL("previous_not_after") ", encode(previous_hash, 'hex'), last_used_on IS NOT DISTINCT FROM current_date"
+    SQL_MS_UNTIL("previous_not_after") ", encode(previous_hash, 'hex'), last_used_on IS NOT DISTINCT FROM " SQL_TODAY ", publish_rate"
     " FROM webhook_tokens WHERE " SQL_IS_VALID " AND previous_not_after > now()";
 
 static const char sql_used[] =
-    "UPDATE webhook_tokens SET last_used_on = current_date"
-    " WHERE id = ANY ($1::uuid[]) AND last_used_on IS DISTINCT FROM current_date";
+    "UPDATE webhook_tokens SET last_used_on = " SQL_TODAY
+    " WHERE id = ANY ($1::uuid[]) AND last_used_on IS DISTINCT FROM " SQL_TODAY;
 
 /* clang-format on */
 
@@ -98,13 +100,14 @@ static bool change(struct db_session *session, const char *sql, int count,
 
 bool tokens_add(struct db_session *session, const struct token_new *token, struct error *error)
 {
-    char hash[HEX_SIZE], expires[32];
-    const char *values[] = {token->name, hash, token->scopes, token->customer_id, expires};
+    char hash[HEX_SIZE], expires[32], rate[32];
+    const char *values[] = {token->name, hash, token->scopes, token->customer_id, expires, rate};
     bool is_made = false;
 
     to_hex(token->hash, hash);
     snprintf(expires, sizeof(expires), "%lld", (long long)token->expires_ms);
-    if (!change(session, sql_add, 5, values, &is_made, error))
+    snprintf(rate, sizeof(rate), "%lld", (long long)token->publish_rate);
+    if (!change(session, sql_add, ARRAY_LENGTH(values), values, &is_made, error))
         return false;
     if (is_made)
         return true;
@@ -178,6 +181,7 @@ struct token_row token_at(const PGresult *result, int row)
         .valid_ms = row_integer(result, row, 7, INT64_MAX),
         .last_used_on = row_text(result, row, 8),
         .previous_until = row_text(result, row, 9),
+        .publish_rate = row_number(result, row, 10, 0),
     };
 }
 
@@ -197,6 +201,7 @@ struct token_grant token_grant_at(const PGresult *result, int row)
         .customer_id = row_text(result, row, 3),
         .valid_ms = row_integer(result, row, 4, INT64_MAX),
         .was_used_today = row_is_true(result, row, 6),
+        .publish_rate = row_number(result, row, 7, 0),
     };
 
     from_hex(PQgetvalue(result, row, 5), grant.hash);

@@ -29,6 +29,7 @@ struct token_row {
     const char *not_after; /* NULL: until it is revoked */
     int64_t created_ms_ago;
     int64_t valid_ms;           /* until not_after; negative when it is past */
+    double publish_rate;        /* events a second; 0: as many as it likes */
     const char *last_used_on;   /* "2031-05-17"; NULL: never */
     const char *previous_until; /* the token before is taken until then; NULL: it is not */
 };
@@ -38,6 +39,7 @@ struct token_new {
     const char *scopes;      /* "publish,read" */
     const char *customer_id; /* NULL: of every customer */
     int64_t expires_ms;      /* 0: never */
+    int64_t publish_rate;    /* events a second; 0: as many as it likes */
     unsigned char hash[TOKEN_HASH_BYTES];
 };
 
@@ -67,6 +69,7 @@ struct token_grant {
     unsigned scopes;         /* of enum token_scope */
     const char *customer_id; /* NULL: of every customer */
     int64_t valid_ms;        /* INT64_MAX: until it is revoked */
+    double publish_rate;     /* events a second; 0: as many as it likes */
     bool was_used_today;
     unsigned char hash[TOKEN_HASH_BYTES];
 };

@@ -16,6 +16,7 @@ static const struct {
 } titles[] = {
     {200, "OK"},
     {201, "Created"},
+    {304, "Not Modified"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -23,6 +24,7 @@ static const struct {
     {405, "Method Not Allowed"},
     {408, "Request Timeout"},
     {409, "Conflict"},
+    {410, "Gone"},
     {411, "Length Required"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},
@@ -30,6 +32,7 @@ static const struct {
     {417, "Expectation Failed"},
     {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {501, "Not Implemented"},
     {503, "Service Unavailable"},
@@ -66,10 +69,14 @@ void answer_append(const struct answer *answer, bool is_last, bool is_head_only,
 
     buffer_append_format(out, "HTTP/1.1 %d %s\r\n", answer->status, title_of(answer->status));
     append_date(wall_s, out);
-    buffer_append_format(out,
-                         "Content-Type: application/%s\r\nContent-Length: %zu\r\n"
-                         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
-                         answer->is_problem ? "problem+json" : "json", length);
+    if (answer->status != 304)
+        buffer_append_format(out, "Content-Type: application/%s\r\nContent-Length: %zu\r\n",
+                             answer->is_problem ? "problem+json" : "json", length);
+    if (answer->etag != NULL)
+        buffer_append_format(out, "ETag: %s\r\nCache-Control: private, no-cache\r\n", answer->etag);
+    else
+        buffer_append_string(out, "Cache-Control: no-store\r\n");
+    buffer_append_string(out, "X-Content-Type-Options: nosniff\r\n");
     buffer_append_string(out, answer->headers);
     if (is_last)
         buffer_append_string(out, "Connection: close\r\n");

@@ -3,8 +3,9 @@
  * serve/answer.h: what is answered to a request, and how it stands on the wire.
  *
  * Errors are application/problem+json (RFC 9457) without a type of their own: the status is what
- * programs read, and detail is for people. No answer has headers for other origins (CORS), and
- * none is to be stored.
+ * programs read, and detail is for people. No answer has headers for other origins (CORS). None is
+ * to be stored, but those with an ETag, by their client alone, who asks each time whether it is
+ * still the same.
  */
 #ifndef POSTRIDER_SERVE_ANSWER_H
 #define POSTRIDER_SERVE_ANSWER_H
@@ -19,6 +20,7 @@ struct answer {
     const char *headers; /* whole lines with CR LF, "" = no more than the usual ones */
     const char *body;    /* JSON */
     bool is_problem;
+    const char *etag; /* with its quotes; NULL: none */
 };
 
 /* Appends the head and the body. is_last: the connection ends behind it; is_head_only: nobody wants

@@ -83,6 +83,11 @@ size_t clients_count(const struct serve *serve)
     return serve->clients->count;
 }
 
+struct serve *client_serve(const struct client *client)
+{
+    return client->serve;
+}
+
 bool client_is_local(const struct client *client)
 {
     return client->is_local;

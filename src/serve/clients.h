@@ -49,6 +49,7 @@ void clients_drain(struct serve *serve);
 
 size_t clients_count(const struct serve *serve);
 
+struct serve *client_serve(const struct client *client);
 bool client_is_local(const struct client *client);
 const struct request_reader *client_request(const struct client *client);
 

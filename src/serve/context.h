@@ -49,7 +49,9 @@ struct serve {
     struct database_state *database;
     struct keeping *keeping;
     struct listening *listening;
+    struct publish_rates *publish_rates;
     struct publishing *publishing;
+    struct questions *questions;
     struct tokens *tokens;
 };
 

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/event_request.h"
 
-#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "core/event_type.h"
+#include "core/rfc3339.h"
+#include "serve/json_body.h"
 
 #define ORDERING_KEY_MAX 255
-#define FRACTION_MAX     9
-
-/* What is wrong with a member's value; NULL: nothing. */
-typedef const char *check_value(const json_t *value);
 
 static int refuse(struct error *error, int status, const char *text)
 {
@@ -25,11 +20,6 @@ static int refuse(struct error *error, int status, const char *text)
 }
 
 /* --- members --- */
-
-static const char *check_uuid(const json_t *value)
-{
-    return json_is_string(value) && text_is_uuid(json_string_value(value)) ? NULL : "is not a UUID";
-}
 
 static const char *check_type(const json_t *value)
 {
@@ -56,50 +46,27 @@ static const char *check_ordering_key(const json_t *value)
                : "is not a text of 1 to 255 bytes";
 }
 
-/* Digits where the pattern has 0, else the pattern's character. */
-static bool has_shape(const char *text, const char *pattern)
-{
-    for (; *pattern != '\0'; text++, pattern++)
-        if (*pattern == '0' ? !isdigit((unsigned char)*text) : *text != *pattern)
-            return false;
-    return true;
-}
-
-static bool is_offset(const char *text)
-{
-    return strcmp(text, "Z") == 0 || (strlen(text) == 6 && (text[0] == '+' || text[0] == '-') &&
-                                      has_shape(text + 1, "00:00"));
-}
-
-/* RFC 3339 (PostgreSQL would take "tomorrow" and "infinity" as well). Whether there is such a day,
- * it says. */
+/* Whether there is such a day, PostgreSQL says. */
 static const char *check_time(const json_t *value)
 {
-    static const char shape[] = "0000-00-00T00:00:00";
-    static const char wrong[] = "is not a time like 2031-05-17T12:03:04Z (RFC 3339)";
     const char *text = json_string_value(value);
-    size_t digits;
 
-    if (text == NULL || !has_shape(text, shape))
-        return wrong;
-    text += sizeof(shape) - 1;
-    if (*text == '.') {
-        digits = strspn(text + 1, "0123456789");
-        if (digits == 0 || digits > FRACTION_MAX)
-            return wrong;
-        text += 1 + digits;
-    }
-    return is_offset(text) ? NULL : wrong;
+    return text != NULL && rfc3339_has_shape(text)
+               ? NULL
+               : "is not a time like 2031-05-17T12:03:04Z (RFC 3339)";
 }
 
 static const struct member {
     const char *name;
     bool is_required;
-    check_value *check;
+    json_body_check *check;
 } members[] = {
-    {"customer_id", true, check_uuid},     {"type", true, check_type},
-    {"data", true, check_anything},        {"ordering_key", false, check_ordering_key},
-    {"correlation_id", false, check_uuid}, {"causation_id", false, check_uuid},
+    {"customer_id", true, json_body_check_uuid},
+    {"type", true, check_type},
+    {"data", true, check_anything},
+    {"ordering_key", false, check_ordering_key},
+    {"correlation_id", false, json_body_check_uuid},
+    {"causation_id", false, json_body_check_uuid},
     {"deliver_after", false, check_time},
 };
 
@@ -203,14 +170,11 @@ static size_t skip_string(const char *text, size_t i)
     return i + 1;
 }
 
-/*
- * The objects at a depth, each from its { to its }, of a text that is good JSON. Returns how deep
- * it is.
- */
-static size_t find_objects(const char *text, size_t length, size_t at_depth, struct slice *events,
-                           size_t count)
+/* The objects at a depth, each from its { to its }, of a text that is good JSON. */
+static void find_objects(const char *text, size_t length, size_t at_depth, struct slice *events,
+                         size_t count)
 {
-    size_t depth = 0, deepest = 0, found = 0;
+    size_t depth = 0, found = 0;
 
     for (size_t i = 0; i < length;) {
         char letter = text[i];
@@ -228,57 +192,28 @@ static size_t find_objects(const char *text, size_t length, size_t at_depth, str
             events[found].length = (size_t)(text + i - events[found].at);
             found++;
         }
-        deepest = depth > deepest ? depth : deepest;
     }
-    return deepest;
-}
-
-static int refuse_json(const json_error_t *problem, struct error *error)
-{
-    struct buffer text;
-    int status;
-
-    switch (json_error_code(problem)) {
-    case json_error_null_character:
-    case json_error_null_byte_in_key:
-        return refuse(error, 422, "the body has a text with \\u0000, which PostgreSQL can't store");
-    case json_error_duplicate_key:
-    case json_error_numeric_overflow:
-    case json_error_stack_overflow:
-        status = 422;
-        break;
-    default:
-        status = 400;
-    }
-    buffer_init(&text, 512);
-    text_append_clean(&text, problem->text, strlen(problem->text));
-    error_set(error, "the body is not JSON that can be taken: line %d, column %d: %s",
-              problem->line, problem->column, buffer_string(&text));
-    buffer_free(&text);
-    return status;
 }
 
 int event_request_read(const char *body, size_t length, const char *only_customer,
                        struct event_request *ret_request, struct error *error)
 {
-    /* A whole number of any length passes as a real one, for its digits are not taken from here. */
-    size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL;
-    json_error_t problem;
-    json_t *root = json_loadb(body, length, flags, &problem);
+    json_t *root;
     int status;
 
-    *ret_request = (struct event_request){.is_array = json_is_array(root)};
-    if (root == NULL)
-        return refuse_json(&problem, error);
+    *ret_request = (struct event_request){0};
+    status = json_body_read(body, length, &root, error);
+    if (status != 0)
+        return status;
+    ret_request->is_array = json_is_array(root);
     ret_request->count = ret_request->is_array ? json_array_size(root) : 1;
     status = check_all(root, only_customer, ret_request, error);
     json_decref(root);
     if (status != 0)
         return status;
     ret_request->events = memory_new(ret_request->count, sizeof(*ret_request->events));
-    if (find_objects(body, length, ret_request->is_array ? 1 : 0, ret_request->events,
-                     ret_request->count) > EVENT_REQUEST_DEPTH_MAX)
-        return refuse(error, 422, "the body is nested deeper than 128 levels");
+    find_objects(body, length, ret_request->is_array ? 1 : 0, ret_request->events,
+                 ret_request->count);
     return 0;
 }
 

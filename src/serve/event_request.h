@@ -5,7 +5,7 @@
  * One object or an array of at most EVENT_REQUEST_MAX. All is checked here that can be known
  * without the database, for what the database refuses it refuses to all that share a transaction.
  * A member that is not known is refused, since it is most likely one whose name is mistyped.
- * jansson reads it; what goes to the database are the bytes of each object as they came, so numbers
+ * serve/json_body.h reads it; what goes to the database are the bytes of each object as they came, so numbers
  * stay what they are.
  */
 #ifndef POSTRIDER_SERVE_EVENT_REQUEST_H
@@ -17,8 +17,7 @@
 #include "base/error.h"
 #include "core/served_head.h"
 
-#define EVENT_REQUEST_MAX       1000
-#define EVENT_REQUEST_DEPTH_MAX 128
+#define EVENT_REQUEST_MAX 1000
 
 struct event_request {
     bool is_array;

@@ -8,6 +8,7 @@
 #include "core/idempotency_key.h"
 #include "serve/event_request.h"
 #include "serve/gate.h"
+#include "serve/publish_rates.h"
 #include "serve/publishing.h"
 
 #define DIGEST_BYTES 32
@@ -70,8 +71,22 @@ static void on_done(void *owner, const struct publishing_result *result)
     if (result->body != NULL)
         client_answer(client, &answer);
     else
-        client_refuse(client, result->status, result->is_passing ? "Retry-After: 1\r\n" : "",
-                      result->detail);
+        client_refuse(client, result->status,
+                      result->is_passing ? "Retry-After: 1\r\n" : answer.headers, result->detail);
+}
+
+/* True: it was refused. */
+static bool is_too_much(struct serve *serve, struct client *client, const struct token *token,
+                        size_t events)
+{
+    char header[48];
+    long wait_s;
+
+    if (publish_rates_take(serve, token, events, &wait_s))
+        return false;
+    snprintf(header, sizeof(header), "Retry-After: %ld\r\n", wait_s);
+    client_refuse(client, 429, header, "the token may not publish so many events a second");
+    return true;
 }
 
 static void publish(struct serve *serve, struct client *client, const struct token *token,
@@ -110,9 +125,9 @@ void events_api_handle(struct serve *serve, struct client *client)
     status =
         event_request_read(read->body.data, read->body.length,
                            token->customer[0] != '\0' ? token->customer : NULL, &request, &error);
-    if (status == 0)
-        publish(serve, client, token, key, &request);
-    else
+    if (status != 0)
         client_refuse(client, status, "", error.message);
+    else if (!is_too_much(serve, client, token, request.count))
+        publish(serve, client, token, key, &request);
     event_request_free(&request);
 }

@@ -94,6 +94,18 @@ bool gate_check_token(struct serve *serve, struct client *client, enum token_sco
     return true;
 }
 
+bool gate_check_reader(struct serve *serve, struct client *client, const struct token **ret_token)
+{
+    struct slice given;
+
+    *ret_token = NULL;
+    if (client_is_local(client) &&
+        served_head_find(&client_request(client)->head, "authorization", &given) &&
+        given.at == NULL)
+        return true;
+    return gate_check_token(serve, client, TOKEN_READ, ret_token);
+}
+
 /* application/json, perhaps with a charset, which is UTF-8 whatever it says (RFC 8259). */
 static bool is_json(struct slice type)
 {

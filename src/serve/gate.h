@@ -19,6 +19,10 @@ bool gate_check_origin(struct serve *serve, struct client *client) MUST_USE;
 bool gate_check_token(struct serve *serve, struct client *client, enum token_scope scope,
                       const struct token **ret_token) MUST_USE;
 
+/* The same, but that a client of the unix socket may read without a token: *ret_token is NULL then. */
+bool gate_check_reader(struct serve *serve, struct client *client,
+                       const struct token **ret_token) MUST_USE;
+
 /* A body of JSON, of a length that may be. */
 bool gate_check_body(struct serve *serve, struct client *client) MUST_USE;
 

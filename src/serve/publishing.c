@@ -151,6 +151,12 @@ static const struct publishing_result not_now = {
     .is_passing = true,
 };
 
+static const struct publishing_result erased = {
+    .status = 410,
+    .detail = "what was published with this Idempotency-Key, or some of it, has been erased",
+    .is_replayed = true,
+};
+
 static const struct publishing_result in_progress = {
     .status = 409,
     .detail = "a request with this Idempotency-Key is in progress",
@@ -178,7 +184,8 @@ static void finish_row(struct line *line, struct publication *publication,
     switch (row->verdict) {
     case PUBLISHING_PUBLISHED:
     case PUBLISHING_STORED:
-        finish(line->serve, publication, &answered);
+        /* "postrider erase" empties what was kept: db/erasure.h. */
+        finish(line->serve, publication, row->status == erased.status ? &erased : &answered);
         break;
     case PUBLISHING_OTHER_CONTENT:
         finish(line->serve, publication, &other_content);

@@ -19,7 +19,9 @@
 #include "serve/database.h"
 #include "serve/keeping.h"
 #include "serve/listening.h"
+#include "serve/publish_rates.h"
 #include "serve/publishing.h"
+#include "serve/questions.h"
 #include "serve/routes.h"
 #include "serve/tokens.h"
 
@@ -178,6 +180,7 @@ static int64_t next_us(const struct serve *serve)
     next = earlier(next, database_next_us(serve));
     next = earlier(next, tokens_next_us(serve));
     next = earlier(next, publishing_next_us(serve));
+    next = earlier(next, questions_next_us(serve));
     next = earlier(next, keeping_next_us(serve));
     return serve->phase == SERVE_DRAINING ? earlier(next, serve->drain_until_us) : next;
 }
@@ -202,10 +205,12 @@ static void turn(struct serve *serve)
     serve->now_us = clock_monotonic_us();
     stop_step(serve);
     database_collect(serve);
+    questions_collect(serve);
     database_step(serve);
     reload_step(serve);
     tokens_step(serve);
     publishing_step(serve);
+    questions_step(serve);
     keeping_step(serve);
     listening_step(serve);
     drain_step(serve);
@@ -252,7 +257,9 @@ static void init_parts(struct serve *serve)
     clients_init(serve, routes_judge, routes_handle);
     database_init(serve);
     tokens_init(serve);
+    publish_rates_init(serve);
     publishing_init(serve);
+    questions_init(serve);
     keeping_init(serve);
     set_tick(serve);
 }
@@ -261,8 +268,10 @@ static void init_parts(struct serve *serve)
 static void free_parts(struct serve *serve)
 {
     clients_free(serve);
+    questions_free(serve);
     database_free(serve);
     publishing_free(serve);
+    publish_rates_free(serve);
     tokens_free(serve);
     keeping_free(serve);
 }

@@ -74,7 +74,9 @@ const struct token *tokens_find(struct serve *serve, const char *text, size_t le
 
 static void keep(struct token *token, const struct token_grant *grant, int64_t asked_us)
 {
-    *token = (struct token){.scopes = grant->scopes, .was_used_today = grant->was_used_today};
+    *token = (struct token){.scopes = grant->scopes,
+                            .publish_rate = grant->publish_rate,
+                            .was_used_today = grant->was_used_today};
     text_copy(token->id, sizeof(token->id), grant->id);
     text_copy(token->name, sizeof(token->name), grant->name);
     text_copy(token->customer, sizeof(token->customer),

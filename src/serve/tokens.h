@@ -22,6 +22,7 @@ struct token {
     char name[TOKEN_NAME_MAX + 1];
     char customer[37]; /* "": of every customer */
     unsigned scopes;
+    double publish_rate; /* events a second; 0 = as many as it likes */
     bool was_used_today;
     int64_t valid_until_us;
     unsigned char hash[TOKEN_HASH_BYTES];

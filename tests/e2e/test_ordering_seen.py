@@ -112,3 +112,19 @@ def test_behind_a_dead_letter(ask, service, migrated_database, receiver):
     assert ask("dead", "replay", letter)["changed"] == 1
     wait_for(lambda: database.row(delivery)["status"] == "delivered", "the key to go on")
     assert ask("status")["blocked_keys"] == 1
+
+
+def test_what_the_api_says(ask, serve, service, migrated_database, receiver):
+    database, server = migrated_database, receiver()
+    server.on("/hook", answer(400), answer(200))
+    add_endpoint(database, server.url("/hook"), ordering="block")
+    first, second, third = (delivery_of(database, publish(database, "a")) for _ in range(3))
+    started = serve()
+    token = started.token(scope="read")
+    told = started.get(f"/v1/deliveries/{third}", token).json()["explanation"]
+    assert told["state"] == "ordered" and f"delivery {first} comes first" in told["summary"]
+    service(database)
+    database.wait_for_row(first, status="failed")
+    told = started.get(f"/v1/deliveries/{second}", token).json()["explanation"]
+    assert told["state"] == "order_blocked"
+    assert f"dead letter {first} comes before it" in told["summary"]

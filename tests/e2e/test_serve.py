@@ -195,7 +195,7 @@ def test_use_of_tokens_is_noted(serve, migrated_database):
     started = serve()
     started.token(name="used")
     migrated_database.wait_for(
-        lambda db: db.value("SELECT last_used_on = current_date FROM webhook_tokens"), "its use")
+        lambda db: db.value("SELECT last_used_on = (now() AT TIME ZONE 'UTC')::date FROM webhook_tokens"), "its use")
 
 
 HOSTS = [
@@ -226,8 +226,8 @@ def test_paths_and_methods(serve):
     started = serve()
     assert started.request("GET", "/").status == 404
     assert started.request("POST", "/v1/events/").status == 404
-    refused = started.request("GET", "/v1/events")
-    assert refused.status == 405 and refused.headers["allow"] == "POST"
+    refused = started.request("PUT", "/v1/events")
+    assert refused.status == 405 and refused.headers["allow"] == "GET, HEAD, POST"
     preflight = started.request("OPTIONS", "/v1/events", headers={"Origin": "https://a.example"})
     assert preflight.status == 405
     assert not [name for name in preflight.headers if name.startswith("access-control")]
@@ -457,3 +457,26 @@ def test_old_schema(serve, database, run_postrider):
     started.wait_for_exit()
     assert "the database has no Postrider tables" in started.log()
     started.close()
+
+
+def test_a_token_publishes_no_more_than_its_rate(serve, subscribe, run_postrider, migrated_database):
+    """A burst of a second; then what is owed comes first, and the key is free meanwhile. Others, and a
+    token that has no rate, are not held back; a rotated one goes on owing."""
+    subscribe()
+    started = serve()
+    slow, free = started.token("--publish-rate", "1", name="slow"), started.token()
+    body = event(migrated_database.customer)
+    assert started.publish([body] * 60, slow).status == 201
+    refused = started.publish(body, slow, key="again")
+    assert refused.status == 429 and "so many events" in refused.detail
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert [started.publish(body, free).status for _ in range(20)] == [201] * 20
+    rotated = run_postrider("token", "rotate", "slow", "-c", started.config_file).stdout.strip()
+    started.wait_for_token(rotated)
+    assert started.publish(body, rotated, key="again").status == 429
+    (listed,) = [row for row in json.loads(run_postrider(
+        "token", "list", "--json", "-c", started.config_file).stdout) if row["name"] == "slow"]
+    assert listed["publish_rate"] == 1
+    migrated_database.execute("UPDATE webhook_tokens SET publish_rate = NULL")
+    wait_for(lambda: started.publish(body, rotated, key="again").status == 201, "the rate to go")
+    assert len(events(migrated_database)) == 60 + 20 + 1

@@ -68,6 +68,41 @@ def test_does_all_of_the_work(granted, run_postrider, config_file):
         started.close()
 
 
+def test_answers_the_api(granted, run_postrider, config_file):
+    """What is shown, and what is changed."""
+    granted.insert_endpoint(URL, event_types=["*"])
+    endpoint = granted.value("SELECT id::text FROM webhook_endpoints")
+    dead = granted.insert_delivery(URL, status="failed", attempts=1)
+    token = run_postrider("token", "new", "--name", "a", "--scope", "publish,read,operate", "-c",
+                          config_file(granted)).stdout.strip()
+    granted.url = granted.server.url(granted.name, user=ROLE)
+    started = Serve(granted)
+    try:
+        started.wait_for_token(token)
+        published = started.publish(event(granted.customer), token).json()["id"]
+        ask = lambda method, path, body=None: started.request(method, path, body, {
+            "Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        replay = ask("POST", f"/v1/deliveries/{dead}/replay").json()["id"]
+        for path in ("events", f"events/{published}", "deliveries?status=failed", "deliveries?status=pending&q=a",
+                     "deliveries?since=2001-01-01T00:00:00Z&q=a", f"deliveries/{dead}", "endpoints",
+                     f"endpoints/{endpoint}", "event-types", "replays", f"replays/{replay}", "workers", "overview"):
+            assert ask("GET", f"/v1/{path}").status == 200, path
+        for method, path, body, status in (
+                ("POST", "replays", '{"filter": {"all": true}, "rate": 1}', 201),
+                ("POST", f"replays/{replay}/stop", None, 200), ("POST", f"replays/{replay}/resume", None, 200),
+                ("POST", "endpoints", '{"url": "https://a.example/", "customer_id": "%s"}' % granted.customer, 201),
+                ("PUT", f"endpoints/{endpoint}", '{"url": "https://b.example/", "timeout_ms": 1}', 200),
+                ("PATCH", f"endpoints/{endpoint}", '{"filter": {"a": 1}, "ordering": "block"}', 200),
+                ("POST", f"endpoints/{endpoint}/disable", None, 200), ("POST", f"endpoints/{endpoint}/enable", None, 200),
+                ("POST", f"endpoints/{endpoint}/pause", None, 200), ("POST", f"endpoints/{endpoint}/resume", None, 200)):
+            changed = ask(method, f"/v1/{path}", body)
+            assert changed.status == status, (path, changed)
+        started.stop()
+        assert started.log_lines("level=error ") == []
+    finally:
+        started.close()
+
+
 FORBIDDEN = [
     "SELECT secret FROM webhook_secrets",
     "SELECT * FROM webhook_secrets",
@@ -99,6 +134,13 @@ FORBIDDEN = [
     "UPDATE idempotency_keys SET body = ''",
     "UPDATE webhook_lanes SET owner = NULL",
     "DELETE FROM webhook_workers",
+    "UPDATE webhook_workers SET problems = '[]'",
+    "UPDATE webhook_replays SET done = 1",
+    "UPDATE webhook_replays SET filter = '{\"all\": true}'",
+    "UPDATE webhook_replays SET finished_at = now()",
+    "INSERT INTO webhook_replays (filter, done) VALUES ('{\"all\": true}', 1)",
+    "DELETE FROM webhook_replays",
+    "DELETE FROM webhook_adopted",
     "INSERT INTO postrider_migrations (version, name) VALUES (9999, 'x')",
     "ALTER TABLE webhook_endpoints DISABLE TRIGGER webhook_endpoints_protected",
     "SET session_replication_role = 'replica'",

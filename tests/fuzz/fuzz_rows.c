@@ -7,8 +7,8 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
-#include "command/holding.h"
 #include "db/endpoints.h"
+#include "explain/holding.h"
 #include "fuzz.h"
 #include "worker/endpoint_settings.h"
 #include "worker/exchange.h"

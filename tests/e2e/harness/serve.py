@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`postrider serve`, and clients of it: well-behaved ones, and bytes on a socket."""
+"""`postrider serve`, and clients of it: well-behaved ones, and bytes on a socket. What the former ask and get is
+checked against the OpenAPI document."""
 import http.client
 import json
 import re
@@ -7,6 +8,7 @@ import socket
 import uuid
 from dataclasses import dataclass
 
+from harness import openapi
 from harness.postrider import Service, merge, run_postrider
 
 # What a role is called that "migrate --grant-serve" was used for.
@@ -92,6 +94,11 @@ class Serve(Service):
             "Authorization": f"Bearer {token}", "Content-Type": "application/json",
             "Idempotency-Key": key or str(uuid.uuid4()), **headers}, connection)
 
+    def get(self, path, token=None, connection=None, **headers):
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return self.request("GET", path, None, headers, connection)
+
     def raw(self, *pieces, timeout_s=20.0):
         """Sends bytes, and returns all that comes until the other side hangs up."""
         with self.connect(timeout_s) as connection:
@@ -136,7 +143,9 @@ class Connection:
         self._http.request(method, path, body, headers or {})
         answer = self._http.getresponse()
         names = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, names, answer.read())
+        answered = Answer(answer.status, names, answer.read())
+        openapi.check(method, path, body, headers, answered)
+        return answered
 
     def close(self):
         self._http.close()

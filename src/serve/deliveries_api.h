@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * serve/deliveries_api.h: deliveries as clients read them.
+ *
+ * Dead letters and what is pending have indexes, and can be listed as they are; all else is found
+ * by a time range alone, for a further index would cost every outcome.
+ */
+#ifndef POSTRIDER_SERVE_DELIVERIES_API_H
+#define POSTRIDER_SERVE_DELIVERIES_API_H
+
+#include "serve/route.h"
+
+extern const struct parameter deliveries_api_parameters[];
+
+route_handle deliveries_api_list;
+
+/* With the sentence of explain/explanation.h. */
+route_handle deliveries_api_show;
+
+#endif
