@@ -24,6 +24,10 @@ COLUMNS = [  # figure, heading, format
     ("faults", "faults", "{:.2f}"),
     ("p50_ms", "p50 ms", "{:.2f}"),
     ("p99_ms", "p99 ms", "{:.2f}"),
+    ("longest_ms", "longest ms", "{:.1f}"),
+    ("latest_ms", "latest ms", "{:.1f}"),
+    ("longest_before_ms", "before ms", "{:.1f}"),
+    ("migrate_s", "migrate s", "{:.1f}"),
 ]
 
 

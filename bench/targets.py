@@ -36,6 +36,7 @@ class Figures:
 
 ONE, THOUSAND, FOUR = ("one-host: postrider", "1000-hosts: postrider", "4000-hosts: postrider")
 
+UPGRADES = ("directly", "beside a long transaction", "through PgBouncer")
 WAYS = ("one by one", "one by one, without waiting for the disk", "by the thousand")
 
 
@@ -107,6 +108,8 @@ TARGETS = [
      lambda f: peak_memory_of(f, ONE, THOUSAND)),
     ("memory, whatever the payloads (max_buffered + 64 MiB)", "<=", 320, " MiB",
      lambda f: peak_memory_of(f, "payloads: 20 kB", "payloads: 200 kB", "payloads: 200 kB, slow")),
+    ("an upgrade of a million rows: the longest insert beside it", "<=", 1000, " ms",
+     lambda f: max(f.get(f"upgrade: {way}", "longest_ms") for way in UPGRADES)),
     ("8 workers: CPU of PostgreSQL for a delivery / 1 worker", "<=", 1.15, "", _eight_workers),
 ]
 

@@ -23,6 +23,11 @@
                ELSE (SELECT bool_and(has_column_privilege(relation, name, privilege))
                      FROM regexp_split_to_table(columns, ', ') AS name) END, false)) AS missing
     FROM parts GROUP BY position, object, privileges, relation
+), functions AS (
+    -- One that is not there, or in a schema that the role may not use, is not granted either.
+    SELECT position, object, privileges, coalesce(has_function_privilege(
+               to_regprocedure(substr(object, length('FUNCTION ') + 1))::oid, privileges), false) AS is_granted
+    FROM needed WHERE object LIKE 'FUNCTION %'
 ), hiding AS (
     SELECT p.*, c.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS is_owner,
            format('%I.%I', n.nspname, c.relname) AS name,
@@ -50,6 +55,12 @@ SELECT kind, object, privileges, problem, action, part <> 1 OR position <= 8 AS 
                 THEN 'it was dropped, or is in another schema than database.schema says'
                 WHEN missing IS NOT NULL THEN grant_hint END
     FROM granted, asking
+    UNION ALL
+    SELECT 1, position, 'privileges', object, privileges,
+           CASE WHEN NOT is_granted THEN format(
+               '%s: the role "%s" lacks %s', object, current_user, privileges) END,
+           CASE WHEN NOT is_granted THEN grant_hint END
+    FROM functions, asking
     UNION ALL
     SELECT 2, position, 'row_security', object, privileges,
            CASE WHEN commands IS NOT NULL THEN format(

@@ -20,7 +20,7 @@ path AS (
     SELECT n.position, n.privileges, n.object, coalesce(to_regclass(n.object)::oid, (
         SELECT c.oid FROM pg_class c, home h
         WHERE c.relnamespace = h.oid AND c.relname = n.object)) AS relation
-    FROM needed n WHERE n.object NOT LIKE 'SCHEMA %'
+    FROM needed n WHERE n.object NOT LIKE 'SCHEMA %' AND n.object NOT LIKE 'FUNCTION %'
 ), policed AS (
     -- hidden: the commands for which a policy could hide a row or refuse one. What is plainly true is
     -- known to do neither; what else an expression may come to, nobody knows.

@@ -40,7 +40,7 @@ static char *join_migrations(void)
 {
     char *all = memory_copy_string("");
 
-    for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++) {
+    for (const struct embedded_text *file = embedded_sql_files; file->name != NULL; file++) {
         char *before = all;
 
         if (!isdigit((unsigned char)file->name[0]))

@@ -18,9 +18,10 @@ static const char sql_sheet[] =
     " count(*) FILTER (WHERE fate = 'failed') AS dead,"
     " count(*) FILTER (WHERE fate = 'pending') AS pending,"
     " count(*) FILTER (WHERE fate = 'discarded') AS discarded,"
-    " count(*) FILTER (WHERE fate = 'deleted') AS deleted FROM (SELECT customer_id, webhook_url,"
-    " status::text AS fate FROM webhook_deliveries WHERE created_at >= $1 UNION ALL"
-    " SELECT customer_id, webhook_url, CASE WHEN is_discard THEN 'discarded' ELSE 'deleted' END"
+    " count(*) FILTER (WHERE fate = 'deleted') AS deleted,"
+    " count(*) FILTER (WHERE is_erased) AS erased FROM (SELECT customer_id, webhook_url,"
+    " status::text AS fate, erased_at IS NOT NULL AS is_erased FROM webhook_deliveries WHERE created_at >= $1 UNION ALL"
+    " SELECT customer_id, webhook_url, CASE WHEN is_discard THEN 'discarded' ELSE 'deleted' END, false"
     " FROM webhook_removals WHERE created_at >= $1) d GROUP BY 1, 2) s"
     " ORDER BY pending + dead DESC, discarded + deleted DESC, inserted DESC, 1, 2";
 
@@ -63,9 +64,10 @@ static const char sql_waiting[] =
  * is of before. Then the trigger webhook_deliveries_given_up has said who, or no attempt counts.
  */
 #define SQL_NOT_BY_HAND                                                                            \
-    "attempts > 0 AND starts_with(last_error, 'given up by the role ') IS NOT TRUE"
+    "attempts > 0 AND erased_at IS NULL"                                                           \
+    " AND starts_with(last_error, 'given up by the role ') IS NOT TRUE"
 
-/* array_to_string() leaves NULLs out. A minute, a second: the producer's and the worker's clocks. */
+/* An erasure empties last_error, and with it who gave a row up. array_to_string() leaves NULLs out. A minute, a second: the producer's and the worker's clocks. */
 #define SQL_WRONG                                                                                  \
     "array_to_string(ARRAY["                                                                       \
     " CASE WHEN attempts < 0 THEN 'attempts is ' || attempts END,"                                 \
@@ -83,7 +85,7 @@ static const char sql_waiting[] =
     " THEN 'delivered with an error: ' || left(last_error, 80) END,"                               \
     " CASE WHEN status = 'failed' AND response_status BETWEEN 200 AND 299 AND " SQL_NOT_BY_HAND    \
     " THEN 'failed, and the last answer was ' || response_status END,"                             \
-    " CASE WHEN status = 'failed' AND last_error IS NULL"                                          \
+    " CASE WHEN status = 'failed' AND last_error IS NULL AND erased_at IS NULL"                    \
     " THEN 'failed without a last_error' END], '; ')"
 
 /*
@@ -149,6 +151,7 @@ static void read_line(const PGresult *result, int row, struct audit_line *line)
         .pending = row_integer(result, row, 5, 0),
         .discarded = row_integer(result, row, 6, 0),
         .deleted = row_integer(result, row, 7, 0),
+        .erased = row_integer(result, row, 8, 0),
     };
 }
 
@@ -160,6 +163,7 @@ static void add_line(struct audit_line *total, const struct audit_line *line)
     total->pending += line->pending;
     total->discarded += line->discarded;
     total->deleted += line->deleted;
+    total->erased += line->erased;
 }
 
 bool audit_sheet_read(struct db_session *session, const char *since, struct audit_sheet *ret_sheet,

@@ -26,6 +26,7 @@ struct audit_line {
     int64_t pending;
     int64_t discarded; /* by "postrider dead discard" */
     int64_t deleted;   /* by anybody's SQL */
+    int64_t erased;    /* of those that are there: without their payload */
 };
 
 struct audit_sheet {

@@ -68,7 +68,7 @@ static const char sql_count[] =
 static const char sql_make[] =
     SQL_PAGE ", locked AS MATERIALIZED (SELECT n.id, n.event_type, n.deliver_after"
     " FROM webhook_events n WHERE n.id IN (SELECT id FROM missing WHERE NOT is_unsure)"
-    " ORDER BY n.id FOR KEY SHARE),"
+    " AND n.erased_at IS NULL ORDER BY n.id FOR KEY SHARE),"
     " made AS (INSERT INTO webhook_deliveries"
     " (event_id, endpoint_id, customer_id, webhook_url, event_type, next_retry_at)"
     " SELECT k.id, e.id, e.customer_id, e.url, k.event_type,"

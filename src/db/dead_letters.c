@@ -12,8 +12,8 @@
 /* SQL reads better by its clauses. */
 /* clang-format off */
 
-/* $1 … $8, from filter_values(). An unset one is folded away when the statement is planned. */
-#define FILTER_VALUES 8
+/* $1 … $9, from filter_values(). An unset one is folded away when the statement is planned. */
+#define FILTER_VALUES 9
 #define SQL_FILTER                                                                                 \
     "status = 'failed'"                                                                            \
     " AND ($1::text IS NULL OR webhook_url = $1)"                                                  \
@@ -23,13 +23,14 @@
     " AND ($5::timestamptz IS NULL OR " SQL_FAILED_AT " >= $5)"                                    \
     " AND ($6::timestamptz IS NULL OR (created_at < $6 AND " SQL_FAILED_AT " < $6))"               \
     " AND ($7::text IS NULL OR strpos(lower(last_error), lower($7)) > 0)"                          \
-    " AND ($8::uuid[] IS NULL OR id = ANY ($8))"
+    " AND ($8::uuid[] IS NULL OR id = ANY ($8))"                                                   \
+    " AND ($9::boolean IS NULL OR erased_at IS NULL)"
 
 static const char sql_list[] =
     "SELECT id, event_id, endpoint_id, customer_id, webhook_url, event_type, last_error, "
     SQL_UTC("created_at") ", " SQL_UTC(SQL_FAILED_AT) ", " SQL_MS_SINCE(SQL_FAILED_AT)
-    ", attempts, response_status FROM webhook_deliveries WHERE " SQL_FILTER
-    " ORDER BY " SQL_FAILED_AT " DESC, id DESC LIMIT $9::bigint";
+    ", attempts, response_status, " SQL_UTC("erased_at") " FROM webhook_deliveries WHERE " SQL_FILTER
+    " ORDER BY " SQL_FAILED_AT " DESC, id DESC LIMIT $10::bigint";
 
 static const char sql_count[] =
     "WITH found AS (SELECT webhook_url, customer_id, endpoint_id, count(*) AS number"
@@ -41,6 +42,9 @@ static const char sql_count[] =
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("f.webhook_url")
     " AND e.url = f.webhook_url GROUP BY 1 ORDER BY 2 DESC, 1";
 
+static const char sql_count_erased[] =
+    "SELECT count(*) FROM webhook_deliveries WHERE " SQL_FILTER " AND erased_at IS NOT NULL";
+
 static const char sql_payload[] =
     "SELECT COALESCE(d.payload, n.payload)::text FROM webhook_deliveries d"
     " LEFT JOIN webhook_events n ON d.endpoint_id IS NOT NULL AND n.id = d.event_id"
@@ -49,15 +53,16 @@ static const char sql_payload[] =
 static const char sql_left_out[] =
     "WITH given AS (SELECT id, min(place) AS place"
     " FROM unnest($8::uuid[]) WITH ORDINALITY AS u (id, place) GROUP BY id)"
-    " SELECT g.id, d.status FROM given g LEFT JOIN webhook_deliveries d ON d.id = g.id"
+    " SELECT g.id, CASE WHEN $9 AND d.status = 'failed' AND d.erased_at IS NOT NULL THEN 'erased'"
+    " ELSE d.status END FROM given g LEFT JOIN webhook_deliveries d ON d.id = g.id"
     " WHERE NOT EXISTS (SELECT FROM webhook_deliveries WHERE id = g.id AND " SQL_FILTER ")"
     " ORDER BY g.place";
 
 /* The order of locking is that of (created_at, id), so two of these do not lock each other out. */
 #define SQL_PICKED                                                                                 \
     "WITH picked AS MATERIALIZED (SELECT id, created_at FROM webhook_deliveries"                   \
-    " WHERE " SQL_FILTER " AND (created_at, id) > ($9::timestamptz, $10::uuid)"                    \
-    " ORDER BY created_at, id LIMIT $11::bigint FOR UPDATE), "
+    " WHERE " SQL_FILTER " AND (created_at, id) > ($10::timestamptz, $11::uuid)"                    \
+    " ORDER BY created_at, id LIMIT $12::bigint FOR UPDATE), "
 #define SQL_LAST                                                                                   \
     " SELECT " SQL_UTC_EXACT("p.created_at") ", p.id, (SELECT count(*) FROM changed)"              \
     " FROM picked p ORDER BY p.created_at DESC, p.id DESC LIMIT 1"
@@ -86,7 +91,8 @@ static struct filter_values filter_values(const struct dead_letter_filter *filte
 
     return (struct filter_values){
         .values = {is_beginning ? NULL : filter->endpoint, beginning, filter->customer,
-                   filter->event_type, filter->since, filter->until, filter->error, filter->ids},
+                   filter->event_type, filter->since, filter->until, filter->error, filter->ids,
+                   filter->spares_erased ? "true" : NULL},
         .beginning = beginning,
     };
 }
@@ -106,6 +112,7 @@ static void read_letter(const PGresult *result, int row, struct dead_letter *let
         .failed_ms_ago = row_integer(result, row, 9, 0),
         .attempts = row_integer(result, row, 10, 0),
         .response_status = row_integer(result, row, 11, 0),
+        .erased_at = row_text(result, row, 12),
     };
 }
 
@@ -161,6 +168,22 @@ void dead_letters_counts_free(struct dead_letter_counts *counts)
     PQclear(counts->result);
     free(counts->rows);
     *counts = (struct dead_letter_counts){0};
+}
+
+bool dead_letters_count_erased(struct db_session *session, const struct dead_letter_filter *filter,
+                               int64_t *ret_count, struct error *error)
+{
+    struct filter_values v = filter_values(filter);
+    PGresult *result;
+
+    v.values[FILTER_VALUES - 1] = NULL;
+    result = db_session_read(session, sql_count_erased, FILTER_VALUES, v.values, error);
+    free(v.beginning);
+    if (result == NULL)
+        return false;
+    *ret_count = row_integer(result, 0, 0, 0);
+    PQclear(result);
+    return true;
 }
 
 bool dead_letter_payload(struct db_session *session, const char *id, char **ret_payload,

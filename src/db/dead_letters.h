@@ -24,10 +24,11 @@ struct dead_letter_filter {
     const char *endpoint; /* the URL; with * at its end, its beginning */
     const char *customer; /* uuid */
     const char *event_type;
-    const char *since; /* failed at or after; from moment_resolve() */
-    const char *until; /* failed before */
-    const char *error; /* part of last_error, in any case of letters */
-    const char *ids;   /* "{uuid,uuid}" */
+    const char *since;  /* failed at or after; from moment_resolve() */
+    const char *until;  /* failed before */
+    const char *error;  /* part of last_error, in any case of letters */
+    const char *ids;    /* "{uuid,uuid}" */
+    bool spares_erased; /* only what can be replayed */
 };
 
 /* The text belongs to the list. */
@@ -41,6 +42,7 @@ struct dead_letter {
     const char *last_error; /* may be NULL */
     const char *created_at;
     const char *failed_at;
+    const char *erased_at; /* NULL: it is not */
     int64_t failed_ms_ago;
     int64_t attempts;
     int64_t response_status; /* 0: none */
@@ -77,6 +79,10 @@ bool dead_letters_count(struct db_session *session, const struct dead_letter_fil
                         struct dead_letter_counts *ret_counts, struct error *error) MUST_USE;
 void dead_letters_counts_free(struct dead_letter_counts *counts);
 
+/* How many of those that match are erased, whether the filter spares them or not. */
+bool dead_letters_count_erased(struct db_session *session, const struct dead_letter_filter *filter,
+                               int64_t *ret_count, struct error *error) MUST_USE;
+
 /*
  * What was to be sent, as dead_letter_queue shows it: the row's payload or its event's; the caller
  * frees it. NULL when there is none: the event is not there, or the delivery has gone.
@@ -87,8 +93,9 @@ bool dead_letter_payload(struct db_session *session, const char *id, char **ret_
 /* An id of the filter that is not among the dead letters that match. */
 struct dead_letter_left_out {
     const char *id;
-    const char
-        *status; /* of the delivery, NULL: there is none; "failed": the rest does not match */
+    /* Of the delivery, NULL: there is none; "failed": the rest does not match; "erased": it is a dead
+     * letter, of which there is nothing left to be sent. */
+    const char *status;
 };
 
 struct dead_letters_left_out {

@@ -41,7 +41,8 @@ enum {
 
 /* clang-format off */
 #define COLUMNS \
-    "d.id, d.event_id, d.customer_id, d.webhook_url, d.attempts, d.next_retry_at, d.payload"
+    "d.id, d.event_id, d.customer_id, d.webhook_url, d.attempts, d.next_retry_at, d.payload," \
+    " d.erased_at"
 
 /* Of ROWS_OF; s. */
 #define RESULT \
@@ -53,13 +54,16 @@ enum {
  * The payload is made text once (OFFSET 0 keeps the planner from doing it for each use), measured,
  * and given only when it is within the limit ($1) and there is room ($2) after those before it; the
  * first row always comes, or a row larger than the room would block its lane. Nothing is made of
- * the payload of a row of a closed endpoint ($3).
+ * the payload of a row of a closed endpoint ($3). One that was erased is there, but must not be sent:
+ * it has ERASED_BYTES.
  */
+#define ERASED_BYTES "-1"
 #define ROWS_OF(source) \
     "(SELECT m.*, position > 1 AND running > $2::int8 AS is_cut" \
     " FROM (SELECT r.*, h.url_hash, h.is_closed, p.body_bytes," \
-    " CASE WHEN p.body_bytes <= $1::int8 THEN b.body END AS body," \
-    " sum(CASE WHEN h.is_closed THEN 0 WHEN p.body_bytes <= $1::int8 THEN p.body_bytes ELSE 0 END" \
+    " CASE WHEN p.body_bytes BETWEEN 0 AND $1::int8 THEN b.body END AS body," \
+    " sum(CASE WHEN h.is_closed THEN 0 WHEN p.body_bytes BETWEEN 0 AND $1::int8 THEN p.body_bytes" \
+    " ELSE 0 END" \
     " + octet_length(r.webhook_url)) OVER rows_so_far AS running," \
     " row_number() OVER rows_so_far AS position" \
     " FROM " source " r" \
@@ -67,7 +71,8 @@ enum {
     " OFFSET 0) h" \
     " CROSS JOIN LATERAL (SELECT CASE WHEN h.is_closed THEN NULL ELSE r.payload::text END AS body" \
     " OFFSET 0) b" \
-    " CROSS JOIN LATERAL (SELECT octet_length(b.body)::int8 AS body_bytes OFFSET 0) p" \
+    " CROSS JOIN LATERAL (SELECT CASE WHEN r.erased_at IS NULL OR b.body IS NULL" \
+    " THEN octet_length(b.body)::int8 ELSE " ERASED_BYTES " END AS body_bytes OFFSET 0) p" \
     " WINDOW rows_so_far AS (ROWS UNBOUNDED PRECEDING)) m) s"
 
 #define HASH SQL_ENDPOINT_HASH("d.webhook_url")
@@ -444,6 +449,7 @@ static void put_event(const struct due_reader *reader, int number, struct due_ro
         return;
     row->payload = row->event.body;
     row->payload_bytes = row->event.body_bytes;
+    row->is_erased = row->event.is_erased;
     if (ordering_look_at(&reader->look, number, &is_its_turn, &row->previous))
         row->is_out_of_turn = !is_its_turn;
 }
@@ -465,6 +471,7 @@ struct due_row due_row_at(const struct due_reader *reader, const PGresult *resul
         .is_cut = row_is_true(result, row, AT_CUT) || row >= reader->events.cut_at,
     };
 
+    found.is_erased = found.payload_bytes < 0;
     if (reader->events.rows > 0)
         put_event(reader, row, &found);
     return found;

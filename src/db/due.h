@@ -47,6 +47,7 @@ struct due_row {
     const char *next_retry_at;
     const char *payload; /* NULL: too large, or not fetched; of an event's row, its body */
     int64_t payload_bytes;
+    bool is_erased;         /* what was to be sent is gone for good; payload is NULL */
     bool is_cut;            /* there was no room left for it in the answer */
     bool is_of_event;       /* the fields below are set */
     bool is_repeated;       /* an earlier row of the answer has the same event */

@@ -22,23 +22,27 @@ enum {
     EVENT_CAUSATION_ID,
     EVENT_TRACEPARENT,
     EVENT_ORDERING_KEY,
+    EVENT_ERASED,
 };
 
 /* clang-format off */
 
-/* The body is made once, as a row's payload is (db/due.c), and limited by $1 and $2 likewise. */
+/* The body is made once, as a row's payload is (db/due.c), and limited by $1 and $2 likewise. Of what
+ * was erased there is none. */
 static const char events_sql[] =
     "SELECT s.number - 1, s.is_cut, CASE WHEN NOT s.is_cut THEN s.body END, s.body_bytes,"
-    " s.customer_id, s.correlation_id, s.causation_id, s.traceparent, s.ordering_key"
+    " s.customer_id, s.correlation_id, s.causation_id, s.traceparent, s.ordering_key,"
+    " s.erased_at IS NOT NULL"
     " FROM (SELECT m.*, m.position > 1 AND m.running > $2::int8 AS is_cut"
     " FROM (SELECT c.number, e.customer_id, e.correlation_id, e.causation_id, e.traceparent,"
-    " e.ordering_key,"
+    " e.ordering_key, e.erased_at,"
     " p.body_bytes, CASE WHEN p.body_bytes <= $1::int8 THEN b.body END AS body,"
     " sum(CASE WHEN p.body_bytes <= $1::int8 THEN p.body_bytes ELSE 0 END)"
     " OVER events_so_far AS running, row_number() OVER events_so_far AS position"
     " FROM unnest($3::uuid[]) WITH ORDINALITY AS c (id, number)"
     " CROSS JOIN LATERAL (SELECT * FROM webhook_events w WHERE w.id = c.id OFFSET 0) e"
-    " CROSS JOIN LATERAL (SELECT " SQL_EVENT_BODY("e") " AS body OFFSET 0) b"
+    " CROSS JOIN LATERAL (SELECT CASE WHEN e.erased_at IS NULL THEN " SQL_EVENT_BODY("e")
+    " END AS body OFFSET 0) b"
     " CROSS JOIN LATERAL (SELECT octet_length(b.body)::int8 AS body_bytes OFFSET 0) p"
     " WINDOW events_so_far AS (ORDER BY c.number ROWS UNBOUNDED PRECEDING)) m) s";
 /* clang-format on */
@@ -196,6 +200,7 @@ bool due_events_at(const struct due_events *events, int row, struct due_event *r
             .causation_id = row_text(result, at, EVENT_CAUSATION_ID),
             .traceparent = row_text(result, at, EVENT_TRACEPARENT),
             .ordering_key = row_text(result, at, EVENT_ORDERING_KEY),
+            .is_erased = row_is_true(result, at, EVENT_ERASED),
         };
     return true;
 }

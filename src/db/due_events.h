@@ -23,7 +23,8 @@
 /* Texts belong to the read. */
 struct due_event {
     bool is_absent;   /* webhook_events has no such row; all else is not there */
-    const char *body; /* NULL: too large */
+    bool is_erased;   /* there is no body, and never will be */
+    const char *body; /* NULL: too large, or erased */
     int64_t body_bytes;
     const char *customer_id;
     const char *correlation_id; /* NULL, as the two below: it has none */

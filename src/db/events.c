@@ -28,7 +28,7 @@ static const char sql_insert[] =
 /* A statement of its own: only its snapshot sees what another transaction has committed while the
  * INSERT waited for it. */
 static const char sql_first[] =
-    "SELECT n.id, n.event_type = $2 AND n.payload = $3::jsonb"
+    "SELECT n.id, n.event_type = $2 AND (n.payload = $3::jsonb OR n.erased_at IS NOT NULL)"
     " AND n.correlation_id IS NOT DISTINCT FROM $5::uuid"
     " AND n.causation_id IS NOT DISTINCT FROM $6::uuid"
     " AND n.traceparent IS NOT DISTINCT FROM $7"

@@ -10,10 +10,12 @@
 #include "db/adopt.h"
 #include "db/adoption.h"
 #include "db/customers.h"
+#include "db/feeds.h"
 #include "db/grant.h"
 #include "db/migrate_beside.h"
 #include "db/migrate_lock.h"
 #include "db/migrate_retention.h"
+#include "db/migrate_workers.h"
 #include "db/migrations.h"
 #include "db/schema_version.h"
 
@@ -23,7 +25,7 @@
 #define ADOPTING_VERSION 1
 
 /* "0001_deliveries" → 1; 0 for files that are no migration. */
-static int file_version(const struct embedded_sql *file)
+static int file_version(const struct embedded_text *file)
 {
     if (!isdigit((unsigned char)file->name[0]))
         return 0;
@@ -34,7 +36,7 @@ int migrate_binary_version(void)
 {
     int newest = 0;
 
-    for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++)
+    for (const struct embedded_text *file = embedded_sql_files; file->name != NULL; file++)
         if (file_version(file) > newest)
             newest = file_version(file);
     return newest;
@@ -144,14 +146,14 @@ static bool print_begin(struct db_session *session, FILE *out, struct error *err
     return true;
 }
 
-static void print_record(const struct embedded_sql *file, FILE *out)
+static void print_record(const struct embedded_text *file, FILE *out)
 {
     fprintf(out, "INSERT INTO postrider_migrations (version, name) VALUES (%d, '%s');\n",
             file_version(file), file->name);
     fprintf(out, "COMMIT;\n");
 }
 
-static bool record_version(struct db_session *session, const struct embedded_sql *file,
+static bool record_version(struct db_session *session, const struct embedded_text *file,
                            struct error *error)
 {
     char version[16];
@@ -166,7 +168,7 @@ static bool record_version(struct db_session *session, const struct embedded_sql
     return result != NULL;
 }
 
-static bool apply_migration(struct db_session *session, const struct embedded_sql *file,
+static bool apply_migration(struct db_session *session, const struct embedded_text *file,
                             struct error *error)
 {
     if (!db_session_execute(session, file->text, error)) {
@@ -192,7 +194,7 @@ static bool load_plan(struct db_session *session, const struct migrate_options *
 }
 
 static bool print_step(struct db_session *session, const struct migrate_options *options,
-                       const struct embedded_sql *file, const char *customers,
+                       const struct embedded_text *file, const char *customers,
                        const struct adopt_plan *plan, struct error *error)
 {
     if (!print_begin(session, options->out, error) ||
@@ -232,7 +234,7 @@ static enum migrate_result adopt(struct db_session *session, const struct migrat
 /* The first migration meets what is there, and asks whom customer_id refers to. */
 static enum migrate_result take_first_step(struct db_session *session,
                                            const struct migrate_options *options,
-                                           const struct embedded_sql *file, struct error *error)
+                                           const struct embedded_text *file, struct error *error)
 {
     struct adopt_plan plan = {0};
     enum migrate_result result = MIGRATE_FAILED;
@@ -257,7 +259,7 @@ static enum migrate_result take_first_step(struct db_session *session,
 /* Inside the transaction that holds the lock. */
 static enum migrate_result take_step(struct db_session *session,
                                      const struct migrate_options *options,
-                                     const struct embedded_sql *file, struct error *error)
+                                     const struct embedded_text *file, struct error *error)
 {
     const struct adopt_plan nothing = {0};
     bool ok = check_schema(session, error);
@@ -284,10 +286,17 @@ static bool check_version(int version, struct error *error)
     return error_hint(error, "a newer postrider has migrated it: upgrade this one");
 }
 
+/* At once, for who waits for the next one. */
+static void say_applied(const struct migrate_options *options, const struct embedded_text *file)
+{
+    fprintf(options->out, "Applied %s.\n", file->name);
+    fflush(options->out);
+}
+
 /* One migration in its transaction; the version is read under the lock. */
 static enum migrate_result migrate_locked(struct db_session *session,
                                           const struct migrate_options *options,
-                                          const struct embedded_sql *file, bool *ret_applied,
+                                          const struct embedded_text *file, bool *ret_applied,
                                           struct error *error)
 {
     enum migrate_result result = MIGRATE_FAILED;
@@ -302,14 +311,14 @@ static enum migrate_result migrate_locked(struct db_session *session,
     else if (!db_session_commit(session, error))
         result = MIGRATE_FAILED;
     else
-        fprintf(options->out, "Applied %s.\n", file->name);
+        say_applied(options, file);
     return result;
 }
 
 /* One look at a migration that runs outside of a transaction, and the next step of it. */
 static enum migrate_result step_beside(struct db_session *session,
                                        const struct migrate_options *options,
-                                       const struct embedded_sql *file,
+                                       const struct embedded_text *file,
                                        struct migrate_beside *beside, bool *ret_is_ended,
                                        bool *ret_applied, struct error *error)
 {
@@ -331,13 +340,13 @@ static enum migrate_result step_beside(struct db_session *session,
         return MIGRATE_DONE;
     if (!record_version(session, file, error) || !db_session_commit(session, error))
         return MIGRATE_FAILED;
-    fprintf(options->out, "Applied %s.\n", file->name);
+    say_applied(options, file);
     return MIGRATE_DONE;
 }
 
 static enum migrate_result migrate_beside(struct db_session *session,
                                           const struct migrate_options *options,
-                                          const struct embedded_sql *file, bool *ret_applied,
+                                          const struct embedded_text *file, bool *ret_applied,
                                           struct error *error)
 {
     struct migrate_beside beside = {.tries = 0};
@@ -359,7 +368,7 @@ static enum migrate_result migrate_beside(struct db_session *session,
 /* As often as it takes to get at tables that are in use. */
 static enum migrate_result migrate_file(struct db_session *session,
                                         const struct migrate_options *options,
-                                        const struct embedded_sql *file, bool *ret_applied,
+                                        const struct embedded_text *file, bool *ret_applied,
                                         struct error *error)
 {
     struct migrate_lock lock = {.tries = 0};
@@ -383,7 +392,7 @@ static enum migrate_result migrate_files(struct db_session *session,
 {
     *ret_any_applied = false;
 
-    for (const struct embedded_sql *file = embedded_sql_files; file->name != NULL; file++) {
+    for (const struct embedded_text *file = embedded_sql_files; file->name != NULL; file++) {
         bool applied = false;
         enum migrate_result result;
 
@@ -438,6 +447,40 @@ static bool grant_serve(struct db_session *session, const struct migrate_options
 {
     return grant_statements(session, options,
                             grant_list_serve(session, options->grant_serve_to, error), error);
+}
+
+/* In one transaction: a role that serve can't become is of no use. */
+static bool grant_customers(struct db_session *session, const struct migrate_options *options,
+                            struct error *error)
+{
+    const char *role = options->grant_customers_to;
+
+    return grant_check_customers(session, role, error) &&
+           grant_statements(session, options,
+                            grant_list_customers(session, role, options->grant_serve_to, error),
+                            error);
+}
+
+static bool migrate_grant_customers(struct db_session *session,
+                                    const struct migrate_options *options, struct error *error)
+{
+    int roles;
+
+    if (!migrate_lock_run(session, options, grant_customers, error))
+        return false;
+    if (options->dry_run)
+        return true;
+    if (!db_session_begin(session, error) || !grant_count_serve(session, &roles, error))
+        return false;
+    db_session_rollback(session);
+    fprintf(options->out, "Granted to \"%s\" what customers may see and do.\n",
+            options->grant_customers_to);
+    if (roles == 0)
+        fprintf(options->out,
+                "No role of \"postrider serve\" is known that could ask for them: run "
+                "\"postrider migrate --grant-serve ROLE%s\", and this again.\n",
+                hint_options());
+    return true;
 }
 
 static bool migrate_grant_serve(struct db_session *session, const struct migrate_options *options,
@@ -515,6 +558,14 @@ static bool settle_customers(struct db_session *session, const struct migrate_op
     return ok;
 }
 
+/* What a dry run has printed isn't there. */
+static bool settle_feeds(struct db_session *session, const struct migrate_options *options,
+                         bool any_applied, struct error *error)
+{
+    return (options->dry_run && any_applied) ||
+           migrate_lock_run(session, options, feeds_settle, error);
+}
+
 /* What would make a later step fail is found before the first one. */
 static bool check_options(struct db_session *session, const struct migrate_options *options,
                           struct error *error)
@@ -525,11 +576,15 @@ static bool check_options(struct db_session *session, const struct migrate_optio
         return false;
     ok = check_encoding(session, error) &&
          (options->timezone == NULL || check_timezone(session, options->timezone, error)) &&
-         (options->grant_to == NULL || grant_check_role(session, options->grant_to, error)) &&
+         (options->grant_to == NULL ||
+          grant_check_role(session, options->grant_to, " LOGIN", error)) &&
          (options->grant_producer_to == NULL ||
-          grant_check_role(session, options->grant_producer_to, error)) &&
+          grant_check_role(session, options->grant_producer_to, " LOGIN", error)) &&
          (options->grant_serve_to == NULL ||
-          grant_check_role(session, options->grant_serve_to, error));
+          grant_check_role(session, options->grant_serve_to, " LOGIN", error)) &&
+         (options->grant_customers_to == NULL ||
+          (grant_check_role(session, options->grant_customers_to, "", error) &&
+           grant_check_customers(session, options->grant_customers_to, error)));
     db_session_rollback(session);
     return ok;
 }
@@ -546,11 +601,15 @@ enum migrate_result migrate_run(struct db_session *session, const struct migrate
     if (result != MIGRATE_DONE)
         return result;
     if (!settle_customers(session, options, any_applied, error) ||
-        !settle_retention(session, options, any_applied, error))
+        !settle_retention(session, options, any_applied, error) ||
+        !settle_feeds(session, options, any_applied, error))
         return MIGRATE_FAILED;
     if ((options->grant_to != NULL && !migrate_grant(session, options, error)) ||
         (options->grant_producer_to != NULL && !migrate_grant_producer(session, options, error)) ||
-        (options->grant_serve_to != NULL && !migrate_grant_serve(session, options, error)))
+        (options->grant_serve_to != NULL && !migrate_grant_serve(session, options, error)) ||
+        (options->grant_customers_to != NULL && !migrate_grant_customers(session, options, error)))
+        return MIGRATE_FAILED;
+    if (any_applied && !options->dry_run && !migrate_workers_tell(session, options, error))
         return MIGRATE_FAILED;
     return MIGRATE_DONE;
 }

@@ -69,12 +69,12 @@ static const char limits_sql[] =
     "SELECT set_config(name, '0', false) FROM pg_settings WHERE pg_backend_pid() = %d AND setting "
     "<> '0' AND name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')";
 
-bool migrate_beside_is_meant(const struct embedded_sql *file)
+bool migrate_beside_is_meant(const struct embedded_text *file)
 {
     return strncmp(file->text, MIGRATE_BESIDE_MARK, sizeof(MIGRATE_BESIDE_MARK) - 1) == 0;
 }
 
-static PGresult *load_indexes(struct db_session *session, const struct embedded_sql *file,
+static PGresult *load_indexes(struct db_session *session, const struct embedded_text *file,
                               struct error *error)
 {
     PGresult *indexes = db_session_query(session, indexes_sql, 1, &file->text, error);
@@ -165,7 +165,7 @@ static bool begin_building(struct db_session *session, const PGresult *indexes, 
     return await_begin(session, beside, error);
 }
 
-bool migrate_beside_begin(struct db_session *session, const struct embedded_sql *file,
+bool migrate_beside_begin(struct db_session *session, const struct embedded_text *file,
                           struct migrate_beside *beside, bool *ret_is_ready, struct error *error)
 {
     PGresult *indexes = load_indexes(session, file, error);
@@ -295,7 +295,7 @@ static void print_creation(const char *creation, FILE *out)
     fprintf(out, "%.*sIF NOT EXISTS %s;\n", (int)(rest - creation), creation, rest);
 }
 
-bool migrate_beside_print(struct db_session *session, const struct embedded_sql *file, FILE *out,
+bool migrate_beside_print(struct db_session *session, const struct embedded_text *file, FILE *out,
                           struct error *error)
 {
     PGresult *path =

@@ -33,14 +33,14 @@ struct migrate_beside {
     char told[256];              /* who was said last to be in the way */
 };
 
-bool migrate_beside_is_meant(const struct embedded_sql *file);
+bool migrate_beside_is_meant(const struct embedded_text *file);
 
 /*
  * In a transaction that holds the lock of migrations: looks at the indexes of the file, and begins
  * to build one that is missing. *ret_is_ready: all are valid. Else the caller ends the transaction
  * and calls migrate_beside_wait(), then this again.
  */
-bool migrate_beside_begin(struct db_session *session, const struct embedded_sql *file,
+bool migrate_beside_begin(struct db_session *session, const struct embedded_text *file,
                           struct migrate_beside *beside, bool *ret_is_ready,
                           struct error *error) MUST_USE;
 
@@ -49,7 +49,7 @@ bool migrate_beside_wait(struct db_session *session, struct migrate_beside *besi
                          struct error *error) MUST_USE;
 
 /* In a transaction: what psql can run, up to the record of the version. */
-bool migrate_beside_print(struct db_session *session, const struct embedded_sql *file, FILE *out,
+bool migrate_beside_print(struct db_session *session, const struct embedded_text *file, FILE *out,
                           struct error *error) MUST_USE;
 
 void migrate_beside_end(struct migrate_beside *beside);

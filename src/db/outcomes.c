@@ -49,23 +49,24 @@
 
 /* How the row is now, after the triggers that come before an update. Its time is told by the clock,
  * since webhook_deliveries_reschedule makes a time of before the present one. */
-#define ROW_NOW                                                              \
-    "d.id AS row_id, d.status AS row_status, d.attempts AS row_attempts, "   \
-    "d.next_retry_at < now() + make_interval(secs => o.delay) "              \
-    "AND d.next_retry_at <= clock_timestamp() AS row_is_due, "               \
-    "hashtextextended(d.webhook_url, 0) <> o.url_hash AS row_is_elsewhere, " \
-    "CASE WHEN d.endpoint_id IS NOT NULL THEN d.customer_id END AS row_customer"
+#define ROW_NOW                                                                    \
+    "d.id AS row_id, d.status AS row_status, d.attempts AS row_attempts, "         \
+    "d.next_retry_at < now() + make_interval(secs => o.delay) "                    \
+    "AND d.next_retry_at <= clock_timestamp() AS row_is_due, "                     \
+    "hashtextextended(d.webhook_url, 0) <> o.url_hash AS row_is_elsewhere, "       \
+    "CASE WHEN d.endpoint_id IS NOT NULL THEN d.customer_id END AS row_customer, " \
+    "d.erased_at IS NOT NULL AS row_is_erased"
 
 #define LOG                         \
     "INSERT INTO webhook_attempts " \
     "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body) "
 
-#define LOGGED(table)                                                                              \
-    "SELECT " table ".id, " NEXT_ATTEMPT(table ".attempts") ", "                                   \
-                                                            "now() - make_interval(secs => " table \
-                                                            ".age), " table ".duration_ms, " table \
-                                                            ".response_status, " table             \
-                                                            ".error, " table ".response_body "
+/* clang-format off */
+/* What a receiver has answered after the row was erased is not kept. */
+#define LOGGED(table, is_erased) \
+    "SELECT " table ".id, " NEXT_ATTEMPT(table ".attempts") ", now() - make_interval(secs => " table ".age), " \
+    table ".duration_ms, " table ".response_status, " table ".error, " \
+    "CASE WHEN NOT " is_erased " THEN " table ".response_body END "
 
 /*
  * The attempt log has only what was updated, so a repeated batch logs nothing; it comes from
@@ -73,20 +74,18 @@
  */
 static const char record_sql[] =
     BATCH ", u AS (" UPDATE " RETURNING o.*, " ROW_NOW "), "
-          "l AS (" LOG LOGGED("u") "FROM u WHERE u.is_logged) "
-                                   "SELECT row_id, row_status, row_attempts, row_is_due, "
-                                   "row_is_elsewhere, row_customer FROM u";
+    "l AS (" LOG LOGGED("u", "u.row_is_erased") "FROM u WHERE u.is_logged) "
+    "SELECT row_id, row_status, row_attempts, row_is_due, row_is_elsewhere, row_customer FROM u";
 
 static const char record_alone_sql[] = BATCH " " UPDATE " RETURNING " ROW_NOW;
 
 /* What record_alone_sql has written, if it is still so. */
 static const char log_sql[] =
-    BATCH " " LOG LOGGED("o") "FROM o JOIN webhook_deliveries d ON d.id = o.id "
-                              "AND d.status = o.status AND d.attempts = " NEXT_ATTEMPT(
-                                  "o.attempts") " WHERE o.is_logged "
-                                                "AND NOT EXISTS (SELECT FROM webhook_attempts a "
-                                                "WHERE a.delivery_id = o.id "
-                                                "AND a.attempt = d.attempts)";
+    BATCH " " LOG LOGGED("o", "(d.erased_at IS NOT NULL)") "FROM o JOIN webhook_deliveries d ON d.id = o.id "
+    "AND d.status = o.status AND d.attempts = " NEXT_ATTEMPT("o.attempts") " WHERE o.is_logged "
+    "AND NOT EXISTS (SELECT FROM webhook_attempts a "
+    "WHERE a.delivery_id = o.id AND a.attempt = d.attempts)";
+/* clang-format on */
 
 /* The same for what was delivered and isn't logged. A status that stays is NULL in the answer: these
  * are nearly all outcomes that there are, and no text is made, sent and read for each. */

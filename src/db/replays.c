@@ -77,6 +77,16 @@ static const char sql_removal[] =
 static const char sql_have_worker[] =
     "SELECT EXISTS (SELECT FROM webhook_lanes WHERE lane = 0 AND lease_expires_at > now())";
 
+/* What a customer for whom it is done may know of, and of its error: as webhook_customer_deliveries
+ * shows it, or how many were replayed would tell. */
+#define SQL_SHOWN                                                                                  \
+    "(d.endpoint_id IS NULL OR (d.customer_id = (SELECT v.customer_id FROM webhook_events v"       \
+    " WHERE v.id = d.event_id) AND (SELECT p.all_customers FROM webhook_endpoints p"               \
+    " WHERE p.id = d.endpoint_id) IS NOT TRUE))"
+#define SQL_ERROR_SHOWN                                                                            \
+    "CASE WHEN r.customer_id IS NULL THEN d.last_error"                                            \
+    " ELSE webhook_customer_error(d.last_error) END"
+
 /*
  * The next batch: $1 id, $2 position and $3 pass as they were read, $4 how many rows to look at, $5
  * how many to replay, $6 the pause behind so many, $7 the pause before a further pass (NULL: there
@@ -84,14 +94,14 @@ static const char sql_have_worker[] =
  * the same as that of SQL_FILTER in db/dead_letters.c.
  */
 #define SQL_CHOSEN                                                                                 \
-    "(r.customer_id IS NULL OR d.customer_id = r.customer_id)"                                     \
+    "(r.customer_id IS NULL OR (d.customer_id = r.customer_id AND " SQL_SHOWN "))"                 \
     " AND (r.endpoint IS NULL OR d.webhook_url = r.endpoint)"                                      \
     " AND (r.beginning IS NULL OR starts_with(d.webhook_url, r.beginning))"                        \
     " AND (r.customer IS NULL OR d.customer_id = r.customer)"                                      \
     " AND (r.event_type IS NULL OR d.event_type = r.event_type)"                                   \
     " AND (r.since IS NULL OR " SQL_FAILED_AT " >= r.since)"                                       \
     " AND (r.until IS NULL OR (d.created_at < r.until AND " SQL_FAILED_AT " < r.until))"           \
-    " AND (r.error_part IS NULL OR strpos(lower(d.last_error), r.error_part) > 0)"                 \
+    " AND (r.error_part IS NULL OR strpos(lower(" SQL_ERROR_SHOWN "), r.error_part) > 0)"          \
     " AND " SQL_FAILED_AT " < r.requested_at AND d.erased_at IS NULL"
 
 #define SQL_LOOKED_AT                                                                              \

@@ -90,11 +90,10 @@ static const char events_sql[] =
     "WHERE (created_at, id) > ($4::timestamptz, $5::uuid) "
     "AND created_at < least(now(), to_timestamp($3::float8 + 1)) - make_interval(secs => "
     "$1::float8) ORDER BY created_at, id LIMIT $2::int), "
-    "gone AS (DELETE FROM webhook_events e USING seen WHERE e.id = seen.id "
-    "AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event_id = e.id "
-    "AND d.endpoint_id IS NOT NULL) RETURNING 1) "
-    "SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM seen), last.created_at, last.id "
-    "FROM (SELECT) AS one LEFT JOIN (SELECT created_at, id FROM seen "
+    "unneeded AS (SELECT id FROM seen WHERE NOT EXISTS (SELECT FROM webhook_deliveries d "
+    "WHERE d.event_id = seen.id AND d.endpoint_id IS NOT NULL)) "
+    "SELECT webhook_events_retire(ARRAY(SELECT id FROM unneeded)), (SELECT count(*) FROM seen), "
+    "last.created_at, last.id FROM (SELECT) AS one LEFT JOIN (SELECT created_at, id FROM seen "
     "ORDER BY created_at DESC, id DESC LIMIT 1) AS last ON true";
 
 enum { EVENTS_GONE, EVENTS_SEEN, EVENTS_CREATED_AT, EVENTS_ID };

@@ -40,15 +40,17 @@ struct retention_place {
 /*
  * Deletes events that are older than events_ms and have no delivery left, of the next
  * RETENTION_BATCH_ROWS behind place: old ones that are kept for a dead letter are not read again and
- * again. A delivery that is made at that moment is seen by webhook_events_expire() (0017).
+ * again. A delivery that is made at that moment is seen by webhook_events_expire() (0017), and an event
+ * that somebody has locked is left for the next pass.
  */
 bool retention_send_events(struct db_link *link, int64_t events_ms, int64_t clock_s,
                            const struct retention_place *place, db_link_answered *on_answer,
                            void *owner) MUST_USE;
 
-/* Rows that were deleted. */
+/* Rows that were deleted, and those that are there without their payload (db/payload_retention.h). */
 struct retention_counts {
     int64_t delivered, failed, attempts, endpoints, events;
+    int64_t emptied, emptied_events;
 };
 
 /* Adds them up, and says where the next batch begins; true when there is one. */

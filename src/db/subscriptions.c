@@ -41,10 +41,10 @@ static const char sql_by_url[] =
 static const char sql_preview[] =
     "WITH got AS MATERIALIZED (SELECT endpoint_id FROM webhook_event_subscribers($1::uuid, $2::text,"
     " COALESCE($3::jsonb, '{}'))), candidates AS ("
-    "(SELECT e.*, true AS subscribes FROM webhook_endpoints e WHERE " SQL_SUBSCRIBES
+    "(SELECT e.*, true AS subscribes FROM webhook_endpoints e WHERE e.url <> '' AND " SQL_SUBSCRIBES
     " LIMIT $4::bigint) UNION ALL "
-    "(SELECT e.*, false FROM webhook_endpoints e WHERE e.customer_id = $1 AND " SQL_SUBSCRIBES
-    " IS NOT TRUE LIMIT $4::bigint)),"
+    "(SELECT e.*, false FROM webhook_endpoints e WHERE e.customer_id = $1 AND e.url <> ''"
+    " AND " SQL_SUBSCRIBES " IS NOT TRUE LIMIT $4::bigint)),"
     " judged AS (SELECT e.*, CASE WHEN e.event_types IS NULL THEN 7 WHEN NOT e.subscribes THEN 6"
     " WHEN $3::jsonb IS NULL AND e.filter IS NOT NULL THEN 4"
     " WHEN e.id NOT IN (SELECT endpoint_id FROM got) THEN 5"

@@ -61,6 +61,7 @@ struct worker {
     /* Each part's own: what it is made of stands in its .c, and others ask by its header. */
     struct connecting *connecting;
     struct disabling *disabling;
+    struct erasing *erasing;
     struct finding *finding;
     struct leasing *leasing;
     struct loading *loading;

@@ -95,6 +95,7 @@ struct delivery *delivery_new(struct deliveries *deliveries, const struct due_ro
     delivery->lane = row->lane;
     delivery->attempts = row->attempts;
     delivery->payload_bytes = row->payload_bytes;
+    delivery->is_erased = row->is_erased;
     text_copy(delivery->id, sizeof(delivery->id), row->id);
     text_copy(delivery->event_id, sizeof(delivery->event_id), row->event_id);
     text_copy(delivery->url_hash, sizeof(delivery->url_hash), row->url_hash);

@@ -72,6 +72,7 @@ struct delivery {
     size_t payload_length;
     struct event_body *body; /* of an event's, and payload is its text; NULL when no more needed */
     int64_t payload_bytes;   /* as the database measured it */
+    bool is_erased;          /* there is nothing to be sent any more */
     bool is_removed;         /* it fails since its endpoint is gone, unless that is elsewhere */
     bool is_of_event;        /* it was made for an event, by what its endpoint subscribes to */
     bool is_ordered;         /* ... one with an ordering key */

@@ -227,12 +227,21 @@ void reporting_last_removals(struct worker *worker)
     struct reporting *reporting = worker->reporting;
     const struct retention_counts counts = reporting->removals_unlogged;
 
-    if (counts.delivered + counts.failed + counts.attempts + counts.endpoints + counts.events == 0)
+    int64_t deleted =
+        counts.delivered + counts.failed + counts.attempts + counts.endpoints + counts.events;
+    int64_t emptied = counts.emptied + counts.emptied_events;
+
+    if (deleted + emptied == 0)
         return;
-    log_event(LOG_LEVEL_INFO, "retention has deleted old rows",
-              LOG_NUMBER("delivered", counts.delivered), LOG_NUMBER("failed", counts.failed),
-              LOG_NUMBER("attempts", counts.attempts), LOG_NUMBER("endpoints", counts.endpoints),
-              LOG_NUMBER("events", counts.events));
+    if (deleted > 0)
+        log_event(LOG_LEVEL_INFO, "retention has deleted old rows",
+                  LOG_NUMBER("delivered", counts.delivered), LOG_NUMBER("failed", counts.failed),
+                  LOG_NUMBER("attempts", counts.attempts),
+                  LOG_NUMBER("endpoints", counts.endpoints), LOG_NUMBER("events", counts.events));
+    if (emptied > 0)
+        log_event(LOG_LEVEL_INFO, "retention has erased payloads",
+                  LOG_NUMBER("deliveries", counts.emptied),
+                  LOG_NUMBER("events", counts.emptied_events));
     reporting->removal_us = worker->now_us;
     reporting->removals_unlogged = (struct retention_counts){0};
 }
@@ -247,6 +256,8 @@ void reporting_removals(struct worker *worker, const struct retention_counts *co
     unlogged->attempts += counts->attempts;
     unlogged->endpoints += counts->endpoints;
     unlogged->events += counts->events;
+    unlogged->emptied += counts->emptied;
+    unlogged->emptied_events += counts->emptied_events;
     if (reporting->removal_us == 0 || worker->now_us - reporting->removal_us >= REMOVALS_LINE_US)
         reporting_last_removals(worker);
 }

@@ -363,6 +363,9 @@ static bool check_sendable(const struct worker *worker, const struct delivery *d
 
     if (endpoint_settings_hold(&delivery->endpoint->settings))
         bug("a delivery is to be sent whose endpoint is held");
+    /* In these words: webhook_deliveries_given_up() notes that nobody can replay it. */
+    if (delivery->is_erased)
+        return error_set(error, "erased");
     /* In these words: webhook_deliveries_given_up() looks whether it is only somewhere else. */
     if (is_removed(delivery))
         return error_set(error, "endpoint removed");
@@ -388,7 +391,7 @@ static void refuse(struct worker *worker, struct delivery *delivery, const char 
         endpoint_ask_again(&worker->endpoints, endpoint, worker->now_us);
         return;
     }
-    delivery->is_removed = is_removed(delivery);
+    delivery->is_removed = is_removed(delivery) && !delivery->is_erased;
     disabling_note_unsent(worker, endpoint);
     endpoint_pass_turn(&worker->endpoints, delivery, worker->now_us);
     delivery->finished_us = worker->now_us;

@@ -13,6 +13,7 @@
 #include "worker/context.h"
 #include "worker/disabling.h"
 #include "worker/endpoint_forgetting.h"
+#include "worker/erasing.h"
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"
@@ -135,6 +136,7 @@ static int64_t next_us(const struct worker *worker)
     int64_t next = worker->reap_us;
 
     next = earlier(next, waking_next_us(worker));
+    next = earlier(next, erasing_next_us(worker));
     next = earlier(next, finding_next_us(worker));
     next = earlier(next, sending_next_us(worker));
     next = earlier(next, loading_next_us(worker));
@@ -197,6 +199,7 @@ static void turn(struct worker *worker)
     has_more = sending_step(worker) || has_more;
     loading_step(worker);
     waking_step(worker);
+    erasing_step(worker);
     finding_step(worker);
     recording_step(worker);
     promoting_step(worker);
@@ -257,6 +260,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     promoted_init(worker);
     promoting_init(worker);
     disabling_init(worker);
+    erasing_init(worker);
     leasing_init(worker);
     requiring_init(worker);
     retaining_init(worker);
@@ -280,6 +284,7 @@ static void finish(struct worker *worker)
     promoting_free(worker);
     promoted_free(worker);
     disabling_free(worker);
+    erasing_free(worker);
     leasing_free(worker);
     requiring_free(worker);
     retaining_free(worker);

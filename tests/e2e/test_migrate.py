@@ -252,6 +252,9 @@ GRANTED = {
     ("table", "webhook_unlogged"): {"SELECT"},
     ("table", "webhook_events"): {"SELECT", "DELETE"},
     ("table", "webhook_promotions"): {"SELECT", "INSERT", "DELETE"},
+    ("table", "webhook_erasures"): {"SELECT"},
+    ("function", "webhook_payloads_expire"): {"EXECUTE"},
+    ("function", "webhook_events_retire"): {"EXECUTE"},
     ("table", "webhook_replays"): {"SELECT", "INSERT", "DELETE"},
     **{("column", f"webhook_replays.{column}"): {"UPDATE"} for column in REPLAY},
 }

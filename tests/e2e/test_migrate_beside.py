@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Migrations that run outside of a transaction: indexes of a large table, beside those who write."""
+import contextlib
 import subprocess
 import uuid
 
+import psycopg2
 import pytest
 from test_upgrade import Producer, apply, fill
 
-from harness import postrider
+from harness import pgbouncer, postrider
 from harness.catalog import run_sql, shape
 from harness.process import die_with_parent
 from harness.wait import wait_for
@@ -214,3 +216,26 @@ def test_dry_run(large, postgres, config_file, run_postrider):
         assert shape(large)["indexes"] == shape(fresh)["indexes"]
     finally:
         fresh.drop()
+
+
+def test_through_pgbouncer(large, postgres, start):
+    """In transaction mode, with one connection for the migration and one for the index that is built beside."""
+    if pgbouncer.program() is None:
+        pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
+    bouncer = pgbouncer.PgBouncer(postgres, default_pool_size=2)
+    try:
+        bouncer.wait_until_it_answers(large.name)
+        url, large.url = large.url, bouncer.url(large.name)
+        with contextlib.closing(psycopg2.connect(url)) as old:
+            old.cursor().execute(
+                "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload) VALUES"
+                " (gen_random_uuid(), %s, 'u', '1')", (large.customer,))
+            run = start(large)
+            assert "waits for an older transaction" in run.stdout.readline()
+            old.rollback()
+            text, _ = run.communicate(timeout=60)
+        assert run.returncode == 0, text
+    finally:
+        bouncer.remove()
+    assert APPLIED in text and indexes(large) == dict.fromkeys(INDEXES, True)
+    assert version(large) == postrider.newest_version()

@@ -5,14 +5,12 @@ auto_explain writes down every statement that the binary sends, with its plan an
 touched. 400,000 rows are pending, or POSTRIDER_TEST_ROWS=2000000: a plan that does not use an index
 from one end of what it looks for to the other would read them.
 """
-import json
 import os
-import re
 
 import pytest
 from conftest import migrate
 
-from harness.postgres import Postgres
+from harness.explained import Explained
 
 ROWS = int(os.environ.get("POSTRIDER_TEST_ROWS", "400000"))
 
@@ -34,36 +32,12 @@ STATEMENTS = {
 }
 
 
-class Explained(Postgres):
-    """A server that explains what is sent to the databases for which it is told to."""
-
-    def __init__(self):
-        super().__init__(autovacuum="off", shared_buffers="256MB", max_wal_size="4GB",
-                         maintenance_work_mem="256MB", synchronous_commit="off",
-                         wal_level="minimal", max_wal_senders="0")
-
-    def explain(self, database):
-        for name, value in {"session_preload_libraries": "auto_explain",
-                            "auto_explain.log_min_duration": "0",
-                            "auto_explain.log_format": "json",
-                            "auto_explain.log_analyze": "on",
-                            "auto_explain.log_buffers": "on",
-                            "auto_explain.log_timing": "off"}.items():
-            self.execute(f"ALTER DATABASE {database.name} SET {name} = '{value}'")
-
-    def plans(self, start=0):
-        """(statement's name, plan) of what was logged from this byte of the log on."""
-        with open(self.log_file, encoding="utf-8", errors="replace") as file:
-            file.seek(start)
-            text = file.read()
-        for match in re.finditer(r"plan:\n(\t\{.*?\n\t\})\n", text, re.S):
-            entry = json.loads(match.group(1), strict=False)
-            for name, (marker, _, _) in STATEMENTS.items():
-                if marker in entry["Query Text"]:
-                    yield name, entry["Plan"]
-
-    def log_size(self):
-        return os.path.getsize(self.log_file)
+def plans(explained, start):
+    """(statement's name, plan) of what was logged from this byte of the log on."""
+    for text, plan in explained.plans(start):
+        for name, (marker, _, _) in STATEMENTS.items():
+            if marker in text:
+                yield name, plan
 
 
 # One process runs them all, so that the large table is made once.
@@ -161,7 +135,7 @@ def work(service, database, receiver):
 def check_all(explained, start):
     seen = set()
     blocks = []
-    for name, plan in explained.plans(start):
+    for name, plan in plans(explained, start):
         seen.add(name)
         check_plan(name, plan)
         if name == "forward":

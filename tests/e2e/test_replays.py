@@ -304,6 +304,26 @@ def test_a_customers_replay_touches_no_other_customer(service, migrated_database
                                    " AND customer_id = %s", other) == 7
 
 
+def test_a_customers_replay_tells_nothing_that_it_may_not_see(service, migrated_database):
+    """Neither of what an internal service heard of others, nor of addresses inside: how many were replayed would."""
+    other = migrated_database.insert_customer()
+    migrated_database.insert_endpoint(NOWHERE, event_types=["*"], all_customers=True)
+    for customer in (other, migrated_database.customer):
+        migrated_database.execute("INSERT INTO webhook_events (customer_id, event_type, payload) VALUES (%s, 'a', '1')",
+                                  customer)
+    fail_many(migrated_database, 3)
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed', created_at = now() - interval '1 hour',"
+                              " last_error = 'cannot connect to 10.0.0.1:443: Connection refused'")
+    migrated_database.execute("UPDATE webhook_deliveries SET given_up_at = now() - interval '1 hour',"
+                              " last_attempt_at = now() - interval '1 hour'")
+    service(migrated_database, SLOW)
+    for choice, done in (('{"error": "10.0.0.1"}', 0), ('{"error": "refused"}', 3)):
+        identity = ask(migrated_database, choice, customer_id=migrated_database.customer)
+        assert wait_until_finished(migrated_database, identity)["done"] == done
+    # An operator's may.
+    assert wait_until_finished(migrated_database, ask(migrated_database, '{"error": "10.0.0.1"}'))["done"] == 2
+
+
 def test_what_was_erased_is_not_replayed(service, migrated_database):
     delivery = fail(migrated_database, NOWHERE)
     migrated_database.execute("UPDATE webhook_deliveries SET erased_at = now(), payload = 'null'")

@@ -46,7 +46,8 @@ WITHOUT = ("webhook_endpoints", "webhook_secrets", "webhook_attempts", "webhook_
            "webhook_workers", "webhook_removals", "webhook_balances", "webhook_adopted",
            "postrider_adoptions", "postrider_migrations", "dead_letter_queue", "webhook_wakeups",
            "webhook_unlogged", "webhook_events", "webhook_promotions", "webhook_ordering",
-           "webhook_replays", "webhook_tokens", "idempotency_keys")
+           "webhook_replays", "webhook_tokens", "idempotency_keys", "webhook_customer_*",
+           "webhook_feed_*", "webhook_erasures")
 
 
 @pytest.mark.parametrize("options", [

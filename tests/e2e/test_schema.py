@@ -87,6 +87,48 @@ def test_trigger_under_a_hostile_search_path(database):
     connection.close()
 
 
+def test_functions_of_the_owner_are_nobody_elses(database):
+    """What runs in the owner's name can be called, or put on a table as a trigger, by nobody else."""
+    assert database.query(
+        "SELECT p.oid::regprocedure::text FROM pg_proc p, aclexplode(COALESCE(proacl, acldefault('f', proowner))) a"
+        " WHERE prosecdef AND pronamespace = 'public'::regnamespace AND a.grantee = 0") == []
+
+
+# What a function of the owner's meets when it stands on a table of somebody else's, in their schema.
+TRAP = """
+    CREATE TEMP TABLE seen (text text);
+    CREATE TEMP TABLE webhook_removals (removed_by text, is_discard boolean, delivery_id uuid, event_id uuid,
+        customer_id uuid, webhook_url text, status text, attempts int, created_at timestamptz, removed_at timestamptz,
+        id int);
+    CREATE FUNCTION pg_temp.look() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN INSERT INTO pg_temp.seen SELECT secret FROM public.webhook_secrets; RETURN NULL; END$$;
+    CREATE TRIGGER look BEFORE INSERT ON webhook_removals FOR EACH ROW EXECUTE FUNCTION pg_temp.look();
+    CREATE TEMP TABLE bait (id uuid, event_id uuid, customer_id uuid, webhook_url text, status text, attempts int,
+        created_at timestamptz);
+    INSERT INTO bait DEFAULT VALUES;
+    GRANT ALL ON seen, webhook_removals TO PUBLIC;"""
+
+
+def test_nobody_becomes_the_owner_by_a_trigger(database):
+    """A role that was given nothing at all, and may make temporary tables, as everybody may."""
+    database.execute("INSERT INTO webhook_secrets (customer_id, secret) VALUES (%s, 'hidden')", database.customer)
+    role = f"nobody_{secrets.token_hex(4)}"
+    database.execute(f"CREATE ROLE {role} LOGIN")
+    connection = database.connect(user=role)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(TRAP)
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="webhook_deliveries_removed"):
+                cursor.execute("CREATE TRIGGER bait AFTER DELETE ON bait REFERENCING OLD TABLE AS removed"
+                               " FOR EACH STATEMENT EXECUTE FUNCTION public.webhook_deliveries_removed();"
+                               "DELETE FROM bait")
+                cursor.execute("SELECT text FROM seen")
+                pytest.fail(str(cursor.fetchall()))
+    finally:
+        connection.close()
+        database.execute(f"DROP ROLE {role}")
+
+
 def test_unknown_status_is_refused(database):
     delivery = insert(database)["id"]
     with pytest.raises(psycopg2.errors.CheckViolation):
@@ -127,7 +169,7 @@ def test_dead_letter_queue(database):
      ["{}", "{5s,NULL}", "{0s}", "{-5s}", "{5s,366 days}", "{{5s},{6s}}"]),
     ("max_in_flight", [1, 65536, None], [0, -1, 65537]),
     ("rate_limit", [0, 0.001, 2.5, 1000000, None], [-1, 0.0001, 1000001, "NaN", "Infinity"]),
-    ("url", ["https://b.example/"], ["", None]),
+    ("url", ["https://b.example/", ""], [None]),
 ])
 def test_endpoint_checks(database, column, good, bad):
     for number, value in enumerate(good):

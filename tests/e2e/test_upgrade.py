@@ -3,7 +3,6 @@
 the same before and after."""
 import glob
 import os
-import re
 import subprocess
 import threading
 import uuid
@@ -13,12 +12,12 @@ import psycopg2.extras
 import pytest
 from conftest import CUSTOMERS
 
-from harness import postrider
-from harness.catalog import privileges, run_sql, shape
+from harness import older_schema, postrider
+from harness.catalog import privileges, shape
+from harness.older_schema import DIRECTORY, apply
 from harness.process import die_with_parent
 from harness.wait import wait_for
 
-DIRECTORY = os.path.join(os.path.dirname(__file__), "..", "..", "migrations")
 VERSIONS = range(1, len(postrider.migrations()))
 URL = "https://example.com/hook"
 
@@ -74,25 +73,6 @@ LOOK = """SELECT status, attempts,
     CASE WHEN created_at BETWEEN %(start)s AND clock_timestamp() THEN 'now'
          ELSE (created_at AT TIME ZONE 'UTC')::text END AS created
     FROM webhook_deliveries WHERE id = %(id)s"""
-
-
-BESIDE = "-- postrider: outside of a transaction\n"
-
-
-def apply(database, upto):
-    """The migrations' files by psql, as the versions of then left them; not again what is applied."""
-    there = database.value("SELECT to_regclass('postrider_migrations')") and \
-        database.value("SELECT max(version) FROM postrider_migrations") or 0
-    for number in range(there + 1, upto + 1):
-        path, = glob.glob(os.path.join(DIRECTORY, f"{number:04}_*.sql"))
-        name = re.sub(r".*/|\.sql$", "", path)
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        if text.startswith(BESIDE):
-            run_sql(database, text.replace("CONCURRENTLY", "CONCURRENTLY IF NOT EXISTS"))
-            text = ""
-        run_sql(database, f"BEGIN;\n{text}\nINSERT INTO postrider_migrations (version,"
-                          f" name) VALUES ({number}, '{name}');\nCOMMIT;")
 
 
 def check(connection, change, expected):
@@ -291,14 +271,7 @@ class Producer(threading.Thread):
 
 
 def fill(database, rows):
-    """Of every status, as if they had been here for a while."""
-    database.execute(
-        "INSERT INTO webhook_deliveries (event_id, customer_id, webhook_url, payload, status,"
-        " attempts, created_at, next_retry_at) SELECT gen_random_uuid(), %s,"
-        " 'https://h' || i %% 100 || '.example/', jsonb_build_object('n', repeat('x', 200)),"
-        " (ARRAY['delivered', 'delivered', 'failed', 'pending'])[1 + i %% 4], 1,"
-        " now() - interval '1 minute' * (i / 100), '2099-01-01' FROM generate_series(1, %s) i",
-        database.customer, rows)
+    older_schema.fill(database, database.customer, rows)
 
 
 ROWS = int(os.environ.get("POSTRIDER_TEST_ROWS", "100000"))

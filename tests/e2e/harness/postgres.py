@@ -193,7 +193,7 @@ class DatabasePool:
     # written by triggers.
     EMPTIED = """SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-        AND relname NOT IN ('postrider_migrations', 'webhook_lanes')"""
+        AND relname NOT IN ('postrider_migrations', 'webhook_lanes', 'webhook_feed_epoch', 'webhook_feed_marks')"""
 
     def __init__(self, server, template):
         self._server = server
