@@ -105,3 +105,37 @@ def test_every_event_once(own_postgres, own_database):
     finally:
         stop.set()
         serve.close()
+
+
+def ask_and_publish(started, token, customer, stop):
+    """What a client does in a hurry, until it is told to stop, whatever it is answered."""
+    while not stop.is_set():
+        try:
+            started.get("/v1/deliveries?status=pending", token)
+            started.publish([event(customer, type="flood")] * 50, token)
+        except (OSError, http.client.HTTPException):
+            stop.wait(0.1)
+
+
+def test_deliveries_go_on_whatever_becomes_of_it(serve, service, migrated_database, receiver):
+    """Guarantee 9: serve is flooded and then killed, and deliveries are made as without it."""
+    server, stop = receiver(), threading.Event()
+    worker = service(migrated_database)
+    started = serve()
+    token = started.token(scope="publish,read")
+    clients = [threading.Thread(target=ask_and_publish, args=(started, token, migrated_database.customer, stop))
+               for _ in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        for part in range(6):
+            migrated_database.insert_deliveries([server.url(f"/{part}")] * 200)
+            if part == 3:
+                started.kill()
+        assert migrated_database.wait_for_no_pending() == {"delivered": 1200}
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    assert len(server.requests) == 1200
+    assert worker.log_lines("level=(warning|error)") == []
