@@ -91,6 +91,7 @@ static void note_address(struct listening *listening)
     socklen_t length = sizeof(bound);
     char text[INET6_ADDRSTRLEN] = "";
 
+    memset(&bound, 0, sizeof(bound)); /* the analyzer does not know that it is written below */
     if (getsockname(listening->socket, (struct sockaddr *)&bound, &length) != 0)
         return;
     if (bound.ss_family == AF_INET) {

@@ -59,6 +59,7 @@ static struct publish_rate *find(struct publish_rates *rates, const char *name, 
         forget(rates, now_us);
     rate = memory_new(1, sizeof(*rate));
     text_copy(rate->name, sizeof(rate->name), name);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): as above */
     HASH_ADD(by_name, rates->by_name, name, (unsigned)strlen(rate->name), rate);
     return rate;
 }
