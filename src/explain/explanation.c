@@ -421,9 +421,7 @@ static void explain_pending(struct explanation *e, const struct delivery_record 
         explain_blocked(e, record, config, buffer_string(&obstacle));
     else if (record->due_in_ms > 0)
         explain_waiting(e, record, policy);
-    else if (record->hides_workers)
-        explain_due(e, record, policy);
-    else if (record->lane_owner == NULL || record->lease_ms <= 0)
+    else if (!record->hides_workers && (record->lane_owner == NULL || record->lease_ms <= 0))
         explain_no_worker(e, record);
     else if (holding.reason != HOLDING_NONE)
         explain_held(e, record, &holding);

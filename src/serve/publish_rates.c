@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -11,16 +10,18 @@
 #include "core/rate_limit.h"
 #include "db/tokens.h"
 
-#define BURST_MS 1000
+#define BURST_MS  1000
+#define RATES_MAX ((size_t)2 * TOKENS_MAX)
 
 struct publish_rate {
-    UT_hash_handle by_name;
-    char name[TOKEN_NAME_MAX + 1];
+    char id[37]; /* the token's, which a rotation keeps */
     struct rate_limit limit;
 };
 
+/* In the order of their ids. */
 struct publish_rates {
-    struct publish_rate *by_name;
+    struct publish_rate *list;
+    size_t count;
 };
 
 void publish_rates_init(struct serve *serve)
@@ -28,39 +29,44 @@ void publish_rates_init(struct serve *serve)
     serve->publish_rates = memory_new(1, sizeof(*serve->publish_rates));
 }
 
-/* Those that owe nothing, or all. */
-static void forget(struct publish_rates *rates, int64_t now_us)
-{
-    struct publish_rate *rate, *next;
-
-    HASH_ITER(by_name, rates->by_name, rate, next) {
-        if (rate_limit_next_us(&rate->limit) > now_us)
-            continue;
-        /* The analyzer does not know that uthash frees its table with the last entry alone. */
-        HASH_DELETE(by_name, rates->by_name, rate); /* NOLINT(clang-analyzer-unix.Malloc) */
-        free(rate);
-    }
-}
-
 void publish_rates_free(struct serve *serve)
 {
-    forget(serve->publish_rates, INT64_MAX);
+    free(serve->publish_rates->list);
     free(serve->publish_rates);
 }
 
-static struct publish_rate *find(struct publish_rates *rates, const char *name, int64_t now_us)
+/* The place of an id, or the one that it would have. */
+static size_t find_place(const struct publish_rates *rates, const char *id)
 {
+    size_t first = 0, end = rates->count;
+
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+
+        if (strcmp(rates->list[middle].id, id) < 0)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
+/* Of tokens that were ever used there may be more than are valid: then all begin anew. */
+static struct publish_rate *find(struct publish_rates *rates, const char *id)
+{
+    size_t place = find_place(rates, id);
     struct publish_rate *rate;
 
-    HASH_FIND(by_name, rates->by_name, name, (unsigned)strlen(name), rate);
-    if (rate != NULL)
-        return rate;
-    if (HASH_CNT(by_name, rates->by_name) >= TOKENS_MAX)
-        forget(rates, now_us);
-    rate = memory_new(1, sizeof(*rate));
-    text_copy(rate->name, sizeof(rate->name), name);
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): as above */
-    HASH_ADD(by_name, rates->by_name, name, (unsigned)strlen(rate->name), rate);
+    if (place < rates->count && strcmp(rates->list[place].id, id) == 0)
+        return &rates->list[place];
+    if (rates->count == RATES_MAX)
+        rates->count = place = 0;
+    rates->list = memory_resize(rates->list, rates->count + 1, sizeof(*rates->list));
+    rate = &rates->list[place];
+    memmove(rate + 1, rate, (rates->count - place) * sizeof(*rate));
+    rates->count++;
+    *rate = (struct publish_rate){.limit = {.per_s = 0}};
+    text_copy(rate->id, sizeof(rate->id), id);
     return rate;
 }
 
@@ -73,7 +79,7 @@ bool publish_rates_take(struct serve *serve, const struct token *token, size_t e
 
     if (token->publish_rate <= 0)
         return true;
-    rate = find(serve->publish_rates, token->name, now_us);
+    rate = find(serve->publish_rates, token->id);
     rate_limit_set_burst(&rate->limit, token->publish_rate, BURST_MS);
     wait_us = rate_limit_next_us(&rate->limit) - now_us;
     if (wait_us > 0) {

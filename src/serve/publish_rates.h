@@ -2,7 +2,7 @@
 /*
  * serve/publish_rates.h: how many events a token may publish in a second (webhook_tokens.publish_rate).
  *
- * A bucket for each name, which a rotation keeps, with a burst of a second. A request is let in while
+ * A bucket for each token, which a rotation keeps, with a burst of a second. A request is let in while
  * nothing is owed, and then owes as many as it has events. Each serve counts for itself.
  */
 #ifndef POSTRIDER_SERVE_PUBLISH_RATES_H
