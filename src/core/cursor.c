@@ -20,8 +20,13 @@ static bool to_base64(const char *text, char base64[ENCODED_MAX + 1])
     if (length == 0 || length > ENCODED_MAX - 4 || strspn(text, letters) != length ||
         length % 4 == 1)
         return false;
-    for (size_t i = 0; i < length; i++)
-        base64[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+    for (size_t i = 0; i < length; i++) {
+        base64[i] = text[i];
+        if (text[i] == '-')
+            base64[i] = '+';
+        else if (text[i] == '_')
+            base64[i] = '/';
+    }
     while (length % 4 != 0)
         base64[length++] = '=';
     base64[length] = '\0';

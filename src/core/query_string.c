@@ -42,7 +42,7 @@ static bool is_storable(const char *text, size_t length)
     struct buffer clean;
     bool is_same;
 
-    buffer_init(&clean, 4 * SERVED_HEAD_MAX);
+    buffer_init(&clean, (size_t)4 * SERVED_HEAD_MAX);
     text_append_clean(&clean, text, length);
     is_same = clean.length == length && memcmp(buffer_string(&clean), text, length) == 0;
     buffer_free(&clean);

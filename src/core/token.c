@@ -6,6 +6,8 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "base/text.h"
+
 _Static_assert(TOKEN_HASH_BYTES == SHA256_DIGEST_LENGTH, "a token's hash is SHA-256");
 
 #define ENCODED 44 /* of 32 bytes in base64, the last letter of which is = */
@@ -24,10 +26,15 @@ void token_format(const unsigned char random[TOKEN_BYTES], char text[TOKEN_SIZE]
     unsigned char encoded[ENCODED + 1];
     char *out = text + strlen(TOKEN_PREFIX);
 
-    memcpy(text, TOKEN_PREFIX, strlen(TOKEN_PREFIX));
+    text_copy(text, TOKEN_SIZE, TOKEN_PREFIX);
     EVP_EncodeBlock(encoded, random, TOKEN_BYTES);
-    for (size_t i = 0; i < ENCODED - 1; i++)
-        out[i] = encoded[i] == '+' ? '-' : encoded[i] == '/' ? '_' : (char)encoded[i];
+    for (size_t i = 0; i < ENCODED - 1; i++) {
+        out[i] = (char)encoded[i];
+        if (out[i] == '+')
+            out[i] = '-';
+        else if (out[i] == '/')
+            out[i] = '_';
+    }
     out[ENCODED - 1] = '\0';
     OPENSSL_cleanse(encoded, sizeof(encoded));
 }
