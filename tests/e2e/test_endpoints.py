@@ -244,7 +244,7 @@ def test_410_with_others_in_flight_and_waiting(service, migrated_database, recei
     {"retry_max_attempts": 1001}, {"retry_multiplier": 0.5}, {"retry_multiplier": "NaN"},
     {"retry_multiplier": "Infinity"}, {"retry_jitter": 1.5}, {"retry_jitter": "NaN"},
     {"retry_initial_delay": "0"}, {"retry_max_delay": "-1 s"}, {"retry_schedule": "{}"},
-    {"retry_schedule": "{5 s,NULL}"}, {"retry_schedule": "{-5 s}"}, {"url": ""},
+    {"retry_schedule": "{5 s,NULL}"}, {"retry_schedule": "{-5 s}"},
 ], ids=str)
 def test_nonsense_is_refused_by_the_table(migrated_database, columns):
     with pytest.raises(psycopg2.errors.CheckViolation):

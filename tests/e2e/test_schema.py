@@ -153,7 +153,7 @@ def test_dead_letter_queue(database):
     assert [row["id"] for row in rows] == [failed["id"]]
     assert set(rows[0]) == {"id", "event_id", "customer_id", "webhook_url", "event_type", "payload",
                             "attempts", "response_status", "last_error", "last_attempt_at",
-                            "created_at"}
+                            "created_at", "erased_at"}
 
 
 @pytest.mark.parametrize("column, good, bad", [
