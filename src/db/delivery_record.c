@@ -116,12 +116,6 @@ static const char sql_attempts[] =
     " FROM (SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY id DESC LIMIT 200) l"
     " ORDER BY id";
 
-static const char sql_payload[] =
-    "SELECT CASE WHEN d.payload IS NULL THEN " SQL_EVENT_BODY("v") " ELSE d.payload::text END"
-    ", d.erased_at IS NOT NULL OR v.erased_at IS NOT NULL"
-    " FROM webhook_deliveries d LEFT JOIN webhook_events v ON d.payload IS NULL"
-    " AND v.id = d.event_id WHERE d.id = $1";
-
 static const char sql_event[] =
     "SELECT id FROM webhook_deliveries WHERE event_id = $1"
     " ORDER BY created_at, id LIMIT $2::bigint";
@@ -202,26 +196,6 @@ void delivery_record_free(struct delivery_record *record)
 {
     PQclear(record->result);
     *record = (struct delivery_record){0};
-}
-
-char *delivery_record_payload(struct db_session *session, const char *id, struct error *error)
-{
-    PGresult *result;
-    char *payload = NULL;
-
-    result = db_session_read(session, sql_payload, 1, &id, error);
-    if (result == NULL)
-        return NULL;
-    if (PQntuples(result) == 1 && row_is_true(result, 0, 1))
-        error_set(error, "delivery %s is erased: there is nothing left to be sent", id);
-    else if (PQntuples(result) == 1 && PQgetisnull(result, 0, 0))
-        error_set(error, "the event of delivery %s is not in webhook_events", id);
-    else if (PQntuples(result) == 1)
-        payload = memory_copy_string(PQgetvalue(result, 0, 0));
-    else
-        error_set(error, "delivery %s was deleted just now", id);
-    PQclear(result);
-    return payload;
 }
 
 bool delivery_record_find_event(struct db_session *session, const char *event_id, int limit,

@@ -77,11 +77,6 @@ bool delivery_record_read(struct db_session *session, const char *id,
                           struct error *error) MUST_USE;
 void delivery_record_free(struct delivery_record *record);
 
-/* The payload as jsonb text, of an event's delivery the body that is sent; the caller frees it. NULL
- * with error, or when the row or its event has gone, or is erased. */
-char *delivery_record_payload(struct db_session *session, const char *id,
-                              struct error *error) MUST_USE;
-
 /*
  * The ids of the deliveries of an event, the oldest first, as an array of limit at most. No index
  * serves it: it reads the whole table.

@@ -5,8 +5,9 @@
  * The one owner of these bodies. A delivery of an event holds one by event_bodies_take() for as
  * long as it may still be sent, and gives it back with event_bodies_release(); with the last one it
  * is freed. A read that brings an event again finds the body that is here: an event's payload does
- * not change, but that it is erased (worker/erasing.h). One that was too large to be fetched is nobody else's, and is measured again with the
- * next read: the limit may be another by then. Not shared between threads, of which there is one.
+ * not change, but that it is erased (worker/erasing.h). One that was too large to be fetched is
+ * nobody else's, and is measured again with the next read: the limit may be another by then. Not
+ * shared between threads, of which there is one.
  */
 #ifndef POSTRIDER_WORKER_EVENT_BODIES_H
 #define POSTRIDER_WORKER_EVENT_BODIES_H
