@@ -193,8 +193,7 @@ static void find_workers_own(const struct overview *o, struct status_problems *p
 static void find_blocked(const struct overview *o, struct status_problems *problems)
 {
     if (o->blocked_keys.number > 0)
-        say(add(problems, "key_blocked", "postrider dead list --endpoint '%s'%s; replay or discard",
-                o->blocked_url, hint_options()),
+        say(add(problems, "key_blocked", "postrider explain %s%s", o->blocked_head, hint_options()),
             "%s%lld ordering key%s waiting behind a dead letter, since %s endpoint has ordering = "
             "'block'.",
             o->blocked_keys.is_more ? "At least " : "", (long long)o->blocked_keys.number,

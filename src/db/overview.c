@@ -158,8 +158,8 @@ static const char sql_disabled[] =
 
 /* By the dead letters of endpoints that want it so: others block nothing. */
 static const char sql_blocked[] =
-    "SELECT count(*), min(b.url) FROM (SELECT k.url FROM ("
-    "SELECT DISTINCT e.url, d.endpoint_id, d.ordering_key FROM webhook_endpoints e"
+    "SELECT count(*), min(b.head::text) FROM (SELECT h.head FROM ("
+    "SELECT DISTINCT d.endpoint_id, d.ordering_key FROM webhook_endpoints e"
     " JOIN webhook_deliveries d ON d.endpoint_id = e.id AND d.status = 'failed'"
     " AND d.ordering_key IS NOT NULL WHERE e.ordering = 'block') k"
     " CROSS JOIN LATERAL webhook_ordering_head(k.endpoint_id, k.ordering_key) h"
@@ -446,7 +446,7 @@ static bool read_endpoints(struct db_session *session, struct overview *o, struc
     if (!read_part(session, o, sql_blocked, &result, error))
         return false;
     o->blocked_keys = limited_count(result, 0, BLOCKED_MAX);
-    o->blocked_url = result != NULL ? row_text(result, 0, 1) : NULL;
+    o->blocked_head = result != NULL ? row_text(result, 0, 1) : NULL;
     return true;
 }
 

@@ -87,7 +87,7 @@ struct overview {
     int64_t paused_endpoints;                /* likewise */
     const char *paused_since;                /* the first of them; NULL: there is none */
     struct overview_count blocked_keys;      /* ordering keys that wait behind a dead letter */
-    const char *blocked_url;                 /* of one of their endpoints; NULL: there is none */
+    const char *blocked_head;                /* the first delivery of one; NULL: there is none */
 
     PGresult *results[OVERVIEW_PARTS_MAX]; /* what the text is in */
     size_t results_count;
