@@ -242,8 +242,7 @@ def test_producer_behind_a_view(migrated_database, listener):
         assert listener.count() == 1
         assert migrated_database.counts() == {"pending": 1}
     finally:
-        migrated_database.execute("GRANT USAGE ON SCHEMA public TO PUBLIC;"
-                                  " DROP OWNED BY producer; DROP ROLE producer")
+        migrated_database.execute("DROP OWNED BY producer; DROP ROLE producer")
 
 
 def test_one_call_for_a_statement(migrated_database):

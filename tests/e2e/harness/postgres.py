@@ -182,11 +182,23 @@ class DatabasePool:
     Whatever a test adds to a schema, or takes from it, ends the database with the test.
     """
 
+    # Rows of the catalogue that came or went, and what a statement changes in those that stay: rights
+    # (a database whose schema PUBLIC may no longer use fails another test, much later), owners,
+    # row-level security, storage parameters, triggers that were disabled.
     SHAPE = """SELECT ARRAY[max(oid)::text, count(*)::text,
-        (SELECT md5(string_agg(relacl::text, ',' ORDER BY oid)) FROM pg_class),
+        (SELECT md5(string_agg(concat_ws('/', relacl, relowner, relrowsecurity, relforcerowsecurity, reloptions),
+                               ',' ORDER BY oid)) FROM pg_class),
+        (SELECT md5(string_agg(concat_ws('/', attrelid, attnum, attacl, attnotnull, atttypid), ','
+                               ORDER BY attrelid, attnum)) FROM pg_attribute WHERE attnum > 0),
+        (SELECT md5(string_agg(concat_ws('/', nspacl, nspowner), ',' ORDER BY oid)) FROM pg_namespace),
+        (SELECT md5(string_agg(concat_ws('/', proacl, proowner, proconfig, prosecdef), ',' ORDER BY oid))
+         FROM pg_proc),
+        (SELECT concat_ws('/', datacl, datdba) FROM pg_database WHERE datname = current_database()),
         (SELECT string_agg(tgenabled::text, '' ORDER BY oid) FROM pg_trigger)] FROM (
         SELECT oid FROM pg_class UNION ALL SELECT oid FROM pg_proc UNION ALL
         SELECT oid FROM pg_trigger UNION ALL SELECT oid FROM pg_constraint UNION ALL
+        SELECT oid FROM pg_policy UNION ALL SELECT oid FROM pg_attrdef UNION ALL
+        SELECT oid FROM pg_rewrite UNION ALL SELECT oid FROM pg_default_acl UNION ALL
         SELECT oid FROM pg_namespace UNION ALL SELECT setdatabase FROM pg_db_role_setting) o"""
 
     # All that a migration leaves without rows: also tables that tests know nothing of, which are
