@@ -26,13 +26,20 @@ static struct slice host_name(struct slice host)
     return (struct slice){host.at, (size_t)(colon - host.at)};
 }
 
-static bool is_ours(const struct config *config, struct slice name)
+static bool is_loopback(struct slice name)
 {
     static const char *const loopback[] = {"localhost", "127.0.0.1", "[::1]"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(loopback); i++)
         if (slice_is_caseless(name, loopback[i]))
             return true;
+    return false;
+}
+
+static bool is_ours(const struct config *config, struct slice name)
+{
+    if (is_loopback(name))
+        return true;
     for (size_t i = 0; i < config->http.hosts_count; i++)
         if (slice_is_caseless(name, config->http.hosts[i]))
             return true;
@@ -94,14 +101,30 @@ bool gate_check_token(struct serve *serve, struct client *client, enum token_sco
     return true;
 }
 
+/* The file's mode lets in who may read, which is no longer so when a reverse proxy lets in others: such
+ * a request is for the proxy's public name, or tells where it comes from. */
+static bool is_passed_on(const struct served_head *head)
+{
+    static const char *const traces[] = {"forwarded",        "via",       "x-forwarded-for",
+                                         "x-forwarded-host", "x-real-ip", "x-forwarded-proto"};
+    struct slice value;
+
+    if (!served_head_find(head, "host", &value) || !is_loopback(host_name(value)))
+        return true;
+    for (size_t i = 0; i < ARRAY_LENGTH(traces); i++)
+        if (!served_head_find(head, traces[i], &value) || value.at != NULL)
+            return true;
+    return false;
+}
+
 bool gate_check_reader(struct serve *serve, struct client *client, const struct token **ret_token)
 {
+    const struct served_head *head = &client_request(client)->head;
     struct slice given;
 
     *ret_token = NULL;
-    if (client_is_local(client) &&
-        served_head_find(&client_request(client)->head, "authorization", &given) &&
-        given.at == NULL)
+    if (client_is_local(client) && !is_passed_on(head) &&
+        served_head_find(head, "authorization", &given) && given.at == NULL)
         return true;
     return gate_check_token(serve, client, TOKEN_READ, ret_token);
 }

@@ -19,7 +19,8 @@ bool gate_check_origin(struct serve *serve, struct client *client) MUST_USE;
 bool gate_check_token(struct serve *serve, struct client *client, enum token_scope scope,
                       const struct token **ret_token) MUST_USE;
 
-/* The same, but that a client of the unix socket may read without a token: *ret_token is NULL then. */
+/* The same, but that a client of the unix socket may read without a token: *ret_token is NULL then. Not when a
+ * reverse proxy has passed its request on: who reaches the proxy need not be who may open the socket. */
 bool gate_check_reader(struct serve *serve, struct client *client,
                        const struct token **ret_token) MUST_USE;
 

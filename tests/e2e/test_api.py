@@ -40,9 +40,15 @@ def test_who_may_read(started, reader):
 
 @pytest.mark.slow
 def test_unix_socket_reads_without_a_token(serve, tmp_path, migrated_database):
-    started = serve({"http": {"listen": f"unix:{tmp_path}/http.sock"}})
+    started = serve({"http": {"listen": f"unix:{tmp_path}/http.sock", "hosts": ["hooks.example.com"]}})
     token = started.token(scope="publish")
     assert started.get("/v1/events").json()["data"] == []
+    # What a reverse proxy has passed on needs one: whoever reaches the proxy is not who may open the socket.
+    for headers in ({"Host": "hooks.example.com"}, {"Host": "hooks.example.com:443"}, {"X-Forwarded-For": "192.0.2.1"},
+                    {"Forwarded": "for=192.0.2.1"}, {"Via": "1.1 proxy"}, {"X-Real-IP": "192.0.2.1"},
+                    {"X-Forwarded-Host": "hooks.example.com"}, {"X-Forwarded-Proto": "https"}):
+        assert started.get("/v1/events", **headers).status == 401, headers
+        assert started.get("/v1/events", started.token(scope="read"), **headers).status == 200, headers
     # One that is given counts all the same.
     assert started.get("/v1/events", token).status == 403
     assert started.request("POST", "/v1/events", "{}", {"Content-Type": "application/json",
