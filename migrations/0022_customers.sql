@@ -66,8 +66,9 @@ CREATE VIEW webhook_customer_deliveries WITH (security_barrier = true, check_opt
            d.erased_at, hashtextextended(d.webhook_url, 0) AS url_hash,
            CASE WHEN d.ordering_key IS NOT NULL AND d.status = 'pending' THEN (
                SELECT h.id FROM webhook_deliveries h
-               WHERE h.endpoint_id = d.endpoint_id AND h.ordering_key = d.ordering_key AND (h.status = 'pending')
-               ORDER BY h.ordering_sequence LIMIT 1) END AS ordering_head,
+               WHERE h.endpoint_id = d.endpoint_id AND h.ordering_key = d.ordering_key
+                 AND (h.status = 'pending') >= true -- by the key's index: 0027_ordering_plans.sql
+               ORDER BY (h.status = 'pending'), h.ordering_sequence LIMIT 1) END AS ordering_head,
            CASE WHEN d.ordering_key IS NOT NULL AND d.status = 'pending' THEN (
                SELECT CASE WHEN w.status = 'failed' THEN w.id END FROM webhook_deliveries w
                WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key

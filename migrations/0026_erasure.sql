@@ -107,7 +107,7 @@ BEGIN
           AND e.id = ANY ($2 || ARRAY(SELECT d.event_id FROM webhook_deliveries d
                                       WHERE d.id = ANY (ended) AND d.endpoint_id IS NOT NULL))
           AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event_id = e.id AND d.endpoint_id IS NOT NULL
-                            AND d.status::text = 'pending')
+                            AND (d.status::text = 'pending') >= true) -- by the event's index: src/db/fragments.h
         ORDER BY e.id FOR UPDATE SKIP LOCKED);
     UPDATE webhook_events e SET payload = 'null', erased_at = now()
     WHERE e.id = ANY (over) AND NOT EXISTS (

@@ -55,7 +55,7 @@ static const char sql_left_out[] =
     " FROM unnest($8::uuid[]) WITH ORDINALITY AS u (id, place) GROUP BY id)"
     " SELECT g.id, CASE WHEN $9 AND d.status = 'failed' AND d.erased_at IS NOT NULL THEN 'erased'"
     " ELSE d.status END FROM given g LEFT JOIN webhook_deliveries d ON d.id = g.id"
-    " WHERE NOT EXISTS (SELECT FROM webhook_deliveries WHERE id = g.id AND " SQL_FILTER ")"
+    " WHERE NOT EXISTS (SELECT FROM (SELECT * FROM webhook_deliveries WHERE id = g.id OFFSET 0) d WHERE " SQL_FILTER ")"
     " ORDER BY g.place";
 
 /* The order of locking is that of (created_at, id), so two of these do not lock each other out. */
@@ -69,7 +69,7 @@ static const char sql_left_out[] =
 
 static const char sql_discard[] =
     SQL_PICKED "changed AS (DELETE FROM webhook_deliveries d USING picked"
-    " WHERE d.id = picked.id AND d.status = 'failed' RETURNING 1)" SQL_LAST;
+    " WHERE " SQL_HAS_ID("d.id", "picked.id") " AND " SQL_CHECKED("d.status = 'failed'") " RETURNING 1)" SQL_LAST;
 
 /* clang-format on */
 

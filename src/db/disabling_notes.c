@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "db/fragments.h"
+
 /* URLs of URL_MAX_BYTES, every byte escaped, and some. */
 #define URLS_MAX_BYTES ((size_t)DISABLING_NOTES_MAX * 8192 * 3)
 
@@ -31,15 +33,16 @@ static const char failing_sql[] =
 
 /* A worker's row has nothing more to say. Before the next: a row that somebody takes over just now
  * is left by this, and found by that. */
-static const char forget_sql[] = "DELETE FROM webhook_endpoints e USING " OF_BATCH
-                                 "AND e.failing_since IS NOT NULL AND e.noted_at IS NOT NULL";
+static const char forget_sql[] =
+    "DELETE FROM webhook_endpoints e USING " OF_BATCH
+    "AND e.failing_since IS NOT NULL AND " SQL_CHECKED("e.noted_at IS NOT NULL");
 
 static const char working_sql[] =
     "UPDATE webhook_endpoints e SET failing_since = NULL FROM " OF_BATCH
     "AND e.failing_since IS NOT NULL AND e.noted_at IS NULL";
 
-static const char used_sql[] =
-    "UPDATE webhook_endpoints e SET noted_at = now() FROM " OF_BATCH "AND e.noted_at IS NOT NULL";
+static const char used_sql[] = "UPDATE webhook_endpoints e SET noted_at = now() FROM " OF_BATCH
+                               "AND " SQL_CHECKED("e.noted_at IS NOT NULL");
 
 void disabling_notes_init(struct disabling_notes_writer *writer)
 {

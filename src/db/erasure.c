@@ -86,7 +86,7 @@ static const char sql_events[] =
     " payload = CASE WHEN d.payload IS NOT NULL THEN 'null'::jsonb END,"                           \
     " last_error = CASE WHEN d.status = 'pending' THEN '" OUTCOME_UNSENT_MARK "erased' END,"       \
     " status = CASE WHEN d.status = 'pending' THEN 'failed' ELSE d.status END"                     \
-    " FROM locked WHERE d.id = locked.id AND d.erased_at IS NULL RETURNING d.id),"                 \
+    " FROM locked WHERE " SQL_HAS_ID("d.id", "locked.id") " AND d.erased_at IS NULL RETURNING d.id)," \
     " attempts AS (UPDATE webhook_attempts a SET error = NULL, response_body = NULL FROM erased"   \
     " WHERE a.delivery_id = erased.id AND (a.error IS NOT NULL OR a.response_body IS NOT NULL))"   \
     SQL_NOTED(row, "0", "(SELECT count(*) FROM erased)")

@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "db/fragments.h"
 #include "db/row.h"
 
 #define IDS_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -21,56 +22,66 @@ enum {
 /* clang-format off */
 
 /* By the index of the key: the first that is pending, and the last of those before it that has ended.
- * IS FALSE, since NOT is made <> before the planner looks for an index. */
+ * IS FALSE, since NOT is made <> before the planner looks for an index. What is pending is
+ * compared as SQL_CHECKED does (db/fragments.h), and sorted by as well, so that it is this index. */
 static const char look_sql[] =
     "SELECT o.number - 1, h.id = d.id AND NOT (p.status IS NOT DISTINCT FROM 'failed' AND EXISTS ("
     "SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id AND e.ordering = 'block')), p.event_id"
     " FROM unnest($1::uuid[]) WITH ORDINALITY AS o (id, number)"
     " CROSS JOIN LATERAL (SELECT w.id, w.endpoint_id, w.ordering_key, w.ordering_sequence"
-    " FROM webhook_deliveries w WHERE w.id = o.id AND w.ordering_key IS NOT NULL OFFSET 0) d"
+    " FROM webhook_deliveries w WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " OFFSET 0) d"
     " CROSS JOIN LATERAL (SELECT w.id FROM webhook_deliveries w"
     " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
-    " AND (w.status = 'pending') ORDER BY w.ordering_sequence LIMIT 1) h"
+    " AND " SQL_CHECKED("w.status = 'pending'")
+    " ORDER BY (w.status = 'pending'), w.ordering_sequence LIMIT 1) h"
     " LEFT JOIN LATERAL (SELECT w.status, w.event_id FROM webhook_deliveries w"
     " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
     " AND (w.status = 'pending') IS FALSE AND w.ordering_sequence < d.ordering_sequence"
     " ORDER BY w.ordering_sequence DESC LIMIT 1) p ON true";
 
-/* OFFSET 0: what is said comes before the locks, and locks are tried before anything is joined. The
- * bucket is webhook_ordering_bucket()'s, which would cost more to call than to compute. */
+/* OFFSET 0: what is said comes before the locks, locks are tried before anything is looked up, and each row
+ * is looked up by its id: where the statistics take the table for empty, a join would go through all of it.
+ * The bucket is webhook_ordering_bucket()'s, which would cost more to call than to compute. */
 static const char lock_sql[] =
     "INSERT INTO webhook_promotions (event_id, endpoint_id, ordering_key)"
     " SELECT d.event_id, d.endpoint_id, d.ordering_key"
     " FROM (SELECT set_config('postrider.promotion', 'worker', true) OFFSET 0) AS s (said)"
     " CROSS JOIN LATERAL (SELECT o.id FROM unnest($1::uuid[], $2::uuid[]) AS o (id, event_id)"
-    " JOIN webhook_events e ON e.id = o.event_id AND e.ordering_key IS NOT NULL"
+    " CROSS JOIN LATERAL (SELECT v.customer_id, v.ordering_key FROM webhook_events v"
+    " WHERE v.id = o.event_id AND v.ordering_key IS NOT NULL OFFSET 0) e"
     " WHERE s.said = 'worker' AND NOT pg_try_advisory_xact_lock_shared("
     "'webhook_events'::regclass::int, hashtext(e.customer_id::text || ':' || e.ordering_key) & 1023)"
     " OFFSET 0) o"
-    " JOIN webhook_deliveries d ON d.id = o.id AND d.ordering_key IS NOT NULL";
+    " CROSS JOIN LATERAL (SELECT w.event_id, w.endpoint_id, w.ordering_key FROM webhook_deliveries w"
+    " WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " OFFSET 0) d";
+
+/* The last that has ended before row, of its key. */
+#define SQL_BEFORE(columns, row)                                                                   \
+    "(SELECT " columns " FROM webhook_deliveries w WHERE w.endpoint_id = " row ".endpoint_id"      \
+    " AND w.ordering_key = " row ".ordering_key AND (w.status = 'pending') IS FALSE"               \
+    " AND w.ordering_sequence < " row ".ordering_sequence ORDER BY w.ordering_sequence DESC LIMIT 1)"
 
 /*
  * As webhook_ordering_promote() does for one key. A row that an operator has made due out of turn
  * gets a new time, since a reader has passed the other. What is before it is looked up: the row that
  * has ended here need not be, when it was sent again or another worker has ended it before.
+ * ARRAY: a join could be carried out from its other end, by all rows that there are.
  */
 static const char promote_sql[] =
     "UPDATE webhook_deliveries n SET next_retry_at = greatest(clock_timestamp(),"
     " (SELECT e.deliver_after FROM webhook_events e WHERE e.id = n.event_id))"
-    " FROM (SELECT h.id, p.event_id FROM unnest($1::uuid[]) AS o (id)"
+    " WHERE n.id = ANY (ARRAY(SELECT h.id FROM unnest($1::uuid[]) AS o (id)"
     " CROSS JOIN LATERAL (SELECT w.endpoint_id, w.ordering_key FROM webhook_deliveries w"
-    " WHERE w.id = o.id AND w.ordering_key IS NOT NULL AND w.status <> 'pending' OFFSET 0) d"
-    " CROSS JOIN LATERAL (SELECT w.id, w.next_retry_at, w.ordering_sequence FROM webhook_deliveries w"
+    " WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " AND w.status <> 'pending' OFFSET 0) d"
+    " CROSS JOIN LATERAL (SELECT w.* FROM webhook_deliveries w"
     " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
-    " AND (w.status = 'pending') ORDER BY w.ordering_sequence LIMIT 1) h"
-    " LEFT JOIN LATERAL (SELECT w.status, w.event_id FROM webhook_deliveries w"
-    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
-    " AND (w.status = 'pending') IS FALSE AND w.ordering_sequence < h.ordering_sequence"
-    " ORDER BY w.ordering_sequence DESC LIMIT 1) p ON true"
+    " AND " SQL_CHECKED("w.status = 'pending'")
+    " ORDER BY (w.status = 'pending'), w.ordering_sequence LIMIT 1) h"
     " WHERE (h.next_retry_at = 'infinity' OR h.next_retry_at <= clock_timestamp())"
-    " AND NOT CASE WHEN p.status = 'failed' THEN EXISTS (SELECT FROM webhook_endpoints e"
-    " WHERE e.id = d.endpoint_id AND e.ordering = 'block') ELSE false END OFFSET 0) h"
-    " WHERE n.id = h.id AND n.status = 'pending' RETURNING n.id AS promoted, h.event_id AS after";
+    " AND NOT CASE WHEN EXISTS (SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id"
+    " AND e.ordering = 'block') THEN " SQL_BEFORE("w.status", "h") " IS NOT DISTINCT FROM 'failed' ELSE false END))"
+    " AND " SQL_CHECKED("n.status = 'pending'")
+    " RETURNING n.id AS promoted, " SQL_BEFORE("w.event_id", "n") " AS after";
 /* clang-format on */
 
 void ordering_ends_init(struct ordering_ends *ends, size_t maximum_bytes)

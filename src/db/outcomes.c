@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "core/outcome.h"
+#include "db/fragments.h"
 
 /* More than an error and a response's start can take, escaped; URLs are at most 4 times that. */
 #define COLUMN_MAX_BYTES ((size_t)OUTCOMES_BATCH_MAX * 8192)
@@ -18,9 +19,10 @@
     "OR starts_with(d.last_error, '" OUTCOME_UNSENT_MARK "'))))"
 
 /* The row is the one that was read, and the outcome is still its next. */
-#define IS_ITS_ROW                                                     \
-    "d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash " \
-    "AND CASE WHEN o.status = 'delivered' THEN " SUCCESS_WINS " "      \
+#define IS_ITS_ROW                                                \
+    SQL_HAS_ID("d.id", "o.id")                                    \
+    " AND hashtextextended(d.webhook_url, 0) = o.url_hash "       \
+    "AND CASE WHEN o.status = 'delivered' THEN " SUCCESS_WINS " " \
     "ELSE d.status = 'pending' AND d.attempts = o.attempts END"
 
 /* attempts is repaired when somebody wrote nonsense into it. */
@@ -81,8 +83,8 @@ static const char record_alone_sql[] = BATCH " " UPDATE " RETURNING " ROW_NOW;
 
 /* What record_alone_sql has written, if it is still so. */
 static const char log_sql[] =
-    BATCH " " LOG LOGGED("o", "(d.erased_at IS NOT NULL)") "FROM o JOIN webhook_deliveries d ON d.id = o.id "
-    "AND d.status = o.status AND d.attempts = " NEXT_ATTEMPT("o.attempts") " WHERE o.is_logged "
+    BATCH " " LOG LOGGED("o", "(d.erased_at IS NOT NULL)")
+    "FROM o JOIN webhook_deliveries d ON " SQL_HAS_ID("d.id", "o.id") " AND d.status = o.status AND d.attempts = " NEXT_ATTEMPT("o.attempts") " WHERE o.is_logged "
     "AND NOT EXISTS (SELECT FROM webhook_attempts a "
     "WHERE a.delivery_id = o.id AND a.attempt = d.attempts)";
 /* clang-format on */
@@ -97,9 +99,10 @@ static const char success_sql[] =
                       "response_status = o.response_status, last_error = NULL "
                       "FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::int[], $5::float8[]) "
                       "AS o (id, url_hash, attempts, response_status, age) "
-                      "WHERE d.id = o.id AND hashtextextended(d.webhook_url, 0) = o.url_hash "
-                      "AND " SUCCESS_WINS " "
-                      "RETURNING d.id, nullif(d.status, 'delivered')";
+                      "WHERE " SQL_HAS_ID(
+                          "d.id", "o.id") " AND hashtextextended(d.webhook_url, 0) = o.url_hash "
+                                          "AND " SUCCESS_WINS " "
+                                          "RETURNING d.id, nullif(d.status, 'delivered')";
 
 /* After an outcome that nothing came back of: by the same rule, as the row is now. */
 static const char look_sql[] =

@@ -107,7 +107,7 @@ static const char sql_have_worker[] =
 #define SQL_LOOKED_AT                                                                              \
     "SELECT d.id, d.created_at, d.webhook_url, d.customer_id, (" SQL_CHOSEN ") IS TRUE AS is_chosen"
 
-#define SQL_BEHIND "d.status = 'failed' AND (d.created_at, d.id) > (r.after_time, r.after_id)"
+#define SQL_BEHIND "(d.created_at, d.id) > (r.after_time, r.after_id)"
 
 #define SQL_STEP(lock, missed)                                                                     \
     "WITH r AS MATERIALIZED (SELECT id, customer_id, requested_at,"                                \
@@ -127,10 +127,11 @@ static const char sql_have_worker[] =
     " FROM webhook_replays WHERE id = $1::uuid AND position IS NOT DISTINCT FROM $2"               \
     " AND pass = $3::integer AND " SQL_OPEN " AND " SQL_KNOWN " FOR UPDATE SKIP LOCKED),"          \
     " seen AS MATERIALIZED (SELECT d.* FROM r CROSS JOIN LATERAL ("                                \
-    "(" SQL_LOOKED_AT " FROM webhook_deliveries d WHERE r.ids IS NULL AND " SQL_BEHIND             \
+    "(" SQL_LOOKED_AT " FROM webhook_deliveries d WHERE r.ids IS NULL AND d.status = 'failed' AND " SQL_BEHIND \
     " ORDER BY d.created_at, d.id LIMIT $4::bigint) UNION ALL"                                     \
     " (" SQL_LOOKED_AT " FROM unnest(r.ids) AS u (given)"                                          \
-    " JOIN webhook_deliveries d ON d.id = u.given WHERE r.ids IS NOT NULL AND " SQL_BEHIND ")) d),"\
+    " JOIN webhook_deliveries d ON " SQL_HAS_ID("d.id", "u.given") " WHERE r.ids IS NOT NULL AND " SQL_CHECKED("d.status = 'failed'") \
+    " AND " SQL_BEHIND ")) d),"                                                                    \
     " judged AS (SELECT s.*, e.is_disabled, e.is_failing, row_number() OVER"                       \
     " (PARTITION BY s.webhook_url, s.is_chosen ORDER BY s.created_at, s.id) AS place"              \
     " FROM seen s LEFT JOIN LATERAL (SELECT disabled_at IS NOT NULL AS is_disabled,"               \
@@ -143,10 +144,10 @@ static const char sql_have_worker[] =
     " passed AS MATERIALIZED (SELECT * FROM (SELECT t.*, count(*) FILTER (WHERE is_taken) OVER"    \
     " (ORDER BY created_at, id) AS place_taken FROM taken t) t WHERE place_taken <= $5::bigint),"  \
     " locked AS MATERIALIZED (SELECT d.id FROM (SELECT id FROM passed WHERE is_taken) p"           \
-    " JOIN webhook_deliveries d ON d.id = p.id WHERE d.status = 'failed'"                          \
+    " JOIN webhook_deliveries d ON " SQL_HAS_ID("d.id", "p.id") " WHERE " SQL_CHECKED("d.status = 'failed'")           \
     " ORDER BY d.created_at, d.id FOR UPDATE OF d" lock "),"                                       \
     " changed AS (UPDATE webhook_deliveries d SET status = 'pending', attempts = 0,"               \
-    " next_retry_at = clock_timestamp() FROM locked l WHERE d.id = l.id AND d.status = 'failed'"   \
+    " next_retry_at = clock_timestamp() FROM locked l WHERE " SQL_HAS_ID("d.id", "l.id") " AND " SQL_CHECKED("d.status = 'failed'") \
     " RETURNING d.id),"                                                                            \
     " left_out AS MATERIALIZED (SELECT webhook_url, count(*) AS number,"                           \
     " count(*) FILTER (WHERE is_disabled IS NOT TRUE) AS waiting FROM passed"                      \

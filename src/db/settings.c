@@ -39,7 +39,8 @@ static const struct setting {
     {"idle_in_transaction_session_timeout", "0", "0", 0},
     {"idle_session_timeout", "0", "0", 140000},
     {"transaction_timeout", "0", "0", 170000},
-    /* How rows are found. */
+    /* How rows are found: in the order of an index where there is one, and by joins that begin with what was
+     * sent, whatever the statistics say. */
     {"enable_seqscan", "off", NULL, 0},
     {"enable_bitmapscan", "off", NULL, 0},
     {"enable_hashjoin", "off", NULL, 0},
@@ -47,7 +48,7 @@ static const struct setting {
     {"enable_indexscan", "on", "on", 0},
     {"enable_indexonlyscan", "on", "on", 0},
     {"enable_nestloop", "on", "on", 0},
-    {"enable_sort", "on", "on", 0},
+    {"enable_sort", "off", "on", 0},
     {"max_parallel_workers_per_gather", "0", NULL, 0},
     {"jit", "off", NULL, 0},
     /* How functions are made, and what they may hold. */

@@ -28,7 +28,7 @@ STATEMENTS = {
     "fetch": ("uuid[]) AS c (id)", "webhook_deliveries_pkey", ["(id = c.id)"]),
     "endpoints": ("AS is_needed FROM old", "webhook_deliveries_endpoint", [
         "hashtextextended((webhook_url)::text, '0'::bigint) = hashtextextended((old.url)::text"]),
-    "outcome": ("UPDATE webhook_deliveries d", "webhook_deliveries_pkey", ["(id = o"]),
+    "outcome": ("UPDATE webhook_deliveries d", "webhook_deliveries_pkey", ["(id = ANY (ARRAY[o"]),
 }
 
 
