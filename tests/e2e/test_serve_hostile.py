@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from harness.postrider import peak_memory_mib
-from harness.serve import event, parse_answers, read_all
+from harness.serve import Connection, event, parse_answers, read_all
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /v1/events HTTP/1.1\r\n"  # answered with 401 when all is well with its head
@@ -253,6 +253,21 @@ def test_slow_clients(serve, migrated_database):
     for connection in connections:
         connection.close()
     assert events(migrated_database) == 1
+
+
+@pytest.mark.slow
+def test_idle_clients_are_closed(serve, migrated_database):
+    """One that never said anything, and one whose connection is kept after an answer: 30 s after it became idle."""
+    started = serve()
+    token = started.token()
+    silent, kept = started.connect(60), Connection(started, 60)
+    begun = time.monotonic()
+    assert started.publish(event(migrated_database.customer), token, connection=kept).status == 201
+    assert silent.recv(1) == b""
+    assert kept.raw.recv(1) == b""
+    assert 28 < time.monotonic() - begun < 45
+    silent.close()
+    kept.close()
 
 
 def test_idle_clients_keep_nobody_out(serve, migrated_database):

@@ -147,5 +147,10 @@ class Connection:
         openapi.check(method, path, body, headers, answered)
         return answered
 
+    @property
+    def raw(self):
+        """The socket, between two requests."""
+        return self._http.sock
+
     def close(self):
         self._http.close()
