@@ -243,8 +243,15 @@ def test_every_key_that_is_named_exists():
 WITH_ROLES = "BEGIN; CREATE ROLE application; {} ROLLBACK;"
 
 
-def test_statements_run(migrated_database):
+def make_consumer(database, config):
+    """What the pages' receivers have in their own database."""
+    assert postrider.run_postrider("migrate", "--consumer", "-c", config).code == 0
+    database.execute("CREATE TABLE accounts (name varchar PRIMARY KEY, cents bigint)")
+
+
+def test_statements_run(migrated_database, config_file):
     """Each SQL block as it stands, with real ids in the place of the elided ones."""
+    make_consumer(migrated_database, config_file(migrated_database))
     delivery = migrated_database.insert_delivery("https://shop.example/hooks")
     blocks = code_blocks("sql")
     assert blocks

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // The application with the HTTP server of Go's library.
 package main
 
