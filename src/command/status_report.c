@@ -219,6 +219,21 @@ static json_t *replays_json(const struct overview *o)
     return array;
 }
 
+static json_t *alerts_json(const struct overview *o)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < o->alert_count; i++) {
+        const struct alert_record *alert = &o->alerts[i];
+        json_t *told = alert->told_ms >= 0 ? json_integer(alert->told_ms) : json_null();
+
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:o}", "cause", alert->cause,
+                                               "fault", alert->fault, "summary", alert->summary,
+                                               "raised_at", alert->raised_at, "told_ms_ago", told));
+    }
+    return array;
+}
+
 /* Bold red on a terminal, unless $NO_COLOR asks for none. */
 static void print_problems(const struct status_problems *problems, FILE *out)
 {
@@ -376,6 +391,7 @@ void status_report_print_json(const struct status *status, FILE *out)
                         count_json((struct overview_count){o->paused_endpoints, false}));
     json_object_set_new(object, "blocked_keys", count_json(o->blocked_keys));
     json_object_set_new(object, "replays", replays_json(o));
+    json_object_set_new(object, "alerts", o->has_alerts ? alerts_json(o) : json_null());
     json_object_set_new(object, "at_least", at_least_json(o));
     json_object_set_new(object, "problems", problems_json(&status->problems));
     report_print_json(object, out);

@@ -463,6 +463,20 @@ static bool read_replays(struct db_session *session, struct overview *o, struct 
     return true;
 }
 
+static bool read_alerts(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, alerts_open_sql, &result, error))
+        return false;
+    o->has_alerts = result != NULL;
+    o->alert_count = result != NULL ? (size_t)PQntuples(result) : 0;
+    o->alerts = memory_new(o->alert_count + 1, sizeof(*o->alerts));
+    for (size_t i = 0; i < o->alert_count; i++)
+        o->alerts[i] = alert_record_at(result, (int)i);
+    return true;
+}
+
 static bool read_now(struct db_session *session, struct overview *o, struct error *error)
 {
     PGresult *result;
@@ -485,7 +499,8 @@ bool overview_read(struct db_session *session, struct overview *ret_overview, st
            read_created(session, o, sql_last_minute, &o->last_minute, error) &&
            read_created(session, o, sql_last_hour, &o->last_hour, error) &&
            read_dead(session, o, error) && read_failures(session, o, error) &&
-           read_endpoints(session, o, error) && read_replays(session, o, error);
+           read_endpoints(session, o, error) && read_replays(session, o, error) &&
+           read_alerts(session, o, error);
 }
 
 void overview_free(struct overview *overview)
@@ -496,5 +511,6 @@ void overview_free(struct overview *overview)
     free(overview->lanes);
     free(overview->endpoints);
     free(overview->replays);
+    free(overview->alerts);
     *overview = (struct overview){0};
 }

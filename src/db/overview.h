@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "db/alerts.h"
 #include "db/replays.h"
 #include "db/session.h"
 #include "db/workers.h"
@@ -79,6 +80,10 @@ struct overview {
 
     size_t replay_count;
     struct replay *replays; /* those that have not finished */
+
+    bool has_alerts; /* they could be read */
+    size_t alert_count;
+    struct alert_record *alerts; /* those that are open */
 
     size_t endpoint_count;
     struct overview_endpoint *endpoints; /* those with the most to do, those that fail the most */
