@@ -40,7 +40,7 @@ static const char sql_limit[] =
     " ORDER BY 3 DESC, 1 LIMIT " EXAMPLES_MAX ") x)"
 
 #define SQL_DEAD(cause, condition)                                                                 \
-    "SELECT '" cause "', count(*), (SELECT count(*) > " DEAD_MAX " FROM dead),"                    \
+    "SELECT '" cause "', LEAST(count(*), " DEAD_MAX "), (SELECT count(*) > " DEAD_MAX " FROM dead),"                    \
     " NULL::bigint, jsonb_build_object('endpoints', "                                              \
     SQL_EXAMPLES("(SELECT * FROM recent WHERE " condition ") r") ")"                               \
     " FROM recent WHERE $1::float8 > 0 AND " condition
@@ -99,7 +99,7 @@ static const char sql_look[] =
     " UNION ALL " SQL_DEAD("dead_letters.receiver", "NOT is_ours")
     " UNION ALL " SQL_LATE("oldest_due", "NOT is_failing", "$2::float8")
     " UNION ALL " SQL_LATE("oldest_due.receiver", "is_failing", "$3::float8")
-    " UNION ALL SELECT 'key_blocked', count(*), count(*) > " BLOCKED_MAX ", NULL,"
+    " UNION ALL SELECT 'key_blocked', LEAST(count(*), " BLOCKED_MAX "), count(*) > " BLOCKED_MAX ", NULL,"
     " jsonb_build_object('delivery_id', min(head::text), 'endpoints',"
     " (SELECT COALESCE(jsonb_agg(DISTINCT left(url, " URL_SHOWN ")), '[]') FROM (SELECT url FROM blocked"
     " LIMIT " EXAMPLES_MAX ") u)) FROM blocked"
@@ -111,6 +111,11 @@ static const char sql_look[] =
 
 enum { FOUND_CAUSE, FOUND_COUNT, FOUND_MORE, FOUND_AGE, FOUND_DETAIL };
 
+#define SQL_HAVE_SECRET                                                                            \
+    " EXISTS (SELECT FROM webhook_secrets WHERE customer_id = NULLIF($1, '')::uuid"                \
+    " AND (url = '' OR url = $2) AND (not_after IS NULL OR not_after > now()))"
+static const char sql_have_secret[] = "SELECT" SQL_HAVE_SECRET;
+
 /* What was told. A row without a cause: $1 customer and $2 URL, whether a secret is there for them,
  * and what their endpoint is. */
 static const char sql_states[] =
@@ -118,8 +123,7 @@ static const char sql_states[] =
     SQL_MS_SINCE("resolved_at") ", pause_ms, version, NULL::boolean, NULL::boolean, NULL::boolean"
     " FROM webhook_alerts"
     " UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
-    " EXISTS (SELECT FROM webhook_secrets WHERE customer_id = NULLIF($1, '')::uuid"
-    " AND (url = '' OR url = $2) AND (not_after IS NULL OR not_after > now())),"
+    SQL_HAVE_SECRET ","
     " e.disabled_at IS NOT NULL, e.paused_at IS NOT NULL FROM (VALUES (0)) v LEFT JOIN"
     " webhook_endpoints e ON e.customer_id = NULLIF($1, '')::uuid AND e.url = $2"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("$2::text");
@@ -136,7 +140,8 @@ enum { STATE_CAUSE, STATE_OPEN, STATE_IS_TOLD, STATE_TOLD, STATE_ENDED, STATE_PA
 
 static const char sql_change[] =
     "WITH gone AS (DELETE FROM webhook_alert_notes WHERE id IN (SELECT id FROM webhook_alert_notes"
-    " WHERE kind = $13 ORDER BY id LIMIT " NOTES_MAX ") RETURNING *),"
+    " WHERE kind = $13 AND COALESCE((SELECT version FROM webhook_alerts WHERE cause = $13), 0) = $8::bigint"
+    " ORDER BY id LIMIT " NOTES_MAX ") RETURNING *),"
     " noted AS MATERIALIZED (SELECT * FROM gone WHERE endpoint_id NOT IN"
     " (SELECT endpoint_id FROM webhook_alert_endpoint)),"
     " told AS (SELECT COALESCE($6::text, format('%s endpoint%s %s: %s', count(DISTINCT endpoint_id),"
@@ -305,6 +310,19 @@ bool alerts_send_change(struct db_link *link, const char *schema,
 const char *alerts_changed(const struct db_answer *answer)
 {
     return PQntuples(answer->results[1]) > 0 ? row_text(answer->results[1], 0, 0) : NULL;
+}
+
+bool alerts_have_secret(struct db_session *session, const char *customer, const char *url,
+                        bool *ret_have, struct error *error)
+{
+    const char *values[] = {customer, url};
+    PGresult *result = db_session_read(session, sql_have_secret, 2, values, error);
+
+    if (result == NULL)
+        return false;
+    *ret_have = row_is_true(result, 0, 0);
+    PQclear(result);
+    return true;
 }
 
 bool alerts_note_audit(struct db_session *session, bool is_clean, const char *detail,

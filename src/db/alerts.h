@@ -79,6 +79,10 @@ const char *alerts_changed(const struct db_answer *answer);
 
 /* --- commands --- */
 
+/* Whether the customer has a valid secret for this URL. */
+bool alerts_have_secret(struct db_session *session, const char *customer, const char *url,
+                        bool *ret_have, struct error *error) MUST_USE;
+
 /* Notes what an audit has said, for who watches. */
 bool alerts_note_audit(struct db_session *session, bool is_clean, const char *detail,
                        struct error *error) MUST_USE;

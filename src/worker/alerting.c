@@ -38,6 +38,8 @@ struct alerting {
     int64_t unowned_us;       /* since when lanes are seen without an owner; 0: they have one */
     struct outage outage;
     bool has_secret; /* of alerts.customer, in the database, at the last look */
+    bool is_refused; /* something of the last looks was */
+    bool is_closed;  /* alerts are off, and what was open has been closed */
     const char *problem;
 };
 
@@ -67,8 +69,14 @@ static bool is_wanted(const struct config *config)
 
 static bool is_mine(const struct worker *worker)
 {
-    return is_wanted(worker->config) && worker->may_send && worker->phase == WORKER_RUNNING &&
-           finding_owns_lane(worker, 0);
+    return (is_wanted(worker->config) || !worker->alerting->is_closed) && worker->may_send &&
+           worker->phase == WORKER_RUNNING && finding_owns_lane(worker, 0);
+}
+
+/* "" while alerts are off: what is still open ends in the log alone. */
+static const char *url_of(const struct worker *worker)
+{
+    return is_wanted(worker->config) ? worker->config->alerts.url : "";
 }
 
 /* --- outages of the database --- */
@@ -135,7 +143,7 @@ static enum alert_sight sight_of_outage(struct worker *worker, struct alerts_fou
     struct outage *outage = &alerting->outage;
     const struct alert_state *state = &alerting->look.states[ALERT_DATABASE];
 
-    if (outage->since_us == 0 || outage->until_us == 0)
+    if (outage->since_us == 0 || outage->until_us == 0 || !is_wanted(worker->config))
         return ALERT_ABSENT;
     /* Somebody else has told of it. */
     if (state->is_known && state->ended_ms * 1000 < alerting->look_us - outage->since_us) {
@@ -203,7 +211,7 @@ static enum alert_sight sight(struct worker *worker, enum alert_cause cause)
 /* A message that was made without a secret would be dead at once. */
 static bool may_tell(const struct worker *worker)
 {
-    return worker->config->alerts.url[0] == '\0' || worker->alerting->has_secret ||
+    return url_of(worker)[0] == '\0' || worker->alerting->has_secret ||
            worker->config->signing.secrets.count > 0;
 }
 
@@ -211,10 +219,10 @@ static bool may_tell(const struct worker *worker)
 static void find_problem(struct worker *worker)
 {
     struct alerting *alerting = worker->alerting;
-    const struct config *config = worker->config;
 
-    alerting->problem = NULL;
-    if (config->alerts.url[0] == '\0')
+    if (!alerting->is_refused)
+        alerting->problem = NULL;
+    if (url_of(worker)[0] == '\0' || alerting->is_refused)
         return;
     if (!may_tell(worker))
         alerting->problem = "alerts wait for a secret to sign them: alerts.customer has none";
@@ -235,7 +243,7 @@ static void tell_problem(const struct worker *worker, const char *before)
 
 const char *alerting_problem(const struct worker *worker)
 {
-    return is_mine(worker) ? worker->alerting->problem : NULL;
+    return is_wanted(worker->config) && is_mine(worker) ? worker->alerting->problem : NULL;
 }
 
 char *alerting_action(const struct worker *worker)
@@ -269,11 +277,14 @@ static void note_unanswered(struct worker *worker, const struct db_answer *answe
     struct alerting *alerting = worker->alerting;
     int64_t interval_us = worker->config->alerts.interval_ms * 1000;
 
-    if (answer->result == DB_REFUSED) {
+    alerting->is_refused = answer->result == DB_REFUSED && is_wanted(worker->config);
+    alerting->is_closed = !is_wanted(worker->config);
+    if (alerting->is_refused) {
         alerting->pause_us = 2 * (alerting->pause_us > 0 ? alerting->pause_us : interval_us);
         if (alerting->pause_us > REFUSED_LONGEST_US)
             alerting->pause_us = REFUSED_LONGEST_US;
-        alerting->problem = "alerts can't be looked for or written: the database refused it";
+        alerting->problem =
+            "the database refuses to look for alerts or to take them: its log says why";
         reporting_refusal("looking for what is to be alerted of was refused", answer);
     }
     end_look(worker, alerting->pause_us > 0 ? alerting->pause_us : interval_us);
@@ -290,7 +301,6 @@ static void on_looked(void *owner, const struct db_answer *answer)
         note_unanswered(worker, answer);
         return;
     }
-    alerting->pause_us = 0;
     alerting->look = alerts_read_look(answer);
     alerting->has_look = true;
     alerting->has_secret = alerting->look.has_secret;
@@ -299,10 +309,14 @@ static void on_looked(void *owner, const struct db_answer *answer)
     tell_problem(worker, before);
 }
 
-static bool send_look(struct worker *worker)
+/* Nothing is looked for while alerts are off: so it is seen not to be there. */
+static struct alerts_question question_of(const struct worker *worker)
 {
     const struct config *config = worker->config;
-    struct alerts_question question = {
+
+    if (!is_wanted(config))
+        return (struct alerts_question){.customer = "", .url = ""};
+    return (struct alerts_question){
         .customer = config->alerts.customer,
         .url = config->alerts.url,
         .window_ms = config->alerts.dead_letters > 0 ? config->alerts.window_ms : 0,
@@ -313,6 +327,11 @@ static bool send_look(struct worker *worker)
         .audit = config->alerts.audit,
         .endpoints = config->alerts.endpoints,
     };
+}
+
+static bool send_look(struct worker *worker)
+{
+    struct alerts_question question = question_of(worker);
 
     worker->alerting->look_us = worker->now_us;
     return alerts_send_look(worker->reading, &question, on_looked, worker);
@@ -368,7 +387,7 @@ static bool send_change(struct worker *worker, enum alert_cause cause)
         .summary = is_noted ? NULL : alert_summary(cause, &found->finding, is_over, summary),
         .detail = is_over ? NULL : found->detail,
         .customer = worker->config->alerts.customer,
-        .url = worker->config->alerts.url,
+        .url = url_of(worker),
     };
 
     alerting->changing = cause;
@@ -392,6 +411,9 @@ static void decide_next(struct worker *worker)
             return;
         }
     }
+    alerting->pause_us = 0;
+    alerting->is_refused = false;
+    alerting->is_closed = !is_wanted(worker->config);
     end_look(worker, worker->config->alerts.interval_ms * 1000);
 }
 
@@ -400,6 +422,8 @@ void alerting_step(struct worker *worker)
     struct alerting *alerting = worker->alerting;
 
     watch_database(worker);
+    if (is_wanted(worker->config))
+        alerting->is_closed = false;
     if (alerting->is_running)
         return;
     if (!is_mine(worker)) {

@@ -9,6 +9,8 @@
  * one has lasted for alerts.database, and the owner of lane 0 tells when it is over. Of several that
  * saw the same outage one tells: it looks whether that was told since it began.
  *
+ * When alerts are switched off, one more look closes what is open.
+ *
  * A message is an event, which is then delivered like any other. Nothing is told of what becomes of
  * it. A look that was refused or took too long is repeated with a growing pause.
  */

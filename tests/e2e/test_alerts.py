@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Alerts: each cause is told once, reminded of, and told to be over, to a real receiver that verifies them."""
+import uuid
+
 import psycopg2
 import pytest
 
@@ -197,6 +199,9 @@ def test_database(service, own_postgres, own_database, receiver, run_postrider, 
     own_postgres.start()
     told = watch.wait_for("database")
     assert (told["state"], told["fault"]) == ("occurred", "ours")
+    own_database.execute("UPDATE webhook_alerts SET pause_ms = 0")
+    teller = own_database.value("SELECT split_part(owner, '/', 2)::integer FROM webhook_lanes WHERE lane = 0")
+    workers.sort(key=lambda worker: worker.pid != teller)
     workers[0].stop()
     # Whoever has lane 0 now has seen it, too.
     own_database.execute("INSERT INTO webhook_alert_notes (kind, detail) VALUES ('audit_failed', 'x')")
@@ -213,12 +218,14 @@ def test_nobody_to_sign(service, migrated_database, watch, run_postrider, config
     migrated_database.wait_for_status(migrated_database.insert_delivery("nonsense"), "failed")
     started.wait_for_log("alerts do not go out")
     started.wait_for_log("msg=alert cause=dead_letters.receiver state=raised")
-    config = config_file(migrated_database)
 
     def said():
         return [problem for problem in run_postrider("status", "--json", "-c", config).json()["problems"]
                 if "alerts.customer has none" in problem["what"]]
 
+    checked = run_postrider("check", "--database", "-c", config_file(migrated_database, watch.config(), secret=None))
+    assert checked.code == 1 and "FAILED  alerts      alerts.customer has no secret" in checked.stdout
+    config = config_file(migrated_database)
     assert wait_for(said, "status to say so")[0]["action"].startswith(
         f"postrider secret new --customer {watch.customer}")
     assert watch.heard() == []
@@ -287,3 +294,28 @@ def test_what_a_worker_may_publish(migrated_database, postgres, run_postrider, c
     finally:
         migrated_database.execute(f"DROP OWNED BY {role}")
         migrated_database.execute(f"DROP ROLE {role}")
+
+
+def test_customer_that_is_not_there(service, migrated_database, watch):
+    """An alert that can't be published is tried again, and said; the log is not filled with that."""
+    started = service(migrated_database, {**watch.config(audit=True, customer=str(uuid.uuid4())),
+                                          "worker": {"lease": "1s"}})
+    migrated_database.execute("INSERT INTO webhook_alert_notes (kind, detail) VALUES ('audit_failed', 'x')")
+    started.wait_for_log("looking for what is to be alerted of was refused")
+    migrated_database.wait_for(lambda db: db.value(
+        "SELECT problems::text LIKE '%the database refuses to look for alerts%' FROM webhook_workers"))
+    assert migrated_database.value("SELECT count(*) FROM webhook_alerts") == 0
+    started.configure(watch.config(audit=True))
+    started.reload()
+    watch.wait_for("audit")
+
+
+def test_switched_off(service, migrated_database, watch):
+    """What was open does not stay so for ever."""
+    started = service(migrated_database, watch.config(audit=True))
+    migrated_database.execute("INSERT INTO webhook_alert_notes (kind, detail) VALUES ('audit_failed', 'x')")
+    watch.wait_for("audit")
+    started.configure(watch.config(audit=True, enabled="never"))
+    started.reload()
+    started.wait_for_log("msg=alert cause=audit state=resolved")
+    assert watch.types() == ["audit"]
