@@ -360,7 +360,16 @@ static json_t *pending_json(const struct overview *o)
                      o->oldest_due_ms >= 0 ? json_integer(o->oldest_due_ms) : json_null());
 }
 
-void status_report_print_json(const struct status *status, FILE *out)
+void status_report_print_error_json(const char *message, FILE *out)
+{
+    json_t *object = json_pack("{s:s}", "error", message);
+
+    json_dumpf(object, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(object);
+}
+
+void status_report_print_json(const struct status *status, bool in_one_line, FILE *out)
 {
     const struct overview *o = &status->overview;
     json_t *object =
@@ -394,5 +403,11 @@ void status_report_print_json(const struct status *status, FILE *out)
     json_object_set_new(object, "alerts", o->has_alerts ? alerts_json(o) : json_null());
     json_object_set_new(object, "at_least", at_least_json(o));
     json_object_set_new(object, "problems", problems_json(&status->problems));
-    report_print_json(object, out);
+    if (!in_one_line) {
+        report_print_json(object, out);
+        return;
+    }
+    json_dumpf(object, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(object);
 }
