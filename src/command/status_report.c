@@ -136,7 +136,16 @@ static void print_created(const struct overview *o, FILE *out)
             count_text(o->failures_last_hour, hour), count_text(o->failures_last_minute, minute));
 }
 
-enum endpoint_column { AT_URL, AT_DUE, AT_RETRYING, AT_MORE, AT_FAILURES, AT_DISABLED, AT_ERROR };
+enum endpoint_column {
+    AT_URL,
+    AT_DUE,
+    AT_RETRYING,
+    AT_MORE,
+    AT_FAILURES,
+    AT_DISABLED,
+    AT_ERROR,
+    AT_OLDEST
+};
 
 static struct report *endpoint_report(const struct overview *o)
 {
@@ -148,6 +157,7 @@ static struct report *endpoint_report(const struct overview *o)
         [AT_FAILURES] = {.key = "failures_last_hour", .title = "FAILED/H", .is_number = true},
         [AT_DISABLED] = {.key = "is_disabled"},
         [AT_ERROR] = {.key = "last_error", .title = "LAST ERROR", .cut = REPORT_CUT_END},
+        [AT_OLDEST] = {.key = "oldest_delivery"},
     };
     struct report *report = report_new(columns, ARRAY_LENGTH(columns));
 
@@ -163,6 +173,7 @@ static struct report *endpoint_report(const struct overview *o)
                                 endpoint->failures.is_more));
         set_count(report, AT_FAILURES, endpoint->failures);
         report_set(report, AT_DISABLED, "", json_boolean(endpoint->is_disabled));
+        report_set_text(report, AT_OLDEST, endpoint->oldest_delivery);
         if (endpoint->is_disabled)
             report_set(report, AT_ERROR, "endpoint is disabled",
                        endpoint->last_error != NULL ? json_string(endpoint->last_error) : NULL);

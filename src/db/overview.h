@@ -46,6 +46,7 @@ struct overview_endpoint {
     struct overview_count failures; /* attempts of the last hour, from the attempt log */
     const char *last_error;         /* may be NULL */
     bool is_disabled;               /* for one customer at least */
+    const char *oldest_delivery;    /* the pending one that is due first; NULL: there is none */
 };
 
 /* Text belongs to the overview. */
