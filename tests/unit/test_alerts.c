@@ -193,18 +193,18 @@ static void test_sentences(void **state)
     static const struct alert_finding some = {.count = 3, .age_ms = 5 * MINUTE, .window_ms = HOUR},
                                       one = {.count = 1, .is_more = true, .window_ms = HOUR};
     const struct {
-        enum alert_cause cause;
         const struct alert_finding *finding;
-        bool is_over;
         const char *expected;
+        enum alert_cause cause;
+        bool is_over;
     } cases[] = {
-        {ALERT_DEAD_LETTERS, &some, false, "3 deliveries died within 1h, by our own fault"},
-        {ALERT_DEAD_LETTERS_RECEIVER, &one, false,
-         "at least 1 delivery died within 1h, by the receivers' fault"},
-        {ALERT_KEY_BLOCKED, &some, false, "3 ordering keys wait behind a dead letter"},
-        {ALERT_LANE_UNOWNED, &some, false, "no worker has 3 of the lanes, for 5 min"},
-        {ALERT_LANE_UNOWNED, &some, true, "each lane has a worker"},
-        {ALERT_AUDIT, &some, true, "the last audit passed"},
+        {&some, "3 deliveries died within 1h, by our own fault", ALERT_DEAD_LETTERS, false},
+        {&one, "at least 1 delivery died within 1h, by the receivers' fault",
+         ALERT_DEAD_LETTERS_RECEIVER, false},
+        {&some, "3 ordering keys wait behind a dead letter", ALERT_KEY_BLOCKED, false},
+        {&some, "no worker has 3 of the lanes, for 5 min", ALERT_LANE_UNOWNED, false},
+        {&some, "each lane has a worker", ALERT_LANE_UNOWNED, true},
+        {&some, "the last audit passed", ALERT_AUDIT, true},
     };
 
     (void)state;
