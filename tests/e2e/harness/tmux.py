@@ -2,6 +2,7 @@
 """A real terminal: tmux draws what a program writes, and can be asked what is on the screen."""
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 
@@ -56,3 +57,4 @@ class Terminal:
 
     def close(self):
         subprocess.run([*self._tmux, "kill-server"], capture_output=True, timeout=30)
+        shutil.rmtree(self._directory, ignore_errors=True)
