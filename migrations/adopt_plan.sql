@@ -120,7 +120,8 @@ LANGUAGE sql AS $$
         ('webhook_publish_requests', 'json, json', 'record'),
         ('webhook_customer_error', 'text', 'text'),
         ('webhook_payloads_expire', 'uuid[], uuid[], timestamp with time zone', 'record'),
-        ('webhook_events_retire', 'uuid[]', 'bigint')
+        ('webhook_events_retire', 'uuid[]', 'bigint'),
+        ('webhook_alert_publish', 'uuid, uuid, text, text, jsonb', 'uuid')
     ) AS f (name, takes, gives) ON f.name = $1
 $$;
 

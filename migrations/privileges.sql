@@ -27,4 +27,8 @@ VALUES
         ' skipped, skipped_count, waiting_count, stopped_at, finished_at, error)', 'webhook_replays'),
     (18, 'SELECT', 'webhook_erasures'),
     (19, 'EXECUTE', 'FUNCTION webhook_payloads_expire(uuid[], uuid[], timestamptz)'),
-    (20, 'EXECUTE', 'FUNCTION webhook_events_retire(uuid[])')
+    (20, 'EXECUTE', 'FUNCTION webhook_events_retire(uuid[])'),
+    (21, 'SELECT, INSERT, UPDATE, DELETE', 'webhook_alerts'),
+    (22, 'SELECT, DELETE, INSERT (kind, detail)', 'webhook_alert_notes'),
+    (23, 'SELECT', 'webhook_alert_endpoint'),
+    (24, 'EXECUTE', 'FUNCTION webhook_alert_publish(uuid, uuid, text, text, jsonb)')

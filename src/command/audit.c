@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hint.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "command/arguments.h"
 #include "command/moment_option.h"
+#include "db/alerts.h"
 
 #define GRACE_DEFAULT_MS 60000
 #define LIMIT_DEFAULT    100
 #define LIMIT_MAX        1000000
+#define FINDINGS_SIZE    300
 #define LEDGER_MS        (INT64_C(90) * 24 * 3600 * 1000) /* migrations/0007_ledger.sql */
 
 static const char help_text[] =
@@ -30,7 +34,7 @@ static const char help_text[] =
     "  -n, --limit N           at most so many rows that contradict themselves (100)\n"
     "      --all               every endpoint, not only the 20 with the most that is open\n"
     "      --accept            what is missing is known: the next audit counts from what is there\n"
-    "      --dry-run           keep nothing for the next audit\n"
+    "      --dry-run           keep nothing for the next audit, nor for alerts\n"
     "      --json              for programs: one object\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
@@ -102,6 +106,34 @@ static void audit_free(struct audit *audit)
     audit_sheet_free(&audit->sheet);
 }
 
+/* What it says, in a few words, for who is told that it failed (docs/alerts.md). */
+static void write_findings(const struct audit *audit, char text[FINDINGS_SIZE])
+{
+    int64_t stuck = 0;
+
+    for (size_t i = 0; i < audit->waiting.count; i++)
+        stuck += audit->reasons[i].is_problem ? audit->waiting.rows[i].deliveries : 0;
+    snprintf(text, FINDINGS_SIZE,
+             "%zu row%s, %lld overdue without a "
+             "reason; see postrider audit%s",
+             audit->contradictions.count,
+             text_plural((int64_t)audit->contradictions.count, " contradicts itself",
+                         "s contradict themselves"),
+             (long long)stuck, hint_options());
+}
+
+/* The audit itself is no worse where that can't be written: on a standby, or with few privileges. */
+static void note_result(const struct database *database, const struct audit *audit)
+{
+    struct error error = {0};
+    char text[FINDINGS_SIZE];
+
+    write_findings(audit, text);
+    if (!alerts_note_audit(database->session, audit_is_clean(audit), text, &error))
+        fprintf(stderr, "postrider: warning: alerts will not tell of this audit: %s\n",
+                error.message);
+}
+
 static int make_audit(const struct database *database, const struct audit_options *options,
                       struct audit *audit)
 {
@@ -115,6 +147,8 @@ static int make_audit(const struct database *database, const struct audit_option
             audit_report_print_json(audit, stdout);
         else
             audit_report_print(audit, options->all, stdout);
+        if (!options->dry_run)
+            note_result(database, audit);
         status = audit_is_clean(audit) ? COMMAND_OK : COMMAND_FAILED;
     }
     audit_free(audit);

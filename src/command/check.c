@@ -12,6 +12,7 @@
 #include "config/load.h"
 #include "config/options.h"
 #include "config/rules.h"
+#include "db/alerts.h"
 #include "db/bystanders.h"
 #include "db/migrate.h"
 #include "db/requirements.h"
@@ -26,8 +27,8 @@ static const char help_text[] =
     "\n"
     "      --database      also connects, and checks that the database can be written, has the\n"
     "                      schema of this program, gives the role what the worker needs, hides\n"
-    "                      nothing from it, and that every valid secret can be opened; exit\n"
-    "                      status 1 when something is missing\n"
+    "                      nothing from it, that every valid secret can be opened, and that\n"
+    "                      alerts can be signed; exit status 1 when something is missing\n"
     "  -c, --config FILE   default " COMMAND_DEFAULT_CONFIG "\n";
 
 /* The parts of a check of the database; each line of its result is about one. */
@@ -282,6 +283,28 @@ static void check_secrets(struct check *check)
     buffer_free(&found.names);
 }
 
+/* Without a secret alerts wait, and nobody hears of that but who asks. */
+static void check_alerts(struct check *check)
+{
+    const struct config *config = check->config;
+    struct error error = {0};
+    bool have_secret = config->signing.secrets.count > 0;
+
+    if (config->alerts.url[0] == '\0' || config->alerts.enabled == ALERTS_NEVER)
+        return;
+    if (!have_secret && !alerts_have_secret(check->session, config->alerts.customer,
+                                            config->alerts.url, &have_secret, &error)) {
+        report_failed(check, "alerts", &error);
+    } else if (!have_secret) {
+        error_set(&error, "alerts.customer has no secret to sign them, so that none goes out");
+        error_hint(&error, "postrider secret new --customer %s%s", config->alerts.customer,
+                   hint_options());
+        report_failed(check, "alerts", &error);
+    } else {
+        report_ok("alerts", "there is a secret to sign them");
+    }
+}
+
 /* What may be the reason when outcomes do not stay: no fault as long as they do. */
 static void check_bystanders(struct check *check)
 {
@@ -325,6 +348,7 @@ static void check_all(struct check *check)
     check_bystanders(check);
     db_session_rollback(check->session);
     check_secrets(check);
+    check_alerts(check);
 }
 
 static int check_database(const struct config *config)

@@ -20,6 +20,7 @@ const struct command *const commands[] = {
     &command_check,
     &command_config,
     &command_status,
+    &command_top,
     &command_audit,
     &command_event,
     &command_endpoint,

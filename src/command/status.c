@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/hint.h"
+#include "base/units.h"
 #include "command/arguments.h"
 #include "command/database.h"
+#include "command/status_reading.h"
 #include "command/status_report.h"
-#include "db/migrate.h"
-#include "db/schema_version.h"
+#include "command/status_watch.h"
+
+#define PAUSE_DEFAULT_MS 2000
+#define PAUSE_MIN_MS     100
+#define PAUSE_MAX_MS     86400000
 
 static const char help_text[] =
-    "usage: postrider status [OPTION]...\n"
+    "usage: postrider status [OPTION]... [--watch [SECONDS]]\n"
     "\n"
     "Shows workers, queue, dead letters, the busiest endpoints and those that fail the most, what\n"
     "is wrong and what to do.\n"
@@ -23,108 +26,80 @@ static const char help_text[] =
     "      --check             only says what is wrong; exit status 0 when nothing is, 1 when\n"
     "                          something is or could not be looked at\n"
     "      --json              for programs; the counts in \"at_least\" ended at their limit\n"
+    "      --watch [SECONDS]   again and again, with so much time between two (2), until it is\n"
+    "                          ended; with --json each is one line. Waits for a database that is\n"
+    "                          away\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
-/* A schema that the role may not use looks as if it were not there. */
-static void explain_absence(void *context, const struct requirement *unmet)
-{
-    struct error *error = context;
-
-    if (error->message[0] == '\0' && strcmp(unmet->kind, "schema") == 0) {
-        error_set(error, "%s", unmet->problem);
-        error_hint(error, "%s", unmet->action);
-    }
-}
-
-static bool read_versions(const struct database *database, struct status *status,
-                          struct error *error)
-{
-    struct db_session *session = database->session;
-    struct schema_version schema;
-    bool ok;
-
-    if (!db_session_begin_reading(session, error))
-        return false;
-    ok = schema_version_read(session, &schema, error);
-    db_session_rollback(session);
-    if (!ok)
-        return false;
-    status->binary_version = migrate_binary_version();
-    status->database_version = schema.version;
-    if (status->database_version == 0)
-        database_each_unmet(database, explain_absence, error);
-    if (status->database_version == 0 && error->message[0] == '\0') {
-        error_set(error, "the database has no Postrider schema");
-        error_hint(error, "run \"postrider migrate%s\"; is database.schema right?", hint_options());
-    }
-    return status->database_version > 0;
-}
-
-static void note_unmet(void *context, const struct requirement *unmet)
-{
-    status_problems_add_unmet(context, unmet);
-}
-
-static const char *host_of(struct db_session *session)
-{
-    const char *host = PQhost(db_session_connection(session));
-
-    return host != NULL && host[0] != '\0' ? host : "this machine";
-}
-
-/* How it is shown. */
-struct show {
-    bool is_check;
-    bool json;
-};
-
-static void print(const struct status *status, const struct show *show)
+static void print(const struct status *status, const struct status_show *show)
 {
     if (show->json)
-        status_report_print_json(status, stdout);
+        status_report_print_json(status, show->is_watching, stdout);
     else if (show->is_check)
         status_report_print_problems(status, stdout);
     else
         status_report_print(status, stdout);
 }
 
-static int show_status(const struct database *database, const struct show *show)
+bool status_show(const struct database *database, const struct status_show *show, int *ret_exit,
+                 struct error *error)
 {
-    struct status status = {.host = host_of(database->session)};
-    struct error error = {0};
-    int exit_status = COMMAND_OK;
+    struct status status;
+    bool ok = status_read(database, &status, error);
 
-    if (!read_versions(database, &status, &error))
-        return database_fail(database, &error);
-    if (status.database_version >= status.binary_version)
-        database_each_unmet(database, note_unmet, &status.problems);
-    if (overview_read(database->session, &status.overview, &error)) {
-        status_problems_find(&status.overview, status.database_version, status.binary_version,
-                             &status.problems);
+    if (ok) {
         print(&status, show);
-        if (show->is_check && status.problems.count > 0)
-            exit_status = COMMAND_FAILED;
-    } else
-        exit_status = database_fail(database, &error);
+        *ret_exit = show->is_check && status.problems.count > 0 ? COMMAND_FAILED : COMMAND_OK;
+    }
     overview_free(&status.overview);
-    return exit_status;
+    return ok;
+}
+
+static int show_once(const struct database *database, const struct status_show *show)
+{
+    struct error error = {0};
+    int status;
+
+    return status_show(database, show, &status, &error) ? status : database_fail(database, &error);
+}
+
+/* "5" is of seconds, as with watch(1). */
+static int read_pause(const struct command *self, const char *text, int64_t *ret_ms)
+{
+    struct error error;
+    int64_t seconds;
+
+    if (units_parse_integer(text, &seconds, &error) && seconds >= 1 &&
+        seconds <= PAUSE_MAX_MS / 1000)
+        *ret_ms = seconds * 1000;
+    else if (!units_parse_duration_ms(text, ret_ms, &error) || *ret_ms < PAUSE_MIN_MS ||
+             *ret_ms > PAUSE_MAX_MS)
+        return command_usage_error(self, "--watch: \"%s\" is no pause from 100ms to 1d (5, 500ms)",
+                                   text);
+    return ARGUMENTS_OK;
 }
 
 static int run_status(const struct command *self, int argc, char **argv)
 {
     struct database database;
-    struct show show = {false, false};
-    const struct argument options[] = {
-        {.name = "check", .flag = &show.is_check}, {.name = "json", .flag = &show.json}, {0}};
-    struct arguments arguments = {.options = options};
+    struct status_show show = {.pause_ms = PAUSE_DEFAULT_MS};
+    const struct argument options[] = {{.name = "check", .flag = &show.is_check},
+                                       {.name = "json", .flag = &show.json},
+                                       {.name = "watch", .flag = &show.is_watching},
+                                       {0}};
+    struct arguments arguments = {.options = options, .values_max = 1};
     int status = arguments_parse(self, argc, argv, &arguments);
 
+    if (status == ARGUMENTS_OK && arguments.count > 0 && !show.is_watching)
+        status = command_usage_error(self, "unexpected argument \"%s\"", arguments.values[0]);
+    else if (status == ARGUMENTS_OK && arguments.count > 0)
+        status = read_pause(self, arguments.values[0], &show.pause_ms);
     if (status != ARGUMENTS_OK)
         return status;
     status = database_open(arguments.config_file, &database);
     if (status != COMMAND_OK)
         return status;
-    status = show_status(&database, &show);
+    status = show.is_watching ? status_watch(&database, &show) : show_once(&database, &show);
     database_close(&database);
     return status;
 }

@@ -222,12 +222,35 @@ static void find_failing(const struct overview *o, struct status_problems *probl
             text_plural(o->disabled_endpoints, "it", "them"));
 }
 
+/* What an alert says first; what to do is nearly always said by the problem that it is about. */
+static void find_alerts(const struct overview *o, struct status_problems *problems)
+{
+    static const char *const actions[ALERT_CAUSES] = {
+        [ALERT_DEAD_LETTERS] = "dead list --error 'not sent'",
+        [ALERT_DEAD_LETTERS_RECEIVER] = "dead list",
+        [ALERT_KEY_BLOCKED] = "dead list",
+        [ALERT_AUDIT] = "audit",
+    };
+    char about[UNITS_TEXT_SIZE];
+
+    for (size_t i = 0; i < o->alert_count && i < STATUS_PROBLEMS_ALERTS_MAX; i++) {
+        const struct alert_record *alert = &o->alerts[i];
+        enum alert_cause cause = alert_cause_of(alert->cause);
+        const char *action = cause != ALERT_CAUSES ? actions[cause] : NULL;
+
+        say(add(problems, "alert", "postrider %s%s", action != NULL ? action : "status",
+                hint_options()),
+            "Alert %s, raised %s ago: %s.", alert->cause,
+            units_format_about_ms(alert->open_ms, about), alert->summary);
+    }
+}
+
 static bool is_incomplete(const struct overview *o)
 {
     return o->due_free_lanes < 0 || o->due.number < 0 || o->later.number < 0 ||
            o->last_minute.total.number < 0 || o->last_hour.total.number < 0 || o->dead.number < 0 ||
            o->dead_last_hour.number < 0 || o->failures_last_hour.number < 0 ||
-           o->disabled_endpoints < 0 || o->blocked_keys.number < 0;
+           o->disabled_endpoints < 0 || o->blocked_keys.number < 0 || !o->has_alerts;
 }
 
 void status_problems_add_unmet(struct status_problems *problems, const struct requirement *unmet)
@@ -248,6 +271,7 @@ void status_problems_find(const struct overview *overview, int database_version,
     find_workers_own(overview, problems);
     find_failing(overview, problems);
     find_blocked(overview, problems);
+    find_alerts(overview, problems);
     if (is_incomplete(overview) && !has_unmet)
         say(add(problems, "slow_database", "look at pg_stat_activity, locks and vacuum"),
             "The database did not answer within %d s: what it could not count is shown as ?.",

@@ -12,9 +12,10 @@
 #include "db/overview.h"
 #include "db/requirements.h"
 
-#define STATUS_PROBLEMS_MAX         20
+#define STATUS_PROBLEMS_MAX         28
 #define STATUS_PROBLEMS_WORKERS_MAX 6 /* of these, what workers say of themselves */
 #define STATUS_PROBLEMS_UNMET_MAX   4
+#define STATUS_PROBLEMS_ALERTS_MAX  8
 #define STATUS_PROBLEMS_TEXT_SIZE   512
 
 struct status_problem {

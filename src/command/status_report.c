@@ -136,7 +136,16 @@ static void print_created(const struct overview *o, FILE *out)
             count_text(o->failures_last_hour, hour), count_text(o->failures_last_minute, minute));
 }
 
-enum endpoint_column { AT_URL, AT_DUE, AT_RETRYING, AT_MORE, AT_FAILURES, AT_DISABLED, AT_ERROR };
+enum endpoint_column {
+    AT_URL,
+    AT_DUE,
+    AT_RETRYING,
+    AT_MORE,
+    AT_FAILURES,
+    AT_DISABLED,
+    AT_ERROR,
+    AT_OLDEST
+};
 
 static struct report *endpoint_report(const struct overview *o)
 {
@@ -148,6 +157,7 @@ static struct report *endpoint_report(const struct overview *o)
         [AT_FAILURES] = {.key = "failures_last_hour", .title = "FAILED/H", .is_number = true},
         [AT_DISABLED] = {.key = "is_disabled"},
         [AT_ERROR] = {.key = "last_error", .title = "LAST ERROR", .cut = REPORT_CUT_END},
+        [AT_OLDEST] = {.key = "oldest_delivery"},
     };
     struct report *report = report_new(columns, ARRAY_LENGTH(columns));
 
@@ -163,6 +173,7 @@ static struct report *endpoint_report(const struct overview *o)
                                 endpoint->failures.is_more));
         set_count(report, AT_FAILURES, endpoint->failures);
         report_set(report, AT_DISABLED, "", json_boolean(endpoint->is_disabled));
+        report_set_text(report, AT_OLDEST, endpoint->oldest_delivery);
         if (endpoint->is_disabled)
             report_set(report, AT_ERROR, "endpoint is disabled",
                        endpoint->last_error != NULL ? json_string(endpoint->last_error) : NULL);
@@ -216,6 +227,21 @@ static json_t *replays_json(const struct overview *o)
 
     for (size_t i = 0; i < o->replay_count; i++)
         json_array_append_new(array, replay_json(&o->replays[i]));
+    return array;
+}
+
+static json_t *alerts_json(const struct overview *o)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < o->alert_count; i++) {
+        const struct alert_record *alert = &o->alerts[i];
+        json_t *told = alert->told_ms >= 0 ? json_integer(alert->told_ms) : json_null();
+
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s, s:o}", "cause", alert->cause,
+                                               "fault", alert->fault, "summary", alert->summary,
+                                               "raised_at", alert->raised_at, "told_ms_ago", told));
+    }
     return array;
 }
 
@@ -345,7 +371,16 @@ static json_t *pending_json(const struct overview *o)
                      o->oldest_due_ms >= 0 ? json_integer(o->oldest_due_ms) : json_null());
 }
 
-void status_report_print_json(const struct status *status, FILE *out)
+void status_report_print_error_json(const char *message, FILE *out)
+{
+    json_t *object = json_pack("{s:s}", "error", message);
+
+    json_dumpf(object, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(object);
+}
+
+void status_report_print_json(const struct status *status, bool in_one_line, FILE *out)
 {
     const struct overview *o = &status->overview;
     json_t *object =
@@ -376,7 +411,14 @@ void status_report_print_json(const struct status *status, FILE *out)
                         count_json((struct overview_count){o->paused_endpoints, false}));
     json_object_set_new(object, "blocked_keys", count_json(o->blocked_keys));
     json_object_set_new(object, "replays", replays_json(o));
+    json_object_set_new(object, "alerts", o->has_alerts ? alerts_json(o) : json_null());
     json_object_set_new(object, "at_least", at_least_json(o));
     json_object_set_new(object, "problems", problems_json(&status->problems));
-    report_print_json(object, out);
+    if (!in_one_line) {
+        report_print_json(object, out);
+        return;
+    }
+    json_dumpf(object, out, JSON_COMPACT);
+    fputc('\n', out);
+    json_decref(object);
 }

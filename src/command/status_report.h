@@ -23,6 +23,8 @@ void status_report_print(const struct status *status, FILE *out);
 /* Only what is wrong, or that nothing is. */
 void status_report_print_problems(const struct status *status, FILE *out);
 
-void status_report_print_json(const struct status *status, FILE *out);
+void status_report_print_json(const struct status *status, bool in_one_line, FILE *out);
+/* What stands in its place where nothing could be read: an "error", in one line. */
+void status_report_print_error_json(const char *message, FILE *out);
 
 #endif

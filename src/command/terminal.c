@@ -63,6 +63,13 @@ static char *narrow(const wchar_t *wide)
     return text;
 }
 
+/* What makes a terminal show other characters backwards: an address can look like another. */
+static bool turns_direction(wchar_t c)
+{
+    return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e ||
+           c == 0x200f || c == 0x061c;
+}
+
 char *terminal_clean(const char *text)
 {
     wchar_t *wide = widen(text);
@@ -71,7 +78,7 @@ char *terminal_clean(const char *text)
     for (wchar_t *c = wide; *c != L'\0'; c++) {
         if (*c == L'\n' || *c == L'\t' || *c == L'\r')
             *c = L' ';
-        else if (!iswprint((wint_t)*c) || wcwidth(*c) < 0)
+        else if (!iswprint((wint_t)*c) || wcwidth(*c) < 0 || turns_direction(*c))
             *c = REPLACEMENT;
     }
     clean = narrow(wide);

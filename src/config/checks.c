@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "config/redact.h"
 
@@ -210,4 +211,25 @@ bool check_customers_role(const char *text, struct error *error)
     if (strncmp(text, "pg_", 3) == 0)
         return error_set(error, "is a name that PostgreSQL keeps for its own roles");
     return true;
+}
+
+bool check_alerts_url(const char *text, struct error *error)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    const char *host = NULL;
+    const char *rest;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++)
+        if (begins_with(text, schemes[i]))
+            host = text + strlen(schemes[i]);
+    if (host == NULL)
+        return error_set(error, "does not begin with http:// or https://");
+    if (memchr(host, '@', strcspn(host, "/?#")) != NULL)
+        return error_set(error, "has a user or a password, which is not sent: alerts are signed");
+    return check_host(host, &rest, error);
+}
+
+bool check_customer(const char *text, struct error *error)
+{
+    return text_is_uuid(text) || error_set(error, "is no UUID");
 }

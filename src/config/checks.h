@@ -37,4 +37,10 @@ bool check_host_name(const char *text, struct error *error) MUST_USE;
 /* Of http.customers_role: SET ROLE takes "none" for the role that has logged in. */
 bool check_customers_role(const char *text, struct error *error) MUST_USE;
 
+/* Of alerts.url: http:// or https:// and a host; the worker checks it as every endpoint's. */
+bool check_alerts_url(const char *text, struct error *error) MUST_USE;
+
+/* A customer's id. */
+bool check_customer(const char *text, struct error *error) MUST_USE;
+
 #endif

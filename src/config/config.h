@@ -21,8 +21,9 @@
 #include "core/revocation.h"
 #include "core/sealed_secret.h"
 
-#define CONFIG_OPTIONS_MAX 64 /* lines of the table in options.c */
+#define CONFIG_OPTIONS_MAX 96 /* lines of the table in options.c */
 
+enum config_alerts { ALERTS_AUTO, ALERTS_ALWAYS, ALERTS_NEVER };
 enum config_attempt_log { ATTEMPT_LOG_FAILURES, ATTEMPT_LOG_ALL, ATTEMPT_LOG_NONE };
 
 /* "Name: value" pairs that were accepted by header_check(). */
@@ -98,6 +99,23 @@ struct config {
         int64_t max_connections;
         char *customers_role; /* as which it asks for a customer; never "" */
     } http;
+    struct {
+        enum config_alerts enabled;
+        char *url;      /* "" = the log and "status" alone */
+        char *customer; /* whose secret signs; "" = none */
+        int64_t interval_ms;
+        int64_t remind_ms; /* 0 = never */
+        /* What is watched; 0 or false = it is not. */
+        int64_t dead_letters; /* within window_ms */
+        int64_t window_ms;
+        int64_t oldest_due_ms;          /* of endpoints that answer */
+        int64_t oldest_due_receiver_ms; /* of those that fail */
+        int64_t unowned_lanes_ms;
+        int64_t database_ms;
+        bool endpoints;
+        bool blocked_keys;
+        bool audit;
+    } alerts;
     struct {
         enum log_level level;
         enum log_format format;

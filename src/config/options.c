@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "config/checks.h"
 #include "config/config.h"
+#include "core/alerts.h"
 #include "core/header.h"
 #include "core/rate_limit.h"
 
@@ -23,6 +24,7 @@
 #define GIB    (1024 * MIB)
 
 static const char *const attempt_logs[] = {"failures", "all", "none", NULL};
+static const char *const alerts_enabled[] = {"auto", "always", "never", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const log_formats[] = {"auto", "journal", "logfmt", "json", NULL};
 
@@ -385,6 +387,99 @@ const struct config_option option_table[] = {
      .allowed = "a role's name of 1 to 63 bytes",
      .description = "the role as which `postrider serve` asks the database for a customer"},
 
+    {.key = "alerts.enabled",
+     .kind = OPTION_CHOICE,
+     FIELD(alerts.enabled),
+     .default_text = "auto",
+     .choices = alerts_enabled,
+     .description = "`auto` = where `alerts.url` is set; `always` = without it in the log and in "
+                    "`status`"},
+    {.key = "alerts.url",
+     .kind = OPTION_TEXT,
+     FIELD(alerts.url),
+     .maximum = 4096,
+     .default_text = "\"\"",
+     .check = check_alerts_url,
+     .allowed = "an `http://` or `https://` URL",
+     .is_private = true,
+     .is_url = true,
+     .description = "where alerts are sent as webhooks ([alerts.md](alerts.md)); the network's "
+                    "rules are those of every delivery"},
+    {.key = "alerts.customer",
+     .kind = OPTION_TEXT,
+     FIELD(alerts.customer),
+     .maximum = 36,
+     .default_text = "\"\"",
+     .check = check_customer,
+     .allowed = "a customer's UUID",
+     .description = "a customer of your own, whose events alerts are and whose secret signs them"},
+    {.key = "alerts.interval",
+     .kind = OPTION_DURATION,
+     FIELD(alerts.interval_ms),
+     .minimum = 100 * MS,
+     .maximum = 10 * MINUTE,
+     .default_text = "10s",
+     .description = "the pause between two looks"},
+    {.key = "alerts.remind",
+     .kind = OPTION_DURATION,
+     FIELD(alerts.remind_ms),
+     .maximum = 365 * DAY,
+     .default_text = "4h",
+     .description = "an alert that is still open is sent again after so long; `0` = never"},
+    {.key = "alerts.dead_letters",
+     .kind = OPTION_INTEGER,
+     FIELD(alerts.dead_letters),
+     .maximum = ALERT_DEAD_LETTERS_MAX,
+     .default_text = "100",
+     .description = "so many dead letters within `alerts.window` are an alert; `0` = never"},
+    {.key = "alerts.window",
+     .kind = OPTION_DURATION,
+     FIELD(alerts.window_ms),
+     .minimum = 1 * SECOND,
+     .maximum = 30 * DAY,
+     .default_text = "1h",
+     .description = "in which dead letters are counted"},
+    {.key = "alerts.oldest_due",
+     .kind = OPTION_DURATION,
+     FIELD(alerts.oldest_due_ms),
+     .maximum = 365 * DAY,
+     .default_text = "5m",
+     .description = "a delivery to an endpoint that answers is due for so long; `0` = never"},
+    {.key = "alerts.oldest_due_receiver",
+     .kind = OPTION_DURATION,
+     FIELD(alerts.oldest_due_receiver_ms),
+     .maximum = 365 * DAY,
+     .default_text = "0",
+     .description = "the same for endpoints that do nothing but fail; `0` = never"},
+    {.key = "alerts.unowned_lanes",
+     .kind = OPTION_DURATION,
+     FIELD(alerts.unowned_lanes_ms),
+     .maximum = 365 * DAY,
+     .default_text = "1m",
+     .description = "no worker has a lane for so long; `0` = never"},
+    {.key = "alerts.database",
+     .kind = OPTION_DURATION,
+     FIELD(alerts.database_ms),
+     .maximum = 365 * DAY,
+     .default_text = "30s",
+     .description = "the database was away, or refused what a worker needs, for so long; `0` = "
+                    "never"},
+    {.key = "alerts.endpoints",
+     .kind = OPTION_BOOLEAN,
+     FIELD(alerts.endpoints),
+     .default_text = "true",
+     .description = "an endpoint was disabled, or is enabled again"},
+    {.key = "alerts.blocked_keys",
+     .kind = OPTION_BOOLEAN,
+     FIELD(alerts.blocked_keys),
+     .default_text = "true",
+     .description = "an ordering key waits behind a dead letter"},
+    {.key = "alerts.audit",
+     .kind = OPTION_BOOLEAN,
+     FIELD(alerts.audit),
+     .default_text = "true",
+     .description = "the last audit failed"},
+
     {.key = "log.level",
      .kind = OPTION_CHOICE,
      FIELD(log.level),
@@ -398,9 +493,7 @@ const struct config_option option_table[] = {
      .choices = log_formats,
      .description = "`auto` = the journal below systemd, else logfmt"},
 
-    {.key = "alerts.dead_letters", .kind = OPTION_LATER},
-    {.key = "alerts.window", .kind = OPTION_LATER},
-    {.key = "alerts.url", .kind = OPTION_LATER},
+    {.key = "tracing.url", .kind = OPTION_LATER},
 };
 
 const size_t option_count = ARRAY_LENGTH(option_table);

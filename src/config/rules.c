@@ -76,9 +76,24 @@ static void limit_connect_timeout(struct reading *reading)
         config->delivery.connect_timeout_ms = config->delivery.timeout_ms;
 }
 
+/* Nothing that is sent goes unsigned. */
+static void want_alerts_customer(struct reading *reading)
+{
+    const struct config_option *url = option_find("alerts.url");
+
+    if (reading->is_wrong[option_index(url)] ||
+        reading->is_wrong[option_index(option_find("alerts.customer"))] ||
+        reading->config->alerts.url[0] == '\0' || reading->config->alerts.customer[0] != '\0')
+        return;
+    mistakes_add(reading->mistakes, reading->places[option_index(url)], url->key,
+                 "alerts are events of a customer, whose secret signs them: set alerts.customer to "
+                 "the UUID of one of your own");
+}
+
 void rules_apply(struct reading *reading)
 {
     limit_connect_timeout(reading);
+    want_alerts_customer(reading);
     for (size_t i = 0; i < ARRAY_LENGTH(orders); i++)
         apply_order(reading, orders[i].small, orders[i].large);
 }

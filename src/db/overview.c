@@ -138,13 +138,14 @@ static const char sql_endpoints[] =
     " UNION SELECT webhook_url FROM dead)"
     " SELECT c.webhook_url, p.due, p.retrying, p.number, COALESCE(f.number, 0),"
     " COALESCE(f.error, p.error), EXISTS (SELECT FROM webhook_endpoints e"
-    " WHERE e.disabled_at IS NOT NULL AND e.url = c.webhook_url)"
+    " WHERE e.disabled_at IS NOT NULL AND e.url = c.webhook_url), p.oldest"
     " FROM candidates c LEFT JOIN failures f USING (webhook_url)"
     " LEFT JOIN sample s USING (webhook_url) CROSS JOIN LATERAL"
     " (SELECT count(*) AS number, count(*) FILTER (WHERE next_retry_at <= now()) AS due,"
     " count(*) FILTER (WHERE next_retry_at > now() AND attempts > 0) AS retrying,"
-    " max(last_error) FILTER (WHERE attempts > 0) AS error"
-    " FROM (SELECT next_retry_at, attempts, last_error FROM webhook_deliveries"
+    " max(last_error) FILTER (WHERE attempts > 0) AS error,"
+    " (array_agg(id::text ORDER BY next_retry_at, id))[1] AS oldest"
+    " FROM (SELECT id, next_retry_at, attempts, last_error FROM webhook_deliveries"
     " WHERE status = 'pending'"
     " AND " SQL_ENDPOINT_HASH("webhook_url") " = " SQL_ENDPOINT_HASH("c.webhook_url")
     " ORDER BY next_retry_at, id" SQL_LIMIT(ENDPOINT_MAX) ") r) p"
@@ -419,6 +420,7 @@ static void fill_endpoints(struct overview *o, const PGresult *result, bool is_m
             .failures = count_at(result, row, 4, is_more_failing),
             .last_error = row_text(result, row, 5),
             .is_disabled = row_is_true(result, row, 6),
+            .oldest_delivery = row_text(result, row, 7),
         };
     }
 }
@@ -463,6 +465,20 @@ static bool read_replays(struct db_session *session, struct overview *o, struct 
     return true;
 }
 
+static bool read_alerts(struct db_session *session, struct overview *o, struct error *error)
+{
+    PGresult *result;
+
+    if (!read_part(session, o, alerts_open_sql, &result, error))
+        return false;
+    o->has_alerts = result != NULL;
+    o->alert_count = result != NULL ? (size_t)PQntuples(result) : 0;
+    o->alerts = memory_new(o->alert_count + 1, sizeof(*o->alerts));
+    for (size_t i = 0; i < o->alert_count; i++)
+        o->alerts[i] = alert_record_at(result, (int)i);
+    return true;
+}
+
 static bool read_now(struct db_session *session, struct overview *o, struct error *error)
 {
     PGresult *result;
@@ -485,7 +501,8 @@ bool overview_read(struct db_session *session, struct overview *ret_overview, st
            read_created(session, o, sql_last_minute, &o->last_minute, error) &&
            read_created(session, o, sql_last_hour, &o->last_hour, error) &&
            read_dead(session, o, error) && read_failures(session, o, error) &&
-           read_endpoints(session, o, error) && read_replays(session, o, error);
+           read_endpoints(session, o, error) && read_replays(session, o, error) &&
+           read_alerts(session, o, error);
 }
 
 void overview_free(struct overview *overview)
@@ -496,5 +513,6 @@ void overview_free(struct overview *overview)
     free(overview->lanes);
     free(overview->endpoints);
     free(overview->replays);
+    free(overview->alerts);
     *overview = (struct overview){0};
 }

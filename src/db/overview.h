@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "db/alerts.h"
 #include "db/replays.h"
 #include "db/session.h"
 #include "db/workers.h"
@@ -45,6 +46,7 @@ struct overview_endpoint {
     struct overview_count failures; /* attempts of the last hour, from the attempt log */
     const char *last_error;         /* may be NULL */
     bool is_disabled;               /* for one customer at least */
+    const char *oldest_delivery;    /* the pending one that is due first; NULL: there is none */
 };
 
 /* Text belongs to the overview. */
@@ -79,6 +81,10 @@ struct overview {
 
     size_t replay_count;
     struct replay *replays; /* those that have not finished */
+
+    bool has_alerts; /* they could be read */
+    size_t alert_count;
+    struct alert_record *alerts; /* those that are open */
 
     size_t endpoint_count;
     struct overview_endpoint *endpoints; /* those with the most to do, those that fail the most */

@@ -171,3 +171,10 @@ void connecting_step(struct worker *worker)
     worker->connecting->is_checking_schema =
         schema_version_send(worker->reading, on_version_answered, worker);
 }
+
+const char *connecting_outage(const struct worker *worker)
+{
+    const struct outages *outages = &worker->connecting->outages;
+
+    return outages->is_down && outages->has_told ? outages->reason : NULL;
+}

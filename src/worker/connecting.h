@@ -24,4 +24,7 @@ void connecting_collect(struct worker *worker);
 void connecting_step(struct worker *worker);
 int64_t connecting_next_us(const struct worker *worker);
 
+/* Why the database is away; NULL when it is there. */
+const char *connecting_outage(const struct worker *worker);
+
 #endif

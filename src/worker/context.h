@@ -59,6 +59,7 @@ struct worker {
     struct endpoints endpoints;
 
     /* Each part's own: what it is made of stands in its .c, and others ask by its header. */
+    struct alerting *alerting;
     struct connecting *connecting;
     struct disabling *disabling;
     struct erasing *erasing;

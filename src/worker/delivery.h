@@ -32,6 +32,7 @@
 #include "core/queue.h"
 #include "core/scheduler.h"
 #include "core/settlement.h"
+#include "core/traceparent.h"
 #include "db/due.h"
 #include "worker/event_bodies.h"
 
@@ -77,7 +78,8 @@ struct delivery {
     bool is_of_event;        /* it was made for an event, by what its endpoint subscribes to */
     bool is_ordered;         /* ... one with an ordering key */
     char previous[37];       /* the event before it in its key; "": none */
-    uint64_t read_at_load;   /* its endpoint's settings must be of a later load to condemn it */
+    char trace_id[TRACE_ID_SIZE]; /* of the event's traceparent, for the log; "": none */
+    uint64_t read_at_load; /* its endpoint's settings must be of a later load to condemn it */
 
     struct scheduler_ticket ticket; /* in flight */
     int64_t started_us;

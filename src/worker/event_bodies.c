@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "core/percent.h"
+#include "core/traceparent.h"
 
 /* The 255 of the table's check, each of three bytes. */
 #define ORDERING_KEY_MAX_BYTES 1024
@@ -19,10 +20,13 @@ static void copy_fact(char *field, size_t size, const char *text)
 
 static void copy_facts(struct event_body *body, const struct due_event *event)
 {
+    char trace_id[TRACE_ID_SIZE];
+
     copy_fact(body->customer_id, sizeof(body->customer_id), event->customer_id);
     copy_fact(body->correlation_id, sizeof(body->correlation_id), event->correlation_id);
     copy_fact(body->causation_id, sizeof(body->causation_id), event->causation_id);
-    copy_fact(body->traceparent, sizeof(body->traceparent), event->traceparent);
+    if (traceparent_read(event->traceparent, trace_id))
+        copy_fact(body->traceparent, sizeof(body->traceparent), event->traceparent);
     if (event->ordering_key != NULL) {
         struct buffer key;
 

@@ -11,6 +11,7 @@
 #include "core/absences.h"
 #include "core/lane_leases.h"
 #include "db/worker_problems.h"
+#include "worker/alerting.h"
 #include "worker/finding.h"
 #include "worker/recording.h"
 #include "worker/requiring.h"
@@ -289,6 +290,19 @@ static char *names_of(const struct worker_named_list *list, size_t count)
     return buffer_take(&names);
 }
 
+static void add_alerts(struct worker_problems *list, const struct worker *worker, char **ret_action)
+{
+    const char *what = alerting_problem(worker);
+    struct worker_problem *problem = NULL;
+
+    if (what != NULL)
+        problem = worker_problems_add(list, "alerts", "%s", what);
+    if (problem == NULL)
+        return;
+    *ret_action = alerting_action(worker);
+    problem->action = *ret_action;
+}
+
 static void add_breakers(struct worker_problems *list, const struct worker *worker)
 {
     struct worker_named_list named = {.count = 0};
@@ -313,7 +327,7 @@ char *own_problems_describe(const struct worker *worker, const struct lane_lease
                             int64_t cut_off_us)
 {
     struct worker_problems list = {.count = 0};
-    char *action = NULL;
+    char *action = NULL, *alerts_action = NULL;
     char *text;
 
     add_unmet(&list, worker);
@@ -326,9 +340,11 @@ char *own_problems_describe(const struct worker *worker, const struct lane_lease
     add_unopened(&list, worker);
     add_absent(&list, worker, &action);
     add_unread(&list, worker);
+    add_alerts(&list, worker, &alerts_action);
     add_breakers(&list, worker);
     text = worker_problems_write(&list);
     worker_problems_free(&list);
     free(action);
+    free(alerts_action);
     return text;
 }

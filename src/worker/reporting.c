@@ -50,7 +50,8 @@ static int attempt_number(const struct delivery *delivery)
 #define IDENTITY(d)                                                                                \
     LOG_STRING("delivery", (d)->id), LOG_STRING("event", (d)->event_id),                           \
         LOG_STRING("customer", (d)->endpoint->customer_id), LOG_STRING("url", (d)->endpoint->url), \
-        LOG_NUMBER("attempt", attempt_number(d))
+        LOG_NUMBER("attempt", attempt_number(d)),                                                  \
+        LOG_IF((d)->trace_id[0] != '\0', LOG_STRING("trace_id", (d)->trace_id))
 
 #define STATUS(d) LOG_IF((d)->response_status != 0, LOG_NUMBER("status", (d)->response_status))
 

@@ -2,7 +2,8 @@
 /*
  * worker/reporting.h: the lines about deliveries and the database that operators read at night.
  *
- * One line for each thing, with identity: delivery=… event=… customer=… url=… attempt=…. A
+ * One line for each thing, with identity: delivery=… event=… customer=… url=… attempt=…, and
+ * trace_id=… where its event has a traceparent. A
  * delivered one is logged at debug level, a retry at info, a dead letter at warning. Retries of one
  * endpoint are logged at most once a second, with how many were left out. Breakers that open or
  * close are said once for each change.

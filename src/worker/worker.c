@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "worker/alerting.h"
 #include "worker/configuring.h"
 #include "worker/connecting.h"
 #include "worker/context.h"
@@ -147,6 +148,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, leasing_next_us(worker));
     next = earlier(next, retaining_next_us(worker));
     next = earlier(next, replaying_next_us(worker));
+    next = earlier(next, alerting_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
         next = earlier(next, worker->drain_until_us);
@@ -206,6 +208,7 @@ static void turn(struct worker *worker)
     disabling_step(worker);
     retaining_step(worker);
     replaying_step(worker);
+    alerting_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
@@ -265,6 +268,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     requiring_init(worker);
     retaining_init(worker);
     replaying_init(worker);
+    alerting_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -289,6 +293,7 @@ static void finish(struct worker *worker)
     requiring_free(worker);
     retaining_free(worker);
     replaying_free(worker);
+    alerting_free(worker);
     supervision_free(worker);
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.postrider import binary, environment
 
-COMMANDS = ["run", "migrate", "config", "status", "event", "endpoint", "dead", "replay", "explain",
+COMMANDS = ["run", "migrate", "config", "status", "top", "event", "endpoint", "dead", "replay", "explain",
             "secret", "send", "serve", "token", "version", "help"]
 NESTED = [("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
@@ -24,7 +24,7 @@ ON_DATABASE = [
     ("event", "show", AN_ID), ("event", "trace", AN_ID),
     ("event", "backfill", "--endpoint", AN_ID, "--since", "1h", "--yes"), ("endpoint", "list"),
     ("endpoint", "show", AN_ID), ("endpoint", "preview", "--customer", AN_ID, "--type", "a"),
-    ("status",), ("dead", "list"), ("dead", "show", AN_ID), ("dead", "replay", "--all"),
+    ("status",), ("top",), ("dead", "list"), ("dead", "show", AN_ID), ("dead", "replay", "--all"),
     ("dead", "discard", "--all"), ("replay", "list"), ("replay", "show", AN_ID),
     ("replay", "stop", AN_ID), ("replay", "resume", AN_ID), ("explain", AN_ID),
     ("explain", "--event", AN_ID),

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
 """postrider status: what an operator wants to know in ten seconds."""
+import json
 import re
+import signal
+import subprocess
 
 import pytest
 
+from harness.postrider import binary, environment
+from harness.process import die_with_parent
 from harness.terminal import run_on_terminal
 
 URL = "https://hooks.example.com/orders"
@@ -400,3 +405,38 @@ def test_on_a_terminal(status, migrated_database, columns):
     _, plain = run_on_terminal("status", "-c", status.config, columns=columns,
                                env={"NO_COLOR": "1"})
     assert "\x1b" not in plain
+
+
+def test_watch_in_a_pipe(own_postgres, own_database, config_file):
+    """One report after another, each as one line of JSON; a database that is away is said once, and waited for."""
+    config = config_file(own_database)
+    own_database.close()
+    child = subprocess.Popen([binary(), "status", "--json", "-c", config, "--watch", "100ms"], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+                             preexec_fn=die_with_parent)
+    try:
+        assert [json.loads(child.stdout.readline())["database"] for _ in range(2)] == [own_database.name] * 2
+        own_postgres.stop("immediate")
+        while "error" not in (line := json.loads(child.stdout.readline())):
+            pass
+        assert list(line) == ["error"]
+        own_postgres.start()
+        assert json.loads(child.stdout.readline())["database"] == own_database.name
+        assert child.stderr.readline().endswith("; waiting\n")
+        child.send_signal(signal.SIGINT)
+        assert child.wait(20) == -signal.SIGINT
+        assert child.stderr.read() == ""
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_watch_for_people(status, run_postrider):
+    """Reports follow each other, and it ends when nobody reads."""
+    done = subprocess.run(["sh", "-c", f'"{binary()}" status --check -c "{status.config}" --watch 100ms | head -n 5'],
+                          capture_output=True, text=True, timeout=60, env=environment())
+    assert done.stdout.count("PROBLEM  No worker is running") == 2 and done.stderr == ""
+    for wrong in ("0", "never", "90000", "10ms"):
+        result = run_postrider("status", "-c", status.config, "--watch", wrong)
+        assert (result.code, result.stdout) == (2, "")
+        assert f'--watch: "{wrong}" is no pause from 100ms to 1d' in result.stderr

@@ -87,7 +87,7 @@ def test_headers(service, migrated_database, receiver):
     own = {"X-Correlation-ID": "mine", "traceparent": "mine", "X-Customer-ID": "mine",
            "X-Ordering-Key": "mine", "X-Else": "mine"}
     subscribe(migrated_database, server.url("/own"), headers=json.dumps(own))
-    service(migrated_database, {"delivery": {"headers": {"X-Causation-ID": "ours"}}})
+    started = service(migrated_database, {"delivery": {"headers": {"X-Causation-ID": "ours"}}})
     correlation, causation = str(uuid.uuid4()), str(uuid.uuid4())
     delivered(migrated_database, publish(migrated_database, correlation_id=correlation,
                                          causation_id=causation, traceparent=TRACE))
@@ -98,6 +98,8 @@ def test_headers(service, migrated_database, receiver):
     assert full.header("x-correlation-id") == correlation
     assert full.header("x-causation-id") == causation
     assert full.header("traceparent") == TRACE
+    line, = [line for line in started.log_lines("msg=delivered") if "trace_id=" in line]
+    assert f"event={full.event_id}" in line and f"trace_id={TRACE.split('-')[1]}" in line
     # What only an event can say is not said by anybody else.
     for name in ("x-customer-id", "x-ordering-key"):
         assert not full.values(name)
@@ -108,6 +110,18 @@ def test_headers(service, migrated_database, receiver):
     for name, value in own.items():
         assert plain.header(name) == value
     assert plain.header("x-causation-id") == "ours"
+
+
+@pytest.mark.parametrize("wrong", [TRACE.replace("00-", "ff-", 1), "00-" + "0" * 32 + TRACE[35:],
+                                   TRACE[:36] + "0" * 16 + "-01"])
+def test_traceparent_that_is_none(service, migrated_database, receiver, wrong):
+    """The table takes its form; what W3C calls invalid is not sent on, and in no line of the log."""
+    server = receiver()
+    subscribe(migrated_database, server.url("/hook"))
+    started = service(migrated_database)
+    delivered(migrated_database, publish(migrated_database, traceparent=wrong))
+    assert not server.requests[0].values("traceparent")
+    assert started.log_lines("msg=delivered") and not started.log_lines("trace_id=")
 
 
 def test_all_customers(service, migrated_database, receiver):

@@ -256,6 +256,12 @@ GRANTED = {
     ("function", "webhook_payloads_expire"): {"EXECUTE"},
     ("function", "webhook_events_retire"): {"EXECUTE"},
     ("table", "webhook_replays"): {"SELECT", "INSERT", "DELETE"},
+    ("table", "webhook_alerts"): {"SELECT", "INSERT", "UPDATE", "DELETE"},
+    ("table", "webhook_alert_notes"): {"SELECT", "DELETE"},
+    ("column", "webhook_alert_notes.kind"): {"INSERT"},
+    ("column", "webhook_alert_notes.detail"): {"INSERT"},
+    ("table", "webhook_alert_endpoint"): {"SELECT"},
+    ("function", "webhook_alert_publish"): {"EXECUTE"},
     **{("column", f"webhook_replays.{column}"): {"UPDATE"} for column in REPLAY},
 }
 

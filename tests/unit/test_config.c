@@ -29,7 +29,7 @@ static void check_rows(const struct row *rows, size_t count)
 #define LISTEN_FORM "ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH\n"
 #define TOP_NAMES                                                                             \
     "database, worker, delivery, retry, endpoint, signing, network, attempt_log, retention, " \
-    "http, log"
+    "http, alerts, log"
 
 static void test_keys(void **state)
 {
@@ -70,14 +70,11 @@ static void test_keys(void **state)
         {"attempt_log: all\nattempt_log: all\n",
          "c.yaml:2:1: attempt_log: a second time; the first is in line 1, keep one\n"},
         /* of a later version */
-        {"alerts: {dead_letters: 10, window: 1h, url: x}",
-         "c.yaml:1:10: alerts.dead_letters: not in this version; remove it\n"
-         "c.yaml:1:28: alerts.window: not in this version; remove it\n"
-         "c.yaml:1:40: alerts.url: not in this version; remove it\n"},
-        {"alerts: {port: 1}",
-         "c.yaml:1:10: alerts.port: unknown key, in a section that is not in this version\n"},
-        {"alerts: 1", "c.yaml:1:9: alerts: a single value can't stand here; allowed: a mapping of "
-                      "nothing in this version\n"},
+        {"tracing: {url: x}", "c.yaml:1:11: tracing.url: not in this version; remove it\n"},
+        {"tracing: {port: 1}",
+         "c.yaml:1:11: tracing.port: unknown key, in a section that is not in this version\n"},
+        {"tracing: 1", "c.yaml:1:10: tracing: a single value can't stand here; allowed: a mapping "
+                       "of nothing in this version\n"},
         /* sections that are none */
         {"log: [info]",
          "c.yaml:1:6: log: a list can't stand here; allowed: a mapping of level, format\n"},
@@ -313,6 +310,20 @@ static void test_numbers(void **state)
                                                "roles; allowed: a role's name of 1 to 63 bytes\n"},
         {"http: {hosts: a}", "c.yaml:1:15: http.hosts: a single value is not a list; allowed: a "
                              "list of at most 64 names\n"},
+        {"alerts: {url: 'ftp://a'}",
+         "c.yaml:1:15: alerts.url: the value does not begin with http:// or "
+         "https://; allowed: an http:// or https:// URL\n"},
+        {"alerts: {url: 'https://'}",
+         "c.yaml:1:15: alerts.url: the value has no host; allowed: an http:// or https:// URL\n"},
+        {"alerts: {url: 'https://u:hunter2@a/'}",
+         "c.yaml:1:15: alerts.url: the value has a user or a password, which is not sent: alerts "
+         "are signed; "
+         "allowed: an http:// or https:// URL\n"},
+        {"alerts: {url: 'https://a/'}",
+         "c.yaml:1:15: alerts.url: alerts are events of a customer, whose secret signs them: set "
+         "alerts.customer to the UUID of one of your own\n"},
+        {"alerts: {customer: acme}",
+         "c.yaml:1:20: alerts.customer: \"acme\" is no UUID; allowed: a customer's UUID\n"},
         {"retention: {delivered: -1, failed: 36501d}",
          "c.yaml:1:24: retention.delivered: -1" DURATION_FORM
          "; allowed: a duration from 0 to 36500d\n"

@@ -44,4 +44,7 @@ SELECT json_build_object(
         'delivered', COALESCE(sum(delivered), 0)::text, 'retried', COALESCE(sum(retried), 0)::text,
         'failed', COALESCE(sum(failed), 0)::text) FROM webhook_workers),
     'unowned_lanes', (SELECT count(*) FROM webhook_lanes WHERE (lease_expires_at > now()) IS NOT TRUE),
-    'open_replays', (SELECT count(*) FROM (SELECT FROM {replays} WHERE finished_at IS NULL LIMIT 1000) r))
+    'open_replays', (SELECT count(*) FROM (SELECT FROM {replays} WHERE finished_at IS NULL LIMIT 1000) r),
+    'alerts', (SELECT COALESCE(json_agg(json_build_object(
+        'cause', cause, 'fault', fault, 'summary', summary, 'raised_at', {utc raised_at}, 'told_at', {utc told_at})
+        ORDER BY raised_at, cause), '[]') FROM webhook_alerts WHERE resolved_at IS NULL))
