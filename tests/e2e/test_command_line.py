@@ -9,8 +9,8 @@ import pytest
 from harness.postrider import binary, environment
 
 COMMANDS = ["run", "migrate", "config", "status", "event", "endpoint", "dead", "replay", "explain",
-            "secret", "send", "serve", "token", "version", "help"]
-NESTED = [("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
+            "secret", "send", "serve", "token", "version", "help", "deliveries", "attempts"]
+NESTED = [("deliveries", "list"), ("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
           ("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
           ("replay", "list"), ("replay", "show"), ("replay", "stop"), ("replay", "resume"),
@@ -20,6 +20,7 @@ AN_ID = "9d3c1f6a-52b0-4c1e-8a67-0f2e7b1d4c35"  # fixed: parallel workers must c
 
 # Each command on the database, as it is called at its shortest.
 ON_DATABASE = [
+    ("deliveries", "list", "--status", "failed"), ("attempts", AN_ID),
     ("event", "publish", "--customer", AN_ID, "--type", "a"), ("event", "list"),
     ("event", "show", AN_ID), ("event", "trace", AN_ID),
     ("event", "backfill", "--endpoint", AN_ID, "--since", "1h", "--yes"), ("endpoint", "list"),
