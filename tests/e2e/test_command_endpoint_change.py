@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """postrider endpoint add, set, disable, enable, pause, resume and remove."""
+import re
+import shlex
+import subprocess
 import uuid
 
 import pytest
 
+from harness.postrider import binary, environment
 from harness.terminal import run_on_terminal
 
 URL = "https://hooks.example.com/orders"
@@ -67,6 +71,19 @@ def test_add_makes_no_secret_where_the_file_signs(run_postrider, config_file, mi
                          "-c", config_file(migrated_database))
     assert made.code == 0 and made.stdout == ""
     assert migrated_database.value("SELECT count(*) FROM webhook_secrets") == 0
+
+
+def test_a_secret_that_nobody_sees_is_told_of(endpoint, run_postrider, migrated_database):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([binary(), "endpoint", "add", "--customer", migrated_database.customer, "--url", URL,
+                               "-c", endpoint.config], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                              env=environment())
+    assert done.returncode == 1 and "nobody has seen it" in done.stderr
+    before = migrated_database.value("SELECT secret FROM webhook_secrets")
+    another = re.search('"postrider (secret rotate .*)" makes another', done.stderr)[1]
+    made = run_postrider(*shlex.split(another)).stdout.strip()
+    assert made and made != before and before not in done.stderr
+    assert migrated_database.value("SELECT secret FROM webhook_secrets WHERE not_after IS NULL") == made
 
 
 @pytest.mark.parametrize("options, message", [
