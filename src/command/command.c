@@ -24,6 +24,8 @@ const struct command *const commands[] = {
     &command_audit,
     &command_event,
     &command_endpoint,
+    &command_deliveries,
+    &command_attempts,
     &command_dead,
     &command_replay,
     &command_erase,

@@ -38,6 +38,8 @@ extern const struct command command_status;
 extern const struct command command_top;
 extern const struct command command_audit;
 extern const struct command command_event;
+extern const struct command command_deliveries;
+extern const struct command command_attempts;
 extern const struct command command_endpoint;
 extern const struct command command_dead;
 extern const struct command command_replay;

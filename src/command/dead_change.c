@@ -2,6 +2,7 @@
 /* "dead replay", which asks for a replay and follows it, and "dead discard". */
 #include <stdio.h>
 
+#include "base/hint.h"
 #include "base/text.h"
 #include "command/dead_report.h"
 #include "command/interruption.h"
@@ -77,10 +78,10 @@ static void warn_of_hopeless(const struct dead_letter_counts *counts)
     if (letters > 0)
         fprintf(stderr,
                 "warning: %lld of them go%s to endpoints that are disabled, and %s left as %s\n"
-                "hint: to enable one: UPDATE webhook_endpoints SET disabled_at = NULL,"
-                " disabled_reason = NULL WHERE url = '…'\n",
+                "hint: \"postrider endpoint enable URL%s\" enables one\n",
                 (long long)letters, text_plural(letters, "es", ""),
-                text_plural(letters, "is", "are"), text_plural(letters, "it is", "they are"));
+                text_plural(letters, "is", "are"), text_plural(letters, "it is", "they are"),
+                hint_options());
 }
 
 static bool discard_all(const struct database *database, const struct dead_selection *selection,

@@ -6,15 +6,21 @@
 #define TYPES_MAX 1048576
 
 static const char help_text[] =
-    "usage: postrider endpoint list|show|preview [OPTION]...\n"
+    "usage: postrider endpoint list|show|preview|add|set|disable|enable|pause|resume|remove "
+    "[OPTION]...\n"
     "\n"
-    "Shows endpoints that have a row in webhook_endpoints: what they subscribe to, and who would\n"
-    "get an event.\n"
+    "Works on endpoints that have a row in webhook_endpoints: what they subscribe to, who would\n"
+    "get an event, their own settings, and whether they are sent to.\n"
     "\n"
     "  postrider endpoint list --customer UUID    those of a customer\n"
     "  postrider endpoint show ID                 one of them, and whether it lacks events\n"
     "  postrider endpoint preview --customer UUID --type order.paid\n"
     "                                             who would get it, who not, and why\n"
+    "  postrider endpoint add --customer UUID --url URL --event-types 'order.*'\n"
+    "  postrider endpoint set ID --timeout 10s    changes it\n"
+    "  postrider endpoint pause ID                lets its deliveries wait; resume ID\n"
+    "  postrider endpoint disable ID              lets them fail; enable ID --recover-since 2h\n"
+    "  postrider endpoint remove ID\n"
     "\n"
     "\"postrider endpoint list --help\" and so on show the options.\n";
 
@@ -71,12 +77,19 @@ static const struct command *const nested[] = {
     &command_endpoint_list,
     &command_endpoint_show,
     &command_endpoint_preview,
+    &command_endpoint_add,
+    &command_endpoint_set,
+    &command_endpoint_disable,
+    &command_endpoint_enable,
+    &command_endpoint_pause,
+    &command_endpoint_resume,
+    &command_endpoint_remove,
     NULL,
 };
 
 const struct command command_endpoint = {
     .name = "endpoint",
-    .summary = "list and show endpoints, and say who would get an event",
+    .summary = "list, make and change endpoints, and say who would get an event",
     .help = help_text,
     .nested = nested,
 };

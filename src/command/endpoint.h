@@ -13,6 +13,13 @@
 extern const struct command command_endpoint_list;
 extern const struct command command_endpoint_show;
 extern const struct command command_endpoint_preview;
+extern const struct command command_endpoint_add;
+extern const struct command command_endpoint_set;
+extern const struct command command_endpoint_disable;
+extern const struct command command_endpoint_enable;
+extern const struct command command_endpoint_pause;
+extern const struct command command_endpoint_resume;
+extern const struct command command_endpoint_remove;
 
 /* "enabled", "disabled", "paused" or "failing". */
 const char *endpoint_state(const struct subscription *endpoint);

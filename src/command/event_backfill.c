@@ -252,10 +252,8 @@ static const struct backfill_target *choose(const struct backfill_targets *targe
     if (target->subscription != NULL)
         return target;
     error_set(error, "endpoint %s subscribes to nothing: its event_types are NULL", target->id);
-    error_hint(error,
-               "subscribe first: UPDATE webhook_endpoints SET event_types = '{order.*}' "
-               "WHERE id = '%s'",
-               target->id);
+    error_hint(error, "subscribe first: \"postrider endpoint set %s --event-types 'order.*'%s\"",
+               target->id, hint_options());
     return NULL;
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "command/arguments.h"
 #include "command/database.h"
+#include "command/delivery_ids.h"
 #include "command/delivery_report.h"
 #include "command/report.h"
 #include "command/terminal.h"
@@ -174,25 +175,11 @@ static int explain_all(const struct database *database, const PGresult *ids, boo
     return status;
 }
 
-/* An index has the deliveries that were made for an event; of rows that were inserted as they are
- * only the whole table tells. NULL with error. */
-static PGresult *find_deliveries(struct db_session *session, const char *event_id,
-                                 struct error *error)
-{
-    PGresult *ids = event_delivery_ids(session, event_id, EVENT_DELIVERIES_MAX + 1, error);
-
-    if (ids == NULL || PQntuples(ids) > 0)
-        return ids;
-    PQclear(ids);
-    if (!delivery_record_find_event(session, event_id, EVENT_DELIVERIES_MAX + 1, &ids, error))
-        return NULL;
-    return ids;
-}
-
 static int explain_event(const struct database *database, const char *event_id, bool json)
 {
     struct error error = {0};
-    PGresult *ids = find_deliveries(database->session, event_id, &error);
+    PGresult *ids =
+        delivery_ids_of_event(database->session, event_id, EVENT_DELIVERIES_MAX + 1, &error);
     int status;
 
     if (ids == NULL)

@@ -215,6 +215,14 @@ bool secrets_change(struct db_session *session, struct secret_change *changes, s
     return finish(session, ok, error);
 }
 
+bool secrets_add_within(struct db_session *session, const struct secret_scope *scope,
+                        const char *secret, char ret_id[SECRET_ID_SIZE], int64_t *ret_valid,
+                        struct error *error)
+{
+    return add_row(session, scope, secret, ret_id, error) &&
+           count_valid(session, scope, ret_valid, error) && check_room(*ret_valid, error);
+}
+
 bool secrets_add(struct db_session *session, const struct secret_scope *scope, const char *secret,
                  char ret_id[SECRET_ID_SIZE], int64_t *ret_valid, struct error *error)
 {
@@ -222,8 +230,7 @@ bool secrets_add(struct db_session *session, const struct secret_scope *scope, c
 
     if (!db_session_begin(session, error))
         return false;
-    ok = add_row(session, scope, secret, ret_id, error) &&
-         count_valid(session, scope, ret_valid, error) && check_room(*ret_valid, error);
+    ok = secrets_add_within(session, scope, secret, ret_id, ret_valid, error);
     return finish(session, ok, error);
 }
 

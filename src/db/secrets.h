@@ -76,6 +76,11 @@ bool secrets_change(struct db_session *session, struct secret_change *changes, s
 bool secrets_add(struct db_session *session, const struct secret_scope *scope, const char *secret,
                  char ret_id[SECRET_ID_SIZE], int64_t *ret_valid, struct error *error) MUST_USE;
 
+/* The same in the caller's transaction. */
+bool secrets_add_within(struct db_session *session, const struct secret_scope *scope,
+                        const char *secret, char ret_id[SECRET_ID_SIZE], int64_t *ret_valid,
+                        struct error *error) MUST_USE;
+
 struct secret_rotation {
     char id[SECRET_ID_SIZE]; /* of the new one */
     int64_t retired;         /* older ones that are valid until the overlap ends */

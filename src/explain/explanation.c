@@ -158,9 +158,8 @@ static void advise_remedy(struct explanation *e, const struct delivery_record *r
                           const struct config *config)
 {
     if (record->disabled_at != NULL)
-        advise(e, memory_format("UPDATE webhook_endpoints SET disabled_at = NULL, disabled_reason "
-                                "= NULL WHERE id = '%s';",
-                                record->endpoint_id));
+        advise(e, memory_format("postrider endpoint enable %s%s", record->endpoint_id,
+                                hint_options()));
     else if (!has_secret(record, config))
         advise(e, memory_format("postrider secret new --customer %s%s", record->customer_id,
                                 hint_options()));
@@ -237,8 +236,7 @@ static void explain_paused(struct explanation *e, const struct delivery_record *
     say_moment(&e->summary, record->endpoint.paused_at, INT64_MAX);
     SAY(&e->summary, ", until somebody resumes it.");
     SAY(&e->next, "They neither fail nor use up attempts meanwhile. To resume it:");
-    advise(e, memory_format("UPDATE webhook_endpoints SET paused_at = NULL WHERE id = '%s';",
-                            record->endpoint_id));
+    advise(e, memory_format("postrider endpoint resume %s%s", record->endpoint_id, hint_options()));
 }
 
 static void explain_blocked(struct explanation *e, const struct delivery_record *record,

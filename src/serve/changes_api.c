@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "serve/api.h"
 #include "serve/endpoint_request.h"
+#include "serve/gate.h"
 #include "serve/json_body.h"
 #include "serve/replay_request.h"
 
@@ -97,6 +98,23 @@ static int check_replay(const struct call *call, const json_t *body, struct erro
 {
     (void)call;
     return replay_request_check(body, error);
+}
+
+static int check_enable(const struct call *call, const json_t *body, struct error *error)
+{
+    (void)call;
+    return endpoint_request_check_enable(body, error);
+}
+
+void changes_api_enable_endpoint(struct call *call)
+{
+    if (client_body(call->client)->length > 0) {
+        if (gate_check_body(call->serve, call->client))
+            ask_with_body(call, check_enable);
+        return;
+    }
+    parameter_values_add(&call->values, NULL);
+    changes_api_ask(call);
 }
 
 void changes_api_write_endpoint(struct call *call)

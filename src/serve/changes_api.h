@@ -17,6 +17,9 @@ route_handle changes_api_ask;
 /* An endpoint whole (POST, PUT), or some members of it (PATCH). */
 route_handle changes_api_write_endpoint, changes_api_patch_endpoint;
 
+/* With a body, which need not be there: recover_since. */
+route_handle changes_api_enable_endpoint;
+
 route_handle changes_api_make_replay;
 
 #endif

@@ -11,8 +11,7 @@
 #include "serve/api.h"
 
 #define ANSWER_MAX     ((size_t)64 * 1024 * 1024)
-#define LIST_VALUES    12 /* without the status, which is $13 of deliveries_range.sql alone */
-#define RECORD_COLUMNS 1  /* of delivery.sql, before those of delivery_record_at() */
+#define RECORD_COLUMNS 1 /* of delivery.sql, before those of delivery_record_at() */
 
 /* In the order of the values of src/db/queries/deliveries_failed.sql. */
 const struct parameter deliveries_api_parameters[] = {
@@ -35,25 +34,25 @@ static bool is_of_customer(const struct call *call)
     return call->token != NULL && call->token->customer[0] != '\0';
 }
 
-/* What a customer's view shows has no index by lane. NULL: it is to be found by its time. */
-static const char *indexed_text(const struct call *call)
+/* What a customer's view shows has no index by lane. */
+const char *deliveries_api_text(const char *status, bool is_of_customer)
 {
-    const char *status = query_string_find(&call->query, "status");
-
     if (status != NULL && strcmp(status, "failed") == 0)
         return "deliveries_failed";
-    if (status != NULL && strcmp(status, "pending") == 0 && !is_of_customer(call))
+    if (status != NULL && strcmp(status, "pending") == 0 && !is_of_customer)
         return "deliveries_pending";
-    return NULL;
+    return DELIVERIES_API_RANGE;
 }
 
 void deliveries_api_list(struct call *call)
 {
-    const char *text = indexed_text(call);
-    struct question question = api_question(call, text != NULL ? text : "deliveries_range");
+    const char *text =
+        deliveries_api_text(query_string_find(&call->query, "status"), is_of_customer(call));
+    struct question question = api_question(call, text);
 
-    if (text != NULL) {
-        question.count = LIST_VALUES;
+    question.has_range = strcmp(text, DELIVERIES_API_RANGE) == 0;
+    if (!question.has_range) {
+        question.count = DELIVERIES_API_VALUES;
     } else if (query_string_find(&call->query, "since") == NULL) {
         client_refuse(call->client, 422, "",
                       is_of_customer(call)
@@ -63,7 +62,6 @@ void deliveries_api_list(struct call *call)
                             "are many; status=failed and status=pending need neither");
         return;
     }
-    question.has_range = text == NULL;
     api_question_ask(call, &question, api_on_answered, call->client);
 }
 

@@ -10,7 +10,14 @@
 
 #include "serve/route.h"
 
+#define DELIVERIES_API_RANGE  "deliveries_range"
+#define DELIVERIES_API_VALUES 12 /* without the status, which is $13 of that text alone */
+
+/* In the order of the values of the texts. "postrider deliveries list" has them as options. */
 extern const struct parameter deliveries_api_parameters[];
+
+/* The text of src/db/queries for a status, NULL: any. DELIVERIES_API_RANGE needs a since. */
+const char *deliveries_api_text(const char *status, bool is_of_customer);
 
 route_handle deliveries_api_list;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/event_type.h"
+#include "core/rfc3339.h"
 #include "http/url.h"
 #include "serve/json_body.h"
 
@@ -171,4 +172,19 @@ int endpoint_request_check(const json_t *body, bool is_whole, bool https_only, s
         !url_check(json_string_value(url), https_only, error))
         return 422;
     return 0;
+}
+
+static const char *check_moment(const json_t *value)
+{
+    return json_is_string(value) && rfc3339_is_moment(json_string_value(value))
+               ? NULL
+               : "is not a time like 2031-05-17T12:03:04Z (RFC 3339)";
+}
+
+int endpoint_request_check_enable(const json_t *body, struct error *error)
+{
+    static const struct json_member known[] = {{.name = "recover_since", .check = check_moment},
+                                               {0}};
+
+    return json_body_check_members(body, known, error);
 }

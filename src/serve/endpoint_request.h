@@ -19,4 +19,7 @@
 int endpoint_request_check(const json_t *body, bool is_whole, bool https_only,
                            struct error *error) MUST_USE;
 
+/* The same of what is said when one is enabled: recover_since. */
+int endpoint_request_check_enable(const json_t *body, struct error *error) MUST_USE;
+
 #endif

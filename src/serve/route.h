@@ -35,7 +35,8 @@ struct route {
     const char *method; /* a GET also answers HEAD */
     const char *path;   /* {id} is a UUID */
     enum route_access access;
-    bool has_body; /* of JSON */
+    bool has_body;      /* of JSON */
+    bool may_have_body; /* the same, if there is one: its handler looks */
     const struct parameter *parameters;
     route_handle *handle;
     const char *text;               /* of src/db/queries, for api_ask() */

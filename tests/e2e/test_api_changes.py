@@ -41,8 +41,8 @@ CHANGES = [
     ("POST", "/v1/endpoints"), ("PUT", "/v1/endpoints/{id}"), ("PATCH", "/v1/endpoints/{id}"),
     ("POST", "/v1/endpoints/{id}/disable"), ("POST", "/v1/endpoints/{id}/enable"),
     ("POST", "/v1/endpoints/{id}/pause"), ("POST", "/v1/endpoints/{id}/resume"),
-    ("POST", "/v1/deliveries/{id}/replay"), ("POST", "/v1/replays"), ("POST", "/v1/replays/{id}/stop"),
-    ("POST", "/v1/replays/{id}/resume")]
+    ("DELETE", "/v1/endpoints/{id}"), ("POST", "/v1/deliveries/{id}/replay"), ("POST", "/v1/replays"),
+    ("POST", "/v1/replays/{id}/stop"), ("POST", "/v1/replays/{id}/resume")]
 
 
 def test_who_may_change(started, migrated_database, serve, tmp_path, endpoint):
@@ -182,6 +182,31 @@ def test_switches(operate, migrated_database, endpoint):
     assert operate("POST", f"{path}/resume").json()["paused_at"] is None
 
 
+def test_enable_and_recover(operate, migrated_database, endpoint):
+    path = f"/v1/endpoints/{endpoint}/enable"
+    operate("POST", f"/v1/endpoints/{endpoint}/disable")
+    for body, status in (({"since": "2031-05-17T12:00:00Z"}, 422), ({"recover_since": "yesterday"}, 422), ("x", 400)):
+        assert operate("POST", path, body).status == status, body
+    assert operate("POST", path, {"recover_since": "2020-01-01T00:00:00Z"}, **{"Content-Type": "text/plain"}).status == 415
+    assert migrated_database.value("SELECT disabled_at IS NOT NULL FROM webhook_endpoints")
+    assert not migrated_database.value("SELECT count(*) FROM webhook_replays")
+    enabled = operate("POST", path, {"recover_since": "2020-01-01T00:00:00Z"}).json()
+    assert enabled["state"] == "enabled"
+    assert enabled["replay"]["kind"] == "recover" and enabled["replay"]["requested_by"] == "token ops"
+    assert enabled["replay"]["filter"] == {"endpoint": URL, "customer": migrated_database.customer,
+                                           "since": "2020-01-01T00:00:00Z"}
+    assert operate("POST", path).json()["replay"] is None
+
+
+def test_remove(started, operate, migrated_database, endpoint):
+    of_customer = started.token("--customer", migrated_database.customer, scope="operate")
+    refused = started.request("DELETE", f"/v1/endpoints/{endpoint}", None, {"Authorization": f"Bearer {of_customer}"})
+    assert refused.status == 403 and migrated_database.value("SELECT count(*) FROM webhook_endpoints") == 1
+    assert operate("DELETE", f"/v1/endpoints/{endpoint}").json()["url"] == URL
+    assert migrated_database.value("SELECT count(*) FROM webhook_endpoints") == 0
+    assert operate("DELETE", f"/v1/endpoints/{endpoint}").status == 404
+
+
 def test_endpoints_of_the_operator(started, operate, migrated_database, run_postrider, config_file, postgres):
     """As serve's own role, which may not touch them."""
     from harness.serve import ROLE, Serve
@@ -198,7 +223,8 @@ def test_endpoints_of_the_operator(started, operate, migrated_database, run_post
         granted = Serve(migrated_database)
         granted.wait_for_token(operate.token)
         for method, path, body in (("PATCH", "", {"url": "https://evil.example/"}), ("PUT", "", {"url": URL}),
-                                   ("POST", "/disable", None), ("POST", "/resume", None)):
+                                   ("POST", "/disable", None), ("POST", "/resume", None),
+                                   ("DELETE", "", None)):
             ask = lambda endpoint: granted.request(
                 method, f"/v1/endpoints/{endpoint}{path}", body and json.dumps(body),
                 {"Authorization": f"Bearer {operate.token}", "Content-Type": "application/json"})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """postrider explain: why a delivery is where it is, and what happens next."""
+import shlex
 import uuid
 
 import pytest
@@ -125,7 +126,7 @@ def test_due(explain, migrated_database):
     assert "and 1 to the same URL is due before it" in found["summary"]
 
 
-def test_endpoint_disabled(explain, migrated_database):
+def test_endpoint_disabled(explain, run_postrider, migrated_database):
     migrated_database.insert_endpoint(URL, disabled_reason="the receiver answered 410 Gone")
     migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = now()")
     delivery = migrated_database.insert_delivery(URL)
@@ -133,7 +134,7 @@ def test_endpoint_disabled(explain, migrated_database):
     assert found["state"] == "endpoint_disabled"
     assert "its endpoint is disabled since " in found["summary"]
     assert "(the receiver answered 410 Gone)" in found["summary"]
-    migrated_database.execute(found["actions"][0])
+    assert run_postrider(*shlex.split(found["actions"][0])[1:]).stdout == "enabled\n"
     assert explain(delivery)["state"] == "no_worker"
 
 

@@ -9,9 +9,10 @@ import pytest
 from harness.postrider import binary, environment
 
 COMMANDS = ["run", "migrate", "config", "status", "top", "event", "endpoint", "dead", "replay", "explain",
-            "secret", "send", "serve", "token", "version", "help"]
-NESTED = [("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
+            "secret", "send", "serve", "token", "version", "help", "deliveries", "attempts"]
+NESTED = [("deliveries", "list"), ("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
+          *(("endpoint", verb) for verb in ("add", "set", "disable", "enable", "pause", "resume", "remove")),
           ("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
           ("replay", "list"), ("replay", "show"), ("replay", "stop"), ("replay", "resume"),
           ("secret", "new"), ("secret", "rotate"), ("secret", "list"), ("secret", "revoke"),
@@ -20,6 +21,10 @@ AN_ID = "9d3c1f6a-52b0-4c1e-8a67-0f2e7b1d4c35"  # fixed: parallel workers must c
 
 # Each command on the database, as it is called at its shortest.
 ON_DATABASE = [
+    ("deliveries", "list", "--status", "failed"), ("attempts", AN_ID),
+    ("endpoint", "add", "--customer", AN_ID, "--url", "https://a.example/"), ("endpoint", "set", AN_ID, "--timeout", "1s"),
+    ("endpoint", "disable", AN_ID, "--yes"), ("endpoint", "enable", AN_ID), ("endpoint", "pause", AN_ID),
+    ("endpoint", "resume", AN_ID), ("endpoint", "remove", AN_ID, "--yes"),
     ("event", "publish", "--customer", AN_ID, "--type", "a"), ("event", "list"),
     ("event", "show", AN_ID), ("event", "trace", AN_ID),
     ("event", "backfill", "--endpoint", AN_ID, "--since", "1h", "--yes"), ("endpoint", "list"),

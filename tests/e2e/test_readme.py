@@ -180,7 +180,7 @@ def commands():
     """("dead", "list") and the like: all that there are, as the program itself says."""
     found = []
     for name in re.findall(r"^  ([a-z]+) {2,}\S", help_of("help"), re.M):
-        nested = re.match(r"usage: postrider [a-z]+ ([a-z]+(?:\|[a-z]+)+)", help_of(name))
+        nested = re.match(r"usage: postrider [a-z]+ ([a-z]+(?:\|[a-z]+)*)", help_of(name))
         found += [(name, word) for word in nested[1].split("|")] if nested else [(name,)]
     return found
 

@@ -74,7 +74,7 @@ def check_request(operation, query, body, headers, what):
     for (place, name), parameter in parameters.items():
         if place == "header" and parameter.get("required"):
             assert name.lower() in {given.lower() for given in headers}, what
-    if "requestBody" in operation:
+    if "requestBody" in operation and (body or operation["requestBody"]["required"]):
         check_schema(operation["requestBody"]["content"], "application/json", body, f"{what}: request")
 
 

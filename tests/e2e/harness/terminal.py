@@ -11,14 +11,15 @@ from harness.postrider import BROKEN, binary, environment
 from harness.process import die_with_parent
 
 
-def run_on_terminal(*arguments, columns=80, env=None):
-    """Exit status and everything that was shown, standard output and error together."""
+def run_on_terminal(*arguments, columns=80, env=None, answer=""):
+    """Exit status and everything that was shown, standard output and error together, when answer is typed."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     child = subprocess.Popen([binary(), *map(str, arguments)], stdin=theirs, stdout=theirs,
                              stderr=theirs, preexec_fn=die_with_parent,
                              env=environment(COLUMNS=None, TERM="xterm", **(env or {})))
     os.close(theirs)
+    os.write(ours, answer.encode())
     shown = b""
     try:
         while chunk := os.read(ours, 65536):
