@@ -14,6 +14,10 @@ extern const struct parameter deliveries_api_parameters[];
 
 route_handle deliveries_api_list;
 
+/* How many a change would touch, up to 100,000. */
+extern const struct parameter deliveries_api_count_parameters[];
+route_handle deliveries_api_count;
+
 /* With the sentence of explain/explanation.h. */
 route_handle deliveries_api_show;
 
