@@ -7,6 +7,7 @@ import { columns } from "./deliveries.js";
 import * as dialog from "./dialog.js";
 import { subscriptions } from "./endpoints.js";
 import * as format from "./format.js";
+import { heldOf } from "./held.js";
 import * as past from "./history.js";
 import { html, nothing } from "./lit.js";
 import { historySection } from "./overview.js";
@@ -26,6 +27,7 @@ export function resources(route, changed) {
   const range = charts.rangeOf(route.query);
   const wanted = { endpoint: { path: pathOf(route) },
     dead: { path: api.path("v1/deliveries", { status: "failed", endpoint: route.id, limit: 10 }), everyMs: 5000 } };
+  if (!session.isCustomer()) wanted.workers = { path: "v1/workers" };
   if (api.has(hasHistory, changed))
     wanted.history = { path: api.path(`${pathOf(route)}/history`, charts.span(range)), everyMs: 15000, keeps: `${route.id} ${range}` };
   if (checked?.endpoint === route.id) wanted.check = { path: `v1/replays/${checked.id}`, everyMs: 1000 };
@@ -152,6 +154,18 @@ function sentence(endpoint) {
   return html`Nothing is wrong with it; ${backlog} ${waiting}.`;
 }
 
+// What the worker of its lane knows of it just now.
+function holding(endpoint) {
+  const held = heldOf(polling.value("workers"), endpoint);
+  if (held === undefined) return nothing;
+  const what = held.isOrigin ? "its origin" : "it";
+  const next = held.nextAt > Date.now() ? `in ${format.duration(Math.ceil((held.nextAt - Date.now()) / 1000) * 1000)}` : "now";
+  if (held.state === "retry_after") return html`<p>It has asked to be left alone (Retry-After); the next attempt is ${next}.</p>`;
+  if (held.state === "open" || held.state === "probing")
+    return html`<p>The breaker of ${what} is open after ${format.number(held.failures ?? 0)} failures in a row; the next probe is ${held.state === "probing" ? "under way" : next}.</p>`;
+  return held.reason ? html`<p>A worker holds it back: ${parts.text(held.reason)}</p>` : nothing;
+}
+
 const own = (value, show = (one) => one) => (value === null ? html`<span class="quiet">as configured</span>` : show(value));
 
 function limits(endpoint) {
@@ -195,7 +209,7 @@ function statuses(history, range) {
 export function view(route) {
   return parts.loaded("endpoint", (endpoint) => html`
     <div class="heading"><h1 tabindex="-1">${parts.url(endpoint.url)}</h1></div>
-    <div class="sentence ${endpoint.state}"><p>${parts.badge(endpoint.state)} <span class="said">${sentence(endpoint)}</span></p></div>
+    <div class="sentence ${endpoint.state}"><p>${parts.badge(endpoint.state)} <span class="said">${sentence(endpoint)}</span></p>${holding(endpoint)}</div>
     ${controls(endpoint)}
     ${checked?.endpoint === route.id ? html`<section aria-live="polite"><h2>What the check says</h2>${parts.loaded("check", verdicts)}</section>` : nothing}
     <div class="columns">

@@ -3,8 +3,10 @@
 
 import * as api from "./api.js";
 import * as format from "./format.js";
+import { heldOf } from "./held.js";
 import { html, nothing } from "./lit.js";
 import * as parts from "./parts.js";
+import * as polling from "./polling.js";
 import { go, to } from "./route.js";
 
 export const title = "Endpoints";
@@ -13,7 +15,7 @@ const tabs = [["", "All"], ["failing", "Failing"], ["disabled", "Disabled"], ["p
 
 export function resources({ query }) {
   return { page: { path: api.path("v1/endpoints", { state: query.state, customer: query.customer, url: query.url, limit: 50, cursor: query.cursor }) },
-    types: { path: "v1/event-types", everyMs: 30000 } };
+    workers: { path: "v1/workers" }, types: { path: "v1/event-types", everyMs: 30000 } };
 }
 
 function submit(event) {
@@ -40,9 +42,16 @@ function since(row) {
   return parts.age(row.failing_since);
 }
 
+// As the worker of its lane has it just now.
+function heldState(row) {
+  const held = heldOf(polling.value("workers"), row);
+  const words = { open: "held by its breaker", probing: "being probed", retry_after: "asked for a pause" };
+  return held === undefined ? nothing : html`<span class="quiet small">${words[held.state] ?? "held"}</span>`;
+}
+
 const columns = [
   { title: "Endpoint", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
-  { title: "State", cell: (row) => parts.badge(row.state) },
+  { title: "State", cell: (row) => html`${parts.badge(row.state)} ${heldState(row)}` },
   { title: "Since", cell: since },
   { title: "Waiting", isNumber: true, cell: (row) => (row.backlog ? format.shortCount(row.backlog) : parts.none()) },
   { title: "Oldest due", cell: (row) => parts.age(row.oldest_due_at) },

@@ -4,6 +4,7 @@
 import * as api from "./api.js";
 import * as charts from "./charts.js";
 import * as format from "./format.js";
+import * as held from "./held.js";
 import { html, nothing } from "./lit.js";
 import * as parts from "./parts.js";
 import * as polling from "./polling.js";
@@ -41,15 +42,11 @@ function ours(overview, workers) {
   if (overview.workers.late > 0)
     found.push(sentence("bad", `${overview.workers.late} ${plural(overview.workers.late, "worker has", "workers have")} not been heard of in time.`, to("workers"), "Workers"));
   for (const worker of workers?.data ?? [])
-    for (const problem of worker.problems)
-      found.push(sentence("bad", html`${parts.text(worker.host)} says: ${parts.text(problemText(problem))}`, to("workers"), "Workers"));
+    for (const problem of worker.problems.filter((one) => !held.isReceivers(one)))
+      found.push(sentence("bad", html`The worker at ${parts.text(worker.host)} says: ${parts.text(held.textOf(problem))}.`, to("workers"), "Workers"));
   if (overview.workers.count > 0 && isOverdue(overview) && troubled(overview) === 0)
     found.push(sentence("bad", html`Deliveries are overdue: the oldest is due since ${parts.age(overview.oldest_due_at)}, and no endpoint is in trouble.`, to("deliveries", "", { status: "pending" }), "What is due"));
   return found;
-}
-
-function problemText(problem) {
-  return typeof problem === "string" ? problem : problem.message ?? problem.text ?? JSON.stringify(problem);
 }
 
 function isOverdue(overview) {
@@ -61,11 +58,13 @@ function troubled(overview) {
 }
 
 // What receivers do.
-function theirs(overview) {
+function theirs(overview, workers) {
   const { failing, disabled } = overview.endpoints;
   const found = [];
   if (failing > 0)
     found.push(sentence("warn", `${number(failing)} ${plural(failing, "endpoint does", "endpoints do")} nothing but fail: ${plural(failing, "its receiver answers", "their receivers answer")} with errors, or not at all.`, to("endpoints", "", { state: "failing" }), "Which"));
+  for (const worker of workers?.data ?? [])
+    for (const problem of worker.problems.filter(held.isReceivers)) found.push(sentence("warn", html`${parts.text(problem.what)}.`, to("workers"), "Which"));
   if (disabled > 0)
     found.push(sentence("warn", `${number(disabled)} ${plural(disabled, "endpoint is", "endpoints are")} disabled: what is for ${plural(disabled, "it", "them")} becomes a dead letter.`, to("endpoints", "", { state: "disabled" }), "Which"));
   if (isOverdue(overview) && troubled(overview) > 0 && overview.workers.count > 0)
@@ -95,7 +94,7 @@ function block(name, kind, found) {
 
 function verdict(overview, workers) {
   const own = ours(overview, workers);
-  const others = theirs(overview);
+  const others = theirs(overview, workers);
   return html`<section class="verdicts" aria-label="What is wrong" aria-live="polite">
     ${own.length === 0 ? html`<div class="verdict good"><h2>${others.length === 0 ? "All is well." : "Nothing is wrong on our side."}</h2>
       <p>Every lane has a worker, and ${isOverdue(overview) ? "workers send." : "nothing is overdue."}</p></div>`

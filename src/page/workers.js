@@ -2,6 +2,7 @@
 // Who serves what, and who may ask?
 
 import * as format from "./format.js";
+import { textOf } from "./held.js";
 import { html, nothing } from "./lit.js";
 import * as parts from "./parts.js";
 import { to } from "./route.js";
@@ -19,8 +20,7 @@ function stateOf(worker) {
 
 function problems(worker) {
   if (worker.problems.length === 0) return html`<span class="quiet">none</span>`;
-  return worker.problems.map((problem) => html`<p class="warning">${parts.text(typeof problem === "string" ? problem
-    : problem.message ?? problem.text ?? JSON.stringify(problem))}</p>`);
+  return worker.problems.map((problem) => html`<p class="warning">${parts.text(textOf(problem))}</p>`);
 }
 
 const columns = [
