@@ -165,12 +165,12 @@ function freshness() {
   const { away, isPaused, asOf, retryAt } = polling.state;
   if (away) {
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-    return html`<div class="note bad" role="status"><b>No news: ${away.message}.</b>
+    return html`<div class="note bad"><b role="status">No news: ${away.message}.</b>
       <span>${asOf ? html`What you see is as of ${format.clock(asOf)}, ${format.age(asOf)}.` : nothing}
       ${isPaused ? "The page is paused." : seconds > 0 ? `Next try in ${seconds} s.` : "Trying …"}</span>
       <button class="small" @click=${polling.refresh}>Try now</button></div>`;
   }
-  if (isPaused) return html`<div class="note" role="status"><span>Paused: this is as of ${asOf ? html`${format.clock(asOf)}, ${format.age(asOf)}` : "now"}.</span></div>`;
+  if (isPaused) return html`<div class="note"><span>Paused: this is as of ${asOf ? html`${format.clock(asOf)}, ${format.age(asOf)}` : "now"}.</span></div>`;
   return nothing;
 }
 

@@ -47,7 +47,7 @@ class Chart extends HTMLElement {
 
   build() {
     const { lines, unit } = this.given;
-    const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false },
+    const axis = { stroke: colour("quiet"), size: 30, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false },
       font: "12px system-ui, sans-serif" };
     this.plot?.destroy();
     this.names = String(lines.map((line) => line.name));

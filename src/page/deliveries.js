@@ -84,7 +84,7 @@ function isFiltered(query) {
 
 function form(query) {
   const status = statusOf(query);
-  return html`<details class="filters" ?open=${matchMedia("(min-width: 900px)").matches || isFiltered(query)}>
+  return html`<details class="filters" ?open=${matchMedia("(min-width: 900px)").matches}>
     <summary>Filters</summary>
     <form @submit=${submit} role="search" aria-label="Filter deliveries">
       <input type="hidden" name="status" .value=${query.status ?? "failed"}>
@@ -151,11 +151,12 @@ function actions(route) {
 export function columns({ isCustomer = false, hasEndpoint = true, status = "" } = {}) {
   return [
     { title: "Delivery", cell: (row) => html`<a class="id" href=${to("deliveries", row.id)} title=${row.id}>${format.shortId(row.id)}</a>` },
-    { title: "State", cell: (row) => parts.badge(row.status) },
-    { title: "Event type", cell: (row) => parts.text(row.event_type) },
-    ...(hasEndpoint ? [{ title: "Endpoint", cell: (row) => (row.endpoint_id ? html`<a href=${to("endpoints", row.endpoint_id)}>${parts.url(row.url)}</a>` : parts.url(row.url)) }] : []),
+    ...(status === "" ? [{ title: "State", cell: (row) => parts.badge(row.status) }] : []),
+    { title: "Event type", width: "narrow", cell: (row) => parts.text(row.event_type) },
+    ...(hasEndpoint ? [{ title: "Endpoint", width: "middle", cell: (row) => (row.endpoint_id ? html`<a href=${to("endpoints", row.endpoint_id)}>${parts.url(row.url)}</a>` : parts.url(row.url)) }] : []),
     ...(isCustomer ? [] : [{ title: "Customer", cell: (row) => parts.id(row.customer_id) }]),
-    { title: "Last answer", cell: (row) => html`${parts.statusCode(row.status_code)} ${row.error ? html`<span class="error">${parts.text(row.error)}</span>` : nothing}` },
+    { title: "Last answer", width: "wide", cell: (row) => (row.status_code === null && row.error === null ? parts.none() : html`${
+      row.status_code === null ? nothing : parts.statusCode(row.status_code)} ${row.error ? html`<span class="error">${parts.text(row.error)}</span>` : nothing}`) },
     { title: "Attempts", isNumber: true, cell: (row) => format.number(row.attempts) },
     status === "pending" ? { title: "Next attempt", cell: (row) => parts.age(row.next_attempt_at) }
       : status === "failed" ? { title: "Failed", cell: (row) => parts.age(row.failed_at) }

@@ -58,8 +58,8 @@ function attempt(one) {
 
 function attempts(delivery) {
   const log = delivery.attempt_log;
-  const left = delivery.attempts - log.length;
-  if (delivery.attempts === 0) return html`<p class="empty">No attempt was made yet.</p>`;
+  const left = delivery.attempts - new Set(log.map((one) => one.attempt)).size;
+  if (delivery.attempts === 0 && log.length === 0) return html`<p class="empty">No attempt was made yet.</p>`;
   return html`<ol class="attempts" aria-label="Attempts, the newest first">${log.map(attempt)}</ol>
     ${log.length === 0 ? html`<p class="empty">${format.number(delivery.attempts)} ${format.plural(delivery.attempts, "attempt was", "attempts were")} made, and none is logged (<code>attempt_log</code>). The last one was ${parts.timeAndAge(delivery.last_attempt_at)}${delivery.status_code ? html`, and was answered with ${parts.statusCode(delivery.status_code)}` : nothing}.</p>`
       : left > 0 ? html`<p class="quiet">${format.number(left)} more ${format.plural(left, "is", "are")} not in the log: successes are

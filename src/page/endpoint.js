@@ -158,11 +158,11 @@ function sentence(endpoint) {
 function holding(endpoint) {
   const held = heldOf(polling.value("workers"), endpoint);
   if (held === undefined) return nothing;
-  const what = held.isOrigin ? "its origin" : "it";
+  const what = held.isOrigin ? "Its origin's" : "Its";
   const next = held.nextAt > Date.now() ? `in ${format.duration(Math.ceil((held.nextAt - Date.now()) / 1000) * 1000)}` : "now";
   if (held.state === "retry_after") return html`<p>It has asked to be left alone (Retry-After); the next attempt is ${next}.</p>`;
   if (held.state === "open" || held.state === "probing")
-    return html`<p>The breaker of ${what} is open after ${format.number(held.failures ?? 0)} failures in a row; the next probe is ${held.state === "probing" ? "under way" : next}.</p>`;
+    return html`<p>${what} breaker is open after ${format.number(held.failures ?? 0)} failures in a row; the next probe ${held.state === "probing" ? "is under way" : next === "now" ? "is due" : `comes ${next}`}.</p>`;
   return held.reason ? html`<p>A worker holds it back: ${parts.text(held.reason)}</p>` : nothing;
 }
 
@@ -175,6 +175,7 @@ function limits(endpoint) {
     ["Timeout", own(endpoint.timeout_ms, format.duration)],
     ["Attempts", own(endpoint.retry_max_attempts, format.number)],
     ["Delays", endpoint.retry_schedule_ms !== null ? endpoint.retry_schedule_ms.map(format.duration).join(", ")
+      : endpoint.retry_initial_delay_ms === null && endpoint.retry_multiplier === null && endpoint.retry_max_delay_ms === null ? own(null)
       : html`from ${own(endpoint.retry_initial_delay_ms, format.duration)}, times ${own(endpoint.retry_multiplier)}, up to ${own(endpoint.retry_max_delay_ms, format.duration)}`],
   ]);
 }

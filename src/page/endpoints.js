@@ -50,12 +50,12 @@ function heldState(row) {
 }
 
 const columns = [
-  { title: "Endpoint", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
+  { title: "Endpoint", width: "wide", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
   { title: "State", cell: (row) => html`${parts.badge(row.state)} ${heldState(row)}` },
-  { title: "Since", cell: since },
+  { title: "Since", width: "middle", cell: since },
   { title: "Waiting", isNumber: true, cell: (row) => (row.backlog ? format.shortCount(row.backlog) : parts.none()) },
   { title: "Oldest due", cell: (row) => parts.age(row.oldest_due_at) },
-  { title: "Subscribed to", cell: (row) => subscriptions(row.event_types) },
+  { title: "Subscribed to", width: "middle", cell: (row) => subscriptions(row.event_types) },
   { title: "Customer", cell: (row) => parts.id(row.customer_id) },
 ];
 

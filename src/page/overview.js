@@ -62,11 +62,13 @@ function theirs(overview, workers) {
   const { failing, disabled } = overview.endpoints;
   const found = [];
   if (failing > 0)
-    found.push(sentence("warn", `${number(failing)} ${plural(failing, "endpoint does", "endpoints do")} nothing but fail: ${plural(failing, "its receiver answers", "their receivers answer")} with errors, or not at all.`, to("endpoints", "", { state: "failing" }), "Which"));
-  for (const worker of workers?.data ?? [])
-    for (const problem of worker.problems.filter(held.isReceivers)) found.push(sentence("warn", html`${parts.text(problem.what)}.`, to("workers"), "Which"));
+    found.push(sentence("warn", `${number(failing)} ${plural(failing, "endpoint does", "endpoints do")} nothing but fail: ${plural(failing, "its receiver answers", "their receivers answer")} with errors, or not at all.`, to("endpoints", "", { state: "failing" }), "Failing endpoints"));
+  // Workers see it sooner than the table does, which says "failing" after some minutes.
+  if (failing === 0)
+    for (const worker of workers?.data ?? [])
+      for (const problem of worker.problems.filter(held.isReceivers)) found.push(sentence("warn", html`${parts.text(problem.what)}.`, to("endpoints"), "Endpoints"));
   if (disabled > 0)
-    found.push(sentence("warn", `${number(disabled)} ${plural(disabled, "endpoint is", "endpoints are")} disabled: what is for ${plural(disabled, "it", "them")} becomes a dead letter.`, to("endpoints", "", { state: "disabled" }), "Which"));
+    found.push(sentence("warn", `${number(disabled)} ${plural(disabled, "endpoint is", "endpoints are")} disabled: what is for ${plural(disabled, "it", "them")} becomes a dead letter.`, to("endpoints", "", { state: "disabled" }), "Disabled endpoints"));
   if (isOverdue(overview) && troubled(overview) > 0 && overview.workers.count > 0)
     found.push(sentence("warn", html`The oldest delivery is due since ${parts.age(overview.oldest_due_at)}; with endpoints in trouble that is likely theirs.`, to("deliveries", "", { status: "pending" }), "What is due"));
   return found;
@@ -78,7 +80,7 @@ function notes(overview) {
   if (overview.dead_letters.count > 0)
     found.push(sentence("note", `${upper(format.count(overview.dead_letters))} dead ${plural(overview.dead_letters.count, "letter waits", "letters wait")} for somebody to decide.`, to("deliveries", "", { status: "failed" }), "Dead letters"));
   if (overview.endpoints.paused > 0)
-    found.push(sentence("note", `${number(overview.endpoints.paused)} ${plural(overview.endpoints.paused, "endpoint is", "endpoints are")} paused: its deliveries wait until it is resumed.`, to("endpoints", "", { state: "paused" }), "Which"));
+    found.push(sentence("note", `${number(overview.endpoints.paused)} ${plural(overview.endpoints.paused, "endpoint is", "endpoints are")} paused: ${plural(overview.endpoints.paused, "its deliveries wait until it is", "their deliveries wait until they are")} resumed.`, to("endpoints", "", { state: "paused" }), "Paused endpoints"));
   if (overview.open_replays > 0)
     found.push(sentence("note", `${number(overview.open_replays)} ${plural(overview.open_replays, "replay has", "replays have")} not finished.`, to("replays"), "Replays"));
   return found;
@@ -95,7 +97,7 @@ function block(name, kind, found) {
 function verdict(overview, workers) {
   const own = ours(overview, workers);
   const others = theirs(overview, workers);
-  return html`<section class="verdicts" aria-label="What is wrong" aria-live="polite">
+  return html`<section class="verdicts" aria-label="What is wrong">
     ${own.length === 0 ? html`<div class="verdict good"><h2>${others.length === 0 ? "All is well." : "Nothing is wrong on our side."}</h2>
       <p>Every lane has a worker, and ${isOverdue(overview) ? "workers send." : "nothing is overdue."}</p></div>`
       : block("Ours to mend", "bad", own)}
@@ -129,7 +131,7 @@ function failingTable(page) {
   return html`<section><h2>Who fails</h2>${parts.table({
     caption: "Endpoints that do nothing but fail", rows: page.data, key: (row) => row.id, empty: "",
     columns: [
-      { title: "Endpoint", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
+      { title: "Endpoint", width: "wide", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
       { title: "Customer", cell: (row) => parts.id(row.customer_id) },
       { title: "Fails since", cell: (row) => parts.age(row.failing_since) },
       { title: "Waiting", isNumber: true, cell: (row) => (row.backlog ? format.shortCount(row.backlog) : parts.none()) },

@@ -69,13 +69,13 @@ export function statusCode(code) {
   return html`<span class="code ${code < 300 ? "good" : "bad"}">${code}</span>`;
 }
 
-// columns: [{title, cell(row), isNumber?}]. On a narrow screen each row is a card, so roles are said.
+// columns: [{title, cell(row), isNumber?, width?: "narrow", "middle" or "wide", for long texts}]. On a narrow screen each row is a card, so roles are said.
 export function table({ caption, columns, rows, key, empty, isQuiet }) {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
   return html`<table role="table" class=${isQuiet ? "rows quiet-head" : "rows"}>
     <caption class="unseen">${caption}</caption>
     <thead role="rowgroup"><tr role="row">${columns.map((column) => html`
-      <th role="columnheader" scope="col" class=${column.isNumber ? "number" : ""}>${column.title}</th>`)}</tr></thead>
+      <th role="columnheader" scope="col" class=${column.isNumber ? "number" : column.width ?? ""}>${column.title}</th>`)}</tr></thead>
     <tbody role="rowgroup">${repeat(rows, key, (row) => html`<tr role="row">${columns.map((column) => html`
       <td role="cell" class=${column.isNumber ? "number" : ""}><span class="label" aria-hidden="true">${column.title}</span><span
         class="value">${column.cell(row)}</span></td>`)}</tr>`)}</tbody>

@@ -24,7 +24,7 @@ function problems(worker) {
 }
 
 const columns = [
-  { title: "Worker", cell: (row) => html`<b>${parts.text(row.host)}</b> <span class="quiet">process ${row.pid}</span>` },
+  { title: "Worker", width: "narrow", cell: (row) => html`<b>${parts.text(row.host)}</b> <span class="quiet">process ${row.pid}</span>` },
   { title: "State", cell: stateOf },
   { title: "Lanes", isNumber: true, cell: (row) => format.number(row.lanes) },
   { title: "In flight", isNumber: true, cell: (row) => format.number(row.in_flight) },
@@ -33,7 +33,7 @@ const columns = [
   { title: "Delivered", isNumber: true, cell: (row) => format.number(row.delivered) },
   { title: "Tried again", isNumber: true, cell: (row) => format.number(row.retried) },
   { title: "Dead", isNumber: true, cell: (row) => format.number(row.failed) },
-  { title: "Problems", cell: problems },
+  { title: "Problems", width: "wide", cell: problems },
   { title: "Since", cell: (row) => parts.age(row.started_at) },
   { title: "Version", cell: (row) => parts.text(row.version) },
 ];

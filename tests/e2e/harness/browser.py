@@ -149,10 +149,10 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
             {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}]})
 
-    def screenshot(self, path):
-        """Of the whole page, however long."""
+    def screenshot(self, path, is_whole=True):
+        """Of the whole page, however long, or of what is in the window."""
         import base64
-        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": is_whole})
         with open(path, "wb") as file:
             file.write(base64.b64decode(taken["data"]))
         assert os.path.getsize(path) > 5000
