@@ -8,7 +8,7 @@ import * as endpoint from "./endpoint.js";
 import * as endpoints from "./endpoints.js";
 import * as event from "./event.js";
 import * as format from "./format.js";
-import { html, live, nothing, render } from "./lit.js";
+import { html, nothing, render } from "./lit.js";
 import * as overview from "./overview.js";
 import * as parts from "./parts.js";
 import * as polling from "./polling.js";
@@ -105,6 +105,7 @@ function submitToken(event) {
     draw();
     return;
   }
+  event.target.reset();
   api.setToken(text);
   begin();
 }
@@ -214,7 +215,7 @@ function tokenForm() {
     ${why ? html`<div class="note bad" role="alert">${parts.text(why)}</div>` : nothing}
     <form @submit=${submitToken}>
       <label class="field"><span>Token</span><input name="token" type="password" autocomplete="off" spellcheck="false"
-        placeholder="prt_…" .value=${live("")} required></label>
+        placeholder="prt_…" required></label>
       <div class="buttons"><button class="main">Go on</button></div>
     </form>
     <p class="quiet small">Whoever runs Postrider makes one:<br><code>postrider token new --name ME --scope read,operate</code></p>

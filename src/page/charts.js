@@ -97,6 +97,12 @@ export function rangeOf(query) {
   return ranges[query.range] ? query.range : "1h";
 }
 
+// Of what is there: that of another range stays until the one that was asked for has come.
+export function rangeOfHistory(history) {
+  const ms = Date.parse(history.until) - Date.parse(history.since);
+  return Object.keys(ranges).find((name) => ranges[name].ms >= ms - 60000) ?? "24h";
+}
+
 // Whole minutes, so that it is the same question for a minute, and its ETag holds.
 export function span(range, now = Date.now()) {
   const until = Math.floor(now / 60000) * 60000;

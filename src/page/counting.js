@@ -53,6 +53,11 @@ async function followList(filter, progress) {
   return { kind: "ids", count: Math.min(ids.length, MOST), is_at_least: ids.length > MOST, ids };
 }
 
+// With so many dead letters that not all were looked at, none that was found is not none.
+export function isNone(counted) {
+  return counted.count === 0 && !counted.is_at_least;
+}
+
 export function isTooMany(counted) {
   return counted.kind === "ids" && counted.is_at_least;
 }

@@ -118,9 +118,9 @@ export function askReplay(filter, words) {
   return dialog.ask({
     title: "Replay all that match",
     count: (progress) => counting.countDead(filter, progress),
-    isNothing: (counted) => counted.count === 0 || counting.isTooMany(counted),
+    isNothing: (counted) => counting.isNone(counted) || counting.isTooMany(counted),
     describe: (counted) => {
-      if (counted.count === 0) return html`<p>No dead letter matches, so there is nothing to replay.</p>`;
+      if (counting.isNone(counted)) return html`<p>No dead letter matches, so there is nothing to replay.</p>`;
       if (counting.isTooMany(counted))
         return html`<p>${format.count(counted)} match. By text, status or time of insertion that is too many to be chosen one by one:
           narrow the filter, or leave these out.</p>`;

@@ -29,7 +29,7 @@ export function resources(route, changed) {
     dead: { path: api.path("v1/deliveries", { status: "failed", endpoint: route.id, limit: 10 }), everyMs: 5000 } };
   if (!session.isCustomer()) wanted.workers = { path: "v1/workers" };
   if (api.has(hasHistory, changed))
-    wanted.history = { path: api.path(`${pathOf(route)}/history`, charts.span(range)), everyMs: 15000, keeps: `${route.id} ${range}` };
+    wanted.history = { path: api.path(`${pathOf(route)}/history`, charts.span(range)), everyMs: 15000, keeps: route.id };
   if (checked?.endpoint === route.id) wanted.check = { path: `v1/replays/${checked.id}`, everyMs: 1000 };
   return wanted;
 }
@@ -91,7 +91,7 @@ function askRecover(endpoint) {
     describe: (counted) => html`<p class="big"><b>${format.count(counted)}</b> dead ${format.plural(counted.count, "letter", "letters")}</p>
       <p>All that has failed for ${parts.url(endpoint.url)} from ${parts.time(counted.since)} until now is sent again, slowly at first.
       What fails later is not among them.</p>`,
-    isNothing: (counted) => counted.count === 0,
+    isNothing: (counted) => counted.count === 0 && !counted.is_at_least,
     action: (counted) => `Replay ${format.count(counted)}`,
     confirm: async (counted) => {
       const made = await api.post("v1/replays", { kind: "recover",
@@ -224,7 +224,7 @@ export function view(route) {
       ])}</section>
       <section><h2>Limits</h2>${limits(endpoint)}</section>
     </div>
-    ${historySection(route, (range) => to("endpoints", route.id, { range }), (history, range) => html`${latency(history, range)}${statuses(history, range)}`)}
+    ${historySection(route, hasHistory, (range) => to("endpoints", route.id, { range }), (history, range) => html`${latency(history, range)}${statuses(history, range)}`)}
     <section><div class="heading"><h2>Dead letters</h2><a href=${to("deliveries", "", { status: "failed", endpoint: endpoint.id })}>All of them</a>
       <a href=${to("deliveries", "", { status: "pending", endpoint: endpoint.id, within: session.isCustomer() ? "7d" : "" })}>What is pending</a></div>
       ${parts.loaded("dead", (page) => parts.table({ caption: "Newest dead letters of this endpoint", rows: page.data, key: (row) => row.id,

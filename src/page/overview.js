@@ -23,7 +23,7 @@ export function resources(route, changed) {
     failing: { path: "v1/endpoints?state=failing&limit=10" },
   };
   if (api.has("/v1/history", changed))
-    wanted.history = { path: api.path("v1/history", charts.span(range)), everyMs: 15000, keeps: range };
+    wanted.history = { path: api.path("v1/history", charts.span(range)), everyMs: 15000, keeps: "all" };
   return wanted;
 }
 
@@ -163,13 +163,13 @@ function firstAttempts(history, range) {
   });
 }
 
-export function historySection(route, address, figures) {
+export function historySection(route, path, address, figures) {
   const range = charts.rangeOf(route.query);
   if (!api.isKnown()) return nothing;
-  if (polling.value("history") === undefined && polling.problem("history") === undefined && !api.has("/v1/history"))
+  if (polling.value("history") === undefined && polling.problem("history") === undefined && !api.has(path))
     return html`<section><h2>Over time</h2><p class="empty">There is no history: this server keeps none.</p></section>`;
   return html`<section><div class="heading"><h2>Over time</h2>${charts.rangeLinks(range, address)}</div>
-    ${parts.loaded("history", (history) => html`<div class="charts">${figures(history, range)}</div>`)}</section>`;
+    ${parts.loaded("history", (history) => html`<div class="charts">${figures(history, charts.rangeOfHistory(history))}</div>`)}</section>`;
 }
 
 export function view(route) {
@@ -178,6 +178,6 @@ export function view(route) {
       ${verdict(overview, polling.value("workers"))}
       ${tiles(overview)}`)}
     ${polling.value("failing") ? failingTable(polling.value("failing")) : nothing}
-    ${historySection(route, (range) => to("", "", { range }), (history, range) => html`
+    ${historySection(route, "/v1/history", (range) => to("", "", { range }), (history, range) => html`
       ${outcomes(history, range)}${firstAttempts(history, range)}`)}`;
 }

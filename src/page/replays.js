@@ -84,7 +84,7 @@ const columns = [
   { title: "Left as they are", isNumber: true, cell: (row) => format.number(row.skipped_count) },
   { title: "At most a second", isNumber: true, cell: (row) => (row.rate === null ? html`<span class="quiet">no limit</span>` : format.number(row.rate)) },
   { title: "By", width: "narrow", cell: (row) => parts.text(row.requested_by) },
-  { title: "", cell: control },
+  { title: "Change", cell: (row) => (control(row) === nothing ? parts.none() : control(row)) },
 ];
 
 function list(query) {

@@ -244,7 +244,7 @@ def test_unix_socket_behind_a_proxy(browser, world, tmp_path):
     browser.click("Use a token")
     browser.submit("token", world.token)
     browser.see("Replay all that match")
-    browser.go("about:blank")
+    browser.leave()
     proxy.close()
     serve.close()
 
@@ -351,22 +351,24 @@ def test_a_hundred_thousand_dead_letters(page, world, customer):
                        " SELECT gen_random_uuid(), %s, %s, '{}', 'failed', 'order.paid', 3, 'HTTP 503', 503,"
                        " now() - n * interval '1 second' FROM generate_series(1, 100200) n", (customer, url))
     connection.close()
-    browser = page()
-    browser.see("At least 10,000 dead letters wait")
-    browser.click("Dead letters")
-    browser.see("More older ones")
-    for _ in range(2):
-        browser.click("More older ones")
-        browser.see("First page")
-    browser.follow(f"/deliveries?customer={customer}")
-    browser.click("Replay all that match")
-    browser.see("at least 100,000 dead letters", "Replay at least 100,000", css="dialog")
-    browser.click("Cancel")
-    browser.follow(f"/deliveries?customer={customer}&status_code=503")
-    browser.click("Replay all that match")
-    browser.see("at least 20,000 match", "narrow the filter", css="dialog", limit_s=60)
-    browser.click("Close")
-    world.database.execute("DELETE FROM webhook_deliveries WHERE customer_id = %s", customer)
+    try:
+        browser = page()
+        browser.see("At least 10,000 dead letters wait")
+        browser.click("Dead letters")
+        browser.see("More older ones")
+        for _ in range(2):
+            browser.click("More older ones")
+            browser.see("First page")
+        browser.follow(f"/deliveries?customer={customer}")
+        browser.click("Replay all that match")
+        browser.see("at least 100,000 dead letters", "Replay at least 100,000", css="dialog")
+        browser.click("Cancel")
+        browser.follow(f"/deliveries?customer={customer}&status_code=503")
+        browser.click("Replay all that match")
+        browser.see("at least 20,000 match", "narrow the filter", css="dialog", limit_s=60)
+        browser.click("Close")
+    finally:
+        world.database.execute("DELETE FROM webhook_deliveries WHERE customer_id = %s", customer)
 
 
 # --- one delivery ---
@@ -397,11 +399,11 @@ def test_one_delivery(page, world, customer):
 def test_payload_of_a_mebibyte(page, world, customer):
     """Its beginning at once, and all of it when that is asked for."""
     url = world.new_path(answer(200))
-    payload = json.dumps({"begin": 1, "text": "lorem ipsum " * 87000, "zend": 4711})
+    payload = json.dumps({"a": 1, "text": "lorem ipsum " * 87000, "zend": 4711})
     assert 1024 * 1024 - 5000 < len(payload) < 1024 * 1024
     (delivery,) = world.dead(url, customer, payload=payload)
     browser = page(f"/deliveries/{delivery}")
-    browser.see("1.0 MiB", '"begin": 1', "This is the beginning.")
+    browser.see(re.compile(r"10\d\d\.\d KiB"), '"a": 1', "This is the beginning.")
     assert "zend" not in browser.text(".payload")
     browser.click("Show all of it")
     browser.see('"zend": 4711', css=".payload")
@@ -519,7 +521,7 @@ def test_charts(page, world, customer):
     wait_for(lambda: browser.count(".behind[open] tbody tr") in (96, 97), "a table of quarters of an hour")
     browser.follow(f"/endpoints/{endpoint}")
     browser.see("How long it takes to answer", re.compile(r"[\d,]+ attempts in the last hour: [\d.]+ % without a 2xx"))
-    browser.go("about:blank")
+    browser.leave()
     proxy.close()
 
 
@@ -632,7 +634,8 @@ def test_keyboard(page, world, customer):
     world.dead(url, customer)
     browser = page(f"/deliveries?customer={customer}")
     browser.see("Replay all that match")
-    browser.driver.execute_script("document.activeElement.blur()")
+    browser.driver.refresh()
+    browser.see("Replay all that match")
     browser.press(Keys.TAB)
     assert browser.focused.text == "To the content"
     browser.press(Keys.ENTER)
@@ -681,5 +684,5 @@ def test_axe(page, browser, world, customer, axe, is_dark):
     browser.see("1 dead letter", css="dialog")
     browser.check_accessible(axe)
     browser.press(Keys.ESCAPE)
-    browser.go("about:blank")
+    browser.leave()
     proxy.close()

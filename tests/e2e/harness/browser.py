@@ -20,7 +20,7 @@ ARGUMENTS = ("--headless=new --no-sandbox --disable-gpu --disable-quic --no-firs
              " --force-color-profile=srgb --lang=en-US").split()
 
 # What a browser says of an answer that is meant to be one: it is no mistake of the page.
-EXPECTED = re.compile(r"/v1/\S+ - Failed to load resource: ")
+EXPECTED = re.compile(r"/(v1/\S+|favicon\.ico) - Failed to load resource: ")
 
 
 class Browser:
@@ -44,14 +44,17 @@ class Browser:
 
     def go(self, url, token=None):
         """A new visit: nothing of the one before is left."""
-        self.driver.get("about:blank")
-        self.driver.get(url)
+        base, _, fragment = url.partition("#")
+        self.driver.get(f"{base}v1/openapi.json")  # of the same origin, and nothing works there
         self.driver.execute_script("sessionStorage.clear()")
-        if token is not None:
-            self.driver.get(f"{url.split('#')[0]}#token={token}")
-            self.driver.refresh()
-            if "#" in url:
-                self.follow(url.split("#", 1)[1])
+        self.driver.get(url if token is None else f"{base}#token={token}")
+        if token is not None and fragment not in ("", "/"):
+            wait_for(lambda: "token=" not in self.fragment, "the token to go out of the address")
+            self.follow(fragment)
+
+    def leave(self):
+        """Before the server of the page ends."""
+        self.driver.get("about:blank")
 
     def follow(self, fragment):
         """To another screen, as by a link."""

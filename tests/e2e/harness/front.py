@@ -33,6 +33,7 @@ class Front:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # browsers hang up as they like
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
