@@ -73,7 +73,7 @@ export function view(route) {
     <div class="columns">
       <section><h2>Attempts</h2>${attempts(delivery)}</section>
       <section><h2>What it is</h2>${parts.facts([
-        ["URL", parts.url(delivery.url)],
+        ["URL", parts.url(delivery.url, true)],
         ["Endpoint", delivery.endpoint_id ? parts.idLink("endpoints", delivery.endpoint_id) : html`<span class="quiet">a plain row</span>`],
         ["Event", delivery.endpoint_id ? html`<a class="id" href=${to("events", delivery.event_id)}>${delivery.event_id}</a>` : parts.wholeId(delivery.event_id)],
         ["Event type", parts.text(delivery.event_type)],

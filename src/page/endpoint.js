@@ -209,7 +209,7 @@ function statuses(history, range) {
 
 export function view(route) {
   return parts.loaded("endpoint", (endpoint) => html`
-    <div class="heading"><h1 tabindex="-1">${parts.url(endpoint.url)}</h1></div>
+    <div class="heading"><h1 tabindex="-1">${parts.url(endpoint.url, true)}</h1></div>
     <div class="sentence ${endpoint.state}"><p>${parts.badge(endpoint.state)} <span class="said">${sentence(endpoint)}</span></p>${holding(endpoint)}</div>
     ${controls(endpoint)}
     ${checked?.endpoint === route.id ? html`<section aria-live="polite"><h2>What the check says</h2>${parts.loaded("check", verdicts)}</section>` : nothing}

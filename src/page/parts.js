@@ -44,12 +44,12 @@ export function wholeId(value) {
   return html`<code class="id">${value}</code>`;
 }
 
-// Whose host it is comes first.
-export function url(value) {
+// Whose host it is comes first. Where one looks at it alone, it says that it is not encrypted.
+export function url(value, isAlone = false) {
   if (value === null || value === undefined || value === "") return html`<span class="quiet">none: it fetches its feed</span>`;
   const parts = format.urlParts(value);
   return html`<bdi class="url" title=${format.plain(value)}><b>${format.plain(parts.host)}</b><span
-    class="quiet">${format.plain(parts.rest)}</span>${parts.isPlain ? html` <span class="mark">http</span>` : nothing}</bdi>`;
+    class="quiet">${format.plain(parts.rest)}</span>${isAlone && parts.isPlain ? html` <span class="mark">http</span>` : nothing}</bdi>`;
 }
 
 const kinds = {

@@ -80,7 +80,7 @@ const columns = [
   { title: "Asked for", cell: (row) => html`<a href=${to("replays", row.id)}>${parts.time(row.requested_at)}</a>` },
   { title: "State", cell: (row) => parts.badge(stateOf(row), words[stateOf(row)]) },
   { title: "What", width: "wide", cell: chosen },
-  { title: "How far", cell: done },
+  { title: "How far", width: "narrow", cell: done },
   { title: "Left as they are", isNumber: true, cell: (row) => format.number(row.skipped_count) },
   { title: "At most a second", isNumber: true, cell: (row) => (row.rate === null ? html`<span class="quiet">no limit</span>` : format.number(row.rate)) },
   { title: "By", width: "narrow", cell: (row) => parts.text(row.requested_by) },
