@@ -152,7 +152,7 @@ export function columns({ isCustomer = false, hasEndpoint = true, status = "" } 
   return [
     { title: "Delivery", cell: (row) => html`<a class="id" href=${to("deliveries", row.id)} title=${row.id}>${format.shortId(row.id)}</a>` },
     ...(status === "" ? [{ title: "State", cell: (row) => parts.badge(row.status) }] : []),
-    { title: "Event type", width: "narrow", cell: (row) => parts.text(row.event_type) },
+    { title: "Event type", width: "narrow", cell: (row) => parts.type(row.event_type) },
     ...(hasEndpoint ? [{ title: "Endpoint", width: "middle", cell: (row) => (row.endpoint_id ? html`<a href=${to("endpoints", row.endpoint_id)}>${parts.url(row.url)}</a>` : parts.url(row.url)) }] : []),
     ...(isCustomer ? [] : [{ title: "Customer", cell: (row) => parts.id(row.customer_id) }]),
     { title: "Last answer", width: "wide", cell: (row) => (row.status_code === null && row.error === null ? parts.none() : html`${

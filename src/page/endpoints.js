@@ -14,7 +14,7 @@ export const title = "Endpoints";
 const tabs = [["", "All"], ["failing", "Failing"], ["disabled", "Disabled"], ["paused", "Paused"], ["enabled", "Answering"]];
 
 export function resources({ query }) {
-  return { page: { path: api.path("v1/endpoints", { state: query.state, customer: query.customer, url: query.url, limit: 50, cursor: query.cursor }) },
+  return { page: { path: api.path("v1/endpoints", { state: query.state, customer: query.customer, url: query.url, limit: 50, cursor: query.cursor }), everyMs: 5000 },
     workers: { path: "v1/workers" }, types: { path: "v1/event-types", everyMs: 30000 } };
 }
 

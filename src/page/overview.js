@@ -20,7 +20,7 @@ export function resources(route, changed) {
   const wanted = {
     overview: { path: "v1/overview" },
     workers: { path: "v1/workers" },
-    failing: { path: "v1/endpoints?state=failing&limit=10" },
+    failing: { path: "v1/endpoints?state=failing&limit=10", everyMs: 5000 },
   };
   if (api.has("/v1/history", changed))
     wanted.history = { path: api.path("v1/history", charts.span(range)), everyMs: 15000, keeps: "all" };

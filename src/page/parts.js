@@ -12,6 +12,12 @@ export function text(value) {
   return value === null || value === undefined || value === "" ? none() : html`<bdi>${format.plain(value)}</bdi>`;
 }
 
+// order.paid, that may go on in the next line behind a full stop.
+export function type(value) {
+  if (!value) return none();
+  return html`<bdi>${format.plain(value).split(/(?<=\.)/).map((part, i) => (i === 0 ? part : html`<wbr>${part}`))}</bdi>`;
+}
+
 export function none() {
   return html`<span class="none">–</span>`;
 }
@@ -48,7 +54,7 @@ export function wholeId(value) {
 export function url(value, isAlone = false) {
   if (value === null || value === undefined || value === "") return html`<span class="quiet">none: it fetches its feed</span>`;
   const parts = format.urlParts(value);
-  return html`<bdi class="url" title=${format.plain(value)}><b>${format.plain(parts.host)}</b><span
+  return html`<bdi class="url" title=${format.plain(value)}><b>${format.plain(parts.host)}</b><wbr><span
     class="quiet">${format.plain(parts.rest)}</span>${isAlone && parts.isPlain ? html` <span class="mark">http</span>` : nothing}</bdi>`;
 }
 

@@ -58,8 +58,8 @@ PATHS = {
     "/v1/deliveries?status=failed&endpoint=https://host7.example/hook": 1500,
     "/v1/deliveries?status=failed&q=nothing": 200,
     # Up to 500,000 dead letters are looked at: a dialog asks for this once.
-    "/v1/deliveries/count?status=failed": 3000,
-    "/v1/deliveries/count?status=failed&error=503": 8000,
+    "/v1/deliveries/count?status=failed": 9000,
+    "/v1/deliveries/count?status=failed&error=503": 9000,
     "/v1/deliveries/count?status=failed&since={hour_ago}": 100,
     "/v1/deliveries/count?status=pending&endpoint=https://host7.example/hook": 1000,
     "/v1/tokens": 20,
