@@ -29,8 +29,11 @@ export function filterOf(query) {
 // {kind: "filter", count, is_at_least, at, filter} or {kind: "ids", count, is_at_least, ids}
 export async function countDead(filter, progress) {
   if (!isByServer(filter)) return followList(filter, progress);
-  const counted = await get(path("v1/deliveries/count", { status: "failed", ...filter }));
-  return { kind: "filter", ...counted, filter: { ...await asReplay(filter), until: counted.at } };
+  const chosen = await asReplay(filter);
+  // A replay would take the star for "whatever begins so"; a list takes it as it is.
+  if (chosen.endpoint?.endsWith("*")) return followList(filter, progress);
+  const counted = await get(path("v1/deliveries/count", { status: "failed", ...chosen }));
+  return { kind: "filter", ...counted, filter: { ...chosen, until: counted.at } };
 }
 
 // A replay knows an endpoint by its URL.

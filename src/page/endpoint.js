@@ -82,7 +82,7 @@ function askRecover(endpoint) {
     return new Date(values.since).toISOString();
   };
   const count = async () => {
-    const counted = await api.get(api.path("v1/deliveries/count", { status: "failed", endpoint: endpoint.id, failed_since: since() }));
+    const counted = await api.get(api.path("v1/deliveries/count", { status: "failed", endpoint: endpoint.url, customer: endpoint.customer_id, failed_since: since() }));
     return { ...counted, since: since() };
   };
   return dialog.ask({

@@ -327,6 +327,18 @@ def test_replay_what_a_text_finds(page, world, customer):
     assert world.database.row(kept)["status"] == "failed"
 
 
+def test_replay_of_a_url_with_a_star(page, world, customer):
+    """It is that URL, and not all that begin like it."""
+    url = world.new_path(answer(200))
+    (found,), (kept,) = world.dead(f"{url}*", customer), world.dead(f"{url}/other", customer)
+    browser = page(f"/deliveries?customer={customer}&endpoint={url}*")
+    browser.see(found[:8])
+    browser.click("Replay all that match")
+    browser.click("Replay 1")
+    world.database.wait_for_status(found, "delivered")
+    assert world.database.row(kept)["status"] == "failed"
+
+
 def test_nothing_to_replay(page, world, customer):
     """Counted again when it is asked for, not when the list was shown."""
     url = world.new_path(answer(200))
