@@ -673,7 +673,8 @@ def test_axe(page, browser, world, customer, axe, is_dark):
     (dead,) = world.dead(url, customer)
     world.database.execute("INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms, response_status,"
                            " error, response_body) VALUES (%s, 1, now(), 5, 503, 'bad', 'the body')", dead)
-    world.database.execute("INSERT INTO webhook_replays (filter) VALUES (jsonb_build_object('customer', %s::text))", customer)
+    world.database.execute("INSERT INTO webhook_replays (filter, stopped_at)"
+                           " VALUES (jsonb_build_object('customer', %s::text), now())", customer)
     proxy = front.Front(world.serve, {"/v1/history": front.history})
     browser.go(proxy.url)
     browser.emulate(1280, 900, is_dark)
