@@ -50,11 +50,13 @@ static const char sql_list[] =
 
 static const char sql_valid[] =
     "SELECT id, name, array_to_string(scopes, ','), customer_id, " SQL_MS_UNTIL("not_after") ","
-    " encode(token_hash, 'hex'), last_used_on IS NOT DISTINCT FROM " SQL_TODAY ", publish_rate"
+    " encode(token_hash, 'hex'), last_used_on IS NOT DISTINCT FROM " SQL_TODAY ", publish_rate, "
+    SQL_UTC_EXACT("not_after")
     " FROM webhook_tokens WHERE " SQL_IS_VALID
     " UNION ALL"
     " SELECT id, name, array_to_string(scopes, ','), customer_id, "
-    SQL_MS_UNTIL("previous_not_after") ", encode(previous_hash, 'hex'), last_used_on IS NOT DISTINCT FROM " SQL_TODAY ", publish_rate"
+    SQL_MS_UNTIL("previous_not_after") ", encode(previous_hash, 'hex'), last_used_on IS NOT DISTINCT FROM " SQL_TODAY ", publish_rate, "
+    SQL_UTC_EXACT("previous_not_after")
     " FROM webhook_tokens WHERE " SQL_IS_VALID " AND previous_not_after > now()";
 
 static const char sql_used[] =
@@ -202,6 +204,7 @@ struct token_grant token_grant_at(const PGresult *result, int row)
         .valid_ms = row_integer(result, row, 4, INT64_MAX),
         .was_used_today = row_is_true(result, row, 6),
         .publish_rate = row_number(result, row, 7, 0),
+        .not_after = row_text(result, row, 8),
     };
 
     from_hex(PQgetvalue(result, row, 5), grant.hash);

@@ -69,6 +69,7 @@ struct token_grant {
     unsigned scopes;         /* of enum token_scope */
     const char *customer_id; /* NULL: of every customer */
     int64_t valid_ms;        /* INT64_MAX: until it is revoked */
+    const char *not_after;   /* RFC 3339; NULL: until it is revoked */
     double publish_rate;     /* events a second; 0: as many as it likes */
     bool was_used_today;
     unsigned char hash[TOKEN_HASH_BYTES];

@@ -62,20 +62,34 @@ static void append_date(int64_t wall_s, struct buffer *out)
                          date.tm_min, date.tm_sec);
 }
 
+static const char *type_of(const struct answer *answer)
+{
+    if (answer->type != NULL)
+        return answer->type;
+    return answer->is_problem ? "application/problem+json" : "application/json";
+}
+
+static void append_caching(const struct answer *answer, struct buffer *out)
+{
+    if (answer->etag != NULL)
+        buffer_append_format(out, "ETag: %s\r\nCache-Control: private, no-cache\r\n", answer->etag);
+    else if (answer->is_forever)
+        buffer_append_string(out, "Cache-Control: public, max-age=31536000, immutable\r\n");
+    else
+        buffer_append_string(out, "Cache-Control: no-store\r\n");
+}
+
 void answer_append(const struct answer *answer, bool is_last, bool is_head_only, int64_t wall_s,
                    struct buffer *out)
 {
-    size_t length = strlen(answer->body);
+    size_t length = answer->type != NULL ? answer->length : strlen(answer->body);
 
     buffer_append_format(out, "HTTP/1.1 %d %s\r\n", answer->status, title_of(answer->status));
     append_date(wall_s, out);
     if (answer->status != 304)
-        buffer_append_format(out, "Content-Type: application/%s\r\nContent-Length: %zu\r\n",
-                             answer->is_problem ? "problem+json" : "json", length);
-    if (answer->etag != NULL)
-        buffer_append_format(out, "ETag: %s\r\nCache-Control: private, no-cache\r\n", answer->etag);
-    else
-        buffer_append_string(out, "Cache-Control: no-store\r\n");
+        buffer_append_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type_of(answer),
+                             length);
+    append_caching(answer, out);
     buffer_append_string(out, "X-Content-Type-Options: nosniff\r\n");
     buffer_append_string(out, answer->headers);
     if (is_last)

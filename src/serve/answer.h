@@ -5,7 +5,7 @@
  * Errors are application/problem+json (RFC 9457) without a type of their own: the status is what
  * programs read, and detail is for people. No answer has headers for other origins (CORS). None is
  * to be stored, but those with an ETag, by their client alone, who asks each time whether it is
- * still the same.
+ * still the same, and files of the page whose names change with them.
  */
 #ifndef POSTRIDER_SERVE_ANSWER_H
 #define POSTRIDER_SERVE_ANSWER_H
@@ -18,9 +18,12 @@
 struct answer {
     int status;
     const char *headers; /* whole lines with CR LF, "" = no more than the usual ones */
-    const char *body;    /* JSON */
+    const char *body;    /* JSON, a text; or of a type */
     bool is_problem;
     const char *etag; /* with its quotes; NULL: none */
+    const char *type; /* of a body of any bytes; NULL: it is JSON */
+    size_t length;    /* of a body with a type */
+    bool is_forever;  /* its path never has another body */
 };
 
 /* Appends the head and the body. is_last: the connection ends behind it; is_head_only: nobody wants

@@ -23,7 +23,7 @@ static void make_etag(const char *body, char etag[ETAG_SIZE])
 }
 
 /* If-None-Match: *, or a list of tags, of which a weak one is as good (RFC 9110, 13.1.2). */
-static bool has_it(const struct client *client, const char *etag)
+bool api_client_has(const struct client *client, const char *etag)
 {
     const struct served_head *head = &client_request(client)->head;
     char weak[ETAG_SIZE + 2];
@@ -40,7 +40,7 @@ void api_answer(struct client *client, const char *body)
     struct answer answer = {.status = 200, .headers = "", .body = body, .etag = etag};
 
     make_etag(body, etag);
-    if (has_it(client, etag)) {
+    if (api_client_has(client, etag)) {
         answer.status = 304;
         answer.body = "";
     }

@@ -22,6 +22,9 @@ void api_on_answered(void *owner, const struct question_result *result);
 /* Answers with JSON and its ETag, or with 304 when the client has the same already. */
 void api_answer(struct client *client, const char *body);
 
+/* Whether the client has what an ETag, of at most 34 bytes with its quotes, is of. */
+bool api_client_has(const struct client *client, const char *etag);
+
 /* Answers with the problem of a result whose status is not 200. */
 void api_refuse(struct client *client, const struct question_result *result);
 

@@ -11,6 +11,7 @@
 #include "serve/api.h"
 
 #define ANSWER_MAX     ((size_t)64 * 1024 * 1024)
+#define COUNT_VALUES   9 /* without the status, by which the text is chosen */
 #define RECORD_COLUMNS 1 /* of delivery.sql, before those of delivery_record_at() */
 
 /* In the order of the values of src/db/queries/deliveries_failed.sql. */
@@ -25,6 +26,20 @@ const struct parameter deliveries_api_parameters[] = {
     {.name = "q", .read = parameter_text},
     PARAMETER_CURSOR,
     PARAMETER_LIMIT,
+    {.name = "status", .read = parameter_delivery_status},
+    {0},
+};
+
+/* Those of a dialog that asks before something is done to all of them. */
+const struct parameter deliveries_api_count_parameters[] = {
+    {.name = "customer", .read = parameter_uuid},
+    {.name = "endpoint", .read = parameter_endpoint, .width = 2},
+    {.name = "event_type", .read = parameter_text},
+    {.name = "error", .read = parameter_text},
+    {.name = "status_code", .read = parameter_status_code},
+    {.name = "since", .read = parameter_time},
+    {.name = "until", .read = parameter_time},
+    {.name = "failed_since", .read = parameter_time},
     {.name = "status", .read = parameter_delivery_status},
     {0},
 };
@@ -62,6 +77,25 @@ void deliveries_api_list(struct call *call)
                             "are many; status=failed and status=pending need neither");
         return;
     }
+    api_question_ask(call, &question, api_on_answered, call->client);
+}
+
+void deliveries_api_count(struct call *call)
+{
+    const char *status = query_string_find(&call->query, "status");
+    bool is_pending = status != NULL && strcmp(status, "pending") == 0;
+    struct question question =
+        api_question(call, is_pending ? "deliveries_count_pending" : "deliveries_count_failed");
+
+    if (status == NULL || strcmp(status, "delivered") == 0) {
+        client_refuse(call->client, 422, "", "only status=failed and status=pending are counted");
+        return;
+    }
+    if (is_pending && query_string_find(&call->query, "endpoint") == NULL) {
+        client_refuse(call->client, 422, "", "pending ones are counted by endpoint: say which");
+        return;
+    }
+    question.count = COUNT_VALUES;
     api_question_ask(call, &question, api_on_answered, call->client);
 }
 

@@ -21,6 +21,10 @@ const char *deliveries_api_text(const char *status, bool is_of_customer);
 
 route_handle deliveries_api_list;
 
+/* How many a change would touch, up to 100,000. */
+extern const struct parameter deliveries_api_count_parameters[];
+route_handle deliveries_api_count;
+
 /* With the sentence of explain/explanation.h. */
 route_handle deliveries_api_show;
 

@@ -46,15 +46,23 @@ static bool is_ours(const struct config *config, struct slice name)
     return false;
 }
 
-bool gate_check_origin(struct serve *serve, struct client *client)
+bool gate_check_host(struct serve *serve, struct client *client)
 {
     const struct served_head *head = &client_request(client)->head;
-    struct slice host, site;
+    struct slice host;
 
     if (!served_head_find(head, "host", &host) || host.length == 0 ||
         !is_ours(serve->config, host_name(host)))
         return refuse(client, 421, "",
                       "this service is not called by the name in Host; http.hosts lists its names");
+    return true;
+}
+
+bool gate_check_site(struct client *client)
+{
+    const struct served_head *head = &client_request(client)->head;
+    struct slice site;
+
     if (!served_head_find(head, "sec-fetch-site", &site) ||
         (site.at != NULL && !slice_is(site, "same-origin") && !slice_is(site, "none")))
         return refuse(client, 403, "", "the page of another site may not ask here");
@@ -79,7 +87,7 @@ static struct slice bearer_of(const struct served_head *head)
     return value;
 }
 
-bool gate_check_token(struct serve *serve, struct client *client, enum token_scope scope,
+bool gate_check_token(struct serve *serve, struct client *client, unsigned scopes,
                       const struct token **ret_token)
 {
     struct slice bearer = bearer_of(&client_request(client)->head);
@@ -95,7 +103,7 @@ bool gate_check_token(struct serve *serve, struct client *client, enum token_sco
     if (*ret_token == NULL)
         return refuse(client, 401, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n",
                       "the token is not valid");
-    if (((*ret_token)->scopes & (unsigned)scope) == 0)
+    if (((*ret_token)->scopes & scopes) == 0)
         return refuse(client, 403, "WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n",
                       "the token's scopes do not let it do this");
     return true;
@@ -117,7 +125,8 @@ static bool is_passed_on(const struct served_head *head)
     return false;
 }
 
-bool gate_check_reader(struct serve *serve, struct client *client, const struct token **ret_token)
+bool gate_check_reader(struct serve *serve, struct client *client, unsigned scopes,
+                       const struct token **ret_token)
 {
     const struct served_head *head = &client_request(client)->head;
     struct slice given;
@@ -126,7 +135,7 @@ bool gate_check_reader(struct serve *serve, struct client *client, const struct 
     if (client_is_local(client) && !is_passed_on(head) &&
         served_head_find(head, "authorization", &given) && given.at == NULL)
         return true;
-    return gate_check_token(serve, client, TOKEN_READ, ret_token);
+    return gate_check_token(serve, client, scopes, ret_token);
 }
 
 /* application/json, perhaps with a charset, which is UTF-8 whatever it says (RFC 8259). */

@@ -12,16 +12,19 @@
 #include "serve/clients.h"
 #include "serve/tokens.h"
 
-/* Host is one of our names, and no other site's page asks. */
-bool gate_check_origin(struct serve *serve, struct client *client) MUST_USE;
+/* Host is one of our names. */
+bool gate_check_host(struct serve *serve, struct client *client) MUST_USE;
 
-/* The token is valid and has the scope. *ret_token is valid in this turn. */
-bool gate_check_token(struct serve *serve, struct client *client, enum token_scope scope,
+/* No other site's page asks. */
+bool gate_check_site(struct client *client) MUST_USE;
+
+/* The token is valid and has a scope, or one of several as bits. *ret_token is valid in this turn. */
+bool gate_check_token(struct serve *serve, struct client *client, unsigned scopes,
                       const struct token **ret_token) MUST_USE;
 
 /* The same, but that a client of the unix socket may read without a token: *ret_token is NULL then. Not when a
  * reverse proxy has passed its request on: who reaches the proxy need not be who may open the socket. */
-bool gate_check_reader(struct serve *serve, struct client *client,
+bool gate_check_reader(struct serve *serve, struct client *client, unsigned scopes,
                        const struct token **ret_token) MUST_USE;
 
 /* A body of JSON, of a length that may be. */

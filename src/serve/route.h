@@ -27,6 +27,7 @@ typedef void route_handle(struct call *call);
 
 enum route_access {
     ROUTE_PUBLIC,  /* without a token: it holds nothing */
+    ROUTE_TOKEN,   /* with any token, whatever its scopes; over a unix socket without one, too */
     ROUTE_READ,    /* GET; over a unix socket without a token, too */
     ROUTE_OPERATE, /* changes something */
 };
@@ -42,6 +43,7 @@ struct route {
     const char *text;               /* of src/db/queries, for api_ask() */
     bool has_range;                 /* as in struct question */
     bool is_operators;              /* not for a customer's token */
+    bool is_open;                   /* also asked by who follows a link on another site */
     bool tells_who, tells_customer; /* what a change's text gets (serve/changes_api.h) */
     /* Instead of all these: a route that judges its head itself. */
     client_judge *own_judge;

@@ -13,7 +13,9 @@
 #include "serve/events_api.h"
 #include "serve/feed_api.h"
 #include "serve/gate.h"
+#include "serve/page.h"
 #include "serve/route.h"
+#include "serve/token_api.h"
 
 #define ID       "{id}"
 #define ID_BYTES 36
@@ -75,6 +77,8 @@ const struct route routes_table[] = {
     {"GET", "/v1/events/{id}", ROUTE_READ, .handle = api_ask, .text = "event"},
     {"GET", "/v1/deliveries", ROUTE_READ, .parameters = deliveries_api_parameters,
      .handle = deliveries_api_list},
+    {"GET", "/v1/deliveries/count", ROUTE_READ, .parameters = deliveries_api_count_parameters,
+     .handle = deliveries_api_count},
     {"GET", "/v1/deliveries/{id}", ROUTE_READ, .handle = deliveries_api_show},
     {"POST", "/v1/deliveries/{id}/replay", ROUTE_OPERATE, .handle = changes_api_ask,
      .text = "delivery_replay", .tells_who = true, .tells_customer = true},
@@ -116,6 +120,8 @@ const struct route routes_table[] = {
     {"GET", "/v1/workers", ROUTE_READ, .handle = api_ask, .text = "workers", .is_operators = true},
     {"GET", "/v1/overview", ROUTE_READ, .handle = api_ask, .text = "overview",
      .is_operators = true},
+    {"GET", "/v1/token", ROUTE_TOKEN, .handle = token_api_show},
+    {"GET", "/v1/tokens", ROUTE_READ, .handle = api_ask, .text = "tokens", .is_operators = true},
     {"GET", "/v1/openapi.json", ROUTE_PUBLIC, .handle = document_show},
     {0},
 };
@@ -158,7 +164,7 @@ static const struct route *find_route(const struct served_head *head, char id[ID
         buffer_append_format(allowed, "%s%s%s", allowed->length > 0 ? ", " : "", route->method,
                              strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
     }
-    return NULL;
+    return page_route(head, allowed);
 }
 
 static bool refuse_no_route(struct client *client, const struct buffer *allowed)
@@ -184,7 +190,10 @@ static bool check_token(struct call *call)
     case ROUTE_PUBLIC:
         return true;
     case ROUTE_READ:
-        return gate_check_reader(call->serve, call->client, &call->token);
+        return gate_check_reader(call->serve, call->client, TOKEN_READ, &call->token);
+    case ROUTE_TOKEN:
+        return gate_check_reader(call->serve, call->client,
+                                 TOKEN_PUBLISH | TOKEN_READ | TOKEN_OPERATE, &call->token);
     case ROUTE_OPERATE:
         return gate_check_token(call->serve, call->client, TOKEN_OPERATE, &call->token);
     }
@@ -230,11 +239,13 @@ bool routes_judge(struct serve *serve, struct client *client)
     struct buffer allowed;
     bool is_good;
 
-    if (!gate_check_origin(serve, client))
+    if (!gate_check_host(serve, client))
         return false;
     buffer_init(&allowed, 200);
     call.route = find_route(&client_request(client)->head, call.id, &allowed);
-    if (call.route == NULL)
+    if ((call.route == NULL || !call.route->is_open) && !gate_check_site(client))
+        is_good = false;
+    else if (call.route == NULL)
         is_good = refuse_no_route(client, &allowed);
     else if (call.route->own_judge != NULL)
         is_good = call.route->own_judge(serve, client);

@@ -81,6 +81,8 @@ static void keep(struct token *token, const struct token_grant *grant, int64_t a
     text_copy(token->name, sizeof(token->name), grant->name);
     text_copy(token->customer, sizeof(token->customer),
               grant->customer_id != NULL ? grant->customer_id : "");
+    text_copy(token->not_after, sizeof(token->not_after),
+              grant->not_after != NULL ? grant->not_after : "");
     token->valid_until_us =
         grant->valid_ms > INT64_MAX / 2000 ? INT64_MAX : asked_us + grant->valid_ms * 1000;
     for (size_t i = 0; i < TOKEN_HASH_BYTES; i++)

@@ -20,7 +20,8 @@
 struct token {
     char id[37];
     char name[TOKEN_NAME_MAX + 1];
-    char customer[37]; /* "": of every customer */
+    char customer[37];  /* "": of every customer */
+    char not_after[32]; /* RFC 3339, "": until it is revoked */
     unsigned scopes;
     double publish_rate; /* events a second; 0 = as many as it likes */
     bool was_used_today;

@@ -180,9 +180,10 @@ def test_one_event(asked, full):
 
 
 def test_endpoints(asked, full):
-    assert len(follow(asked, "/v1/endpoints?limit=50", 3, {"webhook_endpoints_customer"}, 60, 150)) == 150
+    indexes = {"webhook_endpoints_customer", "webhook_deliveries_endpoint"}
+    assert len(follow(asked, "/v1/endpoints?limit=50", 3, indexes, 60, 400)) == 150
     answer, nodes = asked("/v1/endpoints/" + full.value("SELECT md5('p7')::uuid::text"))
-    check(nodes, {"webhook_endpoints_pkey", "webhook_endpoints_customer"}, 2, 10)
+    check(nodes, {"webhook_endpoints_pkey", "webhook_endpoints_customer", "webhook_deliveries_endpoint"}, 60, 100)
 
 
 def test_event_types(asked):

@@ -224,7 +224,7 @@ def test_pages_of_other_sites_may_not_ask(serve, migrated_database):
 
 def test_paths_and_methods(serve):
     started = serve()
-    assert started.request("GET", "/").status == 404
+    assert started.request("GET", "/nothing").status == 404
     assert started.request("POST", "/v1/events/").status == 404
     refused = started.request("PUT", "/v1/events")
     assert refused.status == 405 and refused.headers["allow"] == "GET, HEAD, POST"

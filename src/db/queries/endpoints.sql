@@ -20,7 +20,8 @@ WITH looked AS NOT MATERIALIZED (
     SELECT created_at, id FROM looked WHERE n = 10000 AND (SELECT count(*) FROM found) <= $6::int
 )
 SELECT json_build_object(
-    'data', COALESCE((SELECT json_agg({endpoint} ORDER BY p.place) FROM found p WHERE p.place <= $6::int), '[]'),
+    'data', COALESCE((SELECT json_agg((left({endpoint}::text, -1) || ',' || substr({backlog}::text, 2))::json
+                               ORDER BY p.place) FROM found p WHERE p.place <= $6::int), '[]'),
     'next_cursor', COALESCE(
         (SELECT {cursor p.created_at, p.id} FROM found p
          WHERE p.place = $6::int AND (SELECT count(*) FROM found) > $6::int),

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// What happened to one delivery?
+
+import { post } from "./api.js";
+import * as dialog from "./dialog.js";
+import * as format from "./format.js";
+import { html, nothing } from "./lit.js";
+import * as parts from "./parts.js";
+import { payload } from "./payload.js";
+import { go, to } from "./route.js";
+import * as session from "./session.js";
+
+export const title = "Delivery";
+
+export function resources(route) {
+  return { delivery: { path: `v1/deliveries/${encodeURIComponent(route.id)}`, isExact: true } };
+}
+
+function askReplay(delivery) {
+  return dialog.ask({
+    title: "Send this dead letter again",
+    describe: () => html`<p>It goes to ${parts.url(delivery.url)} again, with the same event id, as if it were new: with all
+      its attempts before it. The receiver may have seen it already.</p>`,
+    action: () => "Replay 1",
+    confirm: async () => {
+      const made = await post(`v1/deliveries/${delivery.id}/replay`);
+      session.say("A replay of this delivery was asked for.");
+      go("replays", made.id);
+    },
+  });
+}
+
+function actions(delivery) {
+  if (delivery.status !== "failed") return nothing;
+  if (delivery.erased_at !== null) return html`<p class="quiet small">It was erased, so there is nothing to send again.</p>`;
+  return session.ifOperator(html`<button @click=${() => askReplay(delivery)}>Replay …</button>`);
+}
+
+function explanation(delivery) {
+  const { summary, next, warnings } = delivery.explanation;
+  return html`<div class="sentence ${delivery.status}">
+    <p>${parts.badge(delivery.status)} <span class="said">${parts.text(summary)}</span></p>
+    ${next ? html`<p class="quiet">${parts.text(next)}</p>` : nothing}
+    ${warnings.map((warning) => html`<p class="warning">${parts.text(warning)}</p>`)}
+  </div>`;
+}
+
+function attempt(one) {
+  const outcome = one.error ? html`<span class="error">${parts.text(one.error)}</span>`
+    : html`<span class="quiet">answered</span>`;
+  return html`<li><div class="attempt"><b>${one.attempt}</b>
+      <span>${parts.time(one.started_at)} <span class="quiet">${parts.age(one.started_at)}</span></span>
+      <span>${parts.statusCode(one.status_code)} ${outcome}</span>
+      <span class="quiet">took ${format.duration(one.duration_ms)}</span></div>
+    ${one.response_body ? html`<details><summary>What was answered (${format.bytes(new Blob([one.response_body]).size)})</summary>
+      <pre tabindex="0" class="body"><bdi>${format.plain(one.response_body)}</bdi></pre></details>` : nothing}</li>`;
+}
+
+function attempts(delivery) {
+  const log = delivery.attempt_log;
+  const left = delivery.attempts - new Set(log.map((one) => one.attempt)).size;
+  if (delivery.attempts === 0 && log.length === 0) return html`<p class="empty">No attempt was made yet.</p>`;
+  return html`<ol class="attempts" aria-label="Attempts, the newest first">${log.map(attempt)}</ol>
+    ${log.length === 0 ? html`<p class="empty">${format.number(delivery.attempts)} ${format.plural(delivery.attempts, "attempt was", "attempts were")} made, and none is logged (<code>attempt_log</code>). The last one was ${parts.timeAndAge(delivery.last_attempt_at)}${delivery.status_code ? html`, and was answered with ${parts.statusCode(delivery.status_code)}` : nothing}.</p>`
+      : left > 0 ? html`<p class="quiet">${format.number(left)} more ${format.plural(left, "is", "are")} not in the log: successes are
+        logged only with <code>attempt_log: all</code>.</p>` : nothing}`;
+}
+
+export function view(route) {
+  return parts.loaded("delivery", (delivery) => html`
+    <div class="heading"><h1 tabindex="-1">Delivery ${parts.wholeId(delivery.id)}</h1>${actions(delivery)}</div>
+    ${explanation(delivery)}
+    <div class="columns">
+      <section><h2>Attempts</h2>${attempts(delivery)}</section>
+      <section><h2>What it is</h2>${parts.facts([
+        ["URL", parts.url(delivery.url, true)],
+        ["Endpoint", delivery.endpoint_id ? parts.idLink("endpoints", delivery.endpoint_id) : html`<span class="quiet">a plain row</span>`],
+        ["Event", delivery.endpoint_id ? html`<a class="id" href=${to("events", delivery.event_id)}>${delivery.event_id}</a>` : parts.wholeId(delivery.event_id)],
+        ["Event type", parts.text(delivery.event_type)],
+        ["Customer", parts.wholeId(delivery.customer_id)],
+        ["Ordering key", delivery.ordering_key ? parts.text(delivery.ordering_key) : nothing],
+        ["Inserted", parts.timeAndAge(delivery.created_at)],
+        ["Last attempt", parts.timeAndAge(delivery.last_attempt_at)],
+        ["Next attempt", delivery.status === "pending" ? parts.timeAndAge(delivery.next_attempt_at) : nothing],
+        ["Failed", delivery.failed_at ? parts.timeAndAge(delivery.failed_at) : nothing],
+        ["Erased", delivery.erased_at ? parts.timeAndAge(delivery.erased_at) : nothing],
+      ])}</section>
+    </div>
+    <section><h2>Payload</h2>${payload(delivery.payload, delivery.payload_bytes, delivery.is_payload_left_out,
+      delivery.erased_at !== null, delivery.id)}</section>`);
+}

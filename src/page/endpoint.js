@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+// Why is one endpoint like that, and what can be done?
+
+import * as api from "./api.js";
+import * as charts from "./charts.js";
+import { columns } from "./deliveries.js";
+import * as dialog from "./dialog.js";
+import { subscriptions } from "./endpoints.js";
+import * as format from "./format.js";
+import { heldOf } from "./held.js";
+import * as past from "./history.js";
+import { html, nothing } from "./lit.js";
+import { historySection } from "./overview.js";
+import * as parts from "./parts.js";
+import * as polling from "./polling.js";
+import { go, to } from "./route.js";
+import * as session from "./session.js";
+
+export const title = "Endpoint";
+
+let checked = null; // {endpoint, id}: a test or a doctor that was asked for
+
+const pathOf = (route) => `v1/endpoints/${encodeURIComponent(route.id)}`;
+const hasHistory = "/v1/endpoints/{id}/history";
+
+export function resources(route, changed) {
+  const range = charts.rangeOf(route.query);
+  const wanted = { endpoint: { path: pathOf(route) },
+    dead: { path: api.path("v1/deliveries", { status: "failed", endpoint: route.id, limit: 10 }), everyMs: 5000 } };
+  if (!session.isCustomer()) wanted.workers = { path: "v1/workers" };
+  if (api.has(hasHistory, changed))
+    wanted.history = { path: api.path(`${pathOf(route)}/history`, charts.span(range)), everyMs: 15000, keeps: route.id };
+  if (checked?.endpoint === route.id) wanted.check = { path: `v1/replays/${checked.id}`, everyMs: 1000 };
+  return wanted;
+}
+
+// --- what can be done ---
+
+async function act(path, words) {
+  await api.post(path);
+  session.say(words);
+  polling.refresh();
+}
+
+async function countPending(endpoint) {
+  return api.get(api.path("v1/deliveries/count", { status: "pending", endpoint: endpoint.id, customer: endpoint.customer_id }));
+}
+
+function askDisable(endpoint) {
+  return dialog.ask({
+    title: "Disable this endpoint",
+    count: () => countPending(endpoint),
+    describe: (counted) => html`<p class="big"><b>${format.count(counted)}</b> pending ${format.plural(counted.count, "delivery fails", "deliveries fail")}</p>
+      <p>What is pending for ${parts.url(endpoint.url)} becomes dead letters, and so does all that comes later, until it is enabled again.
+      To keep it waiting instead, pause the endpoint.</p>`,
+    action: (counted) => (counted.count === 0 ? "Disable" : `Disable, and fail ${format.count(counted)}`),
+    confirm: () => act(`v1/endpoints/${endpoint.id}/disable`, "The endpoint is disabled."),
+  });
+}
+
+function askPause(endpoint) {
+  return dialog.ask({
+    title: "Pause this endpoint",
+    count: () => countPending(endpoint),
+    describe: (counted) => html`<p class="big"><b>${format.count(counted)}</b> ${format.plural(counted.count, "delivery waits", "deliveries wait")}</p>
+      <p>Nothing is sent to ${parts.url(endpoint.url)} until it is resumed; nothing of it fails meanwhile.</p>`,
+    action: () => "Pause",
+    confirm: () => act(`v1/endpoints/${endpoint.id}/pause`, "The endpoint is paused."),
+  });
+}
+
+// From when, in the zone of who is asked: the beginning of the trouble, or a day ago.
+function localTime(text) {
+  const at = text ? new Date(text) : new Date(Date.now() - 86400000);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+}
+
+function askRecover(endpoint) {
+  const values = { since: localTime(endpoint.failing_since ?? endpoint.disabled_at) };
+  const since = () => {
+    if (Number.isNaN(Date.parse(values.since))) throw new Error("Say from when.");
+    return new Date(values.since).toISOString();
+  };
+  const count = async () => {
+    const counted = await api.get(api.path("v1/deliveries/count", { status: "failed", endpoint: endpoint.url, customer: endpoint.customer_id, failed_since: since() }));
+    return { ...counted, since: since() };
+  };
+  return dialog.ask({
+    title: "Recover what has failed", values, count,
+    fields: [{ name: "since", label: "Failed from", type: "datetime-local", step: 1, recounts: true, hint: "In your time zone." }],
+    describe: (counted) => html`<p class="big"><b>${format.count(counted)}</b> dead ${format.plural(counted.count, "letter", "letters")}</p>
+      <p>All that has failed for ${parts.url(endpoint.url)} from ${parts.time(counted.since)} until now is sent again, slowly at first.
+      What fails later is not among them.</p>`,
+    isNothing: (counted) => counted.count === 0 && !counted.is_at_least,
+    action: (counted) => `Replay ${format.count(counted)}`,
+    confirm: async (counted) => {
+      const made = await api.post("v1/replays", { kind: "recover",
+        filter: { endpoint: endpoint.url, customer: endpoint.customer_id, since: counted.since } });
+      session.say(`A replay of ${format.count(counted)} was asked for.`);
+      go("replays", made.id);
+    },
+  });
+}
+
+async function check(endpoint, name, event) {
+  try {
+    const made = await api.post(`v1/endpoints/${endpoint.id}/${name}`);
+    checked = { endpoint: endpoint.id, id: made.id };
+    event.target.dispatchEvent(new CustomEvent("redraw", { bubbles: true }));
+  } catch (error) {
+    session.say(error.message);
+  }
+}
+
+function controls(endpoint) {
+  const button = (label, click) => html`<button @click=${click}>${label}</button>`;
+  const run = async (path, words) => {
+    try {
+      await act(path, words);
+    } catch (error) {
+      session.say(error.message);
+    }
+  };
+  const base = `v1/endpoints/${endpoint.id}`;
+  return session.ifOperator(html`<div class="buttons">
+    ${api.has("/v1/endpoints/{id}/test") ? button("Send a test", (event) => check(endpoint, "test", event)) : nothing}
+    ${api.has("/v1/endpoints/{id}/doctor") ? button("Examine", (event) => check(endpoint, "doctor", event)) : nothing}
+    ${endpoint.paused_at !== null ? button("Resume", () => run(`${base}/resume`, "The endpoint is resumed."))
+      : endpoint.disabled_at === null ? button("Pause …", () => askPause(endpoint)) : nothing}
+    ${button("Recover …", () => askRecover(endpoint))}
+    ${endpoint.disabled_at !== null ? button("Enable", () => run(`${base}/enable`, "The endpoint is enabled."))
+      : html`<button class="danger" @click=${() => askDisable(endpoint)}>Disable …</button>`}
+  </div>`);
+}
+
+function verdicts(replay) {
+  const list = replay.result?.verdicts;
+  if (replay.error) return html`<p class="warning">${parts.text(replay.error)}</p>`;
+  if (!list) return html`<p class="quiet loading">A worker is asked …</p>`;
+  return html`<ul class="checks">${list.map((one) => html`<li>${parts.badge(one.ok ? "well" : "error", one.ok ? "well" : "wrong")}
+    <b>${parts.text(one.check)}</b> <span>${parts.text(one.says)}</span>
+    ${one.fix ? html`<p class="fix">${parts.text(one.fix)}</p>` : nothing}</li>`)}</ul>`;
+}
+
+// --- what it is ---
+
+function sentence(endpoint) {
+  const backlog = endpoint.backlog ? format.count(endpoint.backlog) : "no";
+  const waiting = endpoint.backlog?.count === 1 ? "delivery waits" : "deliveries wait";
+  if (endpoint.state === "disabled") return html`It is disabled since ${parts.age(endpoint.disabled_at)}${endpoint.disabled_reason ? html`: ${parts.text(endpoint.disabled_reason)}` : nothing}. What is for it becomes a dead letter.`;
+  if (endpoint.state === "paused") return html`It is paused since ${parts.age(endpoint.paused_at)}; ${backlog} ${waiting}.`;
+  if (endpoint.state === "failing") return html`It does nothing but fail since ${parts.age(endpoint.failing_since)}; ${backlog} ${waiting}.`;
+  if (endpoint.oldest_due_at !== null) return html`It answers; ${backlog} ${waiting}, the oldest is due since ${parts.age(endpoint.oldest_due_at)}.`;
+  return html`Nothing is wrong with it; ${backlog} ${waiting}.`;
+}
+
+// What the worker of its lane knows of it just now.
+function holding(endpoint) {
+  const held = heldOf(polling.value("workers"), endpoint);
+  if (held === undefined) return nothing;
+  const what = held.isOrigin ? "Its origin's" : "Its";
+  const next = held.nextAt > Date.now() ? `in ${format.duration(Math.ceil((held.nextAt - Date.now()) / 1000) * 1000)}` : "now";
+  if (held.state === "retry_after") return html`<p>It has asked to be left alone (Retry-After); the next attempt is ${next}.</p>`;
+  if (held.state === "open" || held.state === "probing")
+    return html`<p>${what} breaker is open after ${format.number(held.failures ?? 0)} failures in a row; the next probe ${held.state === "probing" ? "is under way" : next === "now" ? "is due" : `comes ${next}`}.</p>`;
+  return held.reason ? html`<p>A worker holds it back: ${parts.text(held.reason)}</p>` : nothing;
+}
+
+const own = (value, show = (one) => one) => (value === null ? html`<span class="quiet">as configured</span>` : show(value));
+
+function limits(endpoint) {
+  return parts.facts([
+    ["Requests at a time", own(endpoint.max_in_flight, format.number)],
+    ["Requests a second", own(endpoint.rate_limit, (rate) => (rate === 0 ? "no limit" : format.rate(rate)))],
+    ["Timeout", own(endpoint.timeout_ms, format.duration)],
+    ["Attempts", own(endpoint.retry_max_attempts, format.number)],
+    ["Delays", endpoint.retry_schedule_ms !== null ? endpoint.retry_schedule_ms.map(format.duration).join(", ")
+      : endpoint.retry_initial_delay_ms === null && endpoint.retry_multiplier === null && endpoint.retry_max_delay_ms === null ? own(null)
+      : html`from ${own(endpoint.retry_initial_delay_ms, format.duration)}, times ${own(endpoint.retry_multiplier)}, up to ${own(endpoint.retry_max_delay_ms, format.duration)}`],
+  ]);
+}
+
+function latency(history, range) {
+  const steps = past.steps(history, charts.ranges[range].step);
+  const whole = past.sum(steps);
+  const at = (part) => past.percentile(whole.duration, history.buckets_ms, part);
+  const line = (part, colour, label, dash) => ({ name: label, colour, dash, values: steps.map((step) => past.percentile(step.duration, history.buckets_ms, part)) });
+  return charts.chart({
+    title: "How long it takes to answer", at: steps.map((step) => step.at), unit: charts.inTime,
+    summary: at(0.5) === null ? `Nothing was sent to it in the ${charts.ranges[range].words}.`
+      : `In the ${charts.ranges[range].words} half of the attempts took up to ${charts.inTime(at(0.5))}, 95 of 100 up to ${charts.inTime(at(0.95))}.`,
+    lines: [line(0.5, "accent", "p50"), line(0.95, "warn", "p95", [6, 4])],
+  });
+}
+
+function statuses(history, range) {
+  const steps = past.steps(history, charts.ranges[range].step);
+  const whole = past.sum(steps).statuses;
+  const all = Object.values(whole).reduce((sum, amount) => sum + amount, 0);
+  const bad = all - whole["2xx"];
+  const names = [["2xx", "good"], ["3xx", "quiet", [2, 3]], ["4xx", "warn", [6, 4]], ["5xx", "bad", [6, 2, 2, 2]], ["none", "accent", [2, 2]]];
+  return charts.chart({
+    title: "Answers a minute", at: steps.map((step) => step.at), unit: charts.perMinute,
+    summary: all === 0 ? `There was no attempt in the ${charts.ranges[range].words}.`
+      : `${format.number(all)} attempts in the ${charts.ranges[range].words}: ${(100 * bad / all).toFixed(bad * 10 < all ? 1 : 0)} % without a 2xx, ${format.number(whole.none)} without any answer.`,
+    lines: names.map(([name, colour, dash]) => ({ name: name === "none" ? "no answer" : name, colour, dash, values: steps.map((step) => step.statuses[name] / step.minutes) })),
+  });
+}
+
+export function view(route) {
+  return parts.loaded("endpoint", (endpoint) => html`
+    <div class="heading"><h1 tabindex="-1">${parts.url(endpoint.url, true)}</h1></div>
+    <div class="sentence ${endpoint.state}"><p>${parts.badge(endpoint.state)} <span class="said">${sentence(endpoint)}</span></p>${holding(endpoint)}</div>
+    ${controls(endpoint)}
+    ${checked?.endpoint === route.id ? html`<section aria-live="polite"><h2>What the check says</h2>${parts.loaded("check", verdicts)}</section>` : nothing}
+    <div class="columns">
+      <section><h2>What it is</h2>${parts.facts([
+        ["Id", parts.wholeId(endpoint.id)],
+        ["Customer", session.isCustomer() ? parts.wholeId(endpoint.customer_id) : html`<a class="id" href=${to("endpoints", "", { customer: endpoint.customer_id })}>${endpoint.customer_id}</a>`],
+        ["Subscribed to", subscriptions(endpoint.event_types)],
+        ["Filter", endpoint.filter === null ? nothing : html`<code>${parts.text(JSON.stringify(endpoint.filter))}</code>`],
+        ["After a dead letter", endpoint.ordering === "block" ? "its ordering key waits" : "the next of its ordering key goes on"],
+        ["Made", html`${parts.timeAndAge(endpoint.created_at)}${endpoint.is_noted ? html` <span class="quiet">by a worker, since its requests fail</span>` : nothing}`],
+      ])}</section>
+      <section><h2>Limits</h2>${limits(endpoint)}</section>
+    </div>
+    ${historySection(route, hasHistory, (range) => to("endpoints", route.id, { range }), (history, range) => html`${latency(history, range)}${statuses(history, range)}`)}
+    <section><div class="heading"><h2>Dead letters</h2><a href=${to("deliveries", "", { status: "failed", endpoint: endpoint.id })}>All of them</a>
+      <a href=${to("deliveries", "", { status: "pending", endpoint: endpoint.id, within: session.isCustomer() ? "7d" : "" })}>What is pending</a></div>
+      ${parts.loaded("dead", (page) => parts.table({ caption: "Newest dead letters of this endpoint", rows: page.data, key: (row) => row.id,
+        empty: "It has no dead letters.", columns: columns({ isCustomer: true, hasEndpoint: false, status: "failed" }) }))}</section>`);
+}

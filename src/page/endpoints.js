@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Who is in trouble, and what does it cost?
+
+import * as api from "./api.js";
+import * as format from "./format.js";
+import { heldOf } from "./held.js";
+import { html, nothing } from "./lit.js";
+import * as parts from "./parts.js";
+import * as polling from "./polling.js";
+import { go, to } from "./route.js";
+
+export const title = "Endpoints";
+
+const tabs = [["", "All"], ["failing", "Failing"], ["disabled", "Disabled"], ["paused", "Paused"], ["enabled", "Answering"]];
+
+export function resources({ query }) {
+  return { page: { path: api.path("v1/endpoints", { state: query.state, customer: query.customer, url: query.url, limit: 50, cursor: query.cursor }), everyMs: 5000 },
+    workers: { path: "v1/workers" }, types: { path: "v1/event-types", everyMs: 30000 } };
+}
+
+function submit(event) {
+  event.preventDefault();
+  go("endpoints", "", Object.fromEntries([...new FormData(event.target)].map(([name, value]) => [name, value.trim()])));
+}
+
+const order = ["failing", "disabled", "paused", "enabled"];
+const waiting = (row) => row.backlog?.count ?? 0;
+
+// Of a page: trouble first, and of that what costs most.
+function sorted(rows) {
+  return [...rows].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || waiting(b) - waiting(a));
+}
+
+export function subscriptions(types) {
+  return types === null ? html`<span class="quiet">none</span>` : html`<span class="types">${types.slice(0, 3).map((type) => html`<code>${parts.text(type)}</code> `)}${
+    types.length > 3 ? html`<span class="quiet">and ${types.length - 3} more</span>` : nothing}</span>`;
+}
+
+function since(row) {
+  if (row.state === "disabled") return html`${parts.age(row.disabled_at)} <span class="quiet">${parts.text(row.disabled_reason)}</span>`;
+  if (row.state === "paused") return parts.age(row.paused_at);
+  return parts.age(row.failing_since);
+}
+
+// As the worker of its lane has it just now.
+function heldState(row) {
+  const held = heldOf(polling.value("workers"), row);
+  const words = { open: "held by its breaker", probing: "being probed", retry_after: "asked for a pause" };
+  return held === undefined ? nothing : html`<span class="quiet small">${words[held.state] ?? "held"}</span>`;
+}
+
+const columns = [
+  { title: "Endpoint", width: "wide", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
+  { title: "State", cell: (row) => html`${parts.badge(row.state)} ${heldState(row)}` },
+  { title: "Since", width: "middle", cell: since },
+  { title: "Waiting", isNumber: true, cell: (row) => (row.backlog ? format.shortCount(row.backlog) : parts.none()) },
+  { title: "Oldest due", cell: (row) => parts.age(row.oldest_due_at) },
+  { title: "Subscribed to", width: "middle", cell: (row) => subscriptions(row.event_types) },
+  { title: "Customer", cell: (row) => parts.id(row.customer_id) },
+];
+
+function volumes(types) {
+  if (types.data.length === 0) return nothing;
+  return html`<section><h2>What is published</h2>
+    ${parts.table({ caption: "Event types", rows: types.data.slice(0, 20), key: (row) => row.type, empty: "", columns: [
+      { title: "Event type", cell: (row) => html`<code>${parts.text(row.type)}</code>` },
+      { title: "Of the newest 10,000 events", isNumber: true, cell: (row) => format.number(row.events) },
+      { title: "Last", cell: (row) => parts.age(row.last_at) },
+    ] })}</section>`;
+}
+
+export function view({ query }) {
+  const keep = { customer: query.customer, url: query.url };
+  return html`<h1 tabindex="-1">Endpoints</h1>
+    <nav class="tabs" aria-label="Which endpoints">${tabs.map(([name, label]) => html`
+      <a href=${to("endpoints", "", { ...keep, state: name })} aria-current=${name === (query.state ?? "") ? "page" : nothing}>${label}</a>`)}</nav>
+    <form class="line" @submit=${submit} role="search" aria-label="Filter endpoints">
+      <input type="hidden" name="state" .value=${query.state ?? ""}>
+      <label class="field"><span>URL</span><input name="url" .value=${query.url ?? ""} placeholder="https://… whole" autocomplete="off"></label>
+      <label class="field"><span>Customer</span><input name="customer" .value=${query.customer ?? ""} placeholder="UUID" autocomplete="off"></label>
+      <div class="buttons"><button class="main">Filter</button>${query.url || query.customer
+        ? html`<a class="button" href=${to("endpoints", "", { state: query.state })}>Clear</a>` : nothing}</div>
+    </form>
+    ${parts.loaded("page", (page) => html`${parts.table({ caption: "Endpoints", rows: sorted(page.data), key: (row) => row.id, columns,
+      empty: query.state || query.url || query.customer ? "No endpoint is like that." : html`There is no endpoint yet. Rows of <code>webhook_deliveries</code> need none; <a href="v1/openapi.json">POST /v1/endpoints</a> makes one.` })}
+      ${parts.pager(page, "endpoints", query, "endpoints")}`)}
+    ${parts.loaded("types", volumes)}`;
+}

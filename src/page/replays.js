@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// How far are replays, and how are they stopped?
+
+import * as api from "./api.js";
+import { filterWords } from "./deliveries.js";
+import * as dialog from "./dialog.js";
+import * as format from "./format.js";
+import { html, nothing } from "./lit.js";
+import * as parts from "./parts.js";
+import * as polling from "./polling.js";
+import { to } from "./route.js";
+import * as session from "./session.js";
+
+export const title = "Replays";
+
+export function resources({ id, query }) {
+  if (id !== "") return { replay: { path: `v1/replays/${encodeURIComponent(id)}` } };
+  return { page: { path: api.path("v1/replays", { state: query.state, limit: 50, cursor: query.cursor }) } };
+}
+
+export function stateOf(replay) {
+  if (replay.error !== null) return "error";
+  if (replay.finished_at !== null) return "finished";
+  return replay.stopped_at !== null ? "stopped" : "running";
+}
+
+const words = { error: "ended with an error", finished: "finished", stopped: "stopped", running: "running" };
+
+function chosen(replay) {
+  const { ids, all, ...rest } = replay.filter;
+  if (ids !== undefined) return `${format.number(ids.length)} chosen by ${format.plural(ids.length, "its id", "their ids")}`;
+  if (replay.kind === "test" || replay.kind === "doctor") return html`${replay.kind} of an endpoint`;
+  return all ? "all dead letters" : filterWords(rest);
+}
+
+function left(replay) {
+  return replay.total === null ? null : BigInt(replay.total) - BigInt(replay.done);
+}
+
+function done(replay) {
+  if (replay.total === null || replay.total === "0") return html`${format.number(replay.done)} <span class="quiet">sent again</span>`;
+  return html`<span class="far">${parts.progress(Number(replay.done), Number(replay.total))}
+    <span>${format.number(replay.done)} <span class="quiet">of ${format.number(replay.total)}</span></span></span>`;
+}
+
+async function change(replay, what, said) {
+  await api.post(`v1/replays/${replay.id}/${what}`);
+  session.say(said);
+  polling.refresh();
+}
+
+async function resume(replay) {
+  const rest = left(replay);
+  return dialog.ask({
+    title: "Go on with this replay",
+    describe: () => html`<p class="big"><b>${rest === null ? "Those that are left" : format.number(rest)}</b></p>
+      <p>${rest === null ? "are" : format.plural(rest, "is", "are")} sent again, slowly at first: ${chosen(replay)}.</p>`,
+    action: () => (rest === null ? "Resume" : `Resume ${format.number(rest)}`),
+    confirm: () => change(replay, "resume", "The replay goes on."),
+  });
+}
+
+// It can be resumed, so nobody is asked.
+async function stop(replay) {
+  try {
+    await change(replay, "stop", "The replay has stopped. It can be resumed.");
+  } catch (error) {
+    session.say(error.message);
+  }
+}
+
+function control(replay) {
+  if (!session.can("operate")) return nothing;
+  if (stateOf(replay) === "running") return html`<button class="small" @click=${() => stop(replay)}>Stop</button>`;
+  if (stateOf(replay) === "stopped") return html`<button class="small" @click=${() => resume(replay)}>Resume …</button>`;
+  return nothing;
+}
+
+const columns = [
+  { title: "Asked for", cell: (row) => html`<a href=${to("replays", row.id)}>${parts.time(row.requested_at)}</a>` },
+  { title: "State", cell: (row) => parts.badge(stateOf(row), words[stateOf(row)]) },
+  { title: "What", width: "wide", cell: chosen },
+  { title: "How far", width: "narrow", cell: done },
+  { title: "Left as they are", isNumber: true, cell: (row) => format.number(row.skipped_count) },
+  { title: "At most a second", isNumber: true, cell: (row) => (row.rate === null ? html`<span class="quiet">no limit</span>` : format.number(row.rate)) },
+  { title: "By", width: "narrow", cell: (row) => parts.text(row.requested_by) },
+  { title: "Change", cell: (row) => (control(row) === nothing ? parts.none() : control(row)) },
+];
+
+function list(query) {
+  return html`<h1 tabindex="-1">Replays</h1>
+    <nav class="tabs" aria-label="Which replays">${[["", "All"], ["open", "Not finished"], ["finished", "Finished"]].map(([name, label]) => html`
+      <a href=${to("replays", "", { state: name })} aria-current=${name === (query.state ?? "") ? "page" : nothing}>${label}</a>`)}</nav>
+    ${session.can("operate") ? nothing : session.ifOperator(nothing)}
+    ${parts.loaded("page", (page) => html`${parts.table({ caption: "Replays", rows: page.data, key: (row) => row.id, columns,
+      empty: html`No replay was asked for yet. <a href=${to("deliveries", "", { status: "failed" })}>Dead letters</a> can be replayed, one or all that match.` })}
+      ${parts.pager(page, "replays", query, "older ones")}`)}`;
+}
+
+function sentence(replay) {
+  const state = stateOf(replay);
+  if (state === "error") return html`It has ended: ${parts.text(replay.error)}`;
+  if (state === "finished") return html`It has finished ${parts.age(replay.finished_at)}: ${format.number(replay.done)} ${format.plural(replay.done, "dead letter was", "dead letters were")} made pending again.`;
+  if (state === "stopped") return html`It was stopped ${parts.age(replay.stopped_at)}, after ${format.number(replay.done)}.`;
+  if (replay.started_at === null) return "No worker has begun with it yet.";
+  return html`It goes on: ${format.number(replay.done)}${replay.total === null ? nothing : html` of ${format.number(replay.total)}`} by now.`;
+}
+
+function one(replay) {
+  const skipped = Object.entries(replay.skipped);
+  return html`<div class="heading"><h1 tabindex="-1">Replay ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
+    <div class="sentence"><p>${parts.badge(stateOf(replay), words[stateOf(replay)])} <span class="said">${sentence(replay)}</span></p></div>
+    <p>${done(replay)}</p>
+    ${parts.facts([
+      ["What", chosen(replay)],
+      ["Kind", replay.kind],
+      ["Asked for", html`${parts.timeAndAge(replay.requested_at)} by ${parts.text(replay.requested_by)}`],
+      ["Begun", parts.timeAndAge(replay.started_at)],
+      ["Stopped", replay.stopped_at ? parts.timeAndAge(replay.stopped_at) : nothing],
+      ["Finished", replay.finished_at ? parts.timeAndAge(replay.finished_at) : nothing],
+      ["At most a second", replay.rate === null ? "no limit" : format.number(replay.rate)],
+      ["Pass", format.number(replay.pass)],
+    ])}
+    ${skipped.length === 0 ? nothing : html`<section><h2>Left as they are</h2>
+      <p class="quiet">Their endpoints are disabled, or do nothing but fail.</p>
+      ${parts.table({ caption: "Dead letters that were left as they are", rows: skipped, key: ([url]) => url, empty: "", columns: [
+        { title: "Endpoint", cell: ([url]) => parts.url(url) }, { title: "Dead letters", isNumber: true, cell: ([, amount]) => format.number(amount) }] })}</section>`}
+    <p><a href=${to("replays")}>All replays</a></p>`;
+}
+
+export function view({ id, query }) {
+  return id === "" ? list(query) : parts.loaded("replay", one);
+}
