@@ -2,7 +2,8 @@
 // What is asked of the API, and the token that it is asked with.
 //
 // The token is in sessionStorage: it ends with the tab, no other tab or site has it, and nothing of it
-// is in a URL. A problem (RFC 9457) is an Error with its status; status 0 says that nobody answered.
+// is in a URL. A problem (RFC 9457) is an Error with its status; status 0 says that nobody answered. asker
+// is the token that it is about: there may be another by the time it comes.
 
 const KEY = "postrider.token";
 const TIMEOUT_MS = 15000;
@@ -45,8 +46,9 @@ async function problemOf(answer) {
 // {value, etag}; value is undefined when etag is still that of the answer.
 export async function request(method, path, { body, etag, isExact } = {}) {
   const headers = {};
+  const asker = token();
   let answer;
-  if (token() !== null) headers.Authorization = `Bearer ${token()}`;
+  if (asker !== null) headers.Authorization = `Bearer ${asker}`;
   if (etag) headers["If-None-Match"] = etag;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
@@ -56,7 +58,7 @@ export async function request(method, path, { body, etag, isExact } = {}) {
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     if (answer.status === 304) return { etag };
-    if (!answer.ok) throw await problemOf(answer);
+    if (!answer.ok) throw Object.assign(await problemOf(answer), { asker });
     const text = await answer.text();
     return { value: JSON.parse(text, isExact ? keepDigits : undefined), etag: answer.headers.get("ETag") };
   } catch (error) {

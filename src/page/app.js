@@ -68,15 +68,19 @@ function watch() {
 // --- who asks ---
 
 async function begin() {
+  const asker = api.token();
+  const isStill = () => asker === api.token(); // it is not once another was given meanwhile
   session.clear();
   polling.forget();
   phase = "asking";
   draw();
   try {
-    await session.load();
+    await session.load(isStill);
+    if (!isStill()) return;
     phase = session.can("read") ? "ready" : "token";
     why = session.can("read") ? "" : `The token “${session.current().name}” lacks the scope read: it may only ${session.current().scopes.join(", ")}.`;
   } catch (problem) {
+    if (!isStill()) return;
     refused(problem);
   }
   if (phase === "ready" && session.isCustomer() && route.screen === "") location.replace(to("deliveries"));
@@ -119,7 +123,7 @@ function leave() {
 // --- what changes by itself ---
 
 function onChange(problem) {
-  if (problem?.status === 401) {
+  if (problem?.status === 401 && problem.asker === api.token()) {
     session.clear();
     polling.forget();
     refused(problem);

@@ -6,8 +6,10 @@ import { html, nothing } from "./lit.js";
 
 let who = null; // GET /v1/token
 
-export async function load() {
-  who = await get("v1/token");
+// isStill: whether the token is still the one that this was asked for.
+export async function load(isStill) {
+  const found = await get("v1/token");
+  if (isStill()) who = found;
 }
 
 export function clear() {

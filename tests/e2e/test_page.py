@@ -187,6 +187,26 @@ def test_token_in_the_address(browser, world):
     assert browser.driver.execute_script("return Object.keys(localStorage).length + document.cookie.length") == 0
 
 
+def test_answer_that_comes_after_another_token(browser, world):
+    """A refusal of who asked before is not one of who asks now."""
+    proxy = front.Front(world.serve, holds=lambda request: "Authorization" not in request.headers
+                        and request.path == "/v1/token")
+    try:
+        browser.go(proxy.url)
+        wait_for(lambda: ("GET", "/v1/token") in proxy.asked, "the page to ask without a token")
+        browser.driver.get(f"{proxy.url}#token={world.token}")
+        browser.see("dead letters")
+        proxy.gate.set()
+        browser.follow("/deliveries")
+        browser.see("Dead letters", re.compile("Pause|Paused"))
+        browser.follow("/workers")
+        browser.see("Lanes")
+    finally:
+        proxy.gate.set()
+        browser.leave()
+        proxy.close()
+
+
 def test_token_that_ends_while_the_page_is_open(page, world):
     name = f"ends-{uuid.uuid4().hex[:6]}"
     token = run_postrider("token", "new", "--name", name, "--scope", "read", "-c", world.config).stdout.strip()
