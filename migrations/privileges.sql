@@ -27,4 +27,5 @@ VALUES
         ' skipped, skipped_count, waiting_count, stopped_at, finished_at, error)', 'webhook_replays'),
     (18, 'SELECT', 'webhook_erasures'),
     (19, 'EXECUTE', 'FUNCTION webhook_payloads_expire(uuid[], uuid[], timestamptz)'),
-    (20, 'EXECUTE', 'FUNCTION webhook_events_retire(uuid[])')
+    (20, 'EXECUTE', 'FUNCTION webhook_events_retire(uuid[])'),
+    (21, 'SELECT, INSERT, DELETE', 'webhook_history')

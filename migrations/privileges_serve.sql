@@ -34,4 +34,5 @@ VALUES
     (16, 'SELECT, INSERT, DELETE', 'webhook_feed_marks'),
     -- Whose turn it is in an ordering key.
     (17, 'SELECT', 'webhook_promotions'),
-    (18, 'EXECUTE', 'FUNCTION webhook_ordering_head(uuid, text)')
+    (18, 'EXECUTE', 'FUNCTION webhook_ordering_head(uuid, text)'),
+    (19, 'SELECT', 'webhook_history')

@@ -89,6 +89,7 @@ struct config {
         int64_t events_ms;
         int64_t payload_ms;
         int64_t idempotency_keys_ms;
+        int64_t history_ms;
     } retention;
     struct {
         char *listen; /* ADDRESS:PORT, or unix:PATH */

@@ -345,6 +345,14 @@ const struct config_option option_table[] = {
      .description = "how long `postrider serve` answers a repeated `Idempotency-Key` as it did "
                     "the first time"},
 
+    {.key = "retention.history",
+     .kind = OPTION_DURATION,
+     FIELD(retention.history_ms),
+     .minimum = 1 * DAY,
+     .maximum = 3650 * DAY,
+     .default_text = "7d",
+     .description = "how long the minutes are kept that charts are made of"},
+
     {.key = "http.listen",
      .kind = OPTION_TEXT,
      FIELD(http.listen),

@@ -13,6 +13,7 @@
 #include "serve/events_api.h"
 #include "serve/feed_api.h"
 #include "serve/gate.h"
+#include "serve/history_api.h"
 #include "serve/route.h"
 
 #define ID       "{id}"
@@ -67,6 +68,13 @@ static const struct parameter feed_hours_parameters[] = {
     {0},
 };
 
+static const struct parameter history_parameters[] = {
+    {.name = "since", .read = parameter_time},
+    {.name = "until", .read = parameter_time},
+    {.name = "step", .read = parameter_step, .standard = "60"},
+    {0},
+};
+
 /* clang-format off */
 const struct route routes_table[] = {
     {"GET", "/v1/events", ROUTE_READ, .parameters = events_parameters, .handle = api_ask,
@@ -99,6 +107,10 @@ const struct route routes_table[] = {
      .handle = feed_api_ask, .text = "feed"},
     {"GET", "/v1/endpoints/{id}/feed/hours", ROUTE_READ, .parameters = feed_hours_parameters,
      .handle = feed_api_ask, .text = "feed_hours"},
+    {"GET", "/v1/endpoints/{id}/history", ROUTE_READ, .parameters = history_parameters,
+     .handle = history_api_ask_endpoint},
+    {"GET", "/v1/history", ROUTE_READ, .parameters = history_parameters, .handle = history_api_ask,
+     .is_operators = true},
     {"GET", "/v1/event-types", ROUTE_READ, .parameters = event_types_parameters, .handle = api_ask,
      .text = "event_types"},
     {"GET", "/v1/replays", ROUTE_READ, .parameters = replays_parameters, .handle = api_ask,

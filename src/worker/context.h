@@ -25,7 +25,8 @@
 #include "worker/delivery.h"
 #include "worker/endpoint.h"
 
-#define WORKER_NEVER INT64_MAX
+#define WORKER_NEVER    INT64_MAX
+#define WORKER_NO_CLOCK INT64_MIN
 
 struct event;
 struct event_base;
@@ -41,8 +42,9 @@ struct worker {
     struct event_base *base;
     struct event *tick;
     struct event *signals[3];
-    int64_t now_us; /* of this turn */
-    bool may_send;  /* in this turn: running or draining, connected, schema and requirements met,
+    int64_t now_us;   /* of this turn */
+    int64_t clock_us; /* the database's clock less now_us; WORKER_NO_CLOCK: nobody knows */
+    bool may_send;    /* in this turn: running or draining, connected, schema and requirements met,
                        lanes owned */
     enum worker_phase phase;
     int64_t drain_until_us;
@@ -59,6 +61,7 @@ struct worker {
     struct endpoints endpoints;
 
     /* Each part's own: what it is made of stands in its .c, and others ask by its header. */
+    struct charting *charting;
     struct connecting *connecting;
     struct disabling *disabling;
     struct erasing *erasing;

@@ -7,6 +7,7 @@
 #include "base/hint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "worker/counting.h"
 
 #define RETRY_LINE_US     1000000
 #define SECRET_LINE_US    1000000
@@ -79,6 +80,7 @@ void reporting_outcome(struct worker *worker, struct delivery *delivery)
 {
     struct reporting_totals *totals = &worker->reporting->totals;
 
+    counting_outcome(worker, delivery);
     switch (delivery->outcome.kind) {
     case OUTCOME_DELIVERED:
         totals->delivered++;

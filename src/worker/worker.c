@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "worker/charting.h"
 #include "worker/configuring.h"
 #include "worker/connecting.h"
 #include "worker/context.h"
@@ -120,6 +121,8 @@ static void drain_step(struct worker *worker)
     if (sending_in_flight(worker) > 0 || recording_unwritten(worker) > 0 ||
         recording_is_owing(worker) || leasing_is_valid(worker))
         return;
+    if (!charting_finish(worker) && !is_late)
+        return;
     if (leasing_release(worker) || is_late) {
         log_event(LOG_LEVEL_INFO, "stopped");
         worker->phase = WORKER_DONE;
@@ -147,6 +150,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, leasing_next_us(worker));
     next = earlier(next, retaining_next_us(worker));
     next = earlier(next, replaying_next_us(worker));
+    next = earlier(next, charting_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
         next = earlier(next, worker->drain_until_us);
@@ -193,6 +197,7 @@ static void turn(struct worker *worker)
     connecting_collect(worker);
     requiring_step(worker);
     connecting_step(worker);
+    charting_step(worker);
     leasing_step(worker);
     worker->may_send = may_send(worker);
     reloading_step(worker);
@@ -265,6 +270,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     requiring_init(worker);
     retaining_init(worker);
     replaying_init(worker);
+    charting_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -289,6 +295,7 @@ static void finish(struct worker *worker)
     requiring_free(worker);
     retaining_free(worker);
     replaying_free(worker);
+    charting_free(worker);
     supervision_free(worker);
 }
 

@@ -189,6 +189,7 @@ static void test_values(void **state)
         {"retention: {events: 400d}", "retention.events", "400d"},
         {"retention: {payload: 30d}", "retention.payload", "30d"},
         {"retention: {idempotency_keys: 90m}", "retention.idempotency_keys", "90m"},
+        {"retention: {history: 400d}", "retention.history", "400d"},
         {"http: {listen: '0.0.0.0:80'}", "http.listen", "\"0.0.0.0:80\""},
         {"http: {listen: '[::1]:0'}", "http.listen", "\"[::1]:0\""},
         {"http: {listen: 'unix:/run/a b'}", "http.listen", "\"unix:/run/a b\""},
