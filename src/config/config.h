@@ -100,6 +100,9 @@ struct config {
         char *customers_role; /* as which it asks for a customer; never "" */
     } http;
     struct {
+        char *listen; /* as http.listen; "" = off */
+    } metrics;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

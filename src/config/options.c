@@ -393,6 +393,16 @@ const struct config_option option_table[] = {
      .allowed = "a role's name of 1 to 63 bytes",
      .description = "the role as which `postrider serve` asks the database for a customer"},
 
+    {.key = "metrics.listen",
+     .kind = OPTION_TEXT,
+     FIELD(metrics.listen),
+     .maximum = 100,
+     .default_text = "\"\"",
+     .check = check_listen,
+     .allowed = "`ADDRESS:PORT`, `[ADDRESS]:PORT`, `unix:/PATH` or `\"\"`",
+     .description = "where `postrider run` answers `/metrics`, `/healthz` and `/readyz` to whoever "
+                    "asks ([metrics.md](metrics.md)); `\"\"` = nowhere"},
+
     {.key = "log.level",
      .kind = OPTION_CHOICE,
      FIELD(log.level),

@@ -24,7 +24,7 @@
 
 #include "serve/answer.h"
 #include "serve/context.h"
-#include "serve/request_reader.h"
+#include "listen/request_reader.h"
 
 struct client;
 

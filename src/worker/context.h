@@ -24,6 +24,7 @@
 #include "db/link.h"
 #include "worker/delivery.h"
 #include "worker/endpoint.h"
+#include "worker/meters.h"
 
 #define WORKER_NEVER    INT64_MAX
 #define WORKER_NO_CLOCK INT64_MIN
@@ -59,6 +60,7 @@ struct worker {
 
     struct deliveries deliveries;
     struct endpoints endpoints;
+    struct meters meters;
 
     /* Each part's own: what it is made of stands in its .c, and others ask by its header. */
     struct charting *charting;
@@ -68,6 +70,7 @@ struct worker {
     struct finding *finding;
     struct leasing *leasing;
     struct loading *loading;
+    struct monitoring *monitoring;
     struct promoted *promoted;
     struct promoting *promoting;
     struct recording *recording;

@@ -18,6 +18,7 @@
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"
+#include "worker/monitoring.h"
 #include "worker/promoted.h"
 #include "worker/promoting.h"
 #include "worker/recording.h"
@@ -211,11 +212,13 @@ static void turn(struct worker *worker)
     disabling_step(worker);
     retaining_step(worker);
     replaying_step(worker);
+    monitoring_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
     reap(worker);
     set_tick(worker, has_more);
+    meter_note(&worker->meters.loop_lag, clock_monotonic_us() - worker->now_us);
 }
 
 static void add_signal(struct worker *worker, int slot, int number, event_callback_fn on_signal)
@@ -255,7 +258,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     endpoints_init(&worker->endpoints);
     init_loop(worker);
     reporting_init(worker);
-    if (!sending_init(worker, error))
+    if (!sending_init(worker, error) || !monitoring_init(worker, error))
         return false;
     finding_init(worker);
     refilling_init(worker);
@@ -343,6 +346,7 @@ int worker_run(struct config *config)
     deliveries_free(&worker->deliveries);
     endpoints_free(&worker->endpoints);
     sending_free(worker);
+    monitoring_free(worker);
     reporting_free(worker);
     free_loop(worker);
     free(worker);

@@ -190,6 +190,8 @@ static void test_values(void **state)
         {"retention: {payload: 30d}", "retention.payload", "30d"},
         {"retention: {idempotency_keys: 90m}", "retention.idempotency_keys", "90m"},
         {"retention: {history: 400d}", "retention.history", "400d"},
+        {"metrics: {listen: ''}", "metrics.listen", "\"\""},
+        {"metrics: {listen: '[::]:9464'}", "metrics.listen", "\"[::]:9464\""},
         {"http: {listen: '0.0.0.0:80'}", "http.listen", "\"0.0.0.0:80\""},
         {"http: {listen: '[::1]:0'}", "http.listen", "\"[::1]:0\""},
         {"http: {listen: 'unix:/run/a b'}", "http.listen", "\"unix:/run/a b\""},
