@@ -400,7 +400,7 @@ const struct config_option option_table[] = {
      .default_text = "\"\"",
      .check = check_listen,
      .allowed = "`ADDRESS:PORT`, `[ADDRESS]:PORT`, `unix:/PATH` or `\"\"`",
-     .description = "where `postrider run` answers `/metrics`, `/healthz` and `/readyz` to whoever "
+     .description = "where workers answer `/metrics`, `/healthz` and `/readyz` to whoever "
                     "asks ([metrics.md](metrics.md)); `\"\"` = nowhere"},
 
     {.key = "log.level",

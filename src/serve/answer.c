@@ -62,6 +62,13 @@ static void append_date(int64_t wall_s, struct buffer *out)
                          date.tm_min, date.tm_sec);
 }
 
+static const char *type_of(const struct answer *answer)
+{
+    if (answer->type != NULL)
+        return answer->type;
+    return answer->is_problem ? "application/problem+json" : "application/json";
+}
+
 void answer_append(const struct answer *answer, bool is_last, bool is_head_only, int64_t wall_s,
                    struct buffer *out)
 {
@@ -70,8 +77,8 @@ void answer_append(const struct answer *answer, bool is_last, bool is_head_only,
     buffer_append_format(out, "HTTP/1.1 %d %s\r\n", answer->status, title_of(answer->status));
     append_date(wall_s, out);
     if (answer->status != 304)
-        buffer_append_format(out, "Content-Type: application/%s\r\nContent-Length: %zu\r\n",
-                             answer->is_problem ? "problem+json" : "json", length);
+        buffer_append_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type_of(answer),
+                             length);
     if (answer->etag != NULL)
         buffer_append_format(out, "ETag: %s\r\nCache-Control: private, no-cache\r\n", answer->etag);
     else

@@ -21,6 +21,7 @@ struct answer {
     const char *body;    /* JSON */
     bool is_problem;
     const char *etag; /* with its quotes; NULL: none */
+    const char *type; /* of a body that is no JSON; NULL: it is */
 };
 
 /* Appends the head and the body. is_last: the connection ends behind it; is_head_only: nobody wants

@@ -40,6 +40,7 @@ struct route {
     route_handle *handle;
     const char *text;               /* of src/db/queries, for api_ask() */
     bool has_range;                 /* as in struct question */
+    bool is_open;                   /* to whoever asks, by whatever name in Host */
     bool is_operators;              /* not for a customer's token */
     bool tells_who, tells_customer; /* what a change's text gets (serve/changes_api.h) */
     /* Instead of all these: a route that judges its head itself. */

@@ -14,6 +14,7 @@
 #include "serve/feed_api.h"
 #include "serve/gate.h"
 #include "serve/history_api.h"
+#include "serve/metrics_api.h"
 #include "serve/route.h"
 
 #define ID       "{id}"
@@ -125,6 +126,9 @@ const struct route routes_table[] = {
     {"GET", "/v1/workers", ROUTE_READ, .handle = api_ask, .text = "workers", .is_operators = true},
     {"GET", "/v1/overview", ROUTE_READ, .handle = api_ask, .text = "overview",
      .is_operators = true},
+    {"GET", "/metrics", ROUTE_READ, .handle = metrics_api_show, .is_operators = true},
+    {"GET", "/healthz", ROUTE_PUBLIC, .handle = metrics_api_alive, .is_open = true},
+    {"GET", "/readyz", ROUTE_PUBLIC, .handle = metrics_api_ready, .is_open = true},
     {"GET", "/v1/openapi.json", ROUTE_PUBLIC, .handle = document_show},
     {0},
 };
@@ -239,11 +243,11 @@ bool routes_judge(struct serve *serve, struct client *client)
     struct buffer allowed;
     bool is_good;
 
-    if (!gate_check_origin(serve, client))
-        return false;
     buffer_init(&allowed, 200);
     call.route = find_route(&client_request(client)->head, call.id, &allowed);
-    if (call.route == NULL)
+    if ((call.route == NULL || !call.route->is_open) && !gate_check_origin(serve, client))
+        is_good = false;
+    else if (call.route == NULL)
         is_good = refuse_no_route(client, &allowed);
     else if (call.route->own_judge != NULL)
         is_good = call.route->own_judge(serve, client);

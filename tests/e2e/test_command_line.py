@@ -9,7 +9,7 @@ import pytest
 from harness.postrider import binary, environment
 
 COMMANDS = ["run", "migrate", "config", "status", "event", "endpoint", "dead", "replay", "explain",
-            "secret", "send", "serve", "token", "version", "help"]
+            "healthcheck", "secret", "send", "serve", "token", "version", "help"]
 NESTED = [("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
           ("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
