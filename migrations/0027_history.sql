@@ -32,6 +32,37 @@ CREATE VIEW webhook_customer_history WITH (security_barrier = true, check_option
                   AND p.allow IS NULL AND p.client_certificate IS NULL AND NOT p.all_customers
            FROM webhook_endpoints p WHERE p.id = h.endpoint_id);
 
+-- Where an attempt was made to, when that is not where its delivery goes by now: an attempt that is written down says
+-- nothing, and the deliveries whose URL is changed tell it those that were there before. So it costs nothing but then.
+ALTER TABLE webhook_attempts ADD COLUMN url varchar; -- NULL: its delivery's webhook_url
+
+-- In the name of its owner, since who may move a delivery need not be able to write into the log. All names are said in
+-- full, or come from what the trigger is on.
+CREATE FUNCTION webhook_deliveries_moved() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+BEGIN
+    EXECUTE format('UPDATE %I.webhook_attempts SET url = $2 WHERE delivery_id = $1 AND url IS NULL', TG_TABLE_SCHEMA)
+        USING OLD.id, OLD.webhook_url::text;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER webhook_deliveries_moved AFTER UPDATE OF webhook_url ON webhook_deliveries
+    FOR EACH ROW
+    WHEN (NEW.webhook_url <> OLD.webhook_url)
+    EXECUTE FUNCTION webhook_deliveries_moved();
+
+CREATE OR REPLACE VIEW webhook_customer_attempts WITH (security_barrier = true, check_option = cascaded) AS
+    SELECT a.id, a.delivery_id, a.attempt, a.started_at, a.duration_ms, a.response_status,
+           webhook_customer_error(a.error::text)::varchar AS error, a.response_body, a.url
+    FROM webhook_attempts a
+    WHERE (SELECT d.customer_id = (SELECT current_setting('postrider.customer')::uuid)
+                  AND (d.endpoint_id IS NULL
+                       OR (d.customer_id = (SELECT e.customer_id FROM webhook_events e WHERE e.id = d.event_id)
+                           AND (SELECT p.all_customers FROM webhook_endpoints p WHERE p.id = d.endpoint_id)
+                               IS NOT TRUE))
+           FROM webhook_deliveries d WHERE d.id = a.delivery_id);
+
 -- The roles that "migrate --grant" was used for, so that their workers write it.
 DO $$
 DECLARE
