@@ -47,6 +47,8 @@ BEGIN
 END
 $$;
 
+REVOKE ALL ON FUNCTION webhook_deliveries_moved() FROM PUBLIC;
+
 CREATE TRIGGER webhook_deliveries_moved AFTER UPDATE OF webhook_url ON webhook_deliveries
     FOR EACH ROW
     WHEN (NEW.webhook_url <> OLD.webhook_url)

@@ -8,7 +8,7 @@
  * HISTORY_ENDPOINTS of them, of the busiest others. How many were left out is counted too, so that
  * who reads it knows whether an endpoint without a row has had no attempts.
  *
- * Pure: worker/counting.c counts, worker/charting.c writes it down, worker/metering.c shows the same buckets.
+ * Pure: worker/counting.c counts, worker/charting.c writes it down.
  */
 #ifndef POSTRIDER_CORE_HISTORY_H
 #define POSTRIDER_CORE_HISTORY_H

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/position.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -33,20 +32,12 @@ int position_compare(const struct position *a, const struct position *b)
     return by_time != 0 ? by_time : strcmp(a->id, b->id);
 }
 
-/* So many digits, which are followed by a character; -1: they are not there. */
-static int64_t take(const char **at, int digits, char behind)
+/* Two digits; 100 or more: they are not there. */
+static int64_t pair(const char *at)
 {
-    int64_t number = 0;
+    unsigned tens = (unsigned)at[0] - '0', ones = (unsigned)at[1] - '0';
 
-    for (int i = 0; i < digits; i++) {
-        if ((*at)[i] < '0' || (*at)[i] > '9')
-            return -1;
-        number = number * 10 + ((*at)[i] - '0');
-    }
-    if ((*at)[digits] != behind)
-        return -1;
-    *at += digits + 1;
-    return number;
+    return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
 }
 
 /* Of the Gregorian calendar, since 1970: years begin with March, so that a leap day is their last. */
@@ -58,29 +49,27 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
     return 365 * year + year / 4 - year / 100 + year / 400 + of_year - 719468;
 }
 
-/* ".25+00": behind the seconds, of which at has left the point or the sign. */
+/* "25+00": behind the point of the seconds. */
 static int64_t fraction_us(const char *at)
 {
-    int64_t us = 0;
-    int64_t unit = 100000;
+    static const int64_t units[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    int64_t number = 0;
+    int digits = 0;
 
-    for (; *at >= '0' && *at <= '9' && unit > 0; at++, unit /= 10)
-        us += (*at - '0') * unit;
-    return us;
+    for (; digits < 6 && at[digits] >= '0' && at[digits] <= '9'; digits++)
+        number = number * 10 + (at[digits] - '0');
+    return number * units[digits];
 }
 
-int64_t position_time_us(const char *time)
+int64_t position_time_us(const char time[POSITION_TIME_SIZE])
 {
-    int64_t year = take(&time, 4, '-');
-    int64_t month = year < 0 ? -1 : take(&time, 2, '-');
-    int64_t day = month < 0 ? -1 : take(&time, 2, ' ');
-    int64_t hour = day < 0 ? -1 : take(&time, 2, ':');
-    int64_t minute = hour < 0 ? -1 : take(&time, 2, ':');
-    bool has_fraction = minute >= 0 && strspn(time, "0123456789") == 2 && time[2] == '.';
-    int64_t second = minute < 0 ? -1 : take(&time, 2, has_fraction ? '.' : '+');
+    /* "2026-01-02 03:04:05": each place is known, since it is asked for each delivery. */
+    int64_t days, seconds;
 
-    if (second < 0)
+    if (time[4] != '-' || time[7] != '-' || time[10] != ' ' || time[13] != ':' || time[16] != ':' ||
+        (time[19] != '.' && time[19] != '+') || pair(time) == 100 || pair(time + 2) == 100)
         return INT64_MIN;
-    return ((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60000000 + second * 1000000 +
-           (has_fraction ? fraction_us(time) : 0);
+    days = days_of(pair(time) * 100 + pair(time + 2), pair(time + 5), pair(time + 8));
+    seconds = (pair(time + 11) * 60 + pair(time + 14)) * 60 + pair(time + 17);
+    return (days * 86400 + seconds) * 1000000 + (time[19] == '.' ? fraction_us(time + 20) : 0);
 }

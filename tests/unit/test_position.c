@@ -3,6 +3,7 @@
 #include "core/position.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/compiler.h"
 #include "unit.h"
@@ -31,9 +32,13 @@ static void test_times(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-        if (position_time_us(cases[i].text) != cases[i].us)
-            fail_msg("%s: %lld", cases[i].text, (long long)position_time_us(cases[i].text));
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char text[POSITION_TIME_SIZE] = "";
+
+        snprintf(text, sizeof(text), "%s", cases[i].text);
+        if (position_time_us(text) != cases[i].us)
+            fail_msg("%s: %lld", cases[i].text, (long long)position_time_us(text));
+    }
 }
 
 int main(void)
