@@ -57,7 +57,7 @@ static uint64_t trouble(const struct history_counts *counts)
 {
     uint64_t number = (uint64_t)counts->retried + counts->failed;
 
-    for (size_t i = history_bucket(HISTORY_SLOW_MS * INT64_C(1000)) + 1; i < HISTORY_BUCKETS; i++)
+    for (size_t i = history_bucket(HISTORY_SLOW_MS * 1000) + 1; i < HISTORY_BUCKETS; i++)
         number += counts->attempt_duration[i];
     return number;
 }

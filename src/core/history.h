@@ -21,7 +21,7 @@
 
 #define HISTORY_BUCKETS   16 /* the last one has no upper bound */
 #define HISTORY_ENDPOINTS 24
-#define HISTORY_SLOW_MS   5000 /* an attempt that took longer is trouble */
+#define HISTORY_SLOW_MS   INT64_C(5000) /* an attempt that took longer is trouble */
 
 /* Upper bounds in milliseconds, inclusive, of all buckets but the last one. */
 extern const int64_t history_bounds_ms[HISTORY_BUCKETS - 1];

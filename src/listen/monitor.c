@@ -202,9 +202,8 @@ static void on_deadline(evutil_socket_t socket, short what, void *argument)
 
 static struct event *new_event(struct monitored *client, short what, event_callback_fn on_event)
 {
-    struct event *event =
-        event_new(client->monitor->base, what == EV_TIMEOUT ? -1 : client->socket,
-                  what == EV_TIMEOUT ? 0 : (short)(what | EV_PERSIST), on_event, client);
+    struct event *event = event_new(client->monitor->base, what == EV_TIMEOUT ? -1 : client->socket,
+                                    what == EV_TIMEOUT ? 0 : what, on_event, client);
 
     if (event == NULL)
         bug("an event could not be made");
@@ -220,8 +219,8 @@ static void client_add(struct monitor *monitor, int socket)
     client->socket = socket;
     request_reader_init(&client->request, NO_BODY);
     buffer_init(&client->out, ANSWER_MAX + 1024);
-    client->readable = new_event(client, EV_READ, on_readable);
-    client->writable = new_event(client, EV_WRITE, on_writable);
+    client->readable = new_event(client, EV_READ | EV_PERSIST, on_readable);
+    client->writable = new_event(client, EV_WRITE | EV_PERSIST, on_writable);
     client->deadline = new_event(client, EV_TIMEOUT, on_deadline);
     if (evtimer_add(client->deadline, &after) != 0)
         bug("timer could not be set");
@@ -267,7 +266,7 @@ void monitor_free(struct monitor *monitor)
     if (monitor == NULL)
         return;
     while (!TAILQ_EMPTY(&monitor->clients))
-        client_close(TAILQ_FIRST(&monitor->clients));
+        client_close(TAILQ_FIRST(&monitor->clients)); /* NOLINT(clang-analyzer-unix.Malloc) */
     event_free(monitor->acceptable);
     listen_socket_close(&monitor->socket);
     free(monitor);

