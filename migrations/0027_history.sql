@@ -13,10 +13,10 @@ CREATE TABLE webhook_history (
     delivered bigint NOT NULL,
     retried bigint NOT NULL,
     failed bigint NOT NULL,
-    statuses bigint[] NOT NULL,            -- answers: 2xx, 3xx, 4xx, 5xx, none
+    statuses integer[] NOT NULL,           -- answers: 2xx, 3xx, 4xx, 5xx, none
     -- By the bounds 5, 10, 25, 50, 100, 250, 500 ms, 1, 2.5, 5, 10, 30 s, 1, 5, 30 min, and above.
-    first_attempt_delay bigint[] NOT NULL, -- from due to the first request
-    attempt_duration bigint[] NOT NULL
+    first_attempt_delay integer[] NOT NULL, -- from due to the first request
+    attempt_duration integer[] NOT NULL
 );
 CREATE UNIQUE INDEX webhook_history_once ON webhook_history
     (owner, number, COALESCE(endpoint_id, '00000000-0000-0000-0000-000000000000'));

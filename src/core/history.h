@@ -20,7 +20,7 @@
 #include "core/outcome.h"
 
 #define HISTORY_BUCKETS   16 /* the last one has no upper bound */
-#define HISTORY_ENDPOINTS 24
+#define HISTORY_ENDPOINTS 16
 #define HISTORY_SLOW_MS   INT64_C(5000) /* an attempt that took longer is trouble */
 
 /* Upper bounds in milliseconds, inclusive, of all buckets but the last one. */

@@ -34,7 +34,7 @@ static const char insert_sql[] =
     "INSERT INTO webhook_history (at, owner, number, endpoint_id, left_out, delivered, retried, failed, statuses,"
     " first_attempt_delay, attempt_duration)"
     " SELECT date_trunc('minute', now() - make_interval(secs => o.age)), $1, o.number, p.id, o.left_out,"
-    " o.delivered, o.retried, o.failed, o.statuses::bigint[], o.delay::bigint[], o.duration::bigint[]"
+    " o.delivered, o.retried, o.failed, o.statuses::int[], o.delay::int[], o.duration::int[]"
     " FROM unnest($2::bigint[], $3::float8[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],"
     " $9::bigint[], $10::text[], $11::text[], $12::text[])"
     " AS o (number, age, customer_id, url, left_out, delivered, retried, failed, statuses, delay, duration)"

@@ -200,10 +200,10 @@ static void on_deadline(evutil_socket_t socket, short what, void *argument)
     client_close(argument);
 }
 
-static struct event *new_event(struct monitored *client, short what, event_callback_fn on_event)
+static struct event *new_event(struct monitored *client, int socket, short events,
+                               event_callback_fn on_event)
 {
-    struct event *event = event_new(client->monitor->base, what == EV_TIMEOUT ? -1 : client->socket,
-                                    what == EV_TIMEOUT ? 0 : what, on_event, client);
+    struct event *event = event_new(client->monitor->base, socket, events, on_event, client);
 
     if (event == NULL)
         bug("an event could not be made");
@@ -219,9 +219,9 @@ static void client_add(struct monitor *monitor, int socket)
     client->socket = socket;
     request_reader_init(&client->request, NO_BODY);
     buffer_init(&client->out, ANSWER_MAX + 1024);
-    client->readable = new_event(client, EV_READ | EV_PERSIST, on_readable);
-    client->writable = new_event(client, EV_WRITE | EV_PERSIST, on_writable);
-    client->deadline = new_event(client, EV_TIMEOUT, on_deadline);
+    client->readable = new_event(client, socket, EV_READ | EV_PERSIST, on_readable);
+    client->writable = new_event(client, socket, EV_WRITE | EV_PERSIST, on_writable);
+    client->deadline = new_event(client, -1, 0, on_deadline);
     if (evtimer_add(client->deadline, &after) != 0)
         bug("timer could not be set");
     TAILQ_INSERT_TAIL(&monitor->clients, client, entry);
