@@ -40,7 +40,7 @@ WITH paused AS MATERIALIZED (
                 WHEN failing_since IS NOT NULL THEN 'failing' ELSE 'enabled' END AS state
     FROM (SELECT disabled_at, paused_at, failing_since FROM {endpoints} ORDER BY id LIMIT 10000) p
 ), samples (metric, place, labels, value) AS (
-    SELECT 'postrider_pending_deliveries', s.place, format('{state="%s"}', s.state), s.number::text
+    SELECT 'postrider_pending_deliveries', s.place, concat('state="', s.state, '"'), s.number::text
     FROM (VALUES (1, 'due', (SELECT count(*) FROM due WHERE NOT is_held)), (2, 'waiting', (SELECT number FROM later)),
                  (3, 'held', (SELECT number FROM held))) s (place, state, number)
     UNION ALL
@@ -50,13 +50,13 @@ WITH paused AS MATERIALIZED (
     UNION ALL
     SELECT 'postrider_dead_letters', 1, '', number::text FROM dead
     UNION ALL
-    SELECT 'postrider_endpoints', s.place, format('{state="%s"}', s.state),
+    SELECT 'postrider_endpoints', s.place, concat('state="', s.state, '"'),
            (SELECT count(*) FROM endpoints e WHERE e.state = s.state)::text
     FROM (VALUES (1, 'enabled'), (2, 'failing'), (3, 'paused'), (4, 'disabled')) s (place, state)
     UNION ALL
     SELECT 'postrider_unowned_lanes', 1, '', count(*)::text FROM webhook_lanes WHERE (lease_expires_at > now()) IS NOT TRUE
     UNION ALL
-    SELECT 'postrider_table_dead_rows', t.place, format('{table="%s"}', t.name),
+    SELECT 'postrider_table_dead_rows', t.place, concat('table="', t.name, '"'),
            pg_stat_get_dead_tuples(to_regclass(t.name))::text
     FROM (VALUES (1, 'webhook_deliveries'), (2, 'webhook_events'), (3, 'webhook_attempts'), (4, 'webhook_endpoints'),
                  (5, 'webhook_lanes'), (6, 'webhook_workers'), (7, 'webhook_history')) t (place, name)
@@ -77,5 +77,6 @@ WITH paused AS MATERIALIZED (
 )
 SELECT string_agg(t.text, '' ORDER BY t.place) FROM (
     SELECT h.place, format(E'# HELP %s %s\n# TYPE %s gauge\n', h.metric, h.help, h.metric)
-           || string_agg(s.metric || s.labels || ' ' || s.value || E'\n', '' ORDER BY s.place) AS text
+           || string_agg(s.metric || CASE WHEN s.labels <> '' THEN chr(123) || s.labels || chr(125) ELSE '' END
+                         || ' ' || s.value || E'\n', '' ORDER BY s.place) AS text
     FROM helps h JOIN samples s USING (metric) GROUP BY 1, h.metric, h.help) t
