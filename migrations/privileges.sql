@@ -31,4 +31,5 @@ VALUES
     (21, 'SELECT, INSERT, UPDATE, DELETE', 'webhook_alerts'),
     (22, 'SELECT, DELETE, INSERT (kind, detail)', 'webhook_alert_notes'),
     (23, 'SELECT', 'webhook_alert_endpoint'),
-    (24, 'EXECUTE', 'FUNCTION webhook_alert_publish(uuid, uuid, text, text, jsonb)')
+    (24, 'EXECUTE', 'FUNCTION webhook_alert_publish(uuid, uuid, text, text, jsonb)'),
+    (25, 'SELECT, INSERT, DELETE', 'webhook_history')

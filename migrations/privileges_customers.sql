@@ -20,4 +20,5 @@ VALUES
         'webhook_customer_replays'),
     (7, 'SELECT', 'webhook_customer_feed'),
     (8, 'SELECT', 'webhook_customer_epoch'),
-    (9, 'SELECT', 'webhook_customer_marks')
+    (9, 'SELECT', 'webhook_customer_marks'),
+    (10, 'SELECT', 'webhook_customer_history')

@@ -35,4 +35,5 @@ VALUES
     -- Whose turn it is in an ordering key.
     (17, 'SELECT', 'webhook_promotions'),
     (18, 'EXECUTE', 'FUNCTION webhook_ordering_head(uuid, text)'),
-    (19, 'SELECT', 'webhook_alerts')
+    (19, 'SELECT', 'webhook_alerts'),
+    (20, 'SELECT', 'webhook_history')

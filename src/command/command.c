@@ -19,6 +19,7 @@ const struct command *const commands[] = {
     &command_migrate,
     &command_check,
     &command_config,
+    &command_healthcheck,
     &command_status,
     &command_top,
     &command_audit,

@@ -34,6 +34,7 @@ extern const struct command command_serve;
 extern const struct command command_migrate;
 extern const struct command command_check;
 extern const struct command command_config;
+extern const struct command command_healthcheck;
 extern const struct command command_status;
 extern const struct command command_top;
 extern const struct command command_audit;

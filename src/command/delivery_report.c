@@ -20,6 +20,7 @@ enum attempt_column {
     ATTEMPT_STATUS,
     ATTEMPT_ERROR,
     ATTEMPT_BODY,
+    ATTEMPT_URL,
 };
 
 static const struct report_column columns[] = {
@@ -30,6 +31,7 @@ static const struct report_column columns[] = {
     [ATTEMPT_STATUS] = {.key = "response_status", .title = "HTTP", .is_number = true},
     [ATTEMPT_ERROR] = {.key = "error", .title = "ERROR", .cut = REPORT_CUT_END},
     [ATTEMPT_BODY] = {.key = "response_body", .title = "RESPONSE", .cut = REPORT_CUT_END},
+    [ATTEMPT_URL] = {.key = "url"},
 };
 
 static void print_text(FILE *out, const char *name, const char *text)
@@ -129,6 +131,7 @@ static struct report *make_report(const struct delivery_attempts *attempts)
             report_set_number(report, ATTEMPT_STATUS, attempt->response_status);
         report_set_text(report, ATTEMPT_ERROR, attempt->error);
         report_set_text(report, ATTEMPT_BODY, attempt->response_body);
+        report_set_text(report, ATTEMPT_URL, attempt->url);
     }
     return report;
 }
@@ -148,12 +151,31 @@ static void print_last_response(const struct delivery_attempts *attempts, FILE *
     free(clean);
 }
 
+/* Of attempts in a row that were made to one URL, the last one tells. */
+static void print_other_urls(const struct delivery_attempts *attempts, FILE *out)
+{
+    for (size_t i = 0; i < attempts->count; i++) {
+        const struct delivery_attempt *attempt = &attempts->rows[i];
+        bool is_followed = i + 1 < attempts->count && attempt[1].is_elsewhere &&
+                           strcmp(attempt[1].url, attempt->url) == 0;
+        char *clean;
+
+        if (!attempt->is_elsewhere || is_followed)
+            continue;
+        clean = terminal_clean(attempt->url);
+        fprintf(out, "\nUp to attempt %lld it was sent to %s\n", (long long)attempt->attempt,
+                clean);
+        free(clean);
+    }
+}
+
 void delivery_attempts_print(const struct delivery_attempts *attempts, FILE *out)
 {
     struct report *report = make_report(attempts);
 
     report_print_table(report, out);
     report_free(report);
+    print_other_urls(attempts, out);
     print_last_response(attempts, out);
 }
 

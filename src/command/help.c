@@ -14,7 +14,7 @@ static void list_commands(void)
          "\n"
          "usage: postrider COMMAND [OPTION]...\n");
     for (const struct command *const *c = commands; *c != NULL; c++)
-        printf("  %-11s %s\n", (*c)->name, (*c)->summary);
+        printf("  %-12s %s\n", (*c)->name, (*c)->summary);
     puts("\n"
          "Every command takes -c, --config FILE (default " COMMAND_DEFAULT_CONFIG ")\n"
          "and --help. Options may stand before the command or behind it.\n"

@@ -28,7 +28,7 @@ bool check_source_address(const char *text, struct error *error) MUST_USE;
 /* Refuses a secret where the name of its file belongs. */
 bool check_secret_file(const char *text, struct error *error) MUST_USE;
 
-/* Of http.listen: ADDRESS:PORT with numbers, or unix:/PATH. */
+/* Of http.listen and metrics.listen: ADDRESS:PORT with numbers, or unix:/PATH. */
 bool check_listen(const char *text, struct error *error) MUST_USE;
 
 /* Of an entry of http.hosts: a name, or an address, as it stands in Host without its port. */

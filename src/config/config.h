@@ -90,6 +90,7 @@ struct config {
         int64_t events_ms;
         int64_t payload_ms;
         int64_t idempotency_keys_ms;
+        int64_t history_ms;
     } retention;
     struct {
         char *listen; /* ADDRESS:PORT, or unix:PATH */
@@ -116,6 +117,9 @@ struct config {
         bool blocked_keys;
         bool audit;
     } alerts;
+    struct {
+        char *listen; /* as http.listen; "" = off */
+    } metrics;
     struct {
         enum log_level level;
         enum log_format format;

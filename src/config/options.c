@@ -347,6 +347,14 @@ const struct config_option option_table[] = {
      .description = "how long `postrider serve` answers a repeated `Idempotency-Key` as it did "
                     "the first time"},
 
+    {.key = "retention.history",
+     .kind = OPTION_DURATION,
+     FIELD(retention.history_ms),
+     .minimum = 1 * DAY,
+     .maximum = 3650 * DAY,
+     .default_text = "7d",
+     .description = "how long the minutes are kept that charts are made of"},
+
     {.key = "http.listen",
      .kind = OPTION_TEXT,
      FIELD(http.listen),
@@ -479,6 +487,16 @@ const struct config_option option_table[] = {
      FIELD(alerts.audit),
      .default_text = "true",
      .description = "the last audit failed"},
+
+    {.key = "metrics.listen",
+     .kind = OPTION_TEXT,
+     FIELD(metrics.listen),
+     .maximum = 100,
+     .default_text = "\"\"",
+     .check = check_listen,
+     .allowed = "`ADDRESS:PORT`, `[ADDRESS]:PORT`, `unix:/PATH` or `\"\"`",
+     .description = "where workers answer `/metrics`, `/healthz` and `/readyz` to whoever "
+                    "asks ([metrics.md](metrics.md)); `\"\"` = nowhere"},
 
     {.key = "log.level",
      .kind = OPTION_CHOICE,

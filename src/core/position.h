@@ -11,6 +11,8 @@
 #ifndef POSTRIDER_CORE_POSITION_H
 #define POSTRIDER_CORE_POSITION_H
 
+#include <stdint.h>
+
 #define POSITION_TIME_SIZE 40
 
 struct position {
@@ -29,5 +31,9 @@ void position_set_time(struct position *position, const char *time);
 
 /* Negative, 0 or positive, as strcmp(). */
 int position_compare(const struct position *a, const struct position *b);
+
+/* Microseconds since 1970 of such a text; INT64_MIN: it is of no year from 1 to 9999. All of the
+ * bytes are read, whatever they are. */
+int64_t position_time_us(const char time[POSITION_TIME_SIZE]);
 
 #endif

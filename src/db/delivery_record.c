@@ -112,7 +112,8 @@ static const char sql_record[] =
 
 static const char sql_attempts[] =
     "SELECT attempt, " SQL_UTC("started_at") ", " SQL_MS_SINCE("started_at")
-    ", duration_ms, response_status, error, response_body"
+    ", duration_ms, response_status, error, response_body, url,"
+    " COALESCE(url, (SELECT webhook_url FROM webhook_deliveries WHERE id = $1))"
     " FROM (SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY id DESC LIMIT 200) l"
     " ORDER BY id";
 
@@ -219,6 +220,8 @@ static void fill_attempt(const PGresult *result, int row, struct delivery_attemp
         .response_status = row_integer(result, row, 4, 0),
         .error = row_text(result, row, 5),
         .response_body = row_text(result, row, 6),
+        .is_elsewhere = row_text(result, row, 7) != NULL,
+        .url = row_text(result, row, 8),
     };
 }
 

@@ -92,6 +92,8 @@ struct delivery_attempt {
     int64_t response_status; /* 0: none */
     const char *error;
     const char *response_body;
+    const char *url;   /* where it was made to */
+    bool is_elsewhere; /* and that is not where its delivery goes by now */
 };
 
 struct delivery_attempts {

@@ -32,6 +32,7 @@ static const struct {
     {"endpoints", "webhook_endpoints", "webhook_customer_endpoints"},
     {"attempts", "webhook_attempts", "webhook_customer_attempts"},
     {"replays", "webhook_replays", "webhook_customer_replays"},
+    {"history", "webhook_history", "webhook_customer_history"},
 };
 
 struct piece {

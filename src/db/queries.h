@@ -5,7 +5,7 @@
  * PostgreSQL builds the answer, so that nothing of it is read and written once more. A text begins
  * with comments that say what its parameters are. In it stands, in braces:
  *
- *     {events} {deliveries} {endpoints} {attempts} {replays}
+ *     {events} {deliveries} {endpoints} {attempts} {replays} {history}
  *                        the table, or for a customer's token the view that shows its rows alone
  *     {NAME}             the file piece_NAME.sql, without its comment
  *     {ramp_again}       what begins the ramp of a replay anew, where who asks may write it

@@ -22,9 +22,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "listen/request_reader.h"
 #include "serve/answer.h"
 #include "serve/context.h"
-#include "serve/request_reader.h"
 
 struct client;
 

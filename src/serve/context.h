@@ -49,6 +49,7 @@ struct serve {
     struct database_state *database;
     struct keeping *keeping;
     struct listening *listening;
+    struct metrics *metrics;
     struct publish_rates *publish_rates;
     struct publishing *publishing;
     struct questions *questions;

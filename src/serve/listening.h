@@ -2,9 +2,7 @@
 /*
  * serve/listening.h: the socket that clients connect to (http.listen).
  *
- * An address with its port, or a path; nothing is resolved. A unix socket has mode 0660. One that a
- * process before has left is replaced, one that somebody answers at is not. While there is no room
- * for a client, none is accepted.
+ * listen/socket.h opens it. While there is no room for a client, none is accepted.
  */
 #ifndef POSTRIDER_SERVE_LISTENING_H
 #define POSTRIDER_SERVE_LISTENING_H

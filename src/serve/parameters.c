@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/parameters.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +11,9 @@
 #include "core/cursor.h"
 #include "core/rfc3339.h"
 
-#define LIMIT_MAX 200
-#define TEXT_MAX  1024
+#define LIMIT_MAX  200
+#define TEXT_MAX   1024
+#define STEP_MAX_S INT64_C(5184000)
 
 void parameter_values_add(struct parameter_values *values, const char *value)
 {
@@ -60,6 +63,27 @@ const char *parameter_limit(const char *text, struct parameter_values *values)
     if (limit < 1 || limit > LIMIT_MAX)
         return "is not a number from 1 to 200";
     parameter_values_add(values, text);
+    return NULL;
+}
+
+const char *parameter_step(const char *text, struct parameter_values *values)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'\0', 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    size_t digits = strspn(text, "0123456789");
+    int64_t number = digits > 0 && digits <= 7 ? strtol(text, NULL, 10) : 0;
+    int64_t seconds = 0;
+    char value[24];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+        if (text[digits] == units[i].unit && (text[digits] == '\0' || text[digits + 1] == '\0'))
+            seconds = number * units[i].seconds;
+    if (seconds < 1 || seconds > STEP_MAX_S)
+        return "is not a time like 60, 5m, 1h or 1d (60d at most)";
+    snprintf(value, sizeof(value), "%" PRId64, seconds);
+    parameter_values_add(values, value);
     return NULL;
 }
 

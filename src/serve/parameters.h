@@ -35,6 +35,9 @@ parameter_read parameter_uuid, parameter_time, parameter_text, parameter_limit;
 parameter_read parameter_status_code, parameter_delivery_status, parameter_endpoint_state,
     parameter_replay_state;
 
+/* Seconds, or a number with s, m, h or d; given as seconds. */
+parameter_read parameter_step;
+
 /* A URL or the id of an endpoint: two values, of which one is NULL. */
 parameter_read parameter_endpoint;
 

@@ -42,6 +42,7 @@ struct route {
     route_handle *handle;
     const char *text;               /* of src/db/queries, for api_ask() */
     bool has_range;                 /* as in struct question */
+    bool is_health;                 /* for whoever asks, by whatever name in Host */
     bool is_operators;              /* not for a customer's token */
     bool is_open;                   /* also asked by who follows a link on another site */
     bool tells_who, tells_customer; /* what a change's text gets (serve/changes_api.h) */

@@ -13,6 +13,8 @@
 #include "serve/events_api.h"
 #include "serve/feed_api.h"
 #include "serve/gate.h"
+#include "serve/history_api.h"
+#include "serve/metrics_api.h"
 #include "serve/page.h"
 #include "serve/route.h"
 #include "serve/token_api.h"
@@ -69,6 +71,13 @@ static const struct parameter feed_hours_parameters[] = {
     {0},
 };
 
+static const struct parameter history_parameters[] = {
+    {.name = "since", .read = parameter_time},
+    {.name = "until", .read = parameter_time},
+    {.name = "step", .read = parameter_step, .standard = "60"},
+    {0},
+};
+
 /* clang-format off */
 const struct route routes_table[] = {
     {"GET", "/v1/events", ROUTE_READ, .parameters = events_parameters, .handle = api_ask,
@@ -106,6 +115,10 @@ const struct route routes_table[] = {
      .handle = feed_api_ask, .text = "feed"},
     {"GET", "/v1/endpoints/{id}/feed/hours", ROUTE_READ, .parameters = feed_hours_parameters,
      .handle = feed_api_ask, .text = "feed_hours"},
+    {"GET", "/v1/endpoints/{id}/history", ROUTE_READ, .parameters = history_parameters,
+     .handle = history_api_ask_endpoint},
+    {"GET", "/v1/history", ROUTE_READ, .parameters = history_parameters, .handle = history_api_ask,
+     .is_operators = true},
     {"GET", "/v1/event-types", ROUTE_READ, .parameters = event_types_parameters, .handle = api_ask,
      .text = "event_types"},
     {"GET", "/v1/replays", ROUTE_READ, .parameters = replays_parameters, .handle = api_ask,
@@ -122,6 +135,9 @@ const struct route routes_table[] = {
      .is_operators = true},
     {"GET", "/v1/token", ROUTE_TOKEN, .handle = token_api_show},
     {"GET", "/v1/tokens", ROUTE_READ, .handle = api_ask, .text = "tokens", .is_operators = true},
+    {"GET", "/metrics", ROUTE_READ, .handle = metrics_api_show, .is_operators = true},
+    {"GET", "/healthz", ROUTE_PUBLIC, .handle = metrics_api_alive, .is_health = true},
+    {"GET", "/readyz", ROUTE_PUBLIC, .handle = metrics_api_ready, .is_health = true},
     {"GET", "/v1/openapi.json", ROUTE_PUBLIC, .handle = document_show},
     {0},
 };
@@ -233,17 +249,24 @@ static bool judge_call(struct call *call)
            (!call->route->has_body || gate_check_body(call->serve, call->client));
 }
 
+/* By which name, and from which site. */
+static bool may_ask(struct serve *serve, struct client *client, const struct route *route)
+{
+    if (route != NULL && route->is_health)
+        return true;
+    return gate_check_host(serve, client) &&
+           ((route != NULL && route->is_open) || gate_check_site(client));
+}
+
 bool routes_judge(struct serve *serve, struct client *client)
 {
     struct call call = {.serve = serve, .client = client};
     struct buffer allowed;
     bool is_good;
 
-    if (!gate_check_host(serve, client))
-        return false;
     buffer_init(&allowed, 200);
     call.route = find_route(&client_request(client)->head, call.id, &allowed);
-    if ((call.route == NULL || !call.route->is_open) && !gate_check_site(client))
+    if (!may_ask(serve, client, call.route))
         is_good = false;
     else if (call.route == NULL)
         is_good = refuse_no_route(client, &allowed);

@@ -19,6 +19,7 @@
 #include "serve/database.h"
 #include "serve/keeping.h"
 #include "serve/listening.h"
+#include "serve/metrics_api.h"
 #include "serve/publish_rates.h"
 #include "serve/publishing.h"
 #include "serve/questions.h"
@@ -260,6 +261,7 @@ static void init_parts(struct serve *serve)
     publish_rates_init(serve);
     publishing_init(serve);
     questions_init(serve);
+    metrics_init(serve);
     keeping_init(serve);
     set_tick(serve);
 }
@@ -269,6 +271,7 @@ static void free_parts(struct serve *serve)
 {
     clients_free(serve);
     questions_free(serve);
+    metrics_free(serve);
     database_free(serve);
     publishing_free(serve);
     publish_rates_free(serve);

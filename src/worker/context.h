@@ -24,8 +24,10 @@
 #include "db/link.h"
 #include "worker/delivery.h"
 #include "worker/endpoint.h"
+#include "worker/meters.h"
 
-#define WORKER_NEVER INT64_MAX
+#define WORKER_NEVER    INT64_MAX
+#define WORKER_NO_CLOCK INT64_MIN
 
 struct event;
 struct event_base;
@@ -41,8 +43,9 @@ struct worker {
     struct event_base *base;
     struct event *tick;
     struct event *signals[3];
-    int64_t now_us; /* of this turn */
-    bool may_send;  /* in this turn: running or draining, connected, schema and requirements met,
+    int64_t now_us;   /* of this turn */
+    int64_t clock_us; /* the database's clock less now_us; WORKER_NO_CLOCK: nobody knows */
+    bool may_send;    /* in this turn: running or draining, connected, schema and requirements met,
                        lanes owned */
     enum worker_phase phase;
     int64_t drain_until_us;
@@ -57,15 +60,18 @@ struct worker {
 
     struct deliveries deliveries;
     struct endpoints endpoints;
+    struct meters meters;
 
     /* Each part's own: what it is made of stands in its .c, and others ask by its header. */
     struct alerting *alerting;
+    struct charting *charting;
     struct connecting *connecting;
     struct disabling *disabling;
     struct erasing *erasing;
     struct finding *finding;
     struct leasing *leasing;
     struct loading *loading;
+    struct monitoring *monitoring;
     struct promoted *promoted;
     struct promoting *promoting;
     struct recording *recording;

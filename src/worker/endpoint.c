@@ -30,6 +30,7 @@ void endpoints_init(struct endpoints *endpoints)
     TAILQ_INIT(&endpoints->paused);
     TAILQ_INIT(&endpoints->unsettled);
     TAILQ_INIT(&endpoints->unread);
+    TAILQ_INIT(&endpoints->counted);
     queues_init(&endpoints->queues);
 }
 
@@ -363,6 +364,7 @@ void endpoints_free(struct endpoints *endpoints)
 
     HASH_ITER(by_key, endpoints->by_key, endpoint, next)
         endpoint_free(endpoints, endpoint, endpoint->used_us);
+    history_period_clear(&endpoints->history);
     buffer_free(&endpoints->key);
     heap_free(&endpoints->promises);
     queues_free(&endpoints->queues);

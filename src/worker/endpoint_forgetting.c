@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
+#include "worker/endpoint_history.h"
 
 #define REAP_BUDGET 5000
 #define EVICT_TRIES 8
@@ -22,6 +23,7 @@ void endpoint_free(struct endpoints *endpoints, struct endpoint *endpoint, int64
     endpoint_set_unopened(endpoints, endpoint, false);
     endpoint_set_paused(endpoints, endpoint, false);
     endpoint_set_unread(endpoints, endpoint, false);
+    endpoint_close_history(endpoints, endpoint);
     /* The queue is one of those that its origin lets through: it goes before the origin may. */
     queue_remove(&endpoints->queues, &endpoint->queue, now_us);
     origin_give_back(&endpoints->origins, &endpoints->queues.scheduler, endpoint->origin);

@@ -24,6 +24,7 @@
 #include <uthash.h>
 
 #include "base/buffer.h"
+#include "core/history.h"
 #include "core/queue.h"
 #include "db/disabling_notes.h"
 #include "worker/delivery.h"
@@ -60,6 +61,9 @@ struct endpoint {
     TAILQ_ENTRY(endpoint) in_paused;
     TAILQ_ENTRY(endpoint) in_unsettled;
     TAILQ_ENTRY(endpoint) in_unread;
+    TAILQ_ENTRY(endpoint) in_counted;
+    struct history_counts
+        *history; /* of this period; NULL: nothing has ended (endpoint_history.h) */
     struct endpoint_settings settings;
     char *key;       /* "customer url" */
     const char *url; /* in key */
@@ -89,9 +93,11 @@ struct endpoints {
     struct endpoint_list paused;    /* likewise */
     struct endpoint_list unsettled; /* the same, of those with such outcomes */
     struct endpoint_list unread;
-    uint64_t loads;       /* that were asked for, or facts that are as good as one */
-    int64_t refreshed_us; /* the last look for old settings */
-    int64_t full_us;      /* until then: a backlog was given up to make room */
+    struct endpoint_list counted;  /* with a history */
+    struct history_period history; /* of all of them, and of those that were freed meanwhile */
+    uint64_t loads;                /* that were asked for, or facts that are as good as one */
+    int64_t refreshed_us;          /* the last look for old settings */
+    int64_t full_us;               /* until then: a backlog was given up to make room */
     struct endpoint_list lists[ENDPOINT_STATES];
     size_t counts[ENDPOINT_STATES];
     struct heap promises;

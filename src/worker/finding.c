@@ -325,6 +325,7 @@ static void on_read_answered(void *owner, const struct db_answer *answer)
 
     if (!finding_note_answer(worker, answer))
         return;
+    meter_note(&worker->meters.statements[STATEMENT_FIND], worker->now_us - finding->started_us);
     if (finding->plan.read == FINDER_FORWARD)
         note_forward(worker, answer->results[0], &yield);
     else

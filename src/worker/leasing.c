@@ -163,6 +163,7 @@ static void on_lanes_answered(void *owner, const struct db_answer *answer)
         lane_leases_note_failure(leases, worker->now_us);
         return;
     }
+    meter_note(&worker->meters.statements[STATEMENT_LEASES], worker->now_us - leases->asked_us);
     view = lanes_view(answer);
     lane_leases_note_answer(leases, lanes_renewed(answer, &leases->asked), &view, worker->now_us);
 }

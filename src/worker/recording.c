@@ -28,6 +28,7 @@ struct recording {
     struct standstill standstill;
     struct returns returns;
     bool is_writing;
+    int64_t sent_us;        /* the batch that is being written */
     enum outcome_part part; /* that is being written */
     int64_t not_before_us;  /* after a refusal that was no record's fault */
     int refused_alike;      /* such refusals in a row */
@@ -415,6 +416,7 @@ static void note_answered(struct worker *worker, const struct db_answer *answer)
 {
     struct recording *recording = worker->recording;
 
+    meter_note(&worker->meters.statements[STATEMENT_OUTCOMES], worker->now_us - recording->sent_us);
     gathering_note_written(&recording->gathering, worker->deliveries.counts[DELIVERY_RECORDING],
                            worker->now_us);
     recording->refused_alike = 0;
@@ -455,6 +457,7 @@ static void send_batch(struct worker *worker, enum outcome_part part)
     struct delivery *delivery;
 
     recording->part = part;
+    recording->sent_us = worker->now_us;
     if (part == OUTCOMES_ALONE) {
         recording->has_alone = true;
         TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_RECORDING], in_state)

@@ -32,7 +32,8 @@ static void log_restart_keys(const struct config *old, const struct config *new)
                       LOG_TEXT("option", texts[i].key));
 }
 
-static void reload(struct worker *worker)
+/* False: the old one stays in force. */
+static bool reload(struct worker *worker)
 {
     struct config_mistakes mistakes;
     struct config *config = config_load(worker->config->file, &mistakes);
@@ -41,18 +42,19 @@ static void reload(struct worker *worker)
     if (config == NULL) {
         log_mistakes(worker->config, &mistakes);
         config_mistakes_free(&mistakes);
-        return;
+        return false;
     }
     log_restart_keys(worker->config, config);
     if (!sending_replace_engine(worker, config, &error)) {
         log_event(LOG_LEVEL_ERROR, "the configuration was not reloaded; the old one stays in force",
                   LOG_TEXT("error", error.message));
         config_free(config);
-        return;
+        return false;
     }
     /* The old one belongs to the retired engine, which is freed when its requests have ended. */
     configuring_apply(worker, config);
     log_event(LOG_LEVEL_INFO, "configuration reloaded", LOG_TEXT("config", config->file));
+    return true;
 }
 
 void reloading_step(struct worker *worker)
@@ -63,6 +65,6 @@ void reloading_step(struct worker *worker)
         return;
     worker->is_reload_wanted = false;
     supervision_note_reloading();
-    reload(worker);
+    worker->meters.has_reload_failed = !reload(worker);
     supervision_note_ready(worker);
 }

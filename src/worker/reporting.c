@@ -7,6 +7,7 @@
 #include "base/hint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "worker/counting.h"
 
 #define RETRY_LINE_US     1000000
 #define SECRET_LINE_US    1000000
@@ -80,6 +81,7 @@ void reporting_outcome(struct worker *worker, struct delivery *delivery)
 {
     struct reporting_totals *totals = &worker->reporting->totals;
 
+    counting_outcome(worker, delivery);
     switch (delivery->outcome.kind) {
     case OUTCOME_DELIVERED:
         totals->delivered++;
@@ -123,13 +125,15 @@ static void reporting_closed(const struct delivery *delivery, const struct sched
         LOG_NUMBER("open_ms", change->open_us / 1000));
 }
 
-void reporting_change(const struct worker *worker, const struct delivery *delivery,
+void reporting_change(struct worker *worker, const struct delivery *delivery,
                       const struct scheduler_change *change)
 {
     const struct endpoint *endpoint = delivery->endpoint;
     struct log_field url = LOG_STRING("url", endpoint->url);
     struct log_field origin = LOG_STRING("origin", endpoint->origin->name);
 
+    worker->meters.breakers_opened += change->has_opened + change->origin_has_opened;
+    worker->meters.breakers_closed += change->has_closed + change->origin_has_closed;
     if (change->has_opened)
         reporting_opened(worker, delivery, &endpoint->queue.entry.breaker,
                          "breaker opened: the endpoint is only probed until it answers", url);

@@ -28,7 +28,7 @@ struct reporting_totals reporting_totals(const struct worker *worker);
 void reporting_outcome(struct worker *worker, struct delivery *delivery);
 
 /* What the delivery's attempt has changed for its endpoint and origin: one line for each change. */
-void reporting_change(const struct worker *worker, const struct delivery *delivery,
+void reporting_change(struct worker *worker, const struct delivery *delivery,
                       const struct scheduler_change *change);
 
 /* A secret of it can't be opened, or can be again: at most a line a second. */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "core/wall_guard.h"
+#include "db/history.h"
 #include "db/payload_retention.h"
 #include "db/retention.h"
 #include "worker/finding.h"
@@ -22,7 +23,7 @@ struct batches {
 
 struct retaining {
     struct batches deliveries, endpoints, events;
-    struct batches payloads, event_payloads;
+    struct batches payloads, event_payloads, history;
     struct payload_place payload_place;
     struct retention_place event_payload_place;
     bool has_passed_events;       /* all of them, since lane 0 is here */
@@ -89,6 +90,16 @@ static void on_events_cleaned(void *owner, const struct db_answer *answer)
 
     reporting_removals(worker, &counts);
     finish(worker, &worker->retaining->events, answer, has_more, "deleting old events was refused");
+}
+
+/* Of what nobody misses but charts: it is not logged. */
+static void on_history_expired(void *owner, const struct db_answer *answer)
+{
+    struct worker *worker = owner;
+
+    finish(worker, &worker->retaining->history, answer,
+           answer->result == DB_ANSWERED && history_has_expired_more(answer),
+           "deleting the old history of charts was refused");
 }
 
 /* Between two passes. */
@@ -194,6 +205,10 @@ void retaining_step(struct worker *worker)
         retaining->events.is_running =
             retention_send_events(worker->writing, config->retention.events_ms, time_s(worker),
                                   &retaining->place, on_events_cleaned, worker);
+    if (is_due(worker, &retaining->history))
+        retaining->history.is_running =
+            history_send_expire(worker->writing, config->retention.history_ms, time_s(worker),
+                                on_history_expired, worker);
     if (is_due(worker, &retaining->endpoints))
         retaining->endpoints.is_running =
             retention_send_endpoints(worker->writing, on_endpoints_cleaned, worker);
@@ -216,6 +231,7 @@ int64_t retaining_next_us(const struct worker *worker)
     if (!is_mine(worker))
         return WORKER_NEVER;
     due_us = next_us(true, &retaining->endpoints, due_us);
+    due_us = next_us(true, &retaining->history, due_us);
     due_us = next_us(wants_deliveries(worker), &retaining->deliveries, due_us);
     due_us = next_us(wants_events, &retaining->events, due_us);
     due_us = next_us(wants_payloads, &retaining->payloads, due_us);

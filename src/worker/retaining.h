@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * worker/retaining.h: retention: deleting old deliveries and attempts, and the rows of endpoints
- * that workers made and nothing needs, and erasing the payloads of what has ended, a small batch at
+ * that workers made and nothing needs, the history of charts, and erasing the payloads of what has ended, a small batch at
  * a time.
  *
  * Only the worker that owns lane 0 does it. The endpoints' rows go in any case, deliveries where

@@ -13,6 +13,7 @@
 #include "config/rules.h"
 #include "core/health.h"
 #include "http/engine.h"
+#include "worker/counting.h"
 #include "worker/descriptors.h"
 #include "worker/disabling.h"
 #include "worker/exchange.h"
@@ -286,6 +287,7 @@ static void on_transfer_finished(void *request_owner, const struct http_response
     struct worker *worker = delivery->worker;
     struct attempt attempt = exchange_attempt(response);
 
+    counting_attempt(worker, response);
     delivery->finished_us = worker->now_us;
     delivery->response_body = response_text(response);
     decide(delivery, &attempt);

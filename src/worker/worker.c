@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/alerting.h"
+#include "worker/charting.h"
 #include "worker/configuring.h"
 #include "worker/connecting.h"
 #include "worker/context.h"
@@ -18,6 +19,7 @@
 #include "worker/finding.h"
 #include "worker/leasing.h"
 #include "worker/loading.h"
+#include "worker/monitoring.h"
 #include "worker/promoted.h"
 #include "worker/promoting.h"
 #include "worker/recording.h"
@@ -121,6 +123,8 @@ static void drain_step(struct worker *worker)
     if (sending_in_flight(worker) > 0 || recording_unwritten(worker) > 0 ||
         recording_is_owing(worker) || leasing_is_valid(worker))
         return;
+    if (!charting_finish(worker) && !is_late)
+        return;
     if (leasing_release(worker) || is_late) {
         log_event(LOG_LEVEL_INFO, "stopped");
         worker->phase = WORKER_DONE;
@@ -149,6 +153,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, retaining_next_us(worker));
     next = earlier(next, replaying_next_us(worker));
     next = earlier(next, alerting_next_us(worker));
+    next = earlier(next, charting_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
         next = earlier(next, worker->drain_until_us);
@@ -195,6 +200,7 @@ static void turn(struct worker *worker)
     connecting_collect(worker);
     requiring_step(worker);
     connecting_step(worker);
+    charting_step(worker);
     leasing_step(worker);
     worker->may_send = may_send(worker);
     reloading_step(worker);
@@ -209,11 +215,13 @@ static void turn(struct worker *worker)
     retaining_step(worker);
     replaying_step(worker);
     alerting_step(worker);
+    monitoring_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
     reap(worker);
     set_tick(worker, has_more);
+    meter_note(&worker->meters.loop_lag, clock_monotonic_us() - worker->now_us);
 }
 
 static void add_signal(struct worker *worker, int slot, int number, event_callback_fn on_signal)
@@ -253,7 +261,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     endpoints_init(&worker->endpoints);
     init_loop(worker);
     reporting_init(worker);
-    if (!sending_init(worker, error))
+    if (!sending_init(worker, error) || !monitoring_init(worker, error))
         return false;
     finding_init(worker);
     refilling_init(worker);
@@ -269,6 +277,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     retaining_init(worker);
     replaying_init(worker);
     alerting_init(worker);
+    charting_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -294,6 +303,7 @@ static void finish(struct worker *worker)
     retaining_free(worker);
     replaying_free(worker);
     alerting_free(worker);
+    charting_free(worker);
     supervision_free(worker);
 }
 
@@ -341,6 +351,7 @@ int worker_run(struct config *config)
     deliveries_free(&worker->deliveries);
     endpoints_free(&worker->endpoints);
     sending_free(worker);
+    monitoring_free(worker);
     reporting_free(worker);
     free_loop(worker);
     free(worker);

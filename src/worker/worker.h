@@ -4,9 +4,9 @@
  *
  * Every turn has the same order (worker.c):
  *   events → clock → signals → finished transfers → database answers → requirements → schema's
- *   version → leases → reload → start deliveries → ask for settings → ask to be woken → drop what
- *   was erased → ask for rows → write outcomes → endpoints' health → retention → systemd → drain →
- *   free the forgotten
+ *   version → history → leases → reload → start deliveries → ask for settings → ask to be woken →
+ *   drop what was erased → ask for rows → write outcomes → endpoints' health → retention →
+ *   metrics.listen → systemd → drain → free the forgotten
  * and the loop sleeps until an event or the first of the parts' next times.
  */
 #ifndef POSTRIDER_WORKER_WORKER_H

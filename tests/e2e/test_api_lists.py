@@ -242,11 +242,12 @@ def test_one_delivery(api, migrated_database, run_postrider):
             "INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms, response_status, response_body)"
             " VALUES (%s, %s, '2031-05-17T12:00:00Z'::timestamptz + %s * interval '1 minute', 12, 500, 'sorry')",
             delivery, n, n)
+    migrated_database.execute("UPDATE webhook_attempts SET url = 'https://old.example/' WHERE attempt = 1")
     shown = api(f"/v1/deliveries/{delivery}")
     assert shown["payload"] == {"a": 1.1} and shown["payload_bytes"] == 11
     assert shown["attempt_log"] == [
         {"attempt": n, "started_at": f"2031-05-17T12:0{n}:00.000000Z", "duration_ms": 12, "status_code": 500,
-         "error": None, "response_body": "sorry"} for n in (2, 1)]
+         "error": None, "response_body": "sorry", "url": url} for n, url in ((2, URL), (1, "https://old.example/"))]
     (listed,) = api("/v1/deliveries?status=failed")["data"]
     assert listed.items() <= shown.items()
 

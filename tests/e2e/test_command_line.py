@@ -9,7 +9,7 @@ import pytest
 from harness.postrider import binary, environment
 
 COMMANDS = ["run", "migrate", "config", "status", "top", "event", "endpoint", "dead", "replay", "explain",
-            "secret", "send", "serve", "token", "version", "help", "deliveries", "attempts"]
+            "healthcheck", "secret", "send", "serve", "token", "version", "help", "deliveries", "attempts"]
 NESTED = [("deliveries", "list"), ("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
           *(("endpoint", verb) for verb in ("add", "set", "disable", "enable", "pause", "resume", "remove")),

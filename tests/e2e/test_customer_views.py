@@ -19,9 +19,9 @@ SERVE = "hook_customers_serve"
 URL = "https://hooks.example.com/orders"
 VIEWS = ["webhook_customer_events", "webhook_customer_deliveries", "webhook_customer_endpoints",
          "webhook_customer_attempts", "webhook_customer_replays"]
-# Further ones, of feeds; the last two have nothing of a customer's.
+# Further ones, of feeds and charts; the epoch and the marks have nothing of a customer's.
 FEED = {"webhook_customer_feed": "webhook_events", "webhook_customer_epoch": "webhook_feed_epoch",
-        "webhook_customer_marks": "webhook_feed_marks"}
+        "webhook_customer_marks": "webhook_feed_marks", "webhook_customer_history": "webhook_history"}
 
 
 def publish(database, customer, **columns):
@@ -55,6 +55,9 @@ def fill(database):
             customer)
     database.execute("INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms, response_body)"
                      " SELECT id, 1, now(), 5, customer_id FROM webhook_deliveries")
+    database.execute("INSERT INTO webhook_history (at, owner, number, endpoint_id, delivered, retried, failed, statuses,"
+                     " first_attempt_delay, attempt_duration) SELECT now(), 'w', 1, e, 1, 0, 0, '{}', '{}', '{}'"
+                     " FROM (SELECT id FROM webhook_endpoints UNION ALL SELECT NULL) AS p (e)")
     return made
 
 
@@ -136,8 +139,9 @@ def test_each_customer_sees_its_own(granted, ask):
         assert ids(ask(customer, "SELECT delivery_id FROM webhook_customer_attempts")) == own
         assert ids(ask(customer, "SELECT id FROM webhook_customer_endpoints")) == [made.endpoints[customer]]
         assert ids(ask(customer, "SELECT id FROM webhook_customer_replays")) == [made.replays[customer]]
+        assert ids(ask(customer, "SELECT endpoint_id FROM webhook_customer_history")) == [made.endpoints[customer]]
     stranger = str(uuid.uuid4())
-    for view in [*VIEWS, "webhook_customer_feed"]:
+    for view in [*VIEWS, "webhook_customer_feed", "webhook_customer_history"]:
         assert ask(stranger, f"SELECT count(*) FROM {view}") == [(0,)]
 
 

@@ -291,6 +291,28 @@ def test_many_absent_events_leave_the_others_alone(service, migrated_database, r
 
 # --- endpoints that have gone, moved or been paused ---
 
+def test_attempts_know_where_they_went(service, migrated_database, receiver, run_postrider, config_file):
+    """An endpoint that moves takes its deliveries along, and not the places where they were tried."""
+    database, server = migrated_database, receiver()
+    server.on("/old", answer(500))
+    server.on("/new", answer(500))
+    database.insert_endpoint(server.url("/old"), event_types=["*"])
+    database.execute("INSERT INTO webhook_events (customer_id, event_type, payload) VALUES (%s, 'order.paid', '1')",
+                     database.customer)
+    service(database, {"retry": {"initial_delay": "100ms"}, "endpoint": {"breaker_failures": 1000}})
+    database.wait_for(lambda db: db.value("SELECT count(*) FROM webhook_attempts"), "an attempt")
+    assert database.value("SELECT count(url) FROM webhook_attempts") == 0
+    database.execute("UPDATE webhook_endpoints SET url = %s", server.url("/new"))
+    database.wait_for(lambda db: db.value("SELECT bool_or(url IS NULL) FROM webhook_attempts"), "an attempt elsewhere")
+    delivery, url = database.query("SELECT id::text, webhook_url FROM webhook_deliveries")[0].values()
+    shown = run_postrider("explain", delivery, "-c", config_file(database)).stdout
+    urls = [attempt["url"] for attempt in json.loads(run_postrider(
+        "explain", delivery, "--json", "-c", config_file(database)).stdout)["attempt_log"]]
+    assert url == server.url("/new") and urls[0] == server.url("/old") and urls[-1] == url
+    tried = urls.count(server.url("/old"))
+    assert shown.count("it was sent to") == 1 and f"Up to attempt {tried} it was sent to {server.url('/old')}" in shown
+
+
 def test_endpoint_is_removed(service, migrated_database, receiver):
     server = receiver()
     endpoint = subscribe(migrated_database, server.url("/hook"))

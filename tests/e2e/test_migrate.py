@@ -253,6 +253,7 @@ GRANTED = {
     ("table", "webhook_events"): {"SELECT", "DELETE"},
     ("table", "webhook_promotions"): {"SELECT", "INSERT", "DELETE"},
     ("table", "webhook_erasures"): {"SELECT"},
+    ("table", "webhook_history"): {"SELECT", "INSERT", "DELETE"},
     ("function", "webhook_payloads_expire"): {"EXECUTE"},
     ("function", "webhook_events_retire"): {"EXECUTE"},
     ("table", "webhook_replays"): {"SELECT", "INSERT", "DELETE"},

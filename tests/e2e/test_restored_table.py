@@ -47,7 +47,7 @@ WITHOUT = ("webhook_endpoints", "webhook_secrets", "webhook_attempts", "webhook_
            "postrider_adoptions", "postrider_migrations", "dead_letter_queue", "webhook_wakeups",
            "webhook_unlogged", "webhook_events", "webhook_promotions", "webhook_ordering",
            "webhook_replays", "webhook_tokens", "idempotency_keys", "webhook_customer_*",
-           "webhook_feed_*", "webhook_erasures", "webhook_alert*")
+           "webhook_feed_*", "webhook_erasures", "webhook_alert*", "webhook_history")
 
 
 @pytest.mark.parametrize("options", [

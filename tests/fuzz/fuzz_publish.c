@@ -12,8 +12,8 @@
 #include "core/idempotency_key.h"
 #include "core/token.h"
 #include "fuzz.h"
+#include "listen/request_reader.h"
 #include "serve/event_request.h"
-#include "serve/request_reader.h"
 
 #define BODY_MAX     2048
 #define REQUESTS_MAX 64

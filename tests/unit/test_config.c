@@ -29,7 +29,7 @@ static void check_rows(const struct row *rows, size_t count)
 #define LISTEN_FORM "ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH\n"
 #define TOP_NAMES                                                                             \
     "database, worker, delivery, retry, endpoint, signing, network, attempt_log, retention, " \
-    "http, alerts, log"
+    "http, alerts, metrics, log"
 
 static void test_keys(void **state)
 {

@@ -7,7 +7,7 @@
 #include "unit.h"
 
 /* A text for customers reaches their views and nothing else. */
-static const char *const operators[] = {"delivery", "overview", "workers"};
+static const char *const operators[] = {"delivery", "metrics", "overview", "workers"};
 
 static bool is_for_operators(const char *name)
 {
@@ -20,9 +20,9 @@ static bool is_for_operators(const char *name)
 static const char *find_table(const char *text)
 {
     static const char *const tables[] = {
-        "webhook_events",  "webhook_deliveries", "webhook_endpoints", "webhook_attempts",
-        "webhook_replays", "webhook_secrets",    "webhook_lanes",     "webhook_workers",
-        "webhook_adopted", "postrider_adoptions"};
+        "webhook_events",  "webhook_deliveries", "webhook_endpoints",  "webhook_attempts",
+        "webhook_replays", "webhook_secrets",    "webhook_lanes",      "webhook_workers",
+        "webhook_adopted", "webhook_history",    "postrider_adoptions"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
         if (strstr(text, tables[i]) != NULL)

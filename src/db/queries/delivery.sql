@@ -6,7 +6,8 @@ SELECT left({delivery}::text, -1) || ',' || substr(json_build_object(
            'payload_bytes', b.bytes,
            'is_payload_left_out', b.bytes > 1048576,
            'attempt_log', COALESCE((SELECT json_agg(json_build_object(
-                   'attempt', a.attempt, 'started_at', {utc a.started_at}, 'duration_ms', a.duration_ms,
+                   'attempt', a.attempt, 'url', COALESCE(a.url, d.webhook_url), 'started_at', {utc a.started_at},
+                   'duration_ms', a.duration_ms,
                    'status_code', a.response_status, 'error', a.error, 'response_body', a.response_body)
                    ORDER BY a.started_at DESC, a.id DESC)
                FROM (SELECT * FROM {attempts} WHERE delivery_id = d.id

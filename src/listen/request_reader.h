@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve/request_reader.h: the bytes of one request, as they come.
+ * listen/request_reader.h: the bytes of one request, as they come.
  *
  *     HEAD ──→ HEAD_DONE ──request_reader_go_on()──→ BODY ──→ DONE
  *       └──────────────→ REFUSED ←──────────────────────┘
@@ -11,8 +11,8 @@
  *
  * Owns the copies that it makes; slices of the head live until the next request_reader_start().
  */
-#ifndef POSTRIDER_SERVE_REQUEST_READER_H
-#define POSTRIDER_SERVE_REQUEST_READER_H
+#ifndef POSTRIDER_LISTEN_REQUEST_READER_H
+#define POSTRIDER_LISTEN_REQUEST_READER_H
 
 #include <llhttp.h>
 #include <stdbool.h>

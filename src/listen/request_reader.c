@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "serve/request_reader.h"
+#include "listen/request_reader.h"
 
 #include <string.h>
 
