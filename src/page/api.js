@@ -97,6 +97,3 @@ export function has(route, onKnown) {
   }
   return paths !== null && route in paths;
 }
-export function isKnown() {
-  return paths !== null;
-}

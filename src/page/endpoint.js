@@ -21,15 +21,14 @@ export const title = "Endpoint";
 let checked = null; // {endpoint, id}: a test or a doctor that was asked for
 
 const pathOf = (route) => `v1/endpoints/${encodeURIComponent(route.id)}`;
-const hasHistory = "/v1/endpoints/{id}/history";
 
 export function resources(route, changed) {
   const range = charts.rangeOf(route.query);
   const wanted = { endpoint: { path: pathOf(route) },
     dead: { path: api.path("v1/deliveries", { status: "failed", endpoint: route.id, limit: 10 }), everyMs: 5000 } };
   if (!session.isCustomer()) wanted.workers = { path: "v1/workers" };
-  if (api.has(hasHistory, changed))
-    wanted.history = { path: api.path(`${pathOf(route)}/history`, charts.span(range)), everyMs: 15000, keeps: route.id };
+  api.has("/v1/endpoints/{id}/test", changed); // what is offered depends on it
+  wanted.history = { path: api.path(`${pathOf(route)}/history`, charts.span(range)), everyMs: 15000, keeps: route.id };
   if (checked?.endpoint === route.id) wanted.check = { path: `v1/replays/${checked.id}`, everyMs: 1000 };
   return wanted;
 }
@@ -180,6 +179,12 @@ function limits(endpoint) {
   ]);
 }
 
+// What an absent minute means.
+function partly(history) {
+  return history.covers === "all" ? nothing : html`<p class="quiet">Minutes are kept apart for endpoints with trouble, and
+    for the busiest. Where nothing stands, deliveries to this endpoint went without any, and may have been many.</p>`;
+}
+
 function latency(history, range) {
   const steps = past.steps(history, charts.ranges[range].step);
   const whole = past.sum(steps);
@@ -187,7 +192,7 @@ function latency(history, range) {
   const line = (part, colour, label, dash) => ({ name: label, colour, dash, values: steps.map((step) => past.percentile(step.duration, history.buckets_ms, part)) });
   return charts.chart({
     title: "How long it takes to answer", at: steps.map((step) => step.at), unit: charts.inTime,
-    summary: at(0.5) === null ? `Nothing was sent to it in the ${charts.ranges[range].words}.`
+    summary: at(0.5) === null ? `Nothing is kept of the ${charts.ranges[range].words}.`
       : `In the ${charts.ranges[range].words} half of the attempts took up to ${charts.inTime(at(0.5))}, 95 of 100 up to ${charts.inTime(at(0.95))}.`,
     lines: [line(0.5, "accent", "p50"), line(0.95, "warn", "p95", [6, 4])],
   });
@@ -201,7 +206,7 @@ function statuses(history, range) {
   const names = [["2xx", "good"], ["3xx", "quiet", [2, 3]], ["4xx", "warn", [6, 4]], ["5xx", "bad", [6, 2, 2, 2]], ["none", "accent", [2, 2]]];
   return charts.chart({
     title: "Answers a minute", at: steps.map((step) => step.at), unit: charts.perMinute,
-    summary: all === 0 ? `There was no attempt in the ${charts.ranges[range].words}.`
+    summary: all === 0 ? `No attempt is kept of the ${charts.ranges[range].words}.`
       : `${format.number(all)} attempts in the ${charts.ranges[range].words}: ${(100 * bad / all).toFixed(bad * 10 < all ? 1 : 0)} % without a 2xx, ${format.number(whole.none)} without any answer.`,
     lines: names.map(([name, colour, dash]) => ({ name: name === "none" ? "no answer" : name, colour, dash, values: steps.map((step) => step.statuses[name] / step.minutes) })),
   });
@@ -224,7 +229,7 @@ export function view(route) {
       ])}</section>
       <section><h2>Limits</h2>${limits(endpoint)}</section>
     </div>
-    ${historySection(route, hasHistory, (range) => to("endpoints", route.id, { range }), (history, range) => html`${latency(history, range)}${statuses(history, range)}`)}
+    ${historySection(route, (range) => to("endpoints", route.id, { range }), (history, range) => html`${partly(history)}${latency(history, range)}${statuses(history, range)}`)}
     <section><div class="heading"><h2>Dead letters</h2><a href=${to("deliveries", "", { status: "failed", endpoint: endpoint.id })}>All of them</a>
       <a href=${to("deliveries", "", { status: "pending", endpoint: endpoint.id, within: session.isCustomer() ? "7d" : "" })}>What is pending</a></div>
       ${parts.loaded("dead", (page) => parts.table({ caption: "Newest dead letters of this endpoint", rows: page.data, key: (row) => row.id,

@@ -15,16 +15,13 @@ const LATE_MS = 30000; // what is due longer than this is overdue
 
 export const title = "Overview";
 
-export function resources(route, changed) {
-  const range = charts.rangeOf(route.query);
-  const wanted = {
+export function resources(route) {
+  return {
     overview: { path: "v1/overview" },
     workers: { path: "v1/workers" },
     failing: { path: "v1/endpoints?state=failing&limit=10", everyMs: 5000 },
+    history: { path: api.path("v1/history", charts.span(charts.rangeOf(route.query))), everyMs: 15000, keeps: "all" },
   };
-  if (api.has("/v1/history", changed))
-    wanted.history = { path: api.path("v1/history", charts.span(range)), everyMs: 15000, keeps: "all" };
-  return wanted;
 }
 
 const { number, plural } = format;
@@ -163,11 +160,8 @@ function firstAttempts(history, range) {
   });
 }
 
-export function historySection(route, path, address, figures) {
+export function historySection(route, address, figures) {
   const range = charts.rangeOf(route.query);
-  if (!api.isKnown()) return nothing;
-  if (polling.value("history") === undefined && polling.problem("history") === undefined && !api.has(path))
-    return html`<section><h2>Over time</h2><p class="empty">There is no history: this server keeps none.</p></section>`;
   return html`<section><div class="heading"><h2>Over time</h2>${charts.rangeLinks(range, address)}</div>
     ${parts.loaded("history", (history) => html`<div class="charts">${figures(history, charts.rangeOfHistory(history))}</div>`)}</section>`;
 }
@@ -178,6 +172,6 @@ export function view(route) {
       ${verdict(overview, polling.value("workers"))}
       ${tiles(overview)}`)}
     ${polling.value("failing") ? failingTable(polling.value("failing")) : nothing}
-    ${historySection(route, "/v1/history", (range) => to("", "", { range }), (history, range) => html`
+    ${historySection(route, (range) => to("", "", { range }), (history, range) => html`
       ${outcomes(history, range)}${firstAttempts(history, range)}`)}`;
 }
