@@ -186,6 +186,28 @@ def test_replay_of_the_other(world):
             world.database.execute("DELETE FROM webhook_replays WHERE id = %s", answer.json()["id"])
 
 
+def test_so_many_replays_at_once(world):
+    """One customer does not fill the table with them. Those that rest don't count, nor the other customer's."""
+    made, database = world.made, world.database
+    dead = database.value("SELECT id::text FROM webhook_deliveries WHERE webhook_url = %s", f"https://dead.example/{made.a}")
+    endpoint = database.value("SELECT id::text FROM webhook_endpoints WHERE customer_id = %s AND NOT all_customers"
+                              " AND allow IS NULL AND client_certificate IS NULL LIMIT 1", made.a)
+    before = database.value("SELECT count(*) FROM webhook_replays")
+    database.execute("INSERT INTO webhook_replays (kind, customer_id, filter, requested_by, stopped_at)"
+                     " SELECT 'replay', %s, '{\"all\": true}', 'test', CASE WHEN n > 20 THEN now() END FROM generate_series(1, 25) n",
+                     made.a)
+    for path, body in (("/v1/replays", {"filter": {"all": True}}), (f"/v1/deliveries/{dead}/replay", None),
+                       (f"/v1/endpoints/{endpoint}/enable", {"recover_since": "2001-01-01T00:00:00Z"})):
+        refused = ask(world, "a", "POST", path, body)
+        assert refused.status == 409 and "20 replays of yours have not finished" in refused.detail, path
+    assert ask(world, "a", "POST", f"/v1/endpoints/{endpoint}/enable").status == 200
+    assert ask(world, "b", "POST", "/v1/replays", {"filter": {"all": True}}).status == 201
+    assert database.value("SELECT count(*) FROM webhook_replays") == before + 26
+    database.execute("UPDATE webhook_replays SET stopped_at = now() WHERE requested_by = 'test'")
+    assert ask(world, "a", "POST", f"/v1/deliveries/{dead}/replay").status == 201
+    database.execute("DELETE FROM webhook_replays WHERE requested_by IN ('test', 'token a', 'token b')")
+
+
 def test_what_waits_for_its_turn(world):
     """The sentence names what comes first, to a customer too, who sees no numbers of the order."""
     database, customer = world.database, world.made.a

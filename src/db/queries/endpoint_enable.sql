@@ -2,8 +2,11 @@
 -- recover_since in the body what has failed for it since then is sent again, which the replay in the answer does.
 WITH given AS (
     SELECT $2::jsonb ->> 'recover_since' AS since
+), allowed AS MATERIALIZED (
+    SELECT (SELECT since FROM given) IS NULL OR $4::uuid IS NULL OR {replays_running} < 20 AS is_one_more
 ), changed AS (
-    UPDATE {endpoints} p SET disabled_at = NULL, disabled_reason = NULL WHERE p.id = $1::uuid
+    UPDATE {endpoints} p SET disabled_at = NULL, disabled_reason = NULL
+    WHERE p.id = $1::uuid AND (SELECT is_one_more FROM allowed)
     RETURNING p.url, p.customer_id, {endpoint} AS body
 ), made AS (
     INSERT INTO {replays} AS r (kind, customer_id, filter, requested_by)
@@ -14,3 +17,6 @@ WITH given AS (
 )
 SELECT 200, concat(left(c.body::text, -1), ',"replay":', COALESCE(m.body::text, 'null'), '}')
 FROM changed c LEFT JOIN made m ON true
+UNION ALL
+SELECT 409, {too_many_replays}
+FROM {endpoints} p, allowed WHERE p.id = $1::uuid AND NOT is_one_more
