@@ -19,6 +19,7 @@
 #include "worker/leasing.h"
 #include "worker/recording.h"
 #include "worker/reporting.h"
+#include "worker/tracing.h"
 
 #define START_BUDGET   256 /* requests started in one turn */
 #define COLLECT_BUDGET 512
@@ -286,6 +287,7 @@ static void on_transfer_finished(void *request_owner, const struct http_response
     struct worker *worker = delivery->worker;
     struct attempt attempt = exchange_attempt(response);
 
+    tracing_end(worker, delivery, response, &attempt);
     delivery->finished_us = worker->now_us;
     delivery->response_body = response_text(response);
     decide(delivery, &attempt);
@@ -327,7 +329,7 @@ static struct request_event facts_for(const struct endpoint *endpoint,
 }
 
 /* Of the attempt that is next; false with error when it can't be signed. */
-static bool build_request(struct worker *worker, const struct delivery *delivery,
+static bool build_request(struct worker *worker, struct delivery *delivery,
                           struct http_request *ret_request, struct error *error)
 {
     struct sending *sending = worker->sending;
@@ -342,6 +344,7 @@ static bool build_request(struct worker *worker, const struct delivery *delivery
         .attempt = (delivery->attempts > 0 ? delivery->attempts : 0) + 1,
         .payload = delivery->payload,
         .payload_length = delivery->payload_length,
+        .traceparent = tracing_begin(worker, delivery),
     };
 
     if (delivery->is_of_event)

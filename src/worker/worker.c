@@ -29,6 +29,7 @@
 #include "worker/retaining.h"
 #include "worker/sending.h"
 #include "worker/supervision.h"
+#include "worker/tracing.h"
 #include "worker/waking.h"
 
 #define REAP_PAUSE_US 1000000
@@ -54,6 +55,7 @@ static void stop_now(struct worker *worker)
               LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)),
               LOG_NUMBER("unrecorded", (int64_t)recording_unwritten(worker)));
     sending_abandon(worker);
+    tracing_abandon(worker);
     worker->exit_status = recording_unwritten(worker) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     worker->phase = WORKER_DONE;
 }
@@ -149,6 +151,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, retaining_next_us(worker));
     next = earlier(next, replaying_next_us(worker));
     next = earlier(next, alerting_next_us(worker));
+    next = earlier(next, tracing_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
         next = earlier(next, worker->drain_until_us);
@@ -209,6 +212,7 @@ static void turn(struct worker *worker)
     retaining_step(worker);
     replaying_step(worker);
     alerting_step(worker);
+    tracing_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
@@ -269,6 +273,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     retaining_init(worker);
     replaying_init(worker);
     alerting_init(worker);
+    tracing_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -280,6 +285,8 @@ static void finish(struct worker *worker)
 {
     sending_abandon(worker);
     connecting_free(worker);
+    tracing_finish(worker);
+    tracing_free(worker);
     finding_free(worker);
     refilling_free(worker);
     waking_free(worker);
