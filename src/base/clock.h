@@ -2,8 +2,8 @@
 /*
  * clock.h: the two clocks of the process.
  *
- * clock_monotonic_us() orders events and measures waits; it never jumps. clock_wall_s() is only
- * for what leaves the process (the webhook-timestamp header), and for what is to be old by two
+ * clock_monotonic_us() orders events and measures waits; it never jumps. The wall clock is only
+ * for what leaves the process (the webhook-timestamp header, the times of spans), and for what is to be old by two
  * clocks before it is deleted (db/retention.h). Due times and leases are computed by the database,
  * so a wall clock that is set back or forward delays nothing.
  */
@@ -14,5 +14,6 @@
 
 int64_t clock_monotonic_us(void);
 int64_t clock_wall_s(void);
+int64_t clock_wall_ns(void);
 
 #endif

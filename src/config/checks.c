@@ -213,7 +213,8 @@ bool check_customers_role(const char *text, struct error *error)
     return true;
 }
 
-bool check_alerts_url(const char *text, struct error *error)
+/* instead: what is sent in the place of credentials */
+static bool check_http_url(const char *text, const char *instead, struct error *error)
 {
     static const char *const schemes[] = {"http://", "https://"};
     const char *host = NULL;
@@ -225,8 +226,18 @@ bool check_alerts_url(const char *text, struct error *error)
     if (host == NULL)
         return error_set(error, "does not begin with http:// or https://");
     if (memchr(host, '@', strcspn(host, "/?#")) != NULL)
-        return error_set(error, "has a user or a password, which is not sent: alerts are signed");
+        return error_set(error, "has a user or a password, which is not sent: %s", instead);
     return check_host(host, &rest, error);
+}
+
+bool check_alerts_url(const char *text, struct error *error)
+{
+    return check_http_url(text, "alerts are signed", error);
+}
+
+bool check_tracing_url(const char *text, struct error *error)
+{
+    return check_http_url(text, "put an Authorization into tracing.headers", error);
 }
 
 bool check_customer(const char *text, struct error *error)

@@ -40,6 +40,9 @@ bool check_customers_role(const char *text, struct error *error) MUST_USE;
 /* Of alerts.url: http:// or https:// and a host; the worker checks it as every endpoint's. */
 bool check_alerts_url(const char *text, struct error *error) MUST_USE;
 
+/* Of tracing.url: the same. */
+bool check_tracing_url(const char *text, struct error *error) MUST_USE;
+
 /* A customer's id. */
 bool check_customer(const char *text, struct error *error) MUST_USE;
 

@@ -32,6 +32,11 @@ struct config_header {
     char *value;
 };
 
+struct config_headers {
+    size_t count;
+    struct config_header *list;
+};
+
 struct config {
     char *file; /* as given, for messages; "" = defaults only */
     /* By the option's place in the table: it stood in the file. */
@@ -52,8 +57,7 @@ struct config {
         int64_t connect_timeout_ms;
         int64_t max_payload_bytes;
         int64_t max_response_bytes;
-        size_t headers_count;
-        struct config_header *headers;
+        struct config_headers headers;
     } delivery;
     struct retry_policy retry;
     struct {
@@ -124,6 +128,11 @@ struct config {
         enum log_level level;
         enum log_format format;
     } log;
+    struct {
+        char *url; /* of an OTLP/HTTP collector; "" = off */
+        struct config_headers headers;
+        double sample; /* the share of attempts without a traceparent that get a span */
+    } tracing;
 };
 
 #endif

@@ -255,6 +255,7 @@ static bool read_headers(struct reading *reading, const struct config_option *op
                          const yaml_node_t *node)
 {
     const yaml_node_pair_t *pairs;
+    struct config_headers *into;
     struct config_header *headers;
     size_t length;
     size_t count = 0;
@@ -274,9 +275,9 @@ static bool read_headers(struct reading *reading, const struct config_option *op
         free_headers(headers, count);
         return false;
     }
-    free_headers(reading->config->delivery.headers, reading->config->delivery.headers_count);
-    reading->config->delivery.headers = headers;
-    reading->config->delivery.headers_count = count;
+    into = option_field(reading->config, option);
+    free_headers(into->list, into->count);
+    *into = (struct config_headers){count, headers};
     return true;
 }
 
@@ -295,9 +296,12 @@ bool list_read(struct reading *reading, const struct config_option *option, cons
 
 void list_free(struct config *config, const struct config_option *option)
 {
-    if (option->kind == OPTION_HEADERS)
-        free_headers(config->delivery.headers, config->delivery.headers_count);
-    else if (option->kind == OPTION_RANGES)
+    if (option->kind == OPTION_HEADERS) {
+        const struct config_headers *headers = option_field_const(config, option);
+
+        free_headers(headers->list, headers->count);
+    }
+    if (option->kind == OPTION_RANGES)
         free(config->network.allow);
     else if (option->kind == OPTION_NAMES)
         free_names(config->http.hosts, config->http.hosts_count);

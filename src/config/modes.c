@@ -45,13 +45,18 @@ static void check_named(const struct config *config, struct config_mistakes *war
     free(path);
 }
 
+static bool has_credential(const struct config_headers *headers)
+{
+    for (size_t i = 0; i < headers->count; i++)
+        if (header_is_credential(headers->list[i].name, strlen(headers->list[i].name)))
+            return true;
+    return false;
+}
+
 static bool holds_credential(const struct config *config)
 {
-    for (size_t i = 0; i < config->delivery.headers_count; i++)
-        if (header_is_credential(config->delivery.headers[i].name,
-                                 strlen(config->delivery.headers[i].name)))
-            return true;
-    return redact_has_password(config->database.url) || redact_has_password(config->network.proxy);
+    return has_credential(&config->delivery.headers) || has_credential(&config->tracing.headers) ||
+           redact_has_password(config->database.url) || redact_has_password(config->network.proxy);
 }
 
 void modes_warnings(const struct config *config, struct config_mistakes *warnings)

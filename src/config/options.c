@@ -116,7 +116,7 @@ const struct config_option option_table[] = {
      .description = "what is read of an answer; the rest is cut off"},
     {.key = "delivery.headers",
      .kind = OPTION_HEADERS,
-     .offset = offsetof(struct config, delivery.headers),
+     FIELD(delivery.headers),
      .entries_max = HEADERS_MAX,
      .default_text = "{}",
      .is_private = true,
@@ -511,7 +511,33 @@ const struct config_option option_table[] = {
      .choices = log_formats,
      .description = "`auto` = the journal below systemd, else logfmt"},
 
-    {.key = "tracing.url", .kind = OPTION_LATER},
+    {.key = "tracing.url",
+     .kind = OPTION_TEXT,
+     FIELD(tracing.url),
+     .maximum = 4096,
+     .default_text = "\"\"",
+     .check = check_tracing_url,
+     .allowed = "an `http://` or `https://` URL",
+     .is_private = true,
+     .is_url = true,
+     .description =
+         "where spans of attempts are sent by OTLP/HTTP, as in "
+         "`http://127.0.0.1:4318/v1/traces` ([tracing.md](tracing.md)); `\"\"` = nowhere"},
+    {.key = "tracing.headers",
+     .kind = OPTION_HEADERS,
+     FIELD(tracing.headers),
+     .entries_max = HEADERS_MAX,
+     .default_text = "{}",
+     .is_private = true,
+     .description = "headers of these requests, such as a collector's token"},
+    {.key = "tracing.sample",
+     .kind = OPTION_NUMBER,
+     FIELD(tracing.sample),
+     .minimum = 0,
+     .maximum = 1,
+     .default_text = "1",
+     .description = "the share of attempts that get a span, of those whose event has no "
+                    "`traceparent`; one that is there decides by itself"},
 };
 
 const size_t option_count = ARRAY_LENGTH(option_table);

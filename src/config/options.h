@@ -28,7 +28,7 @@ enum option_kind {
     OPTION_NUMBER,   /* double */
     OPTION_DURATION, /* int64_t, milliseconds */
     OPTION_SIZE,     /* int64_t, bytes */
-    OPTION_HEADERS,  /* delivery.headers */
+    OPTION_HEADERS,  /* struct config_headers */
     OPTION_RANGES,   /* network.allow */
     OPTION_NAMES,    /* http.hosts */
     OPTION_STATUSES, /* retry.retry_statuses */

@@ -51,12 +51,12 @@ static void append_separator(size_t i, struct buffer *out)
 }
 
 /* What a header says can be a credential, and no rule tells which. */
-static void append_headers(const struct config *config, struct buffer *out)
+static void append_headers(const struct config_headers *headers, struct buffer *out)
 {
     buffer_append(out, "{", 1);
-    for (size_t i = 0; i < config->delivery.headers_count; i++) {
+    for (size_t i = 0; i < headers->count; i++) {
         append_separator(i, out);
-        render_quoted(config->delivery.headers[i].name, out);
+        render_quoted(headers->list[i].name, out);
         buffer_append_string(out, ": \"***\"");
     }
     buffer_append(out, "}", 1);
@@ -76,7 +76,7 @@ static void append_list(const struct config *config, const struct config_option 
     const struct retry_policy *policy = &config->retry;
 
     if (option->kind == OPTION_HEADERS) {
-        append_headers(config, out);
+        append_headers(option_field_const(config, option), out);
         return;
     }
     buffer_append(out, "[", 1);

@@ -62,13 +62,23 @@ bool request_headers_add(struct request_headers *headers, const char *name, cons
     return true;
 }
 
-/* With an event these are the event's to say. The lines that stay keep their order. */
-static size_t drop_events_own(struct request_headers *headers)
+/* With an event these are the event's to say. */
+static bool is_replaced(const struct request_headers *headers, size_t index,
+                        const struct request_facts *facts)
+{
+    if (facts->event != NULL)
+        return header_is_of_events(headers->text.data + headers->starts[index],
+                                   headers->name_lengths[index]);
+    return facts->traceparent != NULL && is_named(headers, index, "traceparent");
+}
+
+/* The lines that stay keep their order. */
+static size_t drop_replaced(struct request_headers *headers, const struct request_facts *facts)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < headers->count; i++) {
-        if (header_is_of_events(headers->text.data + headers->starts[i], headers->name_lengths[i]))
+        if (is_replaced(headers, i, facts))
             continue;
         headers->starts[kept] = headers->starts[i];
         headers->name_lengths[kept++] = headers->name_lengths[i];
@@ -81,10 +91,11 @@ static size_t append_event(struct request_headers *headers, size_t count,
 {
     const struct {
         const char *name, *value;
-    } lines[] = {
-        {"X-Customer-ID", event->customer_id},   {"X-Correlation-ID", event->correlation_id},
-        {"X-Causation-ID", event->causation_id}, {"traceparent", event->traceparent},
-        {"X-Ordering-Key", event->ordering_key}, {"X-Ordering-Previous", event->ordering_previous}};
+    } lines[] = {{"X-Customer-ID", event->customer_id},
+                 {"X-Correlation-ID", event->correlation_id},
+                 {"X-Causation-ID", event->causation_id},
+                 {"X-Ordering-Key", event->ordering_key},
+                 {"X-Ordering-Previous", event->ordering_previous}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++)
         if (lines[i].value != NULL)
@@ -96,7 +107,8 @@ const char *const *request_headers_build(struct request_headers *headers,
                                          const struct request_facts *facts, size_t *ret_count)
 {
     char number[TEXT_INTEGER_SIZE];
-    size_t count = facts->event != NULL ? drop_events_own(headers) : headers->count;
+    const char *traceparent = facts->traceparent;
+    size_t count = drop_replaced(headers, facts);
 
     append_line(headers, count++, "Content-Type", "application/json");
     append_line(headers, count++, "User-Agent", "Postrider/" POSTRIDER_VERSION);
@@ -107,6 +119,10 @@ const char *const *request_headers_build(struct request_headers *headers,
     append_line(headers, count++, "webhook-signature", facts->signature);
     if (facts->event != NULL)
         count = append_event(headers, count, facts->event);
+    if (traceparent == NULL && facts->event != NULL)
+        traceparent = facts->event->traceparent;
+    if (traceparent != NULL)
+        append_line(headers, count++, "traceparent", traceparent);
     if (headers->text.overflowed)
         bug("the headers of a request take more than %zu bytes", TEXT_MAX_BYTES);
     for (size_t i = 0; i < count; i++)

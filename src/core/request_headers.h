@@ -8,7 +8,8 @@
  * configuration and then from the endpoint's row, must have passed header_check(), which keeps them
  * from replacing any of ours. Those that are an event's to say (header_is_of_events()) go out with
  * a delivery that is of no event, as they always have; with an event's, what the event says goes
- * out, or nothing: a receiver need not ask who has set them.
+ * out, or nothing: a receiver need not ask who has set them. A traceparent of the attempt itself
+ * takes the place of any other.
  *
  * The object owns the lines and can be used again for another request; what was returned by
  * request_headers_build() is valid until the next call for the same object.
@@ -52,6 +53,7 @@ struct request_facts {
     int64_t timestamp_s;               /* of this attempt, as signed */
     const char *signature;             /* the value that signer_sign() made */
     const struct request_event *event; /* NULL: the delivery was made for none */
+    const char *traceparent;           /* of this attempt, over all others; NULL: it has none */
 };
 
 void request_headers_init(struct request_headers *headers);

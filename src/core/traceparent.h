@@ -12,9 +12,18 @@
 
 #include <stdbool.h>
 
-#define TRACE_ID_SIZE 33
+#define TRACE_ID_SIZE    33
+#define SPAN_ID_SIZE     17
+#define TRACEPARENT_SIZE 56
 
 /* text may be NULL. ret_trace_id is untouched when it is none. */
 bool traceparent_read(const char *text, char ret_trace_id[TRACE_ID_SIZE]);
+
+/* Both of one that traceparent_read() takes. */
+void traceparent_read_parent(const char *text, char ret_span_id[SPAN_ID_SIZE]);
+bool traceparent_is_sampled(const char *text);
+
+/* Version 00, sampled. */
+void traceparent_write(const char *trace_id, const char *span_id, char text[TRACEPARENT_SIZE]);
 
 #endif

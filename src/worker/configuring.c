@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "worker/finding.h"
 #include "worker/sending.h"
+#include "worker/tracing.h"
 
 void configuring_apply(struct worker *worker, struct config *config)
 {
@@ -13,4 +14,5 @@ void configuring_apply(struct worker *worker, struct config *config)
     log_configure(config->log.level, config->log.format);
     endpoints_reconfigure(&worker->endpoints, config, sending_slots(worker));
     finding_reconfigure(worker);
+    tracing_reconfigure(worker);
 }

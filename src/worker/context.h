@@ -82,6 +82,7 @@ struct worker {
     struct retaining *retaining;
     struct sending *sending;
     struct supervision *supervision;
+    struct tracing *tracing;
     struct waking *waking;
 };
 

@@ -160,6 +160,7 @@ static void delivery_free(struct deliveries *deliveries, struct delivery *delive
     HASH_DELETE(by_id, deliveries->by_id, delivery); /* NOLINT(clang-analyzer-unix.Malloc) */
     delivery->tally->known--;
     delivery_drop_payload(deliveries, delivery);
+    span_free(delivery->span);
     free(delivery->error);
     free(delivery->response_body);
     free(delivery);

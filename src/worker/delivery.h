@@ -32,6 +32,7 @@
 #include "core/queue.h"
 #include "core/scheduler.h"
 #include "core/settlement.h"
+#include "core/span.h"
 #include "core/traceparent.h"
 #include "db/due.h"
 #include "worker/event_bodies.h"
@@ -82,6 +83,7 @@ struct delivery {
     uint64_t read_at_load; /* its endpoint's settings must be of a later load to condemn it */
 
     struct scheduler_ticket ticket; /* in flight */
+    struct span *span;              /* ... of its attempt; NULL: it gets none */
     int64_t started_us;
     int64_t finished_us;
     struct attempt attempt; /* from undecided on */

@@ -89,9 +89,9 @@ static bool load_headers(struct endpoint_settings *settings, const struct config
 
     if (!json_is_object(object))
         is_good = error_set(error, "its headers are not a JSON object");
-    else if (count + config->delivery.headers_count > HEADERS_MAX)
+    else if (count + config->delivery.headers.count > HEADERS_MAX)
         is_good = error_set(error, "%zu headers, with the configuration's; at most %d are allowed",
-                            count + config->delivery.headers_count, HEADERS_MAX);
+                            count + config->delivery.headers.count, HEADERS_MAX);
     if (is_good) {
         settings->headers = memory_new(count, sizeof(*settings->headers));
         json_object_foreach(object, name, value) is_good =

@@ -40,7 +40,8 @@ static bool add_all_headers(struct request_headers *headers,
     const struct config *config = delivery->config;
     const struct endpoint_settings *settings = delivery->settings;
 
-    return add_headers(headers, config->delivery.headers, config->delivery.headers_count, error) &&
+    return add_headers(headers, config->delivery.headers.list, config->delivery.headers.count,
+                       error) &&
            add_headers(headers, settings->headers, settings->headers_count, error) &&
            add_headers(headers, delivery->headers, delivery->headers_count, error);
 }
@@ -62,6 +63,7 @@ bool exchange_request(const struct exchange_delivery *delivery, struct request_h
         .attempt = delivery->attempt,
         .timestamp_s = clock_wall_s(),
         .event = delivery->event,
+        .traceparent = delivery->traceparent,
     };
 
     buffer_clear(signature);

@@ -27,6 +27,7 @@ struct exchange_delivery {
     const char *event_id;
     const struct request_event *event; /* NULL: it was made for none */
     int attempt;                       /* 1 for the first */
+    const char *traceparent;           /* of this attempt; NULL: the event's, if any */
     const char *payload;
     size_t payload_length;
     size_t headers_count; /* more headers, which win over the configuration's and the endpoint's */

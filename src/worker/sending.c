@@ -20,6 +20,7 @@
 #include "worker/leasing.h"
 #include "worker/recording.h"
 #include "worker/reporting.h"
+#include "worker/tracing.h"
 
 #define START_BUDGET   256 /* requests started in one turn */
 #define COLLECT_BUDGET 512
@@ -288,6 +289,7 @@ static void on_transfer_finished(void *request_owner, const struct http_response
     struct attempt attempt = exchange_attempt(response);
 
     counting_attempt(worker, response);
+    tracing_end(worker, delivery, response, &attempt);
     delivery->finished_us = worker->now_us;
     delivery->response_body = response_text(response);
     decide(delivery, &attempt);
@@ -329,7 +331,7 @@ static struct request_event facts_for(const struct endpoint *endpoint,
 }
 
 /* Of the attempt that is next; false with error when it can't be signed. */
-static bool build_request(struct worker *worker, const struct delivery *delivery,
+static bool build_request(struct worker *worker, struct delivery *delivery,
                           struct http_request *ret_request, struct error *error)
 {
     struct sending *sending = worker->sending;
@@ -344,6 +346,7 @@ static bool build_request(struct worker *worker, const struct delivery *delivery
         .attempt = (delivery->attempts > 0 ? delivery->attempts : 0) + 1,
         .payload = delivery->payload,
         .payload_length = delivery->payload_length,
+        .traceparent = tracing_begin(worker, delivery),
     };
 
     if (delivery->is_of_event)

@@ -31,6 +31,7 @@
 #include "worker/retaining.h"
 #include "worker/sending.h"
 #include "worker/supervision.h"
+#include "worker/tracing.h"
 #include "worker/waking.h"
 
 #define REAP_PAUSE_US 1000000
@@ -56,6 +57,7 @@ static void stop_now(struct worker *worker)
               LOG_NUMBER("in_flight", (int64_t)sending_in_flight(worker)),
               LOG_NUMBER("unrecorded", (int64_t)recording_unwritten(worker)));
     sending_abandon(worker);
+    tracing_abandon(worker);
     worker->exit_status = recording_unwritten(worker) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     worker->phase = WORKER_DONE;
 }
@@ -154,6 +156,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, replaying_next_us(worker));
     next = earlier(next, alerting_next_us(worker));
     next = earlier(next, charting_next_us(worker));
+    next = earlier(next, tracing_next_us(worker));
     next = earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
         next = earlier(next, worker->drain_until_us);
@@ -216,6 +219,7 @@ static void turn(struct worker *worker)
     replaying_step(worker);
     alerting_step(worker);
     monitoring_step(worker);
+    tracing_step(worker);
     supervision_step(worker);
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
@@ -278,6 +282,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     replaying_init(worker);
     alerting_init(worker);
     charting_init(worker);
+    tracing_init(worker);
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
@@ -289,6 +294,8 @@ static void finish(struct worker *worker)
 {
     sending_abandon(worker);
     connecting_free(worker);
+    tracing_finish(worker);
+    tracing_free(worker);
     finding_free(worker);
     refilling_free(worker);
     waking_free(worker);

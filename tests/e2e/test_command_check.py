@@ -56,7 +56,7 @@ def test_a_valid_file(run_postrider, tmp_path):
 def test_every_mistake_at_once(run_postrider, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("database:\n  url: postgresql://u:hunter2@h/d\nworker:\n  lease: 5\n"
-                    "  leese: 5s\ntracing: {url: \"http://a/\"}\n")
+                    "  leese: 5s\ntracing: {url: \"ftp://a/\"}\n")
     result = run_postrider("check", "-c", path)
     assert result.code == 78
     assert result.stdout == ""
@@ -65,7 +65,8 @@ def test_every_mistake_at_once(run_postrider, tmp_path):
         f"postrider: {path}:4:10: worker.lease: 5 is not a duration (250ms, 10s, 5m, 4h, 7d); "
         "allowed: a duration from 1s to 10m",
         f"postrider: {path}:5:3: worker.leese: unknown key; did you mean worker.lease?",
-        f"postrider: {path}:6:11: tracing.url: not in this version; remove it"]
+        f"postrider: {path}:6:16: tracing.url: the value does not begin with http:// or https://; "
+        "allowed: an http:// or https:// URL"]
     assert "hunter2" not in result.stderr
 
 

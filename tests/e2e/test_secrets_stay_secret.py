@@ -147,6 +147,8 @@ def bad_configurations(tmp_path, database, known):
     yield {"delivery": {"headers": {"Bad Name": known.token}}}
     yield {"delivery": {"headers": {"Authorization": f"Bearer {known.token}\r\nX: y"}}}
     yield {"delivery": {"headers": {"Host": known.token}}}
+    yield {"tracing": {"url": f"http://u:{known.password}@h/v1/traces"}}
+    yield {"tracing": {"headers": {"Authorization": [known.token]}}}
 
 
 def changes_of(known):
@@ -156,7 +158,9 @@ def changes_of(known):
             "delivery": {"timeout": "500ms", "connect_timeout": "500ms", "max_payload": "4KiB",
                          "headers": {"Authorization": f"Bearer {known.token}"}},
             "retry": {"max_attempts": 2, "initial_delay": "50ms"},
-            "endpoint": {"breaker_failures": 1}}
+            "endpoint": {"breaker_failures": 1},
+            "tracing": {"url": f"http://127.0.0.1:{known.dead_port}/v1/traces",
+                        "headers": {"Authorization": f"Bearer {known.token}"}}}
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ static void check_rows(const struct row *rows, size_t count)
 #define LISTEN_FORM "ADDRESS:PORT, [ADDRESS]:PORT or unix:/PATH\n"
 #define TOP_NAMES                                                                             \
     "database, worker, delivery, retry, endpoint, signing, network, attempt_log, retention, " \
-    "http, alerts, metrics, log"
+    "http, alerts, metrics, log, tracing"
 
 static void test_keys(void **state)
 {
@@ -69,12 +69,6 @@ static void test_keys(void **state)
          "c.yaml:3:1: log: a second time; the first is in line 1, put all its keys there\n"},
         {"attempt_log: all\nattempt_log: all\n",
          "c.yaml:2:1: attempt_log: a second time; the first is in line 1, keep one\n"},
-        /* of a later version */
-        {"tracing: {url: x}", "c.yaml:1:11: tracing.url: not in this version; remove it\n"},
-        {"tracing: {port: 1}",
-         "c.yaml:1:11: tracing.port: unknown key, in a section that is not in this version\n"},
-        {"tracing: 1", "c.yaml:1:10: tracing: a single value can't stand here; allowed: a mapping "
-                       "of nothing in this version\n"},
         /* sections that are none */
         {"log: [info]",
          "c.yaml:1:6: log: a list can't stand here; allowed: a mapping of level, format\n"},
@@ -322,6 +316,14 @@ static void test_numbers(void **state)
         {"alerts: {url: 'https://a/'}",
          "c.yaml:1:15: alerts.url: alerts are events of a customer, whose secret signs them: set "
          "alerts.customer to the UUID of one of your own\n"},
+        {"tracing: {url: 'grpc://a:4317'}",
+         "c.yaml:1:16: tracing.url: the value does not begin with http:// or "
+         "https://; allowed: an http:// or https:// URL\n"},
+        {"tracing: {url: 'https://u:hunter2@a/'}",
+         "c.yaml:1:16: tracing.url: the value has a user or a password, which is not sent: put an "
+         "Authorization into tracing.headers; allowed: an http:// or https:// URL\n"},
+        {"tracing: {sample: 1.5}",
+         "c.yaml:1:19: tracing.sample: 1.5 is too large; allowed: a number from 0 to 1\n"},
         {"alerts: {customer: acme}",
          "c.yaml:1:20: alerts.customer: \"acme\" is no UUID; allowed: a customer's UUID\n"},
         {"retention: {delivered: -1, failed: 36501d}",

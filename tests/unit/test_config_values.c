@@ -213,6 +213,11 @@ static void test_values(void **state)
         {"http: {max_body: 64MiB}", "http.max_body", "64MiB"},
         {"http: {max_connections: 1}", "http.max_connections", "1"},
         {"log: {level: debug, format: journal}", "log.format", "journal"},
+        {"tracing: {url: 'http://127.0.0.1:4318/v1/traces'}", "tracing.url",
+         "\"http://127.0.0.1:4318/v1/traces\""},
+        {"tracing: {headers: {Authorization: hunter2}}", "tracing.headers",
+         "{\"Authorization\": \"***\"}"},
+        {"tracing: {sample: 0.01}", "tracing.sample", "0.01"},
         {"delivery: {headers: {}}", "delivery.headers", "{}"},
         {"delivery: {headers: {X-A: hunter2, X-B: \"a\\tb\", X-C: ''}}", "delivery.headers",
          "{\"X-A\": \"***\", \"X-B\": \"***\", \"X-C\": \"***\"}"},
@@ -243,11 +248,11 @@ static void test_fields(void **state)
                   "retention: {delivered: 0}\nlog: {level: error, format: json}\n");
 
     (void)state;
-    assert_int_equal(config->delivery.headers_count, 2);
-    assert_string_equal(config->delivery.headers[0].name, "X-A");
-    assert_string_equal(config->delivery.headers[0].value, "one");
-    assert_string_equal(config->delivery.headers[1].name, "x-b");
-    assert_string_equal(config->delivery.headers[1].value, "two");
+    assert_int_equal(config->delivery.headers.count, 2);
+    assert_string_equal(config->delivery.headers.list[0].name, "X-A");
+    assert_string_equal(config->delivery.headers.list[0].value, "one");
+    assert_string_equal(config->delivery.headers.list[1].name, "x-b");
+    assert_string_equal(config->delivery.headers.list[1].value, "two");
     assert_int_equal(config->network.allow_count, 2);
     assert_false(config->network.allow[0].address.is_ipv6);
     assert_int_equal(config->network.allow[0].address.bytes[0], 10);

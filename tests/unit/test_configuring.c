@@ -11,6 +11,7 @@
 #include "worker/configuring.h"
 #include "worker/finding.h"
 #include "worker/sending.h"
+#include "worker/tracing.h"
 
 static void start(struct worker *worker, struct config *config)
 {
@@ -21,12 +22,14 @@ static void start(struct worker *worker, struct config *config)
     endpoints_init(&worker->endpoints);
     assert_true(sending_init(worker, &error));
     finding_init(worker);
+    tracing_init(worker);
     configuring_apply(worker, config);
 }
 
 /* The configuration belongs to the engine that was made of it. */
 static void stop(struct worker *worker)
 {
+    tracing_free(worker);
     finding_free(worker);
     deliveries_free(&worker->deliveries);
     endpoints_free(&worker->endpoints);

@@ -96,6 +96,32 @@ static void test_event_says_its_own(void **state)
     request_headers_free(&headers);
 }
 
+/* Of the attempt, over the event's and over any other. */
+static void test_attempts_traceparent(void **state)
+{
+    const struct request_event event = {.traceparent = "00-1-2-03"};
+    struct request_facts with_span = facts;
+    struct request_headers headers;
+
+    (void)state;
+    request_headers_init(&headers);
+    with_span.traceparent = "00-1-9-01";
+    for (int round = 0; round < 2; round++) {
+        const char *const *lines;
+        size_t count;
+
+        with_span.event = round == 0 ? NULL : &event;
+        request_headers_clear(&headers);
+        assert_true(request_headers_add(&headers, "Traceparent", "own"));
+        assert_true(request_headers_add(&headers, "X-Tenant", "own"));
+        lines = request_headers_build(&headers, &with_span, &count);
+        assert_int_equal(count, REQUEST_HEADERS_OWN + 2);
+        assert_string_equal(lines[0], "X-Tenant: own");
+        assert_string_equal(lines[count - 1], "traceparent: 00-1-9-01");
+    }
+    request_headers_free(&headers);
+}
+
 static void test_largest_request_fits(void **state)
 {
     static char value[HEADER_VALUE_MAX_BYTES + 1];
@@ -125,9 +151,8 @@ static void test_largest_request_fits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_headers),
-        cmocka_unit_test(test_later_extra_header_wins),
-        cmocka_unit_test(test_event_says_its_own),
+        cmocka_unit_test(test_own_headers),          cmocka_unit_test(test_later_extra_header_wins),
+        cmocka_unit_test(test_event_says_its_own),   cmocka_unit_test(test_attempts_traceparent),
         cmocka_unit_test(test_largest_request_fits),
     };
 

@@ -44,9 +44,26 @@ static void test_traceparents(void **state)
     }
 }
 
+static void test_parts(void **state)
+{
+    char span_id[SPAN_ID_SIZE];
+    char text[TRACEPARENT_SIZE];
+
+    (void)state;
+    traceparent_read_parent("00-" TRACE "-" PARENT "-01", span_id);
+    assert_string_equal(span_id, PARENT);
+    assert_true(traceparent_is_sampled("00-" TRACE "-" PARENT "-01"));
+    assert_true(traceparent_is_sampled("00-" TRACE "-" PARENT "-ff"));
+    assert_false(traceparent_is_sampled("00-" TRACE "-" PARENT "-00"));
+    assert_false(traceparent_is_sampled("00-" TRACE "-" PARENT "-02"));
+    traceparent_write(TRACE, PARENT, text);
+    assert_string_equal(text, "00-" TRACE "-" PARENT "-01");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_traceparents)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_traceparents),
+                                       cmocka_unit_test(test_parts)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
