@@ -149,10 +149,12 @@ def changes_are_one_chain(evidence, view):
 
 
 def log_counts_attempts(evidence, view):
-    """attempt_log: all has a row for each attempt that was counted."""
+    """attempt_log: all has a row for each attempt that was counted, but for those whose worker ended before it
+    could write that."""
     for row in evidence.rows.values():
         entries = evidence.attempts.get(row.id, [])
-        if len(entries) != row.attempts:
+        missing = view.lines_lost(row) - {entry.number for entry in entries} if len(entries) < row.attempts else ()
+        if not len(entries) <= row.attempts <= len(entries) + len(missing):
             yield row.id, f"{row.attempts} attempts, {len(entries)} in the attempt log"
     for delivery, entries in evidence.attempts.items():
         if delivery not in evidence.rows:
@@ -174,6 +176,8 @@ def failures_are_fenced(evidence, view):
         if sum(_is_success(entry) for entry in entries) > 1:
             yield delivery, "delivered more than once on record"
         numbers = {entry.number for entry in entries}
+        if row is not None and numbers != set(range(1, len(numbers) + 1)):
+            numbers |= view.lines_lost(row)
         if numbers != set(range(1, len(numbers) + 1)):
             yield delivery, f"attempts {sorted(numbers)} are logged"
 
@@ -264,7 +268,7 @@ def _may_be_unseen(evidence, view, row, entry):
 def _may_lack_entry(view, row, request, others):
     """others: whether another request of the same number has an entry. Whether there may be two at all
     is a matter of check_duplicates.py."""
-    return others or view.is_loss(request, row, float("inf")) or view.is_stray(request, row) \
+    return others or view.is_line_lost(request, row) or view.is_loss(request, row, float("inf")) or view.is_stray(request, row) \
         or _came_too_late(view, row, request)
 
 

@@ -351,6 +351,18 @@ def test_attempt_is_not_logged(case):
     assert "log_counts_attempts" in case.broken()
 
 
+def test_line_of_a_worker_that_ended(case):
+    """Refused by a full disk, and its worker did not live to write it."""
+    row = case.delivered()
+    case.evidence.attempts[row.id].clear()
+    case.fault("disk-full", 10.0, 14.0)
+    assert case.broken() >= {"log_counts_attempts", "log_agrees_with_receivers"}  # it stopped with status 0
+    case.killed("w1.1", 60.0)
+    assert "log_counts_attempts" in case.broken()  # it had time to write it
+    case.killed("w1.1", 13.0)
+    assert case.broken() == set()
+
+
 def test_attempt_of_nobody_is_logged(case):
     case.evidence.attempts["d9"] = [Attempt("d9", 1, 200)]
     assert case.broken() == {"log_counts_attempts"}

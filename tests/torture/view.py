@@ -177,6 +177,19 @@ class View:
                 return True
         return False
 
+    def is_line_lost(self, request, row):
+        """Whether the outcome of this request was written, and its line of the attempt log was not, since its worker
+        ended before it could. When a line is refused, by a full disk for example, outcomes are written alone and the
+        lines after them (docs/internals/writing.md)."""
+        recorded, death = self.recorded_at(request, row.id), self._losses.get(request.life)
+        return recorded is not None and death is not None and recorded <= death + TRANSIT_S \
+            and self.is_database_disturbed(request.life, request.start, recorded) \
+            and self.is_database_disturbed(request.life, max(recorded, death - RECOVERED_WITHIN_S), death)
+
+    def lines_lost(self, row):
+        """The numbers of such attempts."""
+        return {request.attempt for request in self.requests_of(row) if self.is_line_lost(request, row)}
+
     def is_stray(self, request, row):
         """A request that was under way when its worker fell asleep, and went on when it awoke: after
         the lane had been taken. It was begun before: by its webhook-timestamp, if that can be trusted.
