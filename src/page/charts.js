@@ -72,6 +72,8 @@ function legend(lines) {
 
 // A step in which there was nothing to measure has null, and a gap.
 export function chart({ title, summary, at, lines, unit }) {
+  if (lines.every((line) => line.values.every((value) => !value)))
+    return html`<figure class="chart"><figcaption><h3>${title}</h3><p>${summary}</p></figcaption></figure>`; // nothing to draw
   const rows = at.map((ms, i) => ({ ms, values: lines.map((line) => line.values[i]) })).reverse();
   return html`<figure class="chart">
     <figcaption><h3>${title}</h3><p>${summary}</p></figcaption>

@@ -699,12 +699,13 @@ def test_axe(page, browser, world, customer, axe, is_dark):
                            " error, response_body) VALUES (%s, 1, now(), 5, 503, 'bad', 'the body')", dead)
     world.database.execute("INSERT INTO webhook_replays (filter, stopped_at)"
                            " VALUES (jsonb_build_object('customer', %s::text), now())", customer)
-    proxy = front.Front(world.serve, {"/v1/history": front.history})
-    browser.go(proxy.url)
+    world.database.execute("DELETE FROM webhook_history")
+    world.database.execute(HISTORY, None)
+    browser.go(world.front.url)
     browser.emulate(1280, 900, is_dark)
     browser.see("A token with the scope read is needed.")
     browser.check_accessible(axe)
-    page("/", base=proxy.url)
+    page("/")
     screens = {"/": "99 of 100", "/endpoints": "Subscribed", f"/endpoints/{endpoint}": "Limits",
                "/deliveries?status=failed&error=a": "error: a", f"/deliveries?status=all&customer={customer}": "Inserted",
                f"/deliveries/{dead}": "Payload", f"/events/{event}": "consequences", "/replays": "Asked for",
@@ -721,5 +722,3 @@ def test_axe(page, browser, world, customer, axe, is_dark):
     browser.see("1 dead letter", css="dialog")
     browser.check_accessible(axe)
     browser.press(Keys.ESCAPE)
-    browser.leave()
-    proxy.close()
