@@ -15,6 +15,7 @@ COLUMNS = [  # figure, heading, format
     ("rows_besides", "rows besides", "{:,.0f}"),
     ("of_allowed", "of allowed", "{:.3f}"),
     ("worker_cpu_percent", "worker %", "{:.2f}"),
+    ("serve_cpu_percent", "serve %", "{:.2f}"),
     ("postgres_cpu_percent", "postgres %", "{:.2f}"),
     ("autovacuum_cpu_percent", "autovacuum %", "{:.2f}"),
     ("reads_per_thousand", "reads/1,000", "{:.1f}"),
