@@ -461,21 +461,33 @@ const char *replays_unknown_kind(const struct db_answer *answer)
     return unknown(answer, AT_KIND);
 }
 
+/* Policies can't be changed from here to the end of the transaction. Before the guard, which would be out of date
+ * otherwise when the step begins: what is hidden from a step seems to be done. */
+static const char hold_policies_sql[] =
+    "SELECT FROM webhook_replays, webhook_deliveries, webhook_endpoints WHERE false";
+
+/* The statements of replays_send_step(). */
+enum { STEP_HOLD, STEP_GUARD, STEP_ITSELF };
+
 bool replays_send_step(struct db_link *link, const char *schema, const struct replay_turn *turn,
                        db_link_answered *on_answer, void *owner)
 {
     struct step step;
-    struct db_statement statements[] = {guard(schema), {sql_step_link, STEP_VALUES, {NULL}}};
+    struct db_statement statements[] = {
+        [STEP_HOLD] = {hold_policies_sql, 0, {NULL}},
+        [STEP_GUARD] = guard(schema),
+        [STEP_ITSELF] = {sql_step_link, STEP_VALUES, {NULL}},
+    };
 
     fill_step(&step, turn->id, turn->position[0] != '\0' ? turn->position : NULL, turn->pass,
               ramp_next(turn->done - turn->ramp_from, turn->rate));
-    memcpy(statements[1].values, step.values, sizeof(step.values));
+    memcpy(statements[STEP_ITSELF].values, step.values, sizeof(step.values));
     return db_link_send_often(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
 
 struct replay_progress replays_progress(const struct db_answer *answer)
 {
-    const PGresult *result = answer->results[1];
+    const PGresult *result = answer->results[STEP_ITSELF];
 
     if (PQntuples(result) == 0)
         return (struct replay_progress){0};
