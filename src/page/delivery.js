@@ -45,13 +45,15 @@ function explanation(delivery) {
   </div>`;
 }
 
-function attempt(one) {
+// url: of the delivery, which has followed its endpoint since.
+function attempt(one, url) {
   const outcome = one.error ? html`<span class="error">${parts.text(one.error)}</span>`
     : html`<span class="quiet">answered</span>`;
   return html`<li><div class="attempt"><b>${one.attempt}</b>
       <span>${parts.time(one.started_at)} <span class="quiet">${parts.age(one.started_at)}</span></span>
       <span>${parts.statusCode(one.status_code)} ${outcome}</span>
-      <span class="quiet">took ${format.duration(one.duration_ms)}</span></div>
+      <span class="quiet">took ${format.duration(one.duration_ms)}</span>
+      ${one.url === url ? nothing : html`<span class="quiet">sent to ${parts.url(one.url)}</span>`}</div>
     ${one.response_body ? html`<details><summary>What was answered (${format.bytes(new Blob([one.response_body]).size)})</summary>
       <pre tabindex="0" class="body"><bdi>${format.plain(one.response_body)}</bdi></pre></details>` : nothing}</li>`;
 }
@@ -60,7 +62,7 @@ function attempts(delivery) {
   const log = delivery.attempt_log;
   const left = delivery.attempts - new Set(log.map((one) => one.attempt)).size;
   if (delivery.attempts === 0 && log.length === 0) return html`<p class="empty">No attempt was made yet.</p>`;
-  return html`<ol class="attempts" aria-label="Attempts, the newest first">${log.map(attempt)}</ol>
+  return html`<ol class="attempts" aria-label="Attempts, the newest first">${log.map((one) => attempt(one, delivery.url))}</ol>
     ${log.length === 0 ? html`<p class="empty">${format.number(delivery.attempts)} ${format.plural(delivery.attempts, "attempt was", "attempts were")} made, and none is logged (<code>attempt_log</code>). The last one was ${parts.timeAndAge(delivery.last_attempt_at)}${delivery.status_code ? html`, and was answered with ${parts.statusCode(delivery.status_code)}` : nothing}.</p>`
       : left > 0 ? html`<p class="quiet">${format.number(left)} more ${format.plural(left, "is", "are")} not in the log: successes are
         logged only with <code>attempt_log: all</code>.</p>` : nothing}`;

@@ -18,7 +18,7 @@
 
 #define QUEUE_SPANS 2048
 #define QUEUE_BYTES ((size_t)1024 * 1024)
-/* Their JSON takes some 10 us each, in which the loop does nothing else. */
+/* Their JSON takes some 15 us each, in which the loop does nothing else. */
 #define BATCH_SPANS       256
 #define FLUSH_US          1000000
 #define AFTER_FAILURE_US  1000000

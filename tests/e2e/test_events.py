@@ -309,6 +309,9 @@ def test_attempts_know_where_they_went(service, migrated_database, receiver, run
     urls = [attempt["url"] for attempt in json.loads(run_postrider(
         "explain", delivery, "--json", "-c", config_file(database)).stdout)["attempt_log"]]
     assert url == server.url("/new") and urls[0] == server.url("/old") and urls[-1] == url
+    listed = json.loads(run_postrider("attempts", delivery, "--json", "-c", config_file(database)).stdout)["data"]
+    assert {attempt["url"] for attempt in listed if attempt["attempt"] == 1} == {server.url("/old")}
+    assert listed[0]["url"] == url
     tried = urls.count(server.url("/old"))
     assert shown.count("it was sent to") == 1 and f"Up to attempt {tried} it was sent to {server.url('/old')}" in shown
 

@@ -427,6 +427,11 @@ def test_one_delivery(page, world, customer):
     browser.element(".attempts li:last-child summary").click()
     browser.see("first <b>bold</b>", css=".attempts")
     assert url.rsplit("/", 1)[1] in browser.text(".facts")
+    # The URL that was hit, where the delivery has another one by now.
+    assert "sent to" not in browser.text(".attempts")
+    world.database.execute("UPDATE webhook_attempts SET url = 'https://former.example/hook' WHERE delivery_id = %s"
+                           " AND attempt = 1", delivery)
+    browser.see("sent to former.example/hook", css=".attempts")
     browser.click("Replay …")
     browser.see("with the same event id", css="dialog")
     browser.click("Replay 1")

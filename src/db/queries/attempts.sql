@@ -1,11 +1,11 @@
 -- postrider attempts: attempts of deliveries, the newest first. $1 the ids of the deliveries, $2 limit.
 -- What a delivery's last attempt has come to stands in its row, also where attempt_log keeps no line of it
--- (is_logged). The URL is that of the row.
+-- (is_logged). The URL is the one that was hit.
 WITH d AS MATERIALIZED (
     SELECT id, event_id, webhook_url, attempts, last_attempt_at, response_status, last_error
     FROM {deliveries} WHERE id = ANY ($1::uuid[])
 ), known AS (
-    SELECT d.id, d.event_id, d.webhook_url, a.attempt, a.started_at, a.duration_ms, a.response_status, a.error,
+    SELECT d.id, d.event_id, COALESCE(a.url, d.webhook_url) AS webhook_url, a.attempt, a.started_at, a.duration_ms, a.response_status, a.error,
            a.response_body, true AS is_logged, a.id AS number
     FROM d CROSS JOIN LATERAL (SELECT * FROM {attempts} l WHERE l.delivery_id = d.id
                                ORDER BY l.started_at DESC, l.id DESC LIMIT $2::int + 1) a
