@@ -8,15 +8,7 @@ WITH looked AS NOT MATERIALIZED (
       AND d.created_at < LEAST($8::timestamptz, $10::timestamptz + interval '1 microsecond', 'infinity')
       AND ($13::text IS NULL OR d.status = $13::text)
       AND ($10::timestamptz IS NULL OR (d.created_at, d.id) < ($10::timestamptz, $11::uuid))
-      AND ($1::uuid IS NULL OR d.customer_id = $1::uuid)
-      AND ($2::text IS NULL OR d.webhook_url = $2::text)
-      AND ($3::uuid IS NULL OR d.endpoint_id = $3::uuid
-           OR (d.customer_id, d.webhook_url::text)
-              = (SELECT customer_id, url::text FROM {endpoints} WHERE id = $3::uuid))
-      AND ($4::text IS NULL OR d.event_type = $4::text
-           OR (right($4::text, 2) = '.*' AND starts_with(d.event_type, left($4::text, -1))))
-      AND ($5::text IS NULL OR strpos(lower(d.last_error), lower($5::text)) > 0)
-      AND ($6::int IS NULL OR d.response_status = $6::int)
+      AND {delivery_choice}
     ORDER BY d.created_at DESC, d.id DESC
     LIMIT CASE WHEN $9::text IS NULL THEN $12::int + 1 ELSE 1000 END
 ), found AS MATERIALIZED (

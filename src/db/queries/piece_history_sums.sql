@@ -1,0 +1,17 @@
+-- The sums of minutes h, for each step.
+SELECT to_timestamp(floor(extract(epoch FROM h.at) / a.step) * a.step) AS at,
+       sum(h.delivered) AS delivered, sum(h.retried) AS retried, sum(h.failed) AS failed,
+       json_build_array(sum(h.first_attempt_delay[1]), sum(h.first_attempt_delay[2]),
+           sum(h.first_attempt_delay[3]), sum(h.first_attempt_delay[4]), sum(h.first_attempt_delay[5]),
+           sum(h.first_attempt_delay[6]), sum(h.first_attempt_delay[7]), sum(h.first_attempt_delay[8]),
+           sum(h.first_attempt_delay[9]), sum(h.first_attempt_delay[10]), sum(h.first_attempt_delay[11]),
+           sum(h.first_attempt_delay[12]), sum(h.first_attempt_delay[13]), sum(h.first_attempt_delay[14]),
+           sum(h.first_attempt_delay[15]), sum(h.first_attempt_delay[16])) AS first_attempt_delay,
+       json_build_array(sum(h.attempt_duration[1]), sum(h.attempt_duration[2]), sum(h.attempt_duration[3]),
+           sum(h.attempt_duration[4]), sum(h.attempt_duration[5]), sum(h.attempt_duration[6]),
+           sum(h.attempt_duration[7]), sum(h.attempt_duration[8]), sum(h.attempt_duration[9]),
+           sum(h.attempt_duration[10]), sum(h.attempt_duration[11]), sum(h.attempt_duration[12]),
+           sum(h.attempt_duration[13]), sum(h.attempt_duration[14]), sum(h.attempt_duration[15]),
+           sum(h.attempt_duration[16])) AS attempt_duration,
+       json_build_object('2xx', sum(h.statuses[1]), '3xx', sum(h.statuses[2]), '4xx', sum(h.statuses[3]),
+                         '5xx', sum(h.statuses[4]), 'none', sum(h.statuses[5])) AS statuses
