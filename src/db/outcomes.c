@@ -34,7 +34,8 @@
     "$12::text[], $13::bool[]) AS o (id, url_hash, attempts, status, is_counted, delay, "          \
     "response_status, error, age, duration_ms, is_logged, response_body, was_promised))"
 
-/* greatest(): a row that an operator put off stays put off. One that was promised has no time yet. */
+/* greatest(): a row that an operator put off stays put off. One that was promised has no time yet.
+ * What has ended has none to come. */
 #define UPDATE                                                                                    \
     "UPDATE webhook_deliveries d SET status = o.status, "                                         \
     "attempts = CASE WHEN o.is_counted THEN " NEXT_ATTEMPT(                                       \
@@ -47,7 +48,7 @@
                       "THEN greatest(CASE WHEN NOT o.was_promised OR "                            \
                       "d.next_retry_at < 'infinity' THEN d.next_retry_at END, "                   \
                       "now() + make_interval(secs => o.delay)) "                                  \
-                      "ELSE d.next_retry_at END, "                                                \
+                      "ELSE least(d.next_retry_at, now()) END, "                                  \
                       "response_status = o.response_status, last_error = o.error "                \
                       "FROM o WHERE " IS_ITS_ROW
 
@@ -95,7 +96,7 @@ static const char log_sql[] =
  * are nearly all outcomes that there are, and no text is made, sent and read for each. */
 static const char success_sql[] =
     "UPDATE webhook_deliveries d SET status = 'delivered', "
-    "attempts = " NEXT_ATTEMPT(
+    "next_retry_at = least(d.next_retry_at, now()), attempts = " NEXT_ATTEMPT(
         "d.attempts") ", "
                       "last_attempt_at = now() - make_interval(secs => o.age), "
                       "response_status = o.response_status, last_error = NULL "

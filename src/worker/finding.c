@@ -218,8 +218,7 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
 
 void finding_admit(struct worker *worker, struct endpoint *endpoint, const struct due_row *row)
 {
-    struct delivery *delivery =
-        delivery_new(&worker->deliveries, row, endpoint, &endpoint->tally);
+    struct delivery *delivery = delivery_new(&worker->deliveries, row, endpoint, &endpoint->tally);
 
     delivery->was_promised = promises_has(worker, row->id);
     endpoint_push(&worker->endpoints, delivery, worker->now_us);
