@@ -27,7 +27,8 @@ static const char sql_sheet[] =
 
 /*
  * The next_retry_at of a row that is finished is when it was due: rows of one endpoint are sent in
- * that order, but for those of ordering keys. What a worker has promised is on its way. The oldest one's id comes by the index of endpoints: an aggregate would sort them all.
+ * that order, but for those of ordering keys. What a worker has promised is on its way. The oldest
+ * one's id comes by the index of endpoints: an aggregate would sort them all.
  */
 static const char sql_waiting[] =
     "WITH w AS MATERIALIZED (SELECT customer_id, webhook_url, next_retry_at = 'infinity'"

@@ -87,11 +87,13 @@ bool finding_owns_lane(const struct worker *worker, int lane)
 
 void finding_own_lane(struct worker *worker, int lane)
 {
+    promises_set_lane(worker, lane, true);
     finder_own(&worker->finding->finder, lane);
 }
 
 void finding_disown_lane(struct worker *worker, int lane)
 {
+    promises_set_lane(worker, lane, false);
     finder_disown(&worker->finding->finder, lane);
 }
 

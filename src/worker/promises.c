@@ -8,13 +8,11 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "core/lane.h"
 #include "db/array.h"
 #include "db/ordering.h"
 #include "db/promises.h"
-#include "worker/finding.h"
-#include "worker/leasing.h"
 #include "worker/promoted.h"
-#include "worker/recording.h"
 #include "worker/reporting.h"
 
 #define BACK_MAX  1000
@@ -55,8 +53,11 @@ struct promises {
     int broken;            /* as many of these go with those that are not known */
     struct array back;
     struct array known;
+    char *owner;
+    uint64_t lanes; /* that are owned, a bit each */
     bool is_asking;
-    bool has_unknown; /* an answer was lost */
+    bool has_unknown;  /* an answer was lost */
+    bool has_made_due; /* the next of a key, since it was last asked */
     int64_t look_us;
 };
 
@@ -108,7 +109,33 @@ void promises_free(struct worker *worker)
     array_free(&promises->kept_ids);
     array_free(&promises->back);
     array_free(&promises->known);
+    free(promises->owner);
     free(promises);
+}
+
+void promises_set_owner(struct worker *worker, const char *owner)
+{
+    free(worker->promises->owner);
+    worker->promises->owner = memory_copy_string(owner);
+}
+
+void promises_set_lane(struct worker *worker, int lane, bool is_owned)
+{
+    worker->promises->lanes &= ~LANE_BIT(lane);
+    worker->promises->lanes |= is_owned ? LANE_BIT(lane) : 0;
+}
+
+const char *promises_owner(const struct worker *worker)
+{
+    return worker->promises->owner;
+}
+
+bool promises_take_made_due(struct worker *worker)
+{
+    bool has_made_due = worker->promises->has_made_due;
+
+    worker->promises->has_made_due = false;
+    return has_made_due;
 }
 
 static struct promised *find(const struct promises *promises, const char *id)
@@ -131,7 +158,7 @@ int promises_chain(const struct worker *worker, const struct delivery *delivery,
     int chain = promised != NULL ? promised->chain : 0;
     bool is_wanted = delivery->outcome.kind == OUTCOME_DELIVERED && chain < PROMISES_CHAIN_MAX &&
                      worker->may_send && worker->phase == WORKER_RUNNING &&
-                     finding_owns_lane(worker, delivery->lane) &&
+                     (worker->promises->lanes & LANE_BIT(delivery->lane)) != 0 &&
                      worker->deliveries.asked_count + asked < DELIVERIES_ASKED_MAX &&
                      (int64_t)HASH_CNT(by_id, worker->promises->by_id) + asked < PROMISES_MAX;
 
@@ -192,11 +219,10 @@ static void add(struct promises *promises, struct promise *promise,
     HASH_ADD(by_id, promises->by_id, id, (unsigned)strlen(promised->id), promised);
 }
 
-bool promises_note_next(struct worker *worker, const PGresult *result)
+void promises_note_next(struct worker *worker, const PGresult *result)
 {
     struct promises *promises = worker->promises;
     struct promise *promise = NULL;
-    bool is_due = false;
 
     for (int i = 0; i < PQntuples(result); i++) {
         struct ordering_next next = ordering_next_at(result, i);
@@ -204,7 +230,7 @@ bool promises_note_next(struct worker *worker, const PGresult *result)
         if (next.previous != NULL)
             promoted_note(worker, next.id, next.previous);
         if (next.promise == 0) {
-            is_due = true;
+            promises->has_made_due = true;
             continue;
         }
         if (promise == NULL)
@@ -212,7 +238,6 @@ bool promises_note_next(struct worker *worker, const PGresult *result)
         add(promises, promise, &next);
         deliveries_ask_for(&worker->deliveries, next.id);
     }
-    return is_due;
 }
 
 void promises_end(struct worker *worker, const char *id)
@@ -291,7 +316,7 @@ static void on_given_back(void *owner, const struct db_answer *answer)
         else
             promised->is_going_back = false;
     }
-    finding_wake(worker);
+    promises->has_made_due = true;
 }
 
 static void on_unknown_broken(void *owner, const struct db_answer *answer)
@@ -305,7 +330,7 @@ static void on_unknown_broken(void *owner, const struct db_answer *answer)
         return;
     promises->has_unknown = false;
     forget_kept(promises, promises->broken);
-    finding_wake(worker);
+    promises->has_made_due = true;
 }
 
 /* Kept ones that no batch has taken along go with those that are not known. */
@@ -320,15 +345,15 @@ static void break_unknown(struct worker *worker)
     promises->broken = 0;
     TAILQ_FOREACH(promise, &promises->kept, in_list)
         promises->broken++;
-    promises->is_asking = promises_send_unknown(worker->writing, leasing_owner(worker),
-                                                &promises->known, on_unknown_broken, worker);
+    promises->is_asking = promises_send_unknown(worker->writing, promises->owner, &promises->known,
+                                                on_unknown_broken, worker);
 }
 
 /* A batch that is being written may make a promise, or take kept ones along. */
 static bool may_break(const struct worker *worker)
 {
     return (worker->promises->has_unknown || !TAILQ_EMPTY(&worker->promises->kept)) &&
-           !recording_is_writing(worker);
+           worker->deliveries.counts[DELIVERY_RECORDING] == 0;
 }
 
 static bool may_ask(const struct worker *worker)

@@ -27,15 +27,21 @@
 void promises_init(struct worker *worker);
 void promises_free(struct worker *worker);
 
+/* Who promises, as in webhook_workers; copied. */
+void promises_set_owner(struct worker *worker, const char *owner);
+/* Whether deliveries of that lane are this worker's. */
+void promises_set_lane(struct worker *worker, int lane, bool is_owned);
+
 /* For a delivery whose outcome is about to be written: see ordering_ends_add(). asked: how many of
  * the batch are to be followed by one that is promised. */
 int promises_chain(const struct worker *worker, const struct delivery *delivery, int asked);
 
-/* The promises that are kept, an array for ordering_ends_begin(); valid until the next call. */
+/* For ordering_ends_begin(): the promises that are kept, an array that is valid until the next call. */
+const char *promises_owner(const struct worker *worker);
 const char *promises_kept(struct worker *worker);
 
-/* The answer of ordering_promote(). True when something was made due, so that it is to be looked for. */
-bool promises_note_next(struct worker *worker, const PGresult *result);
+/* The answer of ordering_promote(). */
+void promises_note_next(struct worker *worker, const PGresult *result);
 /* The batch was answered: what promises_kept() said is forgotten. */
 void promises_note_written(struct worker *worker);
 /* The answer was lost: there may be promises that nobody knows of. */
@@ -46,6 +52,9 @@ bool promises_has(const struct worker *worker, const char *id);
 /* Its outcome is written and stays; or somebody else has changed its row. */
 void promises_end(struct worker *worker, const char *id);
 void promises_give_back(struct worker *worker, const char *id);
+
+/* True once after the next of a key was made due, which nobody is notified of. */
+bool promises_take_made_due(struct worker *worker);
 
 void promises_step(struct worker *worker);
 int64_t promises_next_us(const struct worker *worker);

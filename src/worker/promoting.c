@@ -8,6 +8,7 @@
 #include "db/promises.h"
 #include "db/promotions.h"
 #include "worker/finding.h"
+#include "worker/promises.h"
 #include "worker/recording.h"
 #include "worker/reporting.h"
 
@@ -79,7 +80,7 @@ void promoting_step(struct worker *worker)
     struct promoting *promoting = worker->promoting;
 
     note_ended(worker);
-    if (recording_take_made_due(worker))
+    if (promises_take_made_due(worker))
         finding_wake(worker);
     if (!is_mine(worker))
         return;

@@ -12,7 +12,6 @@
 #include "core/standstill.h"
 #include "db/due.h"
 #include "db/outcomes.h"
-#include "worker/leasing.h"
 #include "worker/promises.h"
 #include "worker/reporting.h"
 
@@ -43,7 +42,6 @@ struct recording {
     int64_t returned_us;  /* when a row last came back again and again; 0 = never */
     char returned[37];    /* ... its id */
     int64_t ordered_end_us; /* when an ordered delivery has last ended; 0 = never */
-    bool has_made_due;      /* one that comes after another of its key, since it was last asked */
 };
 
 void recording_init(struct worker *worker)
@@ -86,14 +84,6 @@ const char *recording_returned(const struct worker *worker, int64_t *ret_at_us)
 int64_t recording_ordered_end_us(const struct worker *worker)
 {
     return worker->recording->ordered_end_us;
-}
-
-bool recording_take_made_due(struct worker *worker)
-{
-    bool has_made_due = worker->recording->has_made_due;
-
-    worker->recording->has_made_due = false;
-    return has_made_due;
 }
 
 size_t recording_unwritten(const struct worker *worker)
@@ -428,7 +418,7 @@ static void note_answered(struct worker *worker, const struct db_answer *answer)
         recording->batch_limit = OUTCOMES_BATCH_MAX;
     for (int i = 0; i < answer->count; i++) {
         if (ordering_is_promotion(answer->results[i]))
-            recording->has_made_due |= promises_note_next(worker, answer->results[i]);
+            promises_note_next(worker, answer->results[i]);
         else
             note_rows(worker, answer->results[i]);
     }
@@ -534,7 +524,7 @@ static size_t gather(struct worker *worker)
     size_t count = 0;
     int promised = 0;
 
-    outcome_writer_begin(&worker->recording->writer, leasing_owner(worker), promises_kept(worker));
+    outcome_writer_begin(&worker->recording->writer, promises_owner(worker), promises_kept(worker));
     while (delivery != NULL && count < worker->recording->batch_limit) {
         struct delivery *next = TAILQ_NEXT(delivery, in_state);
 

@@ -44,9 +44,6 @@ const char *recording_returned(const struct worker *worker, int64_t *ret_at_us);
 /* When the end of an ordered delivery has last been written; 0: never. */
 int64_t recording_ordered_end_us(const struct worker *worker);
 
-/* True once after the next of an ordering key was made due, which nobody is notified of. */
-bool recording_take_made_due(struct worker *worker);
-
 /* Outcomes that are not written yet. */
 size_t recording_unwritten(const struct worker *worker);
 
