@@ -27,7 +27,8 @@ static const char sql_sheet[] =
 
 /*
  * The next_retry_at of a row that is finished is when it was due: rows of one endpoint are sent in
- * that order. The oldest one's id comes by the index of endpoints: an aggregate would sort them all.
+ * that order, but for those of ordering keys. What a worker has promised is on its way. The oldest
+ * one's id comes by the index of endpoints: an aggregate would sort them all.
  */
 static const char sql_waiting[] =
     "WITH w AS MATERIALIZED (SELECT customer_id, webhook_url, next_retry_at = 'infinity'"
@@ -39,9 +40,11 @@ static const char sql_waiting[] =
     " FROM webhook_deliveries WHERE status = 'pending' AND ordering_key IS NOT NULL"
     " GROUP BY 1, 2, 3, 4 HAVING min(next_retry_at) = 'infinity') s"
     " CROSS JOIN LATERAL webhook_ordering_head(s.endpoint_id, s.ordering_key) h"
-    " WHERE h.head IS NOT NULL),"
+    " WHERE h.head IS NOT NULL AND NOT EXISTS (SELECT FROM (SELECT unnest(p.delivery_ids) AS id"
+    " FROM webhook_promotions p JOIN webhook_workers o ON o.owner = p.owner AND o.lease_expires_at > now()) p"
+    " WHERE p.id = h.head)),"
     " a AS MATERIALIZED (SELECT customer_id, webhook_url, max(last_attempt_at) AS last_at,"
-    " max(next_retry_at) FILTER (WHERE status <> 'pending' AND attempts > 0) AS last_due"
+    " max(next_retry_at) FILTER (WHERE status <> 'pending' AND attempts > 0 AND ordering_key IS NULL) AS last_due"
     " FROM webhook_deliveries WHERE EXISTS (SELECT FROM w)"
     " AND last_attempt_at > now() - interval '1 day' GROUP BY 1, 2)"
     " SELECT w.customer_id, w.webhook_url, w.number, w.is_parked, false AS is_ordered, f.id, "

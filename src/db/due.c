@@ -98,15 +98,20 @@ static const char forward_sql[] =
     " ON NOT s.is_cut";
 
 /*
- * OFFSET 0 keeps the status from the table: where the statistics say that hardly a row is pending,
- * the planner would read all of an index of pending rows for each id.
+ * One that was promised (db/ordering.h) has no time; of an ordered row that is not known to be next
+ * it is asked whether it is its turn. OFFSET 0 keeps the status from the table: where the statistics
+ * say that hardly a row is pending, the planner would read all of an index of pending rows for each
+ * id.
  */
 static const char fetch_sql[] =
     "SELECT " RESULT " FROM "
     ROWS_OF("(SELECT 0 AS number, " LANE " AS lane, " COLUMNS ", " HASH " AS hash"
             " FROM unnest($4::uuid[]) AS c (id) CROSS JOIN LATERAL"
-            " (SELECT * FROM webhook_deliveries w WHERE w.id = c.id OFFSET 0) d"
-            " WHERE d.status = 'pending' AND d.next_retry_at <= now())");
+            " (SELECT w.id, w.event_id, w.customer_id, w.webhook_url, w.attempts, w.payload, w.erased_at, w.status,"
+            " least(w.next_retry_at, now()) AS next_retry_at, w.next_retry_at <= now()"
+            " OR (w.next_retry_at = 'infinity' AND w.ordering_key IS NOT NULL) AS may_go"
+            " FROM webhook_deliveries w WHERE w.id = c.id OFFSET 0) d"
+            " WHERE d.status = 'pending' AND d.may_go)");
 
 static const char refill_sql[] =
     "SELECT " RESULT " FROM "

@@ -109,7 +109,8 @@ bool due_refill_send(struct due_reader *reader, struct db_link *link,
                      const struct due_limits *limits, db_link_answered *on_answer,
                      void *owner) MUST_USE;
 
-/* Sends a fetch of the ids that are still pending and due; rows come in no particular order. */
+/* Sends a fetch of the ids that are still pending and due, or promised (db/ordering.h); rows come in no
+ * particular order. */
 bool due_send_fetch(struct due_reader *reader, struct db_link *link, const char *const *ids,
                     int count, const struct due_limits *limits, db_link_answered *on_answer,
                     void *owner) MUST_USE;

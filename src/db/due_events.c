@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "db/event_body.h"
+#include "db/fragments.h"
 #include "db/row.h"
 
 #define IDS_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -23,6 +24,7 @@ enum {
     EVENT_TRACEPARENT,
     EVENT_ORDERING_KEY,
     EVENT_ERASED,
+    EVENT_ORDERING_BUCKET,
 };
 
 /* clang-format off */
@@ -32,7 +34,7 @@ enum {
 static const char events_sql[] =
     "SELECT s.number - 1, s.is_cut, CASE WHEN NOT s.is_cut THEN s.body END, s.body_bytes,"
     " s.customer_id, s.correlation_id, s.causation_id, s.traceparent, s.ordering_key,"
-    " s.erased_at IS NOT NULL"
+    " s.erased_at IS NOT NULL, " SQL_ORDERING_BUCKET("s.customer_id", "s.ordering_key")
     " FROM (SELECT m.*, m.position > 1 AND m.running > $2::int8 AS is_cut"
     " FROM (SELECT c.number, e.customer_id, e.correlation_id, e.causation_id, e.traceparent,"
     " e.ordering_key, e.erased_at,"
@@ -200,6 +202,7 @@ bool due_events_at(const struct due_events *events, int row, struct due_event *r
             .causation_id = row_text(result, at, EVENT_CAUSATION_ID),
             .traceparent = row_text(result, at, EVENT_TRACEPARENT),
             .ordering_key = row_text(result, at, EVENT_ORDERING_KEY),
+            .ordering_bucket = (int)row_integer(result, at, EVENT_ORDERING_BUCKET, 0),
             .is_erased = row_is_true(result, at, EVENT_ERASED),
         };
     return true;

@@ -31,6 +31,7 @@ struct due_event {
     const char *causation_id;
     const char *traceparent;
     const char *ordering_key; /* its deliveries go out one after another */
+    int ordering_bucket;      /* ... of which publishers take the lock (db/ordering.h) */
 };
 
 /* Of one read. Begins with due_events_init(), and each read with due_events_find(). */

@@ -34,6 +34,7 @@
     " WHEN e.id IS NULL THEN 'endpoint removed'"                                                   \
     " WHEN e.disabled_at IS NOT NULL THEN 'endpoint disabled'"                                     \
     " WHEN e.paused_at IS NOT NULL THEN 'paused'"                                                  \
+    " WHEN d.next_retry_at = 'infinity' AND d.ordering_key IS NOT NULL THEN 'behind another'"      \
     " WHEN d.next_retry_at = 'infinity' THEN 'parked'"                                             \
     " WHEN d.next_retry_at <= now() THEN 'due'"                                                    \
     " WHEN d.attempts > 0 THEN 'retrying' ELSE 'scheduled' END"

@@ -40,6 +40,9 @@
 
 _Static_assert(LANE_COUNT == 64, "SQL_LAST_LANE is the last one, and the hash is cut with it");
 
+/* The same of webhook_ordering_bucket(), which would cost more to call than to compute. */
+#define SQL_ORDERING_BUCKET(customer, key) "(hashtext(" customer "::text || ':' || " key ") & 1023)"
+
 /*
  * A condition for rows that are found by something else, such as their ids. A condition that implies
  * the one of a partial index lets the planner read that index through for each of them, which seems

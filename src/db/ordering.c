@@ -19,6 +19,15 @@ enum {
     LOOK_PREVIOUS,
 };
 
+/* And of ordering_promote(). */
+enum {
+    NEXT_ID,
+    NEXT_PREVIOUS,
+    NEXT_PROMISE,
+    NEXT_CHAIN,
+    NEXT_COLUMNS,
+};
+
 /* clang-format off */
 
 /* By the index of the key: the first that is pending, and the last of those before it that has ended.
@@ -39,19 +48,16 @@ static const char look_sql[] =
     " AND (w.status = 'pending') IS FALSE AND w.ordering_sequence < d.ordering_sequence"
     " ORDER BY w.ordering_sequence DESC LIMIT 1) p ON true";
 
-/* OFFSET 0: what is said comes before the locks, locks are tried before anything is looked up, and each row
- * is looked up by its id: where the statistics take the table for empty, a join would go through all of it.
- * The bucket is webhook_ordering_bucket()'s, which would cost more to call than to compute. */
+/* OFFSET 0: what is said comes first, each lock is tried once, all are before anything is looked up, and each
+ * row is looked up by its id: where the statistics take the table for empty, a join would go through all of it. */
 static const char lock_sql[] =
     "INSERT INTO webhook_promotions (event_id, endpoint_id, ordering_key)"
     " SELECT d.event_id, d.endpoint_id, d.ordering_key"
     " FROM (SELECT set_config('postrider.promotion', 'worker', true) OFFSET 0) AS s (said)"
-    " CROSS JOIN LATERAL (SELECT o.id FROM unnest($1::uuid[], $2::uuid[]) AS o (id, event_id)"
-    " CROSS JOIN LATERAL (SELECT v.customer_id, v.ordering_key FROM webhook_events v"
-    " WHERE v.id = o.event_id AND v.ordering_key IS NOT NULL OFFSET 0) e"
-    " WHERE s.said = 'worker' AND NOT pg_try_advisory_xact_lock_shared("
-    "'webhook_events'::regclass::int, hashtext(e.customer_id::text || ':' || e.ordering_key) & 1023)"
-    " OFFSET 0) o"
+    " CROSS JOIN LATERAL (SELECT o.id FROM unnest($1::uuid[], $2::int[]) AS o (id, bucket)"
+    " WHERE s.said = 'worker' AND o.bucket = ANY (ARRAY(SELECT b.bucket"
+    " FROM (SELECT DISTINCT bucket FROM unnest($2::int[]) AS g (bucket) OFFSET 0) b"
+    " WHERE NOT pg_try_advisory_xact_lock_shared('webhook_events'::regclass::int, b.bucket))) OFFSET 0) o"
     " CROSS JOIN LATERAL (SELECT w.event_id, w.endpoint_id, w.ordering_key FROM webhook_deliveries w"
     " WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " OFFSET 0) d";
 
@@ -64,61 +70,77 @@ static const char lock_sql[] =
 /*
  * As webhook_ordering_promote() does for one key. A row that an operator has made due out of turn
  * gets a new time, since a reader has passed the other. What is before it is looked up: the row that
- * has ended here need not be, when it was sent again or another worker has ended it before.
+ * has ended here need not be, when it was sent again or another worker has ended it before. What is
+ * to be waited for is not promised, and what is due already need not be.
  * ARRAY: a join could be carried out from its other end, by all rows that there are.
  */
 static const char promote_sql[] =
-    "UPDATE webhook_deliveries n SET next_retry_at = greatest(clock_timestamp(),"
-    " (SELECT e.deliver_after FROM webhook_events e WHERE e.id = n.event_id))"
-    " WHERE n.id = ANY (ARRAY(SELECT h.id FROM unnest($1::uuid[]) AS o (id)"
+    "WITH next AS MATERIALIZED (SELECT h.id, o.chain, v.deliver_after, " SQL_BEFORE("w.event_id", "h") " AS previous,"
+    " o.chain >= 0 AND h.next_retry_at = 'infinity'"
+    " AND COALESCE(v.deliver_after <= clock_timestamp(), true) AS is_promised"
+    " FROM unnest($1::uuid[], $2::int[]) AS o (id, chain)"
     " CROSS JOIN LATERAL (SELECT w.endpoint_id, w.ordering_key FROM webhook_deliveries w"
     " WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " AND w.status <> 'pending' OFFSET 0) d"
     " CROSS JOIN LATERAL (SELECT w.* FROM webhook_deliveries w"
     " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
     " AND " SQL_CHECKED("w.status = 'pending'")
     " ORDER BY (w.status = 'pending'), w.ordering_sequence LIMIT 1) h"
+    " LEFT JOIN LATERAL (SELECT e.deliver_after FROM webhook_events e WHERE e.id = h.event_id OFFSET 0) v ON true"
     " WHERE (h.next_retry_at = 'infinity' OR h.next_retry_at <= clock_timestamp())"
     " AND NOT CASE WHEN EXISTS (SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id"
-    " AND e.ordering = 'block') THEN " SQL_BEFORE("w.status", "h") " IS NOT DISTINCT FROM 'failed' ELSE false END))"
-    " AND " SQL_CHECKED("n.status = 'pending'")
-    " RETURNING n.id AS promoted, " SQL_BEFORE("w.event_id", "n") " AS after";
+    " AND e.ordering = 'block') THEN " SQL_BEFORE("w.status", "h") " IS NOT DISTINCT FROM 'failed' ELSE false END),"
+    " promise AS (INSERT INTO webhook_promotions (owner, delivery_ids)"
+    " SELECT $3, array_agg(id) FROM next WHERE is_promised HAVING count(*) > 0 RETURNING id),"
+    " made_due AS (UPDATE webhook_deliveries n SET next_retry_at = greatest(clock_timestamp(),"
+    " (SELECT e.deliver_after FROM webhook_events e WHERE e.id = n.event_id))"
+    " WHERE n.id = ANY (ARRAY(SELECT id FROM next WHERE NOT is_promised))"
+    " AND " SQL_CHECKED("n.status = 'pending'") "),"
+    " kept AS (DELETE FROM webhook_promotions WHERE id = ANY ($4::int8[]))"
+    " SELECT id AS next, previous, CASE WHEN is_promised THEN (SELECT id FROM promise) END, chain + 1 FROM next";
 /* clang-format on */
 
 void ordering_ends_init(struct ordering_ends *ends, size_t maximum_bytes)
 {
     ends->count = 0;
     array_init(&ends->ids, maximum_bytes);
-    array_init(&ends->event_ids, maximum_bytes);
+    array_init(&ends->buckets, maximum_bytes);
+    array_init(&ends->chains, maximum_bytes);
 }
 
 void ordering_ends_free(struct ordering_ends *ends)
 {
     array_free(&ends->ids);
-    array_free(&ends->event_ids);
+    array_free(&ends->buckets);
+    array_free(&ends->chains);
 }
 
-void ordering_ends_begin(struct ordering_ends *ends)
+void ordering_ends_begin(struct ordering_ends *ends, const char *owner, const char *kept)
 {
     ends->count = 0;
+    ends->owner = owner;
+    ends->kept = kept;
     array_begin(&ends->ids);
-    array_begin(&ends->event_ids);
+    array_begin(&ends->buckets);
+    array_begin(&ends->chains);
 }
 
-void ordering_ends_add(struct ordering_ends *ends, const char *id, const char *event_id)
+void ordering_ends_add(struct ordering_ends *ends, const char *id, int bucket, int chain)
 {
     array_add_plain(&ends->ids, id);
-    array_add_plain(&ends->event_ids, event_id);
+    array_add_int(&ends->buckets, bucket);
+    array_add_int(&ends->chains, chain);
     ends->count++;
 }
 
 struct db_statement ordering_lock(struct ordering_ends *ends)
 {
-    return (struct db_statement){lock_sql, 2, {array_end(&ends->ids), array_end(&ends->event_ids)}};
+    return (struct db_statement){lock_sql, 2, {array_end(&ends->ids), array_end(&ends->buckets)}};
 }
 
 struct db_statement ordering_promote(struct ordering_ends *ends)
 {
-    return (struct db_statement){promote_sql, 1, {array_end(&ends->ids)}};
+    return (struct db_statement){
+        promote_sql, 4, {array_end(&ends->ids), array_end(&ends->chains), ends->owner, ends->kept}};
 }
 
 void ordering_look_init(struct ordering_look *look)
@@ -217,11 +239,13 @@ bool ordering_look_at(const struct ordering_look *look, int row, bool *ret_is_it
 
 bool ordering_is_promotion(const PGresult *result)
 {
-    return PQnfields(result) == 2 && strcmp(PQfname(result, 0), "promoted") == 0;
+    return PQnfields(result) == NEXT_COLUMNS && strcmp(PQfname(result, 0), "next") == 0;
 }
 
-const char *ordering_promoted_at(const PGresult *result, int n, const char **ret_previous)
+struct ordering_next ordering_next_at(const PGresult *result, int n)
 {
-    *ret_previous = row_text(result, n, 1);
-    return PQgetvalue(result, n, 0);
+    return (struct ordering_next){.id = PQgetvalue(result, n, NEXT_ID),
+                                  .previous = row_text(result, n, NEXT_PREVIOUS),
+                                  .promise = row_integer(result, n, NEXT_PROMISE, 0),
+                                  .chain = (int)row_integer(result, n, NEXT_CHAIN, 0)};
 }

@@ -6,9 +6,13 @@
  *   look     of rows that were read: whose turn it is, and what was before it in its key
  *   lock     before outcomes are written: who publishes with these keys is waited for by nobody,
  *            but noted; and the trigger is told that this transaction promotes by itself
- *   promote  after they are written: the next of each key that has ended is due
+ *   promote  after they are written: the next of each key that has ended is promised, or is due
  * Lock, outcomes and promote are statements of one transaction, in this order: each sees what was
  * committed before it began.
+ *
+ * A promise is for a worker that goes on with the next one at once: that is not written to be due,
+ * which was half of the cost of an ordered delivery. One row of webhook_promotions says it of all
+ * of a batch (db/promises.h), so that what a worker leaves behind is known.
  */
 #ifndef POSTRIDER_DB_ORDERING_H
 #define POSTRIDER_DB_ORDERING_H
@@ -22,23 +26,38 @@
 /* Ordered deliveries whose outcomes end them, of one batch. */
 struct ordering_ends {
     int count;
-    struct array ids, event_ids;
+    struct array ids, buckets, chains;
+    const char *owner; /* who promises, as in webhook_workers */
+    const char *kept;  /* an array of promises of his that are kept, and go with this batch */
 };
+
+#define ORDERING_NO_PROMISE (-1)
 
 void ordering_ends_init(struct ordering_ends *ends, size_t maximum_bytes);
 void ordering_ends_free(struct ordering_ends *ends);
 
-void ordering_ends_begin(struct ordering_ends *ends);
-void ordering_ends_add(struct ordering_ends *ends, const char *id, const char *event_id);
+/* Both are borrowed until the last of the batch was sent. */
+void ordering_ends_begin(struct ordering_ends *ends, const char *owner, const char *kept);
+/* bucket: of its key's lock, as it was read. chain: how many of its key, this one included, were
+ * promised one after another; the next one is to be promised, too. ORDERING_NO_PROMISE: the next one
+ * is to be due. */
+void ordering_ends_add(struct ordering_ends *ends, const char *id, int bucket, int chain);
 
 /* The statements to put before and after the outcomes. The result of the first has no rows. */
 struct db_statement ordering_lock(struct ordering_ends *ends);
 struct db_statement ordering_promote(struct ordering_ends *ends);
 
-/* True for the result of ordering_promote(), which has those that it has made due; then each of
- * them, with the event of the delivery before it in its key; NULL: there is none any more. */
+/* A delivery that is next in its key. */
+struct ordering_next {
+    const char *id;
+    const char *previous; /* the event of the delivery before it; NULL: there is none any more */
+    int64_t promise;      /* the row that says so; 0: it is due */
+    int chain;            /* see ordering_ends_add() */
+};
+
+/* True for the result of ordering_promote(); then each of those that are next. */
 bool ordering_is_promotion(const PGresult *result);
-const char *ordering_promoted_at(const PGresult *result, int n, const char **ret_previous);
+struct ordering_next ordering_next_at(const PGresult *result, int n);
 
 /* A row that was read and is ordered. */
 struct ordering_row {

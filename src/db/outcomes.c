@@ -31,10 +31,11 @@
 #define BATCH                                                                                      \
     "WITH o AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[], " \
     "$5::bool[], $6::float8[], $7::int[], $8::text[], $9::float8[], $10::int[], $11::bool[], "     \
-    "$12::text[]) AS o (id, url_hash, attempts, status, is_counted, delay, response_status, "      \
-    "error, age, duration_ms, is_logged, response_body))"
+    "$12::text[], $13::bool[]) AS o (id, url_hash, attempts, status, is_counted, delay, "          \
+    "response_status, error, age, duration_ms, is_logged, response_body, was_promised))"
 
-/* greatest(): a row that an operator put off stays put off. */
+/* greatest(): a row that an operator put off stays put off. One that was promised has no time yet.
+ * What has ended has none to come. */
 #define UPDATE                                                                                    \
     "UPDATE webhook_deliveries d SET status = o.status, "                                         \
     "attempts = CASE WHEN o.is_counted THEN " NEXT_ATTEMPT(                                       \
@@ -44,8 +45,10 @@
                       "=> o.age) "                                                                \
                       "ELSE d.last_attempt_at END, "                                              \
                       "next_retry_at = CASE WHEN o.status = 'pending' "                           \
-                      "THEN greatest(d.next_retry_at, now() + make_interval(secs => o.delay)) "   \
-                      "ELSE d.next_retry_at END, "                                                \
+                      "THEN greatest(CASE WHEN NOT o.was_promised OR "                            \
+                      "d.next_retry_at < 'infinity' THEN d.next_retry_at END, "                   \
+                      "now() + make_interval(secs => o.delay)) "                                  \
+                      "ELSE least(d.next_retry_at, now()) END, "                                  \
                       "response_status = o.response_status, last_error = o.error "                \
                       "FROM o WHERE " IS_ITS_ROW
 
@@ -93,7 +96,7 @@ static const char log_sql[] =
  * are nearly all outcomes that there are, and no text is made, sent and read for each. */
 static const char success_sql[] =
     "UPDATE webhook_deliveries d SET status = 'delivered', "
-    "attempts = " NEXT_ATTEMPT(
+    "next_retry_at = least(d.next_retry_at, now()), attempts = " NEXT_ATTEMPT(
         "d.attempts") ", "
                       "last_attempt_at = now() - make_interval(secs => o.age), "
                       "response_status = o.response_status, last_error = NULL "
@@ -150,7 +153,7 @@ void outcome_writer_free(struct outcome_writer *writer)
     ordering_ends_free(&writer->ends);
 }
 
-void outcome_writer_begin(struct outcome_writer *writer)
+void outcome_writer_begin(struct outcome_writer *writer, const char *owner, const char *kept)
 {
     writer->successes = writer->others = 0;
     writer->logged = writer->disabled = 0;
@@ -161,7 +164,7 @@ void outcome_writer_begin(struct outcome_writer *writer)
     array_begin(&writer->disabled_customers);
     array_begin(&writer->disabled_urls);
     array_begin(&writer->disabled_by);
-    ordering_ends_begin(&writer->ends);
+    ordering_ends_begin(&writer->ends, owner, kept);
 }
 
 static const char *const status_texts[] = {
@@ -209,6 +212,7 @@ static void add_other(struct outcome_writer *writer, const struct outcome_record
     array_add_int(&columns[COLUMN_DURATION], record->duration_ms);
     array_add_bool(&columns[COLUMN_IS_LOGGED], record->is_logged);
     array_add_text(&columns[COLUMN_RESPONSE_BODY], record->response_body);
+    array_add_bool(&columns[COLUMN_WAS_PROMISED], record->was_promised);
     if (record->outcome.disables_endpoint) {
         writer->disabled++;
         array_add_plain(&writer->disabled_customers, record->customer_id);
@@ -224,7 +228,7 @@ void outcome_writer_add(struct outcome_writer *writer, const struct outcome_reco
     else
         add_other(writer, record);
     if (record->is_ordered && record->outcome.kind != OUTCOME_RETRY)
-        ordering_ends_add(&writer->ends, record->id, record->event_id);
+        ordering_ends_add(&writer->ends, record->id, record->bucket, record->chain);
 }
 
 static void put(struct db_statement *statement, const char *sql, struct array *columns, int count)

@@ -49,7 +49,8 @@ struct outcome_record {
     bool is_logged;            /* goes to the attempt log too */
     const char *response_body; /* valid UTF-8; NULL = none */
     bool is_ordered;           /* it has an ordering key */
-    const char *event_id;      /* with is_ordered */
+    bool was_promised;         /* its row has no time (db/ordering.h) */
+    int bucket, chain;         /* with is_ordered: see ordering_ends_add() */
     const char *customer_id;   /* with outcome.disables_endpoint */
     const char *url;
 };
@@ -76,6 +77,7 @@ enum outcome_column {
     COLUMN_DURATION,
     COLUMN_IS_LOGGED,
     COLUMN_RESPONSE_BODY,
+    COLUMN_WAS_PROMISED,
     OUTCOME_COLUMNS,
 };
 
@@ -106,8 +108,9 @@ struct outcome_writer {
 void outcome_writer_init(struct outcome_writer *writer);
 void outcome_writer_free(struct outcome_writer *writer);
 
-/* Records are added one by one to a batch that was begun, at most OUTCOMES_BATCH_MAX. */
-void outcome_writer_begin(struct outcome_writer *writer);
+/* Records are added one by one to a batch that was begun, at most OUTCOMES_BATCH_MAX. owner and kept:
+ * see ordering_ends_begin(). */
+void outcome_writer_begin(struct outcome_writer *writer, const char *owner, const char *kept);
 void outcome_writer_add(struct outcome_writer *writer, const struct outcome_record *record);
 
 /* True when the batch has such a part; OUTCOMES_LOG or OUTCOMES_ENDPOINTS. */

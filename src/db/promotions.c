@@ -5,7 +5,8 @@
 
 /* In no order: those that stay must not stand before the others each time. */
 static const char try_sql[] = "DELETE FROM webhook_promotions WHERE id = ANY (ARRAY("
-                              "SELECT id FROM webhook_promotions ORDER BY random() LIMIT 200))";
+                              "SELECT id FROM webhook_promotions WHERE owner IS NULL "
+                              "ORDER BY random() LIMIT 200))";
 
 _Static_assert(PROMOTIONS_BATCH_ROWS == 200, "the statement says how many");
 

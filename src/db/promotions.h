@@ -6,6 +6,7 @@
  * (migrations/0018_ordering.sql). Where he could not see whether there is a next one, or its
  * publisher could not see that this one has ended, a row of webhook_promotions says so. Deleting
  * that row looks at the key once more, and the row stays while somebody is publishing with the key.
+ * Rows with an owner are promises, and none of these (db/promises.h).
  */
 #ifndef POSTRIDER_DB_PROMOTIONS_H
 #define POSTRIDER_DB_PROMOTIONS_H

@@ -194,8 +194,9 @@ static void explain_ordered(struct explanation *e, const struct delivery_record 
     e->state = "ordered";
     if (strcmp(record->ordering_head, record->id) == 0) {
         SAY(&e->summary,
-            "It is the first of the ordering key \"%s\" now; the worker that owns lane 0 makes it "
-            "due in a moment (webhook_promotions).",
+            "It is the first of the ordering key \"%s\" now: a worker has taken it and sends it, "
+            "or "
+            "the one that owns lane 0 makes it due in a moment (webhook_promotions).",
             record->ordering_key);
         return;
     }

@@ -72,6 +72,7 @@ struct worker {
     struct leasing *leasing;
     struct loading *loading;
     struct monitoring *monitoring;
+    struct promises *promises;
     struct promoted *promoted;
     struct promoting *promoting;
     struct recording *recording;

@@ -72,6 +72,7 @@ static void put_payload(struct deliveries *deliveries, struct delivery *delivery
         delivery->is_of_event = true;
         delivery->body = event_bodies_take(&deliveries->bodies, row);
         delivery->is_ordered = delivery->body->ordering_key != NULL;
+        delivery->ordering_bucket = row->event.ordering_bucket;
         traceparent_read(row->event.traceparent, delivery->trace_id);
         text_copy(delivery->previous, sizeof(delivery->previous),
                   row->previous != NULL ? row->previous : "");

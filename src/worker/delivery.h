@@ -78,6 +78,8 @@ struct delivery {
     bool is_removed;         /* it fails since its endpoint is gone, unless that is elsewhere */
     bool is_of_event;        /* it was made for an event, by what its endpoint subscribes to */
     bool is_ordered;         /* ... one with an ordering key */
+    int ordering_bucket;     /* ... of the key's lock */
+    bool was_promised;       /* its row has no time (worker/promises.h) */
     char previous[37];       /* the event before it in its key; "": none */
     char trace_id[TRACE_ID_SIZE]; /* of the event's traceparent, for the log; "": none */
     uint64_t read_at_load; /* its endpoint's settings must be of a later load to condemn it */
@@ -103,7 +105,7 @@ struct delivery {
     uint64_t forgotten_at_read;
 };
 
-#define DELIVERIES_ASKED_MAX 1000
+#define DELIVERIES_ASKED_MAX 4000
 
 TAILQ_HEAD(delivery_list, delivery);
 

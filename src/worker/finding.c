@@ -10,6 +10,7 @@
 #include "core/absences.h"
 #include "core/finder.h"
 #include "db/due.h"
+#include "worker/promises.h"
 #include "worker/promoted.h"
 #include "worker/recording.h"
 #include "worker/refilling.h"
@@ -18,8 +19,6 @@
 #define READ_BYTES_MAX ((int64_t)16 * 1024 * 1024)
 #define AHEAD_ROWS_MIN 512
 
-_Static_assert(DELIVERIES_ASKED_MAX <= DUE_FETCH_MAX, "more are asked for than can be fetched");
-
 struct finding {
     struct finder finder;
     struct due_reader reader;
@@ -27,7 +26,7 @@ struct finding {
     struct finder_plan plan; /* of the outstanding read */
     bool is_reading;         /* a read or a fetch is outstanding */
     int64_t started_us;      /* of it */
-    bool was_refill;         /* the last read was one: they take turns with the others */
+    int turn;                /* whose it is (see finding_step()) */
 };
 
 void finding_init(struct worker *worker)
@@ -88,11 +87,13 @@ bool finding_owns_lane(const struct worker *worker, int lane)
 
 void finding_own_lane(struct worker *worker, int lane)
 {
+    promises_set_lane(worker, lane, true);
     finder_own(&worker->finding->finder, lane);
 }
 
 void finding_disown_lane(struct worker *worker, int lane)
 {
+    promises_set_lane(worker, lane, false);
     finder_disown(&worker->finding->finder, lane);
 }
 
@@ -118,6 +119,7 @@ void finding_drop_unowned(struct worker *worker)
 
         if (!keeps_owned || !finding_owns_lane(worker, delivery->lane)) {
             endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+            promises_give_back(worker, delivery->id);
             delivery_drop(&worker->deliveries, delivery);
         }
         delivery = next;
@@ -218,9 +220,10 @@ bool finding_is_new(struct worker *worker, const struct due_row *row)
 
 void finding_admit(struct worker *worker, struct endpoint *endpoint, const struct due_row *row)
 {
-    endpoint_push(&worker->endpoints,
-                  delivery_new(&worker->deliveries, row, endpoint, &endpoint->tally),
-                  worker->now_us);
+    struct delivery *delivery = delivery_new(&worker->deliveries, row, endpoint, &endpoint->tally);
+
+    delivery->was_promised = promises_has(worker, row->id);
+    endpoint_push(&worker->endpoints, delivery, worker->now_us);
 }
 
 static void note_row(struct worker *worker, const struct due_row *row)
@@ -232,7 +235,9 @@ static void note_row(struct worker *worker, const struct due_row *row)
         return;
     endpoint = endpoint_get(&worker->endpoints, row->customer_id, row->url, worker->now_us);
     position_set(&position, row->next_retry_at, row->id);
-    if (queue_admits(&worker->endpoints.queues, &endpoint->queue, row->customer_id, row->url_hash,
+    /* What was promised is in no backlog: it takes the place of the one before it in its key. */
+    if (promises_has(worker, row->id) ||
+        queue_admits(&worker->endpoints.queues, &endpoint->queue, row->customer_id, row->url_hash,
                      row->lane, &position, worker->now_us))
         finding_admit(worker, endpoint, row);
 }
@@ -356,17 +361,21 @@ void finding_note_sent(struct worker *worker)
     worker->deliveries.newest_read++;
 }
 
-/* As many as there is room for; the others wait, and are fetched before anything else is read. */
+/* As many as there is room for; the others wait. */
 static void fetch_asked(struct worker *worker)
 {
     struct deliveries *deliveries = &worker->deliveries;
-    const char *ids[DELIVERIES_ASKED_MAX];
+    const char *ids[DUE_FETCH_MAX];
     int room = finding_room_rows(worker);
     int count = deliveries->asked_count < room ? deliveries->asked_count : room;
     struct due_limits limits = finding_limits(worker);
 
+    if (count > DUE_FETCH_MAX)
+        count = DUE_FETCH_MAX;
     for (int i = 0; i < count; i++)
         ids[i] = deliveries->asked[i];
+    if (count == 0 || !finding_has_room(worker))
+        return;
     if (!due_send_fetch(&worker->finding->reader, worker->reading, ids, count, &limits,
                         on_fetch_answered, worker))
         return;
@@ -403,6 +412,8 @@ static void read_planned(struct worker *worker)
     struct finding *finding = worker->finding;
     struct due_limits limits = finding_limits(worker);
 
+    if (!finding_has_room(worker))
+        return;
     finding->plan = finder_plan(&finding->finder, worker->now_us, finding_room_rows(worker),
                                 finding_room_bytes(worker));
     if (finding->plan.read == FINDER_NOTHING)
@@ -414,6 +425,23 @@ static void read_planned(struct worker *worker)
         finding_note_sent(worker);
 }
 
+static void refill(struct worker *worker)
+{
+    (void)refilling_send(worker); /* which says so by finding_note_sent() */
+}
+
+/* Refills, fetches and forward reads take turns, so that none waits for all of another. */
+static void read_next(struct worker *worker)
+{
+    static void (*const reads[])(struct worker *) = {refill, fetch_asked, read_planned};
+    struct finding *finding = worker->finding;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(reads) && !finding->is_reading; i++) {
+        reads[finding->turn](worker);
+        finding->turn = (finding->turn + 1) % (int)ARRAY_LENGTH(reads);
+    }
+}
+
 void finding_step(struct worker *worker)
 {
     struct finding *finding = worker->finding;
@@ -423,20 +451,8 @@ void finding_step(struct worker *worker)
     if (finding->is_reading || !worker->may_send)
         return;
     refilling_make_room(worker);
-    /* Refills and forward reads take turns, so that neither waits for all of the other. */
-    if (!finding->was_refill && refilling_send(worker)) {
-        finding->was_refill = true;
-        return;
-    }
-    finding->was_refill = false;
     ask_for_held(worker);
-    if (finding_has_room(worker) && worker->deliveries.asked_count > 0)
-        fetch_asked(worker);
-    else if (finding_has_room(worker))
-        read_planned(worker);
-    /* It was a forward read's turn, but there is nothing to read. */
-    if (!finding->is_reading)
-        finding->was_refill = refilling_send(worker);
+    read_next(worker);
 }
 
 int64_t finding_next_us(const struct worker *worker)

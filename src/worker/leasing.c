@@ -12,6 +12,7 @@
 #include "db/lanes.h"
 #include "worker/finding.h"
 #include "worker/own_problems.h"
+#include "worker/promises.h"
 #include "worker/recording.h"
 #include "worker/reporting.h"
 #include "worker/requiring.h"
@@ -45,6 +46,7 @@ void leasing_init(struct worker *worker)
     leasing->host[sizeof(leasing->host) - 1] = '\0';
     snprintf(leasing->owner, sizeof(leasing->owner), "%s/%ld/%08x", leasing->host, (long)getpid(),
              (unsigned)arc4random());
+    promises_set_owner(worker, leasing->owner);
     leasing->started_us = worker->now_us;
     leasing->logged_lanes = -1;
     lane_leases_init(&leasing->leases);

@@ -4,8 +4,9 @@
  *
  * Only the worker that owns lane 0 looks (db/promotions.h): every PROMOTING_REST_US, and every
  * PROMOTING_SOON_US for a while after it has ended an ordered delivery itself, or while there is
- * more to try. Who has ended one also looks for due rows at once: the next of the key is due, and
- * nobody is notified of that.
+ * more to try. So it does every PROMOTING_REST_US with promises of workers that are no more
+ * (db/promises.h). Who has ended one and not promised the next also looks for due rows at once: that
+ * is due, and nobody is notified of it.
  */
 #ifndef POSTRIDER_WORKER_PROMOTING_H
 #define POSTRIDER_WORKER_PROMOTING_H

@@ -12,7 +12,7 @@
 #include "core/standstill.h"
 #include "db/due.h"
 #include "db/outcomes.h"
-#include "worker/promoted.h"
+#include "worker/promises.h"
 #include "worker/reporting.h"
 
 #define UNSETTLED_FIRST_US   500000
@@ -123,7 +123,8 @@ static struct outcome_record record_of(const struct worker *worker, const struct
         .is_logged = is_logged(worker, delivery),
         .response_body = delivery->response_body,
         .is_ordered = delivery->is_ordered,
-        .event_id = delivery->event_id,
+        .was_promised = delivery->was_promised,
+        .bucket = delivery->ordering_bucket,
         .customer_id = delivery->endpoint->customer_id,
         .url = delivery->endpoint->url,
     };
@@ -134,11 +135,13 @@ static void forget(struct worker *worker, struct delivery *delivery)
     struct recording *recording = worker->recording;
 
     if (delivery->settlement == SETTLEMENT_LEFT) {
+        promises_give_back(worker, delivery->id);
         reporting_unwritten(delivery);
         /* The row may be due again as somebody else has left it, and sweeps would come to it
          * late. */
         deliveries_ask_for(&worker->deliveries, delivery->id);
     } else {
+        promises_end(worker, delivery->id);
         returns_note_written(&recording->returns, delivery->id, delivery->attempts, worker->now_us);
         if (delivery->is_removed)
             reporting_outcome(worker, delivery);
@@ -388,7 +391,7 @@ static void note_owed(struct worker *worker)
     struct recording *recording = worker->recording;
     const struct delivery *delivery;
 
-    outcome_writer_begin(&recording->writer);
+    outcome_writer_begin(&recording->writer, "", "{}");
     TAILQ_FOREACH(delivery, &worker->deliveries.lists[DELIVERY_RECORDING], in_state) {
         struct outcome_record record = record_of(worker, delivery);
 
@@ -399,17 +402,6 @@ static void note_owed(struct worker *worker)
         recording->owed |= PART(OUTCOMES_LOG);
     if (outcome_writer_has(&recording->writer, OUTCOMES_ENDPOINTS))
         recording->owed |= PART(OUTCOMES_ENDPOINTS);
-}
-
-static void note_promoted(struct worker *worker, const PGresult *result)
-{
-    for (int i = 0; i < PQntuples(result); i++) {
-        const char *previous;
-        const char *id = ordering_promoted_at(result, i, &previous);
-
-        if (previous != NULL)
-            promoted_note(worker, id, previous);
-    }
 }
 
 static void note_answered(struct worker *worker, const struct db_answer *answer)
@@ -426,7 +418,7 @@ static void note_answered(struct worker *worker, const struct db_answer *answer)
         recording->batch_limit = OUTCOMES_BATCH_MAX;
     for (int i = 0; i < answer->count; i++) {
         if (ordering_is_promotion(answer->results[i]))
-            note_promoted(worker, answer->results[i]);
+            promises_note_next(worker, answer->results[i]);
         else
             note_rows(worker, answer->results[i]);
     }
@@ -511,12 +503,14 @@ static void on_batch_answered(void *owner, const struct db_answer *answer)
     worker->recording->is_writing = false;
     switch (answer->result) {
     case DB_ANSWERED:
+        promises_note_written(worker);
         note_answered(worker, answer);
         break;
     case DB_REFUSED:
         note_refused(worker, answer);
         break;
     case DB_LOST:
+        promises_note_lost(worker);
         requeue(worker, true);
         break;
     }
@@ -528,14 +522,17 @@ static size_t gather(struct worker *worker)
     struct deliveries *deliveries = &worker->deliveries;
     struct delivery *delivery = TAILQ_FIRST(&deliveries->lists[DELIVERY_FINISHED]);
     size_t count = 0;
+    int promised = 0;
 
-    outcome_writer_begin(&worker->recording->writer);
+    outcome_writer_begin(&worker->recording->writer, promises_owner(worker), promises_kept(worker));
     while (delivery != NULL && count < worker->recording->batch_limit) {
         struct delivery *next = TAILQ_NEXT(delivery, in_state);
 
         if (delivery->not_before_us <= worker->now_us) {
             struct outcome_record record = record_of(worker, delivery);
 
+            record.chain = promises_chain(worker, delivery, promised);
+            promised += record.is_ordered && record.chain != ORDERING_NO_PROMISE;
             delivery->settlement = settlement_of_missing(false);
             delivery->came_back = false;
             outcome_writer_add(&worker->recording->writer, &record);

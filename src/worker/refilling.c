@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "db/due.h"
 #include "worker/finding.h"
+#include "worker/promises.h"
 #include "worker/promoted.h"
 
 #define EMPTY_BUDGET 256 /* queues in one turn */
@@ -190,6 +191,7 @@ static void empty_queue(struct worker *worker, struct endpoint *endpoint)
         if (position_compare(&position, &first) < 0)
             first = position;
         endpoint_remove(&worker->endpoints, delivery, worker->now_us);
+        promises_give_back(worker, delivery->id);
         delivery_drop(&worker->deliveries, delivery);
     }
     queue_end_empty(&worker->endpoints.queues, &endpoint->queue, endpoint->customer_id, url_hash,

@@ -20,6 +20,7 @@
 #include "worker/leasing.h"
 #include "worker/loading.h"
 #include "worker/monitoring.h"
+#include "worker/promises.h"
 #include "worker/promoted.h"
 #include "worker/promoting.h"
 #include "worker/recording.h"
@@ -148,6 +149,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, sending_next_us(worker));
     next = earlier(next, loading_next_us(worker));
     next = earlier(next, recording_next_us(worker));
+    next = earlier(next, promises_next_us(worker));
     next = earlier(next, promoting_next_us(worker));
     next = earlier(next, requiring_next_us(worker));
     next = earlier(next, connecting_next_us(worker));
@@ -213,6 +215,7 @@ static void turn(struct worker *worker)
     erasing_step(worker);
     finding_step(worker);
     recording_step(worker);
+    promises_step(worker);
     promoting_step(worker);
     disabling_step(worker);
     retaining_step(worker);
@@ -272,6 +275,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     waking_init(worker);
     loading_init(worker);
     recording_init(worker);
+    promises_init(worker);
     promoted_init(worker);
     promoting_init(worker);
     disabling_init(worker);
@@ -303,6 +307,7 @@ static void finish(struct worker *worker)
     recording_free(worker);
     promoting_free(worker);
     promoted_free(worker);
+    promises_free(worker);
     disabling_free(worker);
     erasing_free(worker);
     leasing_free(worker);

@@ -281,6 +281,7 @@ def test_show(event, publish, migrated_database):
     ("UPDATE webhook_endpoints SET disabled_at = now(), paused_at = now()", "endpoint disabled"),
     ("DELETE FROM webhook_endpoints", "endpoint removed"),
     ("UPDATE webhook_deliveries SET next_retry_at = 'infinity'", "parked"),
+    ("UPDATE webhook_deliveries SET next_retry_at = 'infinity', ordering_key = 'k'", "behind another"),
     ("UPDATE webhook_deliveries SET next_retry_at = now() + interval '1 h', attempts = 1", "retrying"),
     ("UPDATE webhook_deliveries SET status = 'failed'", "dead"),
     ("UPDATE webhook_deliveries SET status = 'delivered'", "delivered"),

@@ -245,7 +245,7 @@ def test_publishers_at_once_and_a_slow_receiver(service, migrated_database, rece
         thread.join()
     wait_for_end(database)
     assert errors == []
-    assert database.value("SELECT count(*) FROM webhook_promotions") == 0
+    wait_for(lambda: database.value("SELECT count(*) FROM webhook_promotions") == 0, "all to be kept")
     assert_in_order(database, server.requests)
 
 

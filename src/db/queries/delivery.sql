@@ -56,7 +56,8 @@ LEFT JOIN LATERAL (
                  AND w.ordering_sequence < (SELECT f.ordering_sequence FROM {deliveries} f WHERE f.id = h.head)
                ORDER BY w.ordering_sequence DESC LIMIT 1) END AS dead,
            EXISTS (SELECT FROM webhook_promotions n
-                   WHERE n.endpoint_id = d.endpoint_id AND n.ordering_key = d.ordering_key) AS is_noted
+                   WHERE n.delivery_ids @> ARRAY[d.id]
+                      OR (n.endpoint_id = d.endpoint_id AND n.ordering_key = d.ordering_key)) AS is_noted
     FROM webhook_ordering_head(d.endpoint_id, d.ordering_key) h) k
     ON d.ordering_key IS NOT NULL AND d.status = 'pending'
 WHERE d.id = $1::uuid
