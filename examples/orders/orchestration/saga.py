@@ -24,7 +24,7 @@ def cancel(database, order):
 def look(database, event):
     """A saga that is stuck is a dead letter, which says what to do, for as long as it is stuck."""
     order = event.data["order_id"]
-    if database.execute("SELECT FROM order_sagas WHERE order_id = %s AND state = 'stuck'", [order]).fetchone():
+    if database.execute("SELECT FROM order_sagas WHERE order_id = %s AND state = 'stuck'", [order]).rowcount:
         raise Refused(f"order {order}: the refund was refused. Mend that, SELECT orders.saga_resolve('{order}',"
                       " 'what you did'), and send this again")
 

@@ -42,7 +42,7 @@ class Story:
         walks = Walks(self.shop, self.screen, self.buyers, self.seed)
         if self.options.broken != "none":
             walks.broken_service(self.options.broken, max(self.options.orders // 2, 10))
-        walks.stuck_order()
+            walks.stuck_order()
         status = self._balance()
         if self.options.keep:
             self._keep()
