@@ -25,7 +25,7 @@ class Chaos:
     def catch(self, service):
         """Waits for a moment in which it is in a transaction: it connects for each one."""
         try:
-            wait_until(lambda: self.is_busy(service), "it to be busy", BUSY_S, pause_s=0)
+            wait_until(lambda: self.is_busy(service), "it to be busy", BUSY_S, pause_s=0.002)
             return "in a transaction"
         except Failure:
             return "while it had nothing to do"
