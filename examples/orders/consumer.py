@@ -43,8 +43,9 @@ def publish(database, event_type, cause, ordering_key=None):
 
 
 def ordering_key(event_type, data):
-    """What customers hear of is kept in order: "received" before "completed". All else has its order already, since each
-    event is published by whoever has got the one before; a key would only let one that is tried again hold others up."""
+    """What customers hear of is kept in order: "received" before "completed". All else has its order already, since
+    each event is published by whoever has got the one before; a key would let one that is tried again hold others up.
+    """
     return data["order_id"] if event_type.startswith("order.") else None
 
 

@@ -37,7 +37,8 @@ def place(begin, headers, body):
 
 
 def answer_again(database, key, fingerprint):
-    known, answer = database.execute("SELECT fingerprint, answer FROM idempotency_keys WHERE key = %s", [key]).fetchone()
+    row = database.execute("SELECT fingerprint, answer FROM idempotency_keys WHERE key = %s", [key])
+    known, answer = row.fetchone()
     if known != fingerprint:
         return 422, {"detail": "this Idempotency-Key was used for another order"}, False
     return 201, answer, True
@@ -56,7 +57,9 @@ def cancel(style_cancel, order_id):
 def show(order_id):
     with psycopg.connect(DATABASE_URL) as database:
         row = database.execute("SELECT status, cents FROM orders WHERE id = %s", [order_id]).fetchone()
-    return (200, {"order_id": order_id, "status": row[0], "cents": row[1]}) if row else (404, {"detail": "no such order"})
+    if row is None:
+        return 404, {"detail": "no such order"}
+    return 200, {"order_id": order_id, "status": row[0], "cents": row[1]}
 
 
 def respond(style, method, path, headers, body):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """One service as a process: service.py STYLE SERVICE, as in "service.py choreography payments".
 
-DATABASE_URL, WEBHOOK_SECRET and PORT are its environment. Events come to POST /events/SERVICE; the order service has its
-REST front besides.
+DATABASE_URL, WEBHOOK_SECRET and PORT are its environment. Events come to POST /events/SERVICE; the order service has
+its REST front besides.
 """
 import importlib
 import json

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""examples/orders: each style adds up whatever goes wrong, its REST front orders once, its sagas make legal moves alone,
-and compensations may come before what they compensate, and twice. scripts/orders-torture does more of it."""
+"""examples/orders: each style adds up whatever goes wrong, its REST front orders once, its sagas make legal moves
+alone, and compensations may come before what they compensate, and twice. scripts/orders-torture does more of it."""
 import concurrent.futures
 import glob
 import os
@@ -366,7 +366,8 @@ def asked(shop, service, card="visa", item="lamp", country="Peru"):
 
 
 def ledger(shop, order_id):
-    return [row[0] for row in shop.postgres.rows("SELECT kind FROM payments.ledger WHERE order_id = %s ORDER BY at", [order_id])]
+    rows = shop.postgres.rows("SELECT kind FROM payments.ledger WHERE order_id = %s ORDER BY at", [order_id])
+    return [row[0] for row in rows]
 
 
 @in_one_shop

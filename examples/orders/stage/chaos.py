@@ -16,7 +16,8 @@ class Chaos:
         self.screen = screen
         self.actions = [lambda: self.kill_worker()] * 2 + [lambda: self.crash_database()]
         for service in SERVICES:
-            self.actions += [lambda service=service: self.kill(service)] * 2 + [lambda service=service: self.freeze(service)]
+            self.actions += [lambda service=service: self.kill(service)] * 2
+            self.actions += [lambda service=service: self.freeze(service)]
         random.Random(seed).shuffle(self.actions)
 
     def is_busy(self, service):

@@ -13,7 +13,8 @@ class Screen:
     def __init__(self):
         self.is_terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         has_colours = self.is_terminal and "NO_COLOR" not in os.environ
-        self.bold, self.green, self.red, self.reset = ("\33[1m", "\33[32m", "\33[31m", "\33[0m") if has_colours else [""] * 4
+        codes = ("\33[1m", "\33[32m", "\33[31m", "\33[0m") if has_colours else ("", "", "", "")
+        self.bold, self.green, self.red, self.reset = codes
         self.lock = threading.Lock()
         self.bar = ""
 

@@ -53,8 +53,8 @@ TIMEOUT_S = 2
 
 
 class Port:
-    """A port that is ours for as long as we live: bound and never listened at, so a service can listen there, connections
-    are refused while it is dead, and nobody else gets the port meanwhile."""
+    """A port that is ours for as long as we live: bound and never listened at, so a service can listen there,
+    connections are refused while it is dead, and nobody else gets the port meanwhile."""
 
     def __init__(self):
         self.socket = socket.socket()
@@ -113,8 +113,9 @@ class Shop:
         """Which events each service has a reaction to. Asked of a process of its own: we are no service."""
         program = ("import importlib, json, sys; print(json.dumps({service: list(reactions) for service, reactions in"
                    " importlib.import_module(sys.argv[1] + '.reactions').REACTIONS.items()}))")
-        asked = subprocess.run([sys.executable, "-c", program, self.style], cwd=HERE, text=True, capture_output=True,
-                               env={**os.environ, "DATABASE_URL": "", "WEBHOOK_SECRET": "", "PYTHONDONTWRITEBYTECODE": "1"})
+        asked = subprocess.run(
+            [sys.executable, "-c", program, self.style], cwd=HERE, text=True, capture_output=True,
+            env={**os.environ, "DATABASE_URL": "", "WEBHOOK_SECRET": "", "PYTHONDONTWRITEBYTECODE": "1"})
         if asked.returncode != 0:
             raise Failure(f"{self.style}/reactions.py:\n{asked.stderr}")
         return json.loads(asked.stdout)

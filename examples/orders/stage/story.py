@@ -21,7 +21,8 @@ TO_TRACE = """
 SELECT id::text FROM postrider.webhook_events
 WHERE event_type = 'order.created' AND payload ->> 'country' = 'Atlantis' AND payload ->> 'card' = 'visa'
   AND payload ->> 'item' <> 'unicorn' ORDER BY created_at LIMIT 1"""
-ANY_TO_TRACE = "SELECT id::text FROM postrider.webhook_events WHERE event_type = 'order.created' ORDER BY created_at LIMIT 1"
+ANY_TO_TRACE = """
+SELECT id::text FROM postrider.webhook_events WHERE event_type = 'order.created' ORDER BY created_at LIMIT 1"""
 
 
 class Story:
@@ -39,13 +40,14 @@ class Story:
         if self.options.chaos:
             self._send_again()
         self._trace()
-        walks = Walks(self.shop, self.screen, self.buyers, self.seed)
+        page = self._start_page() if self.options.keep else None
+        walks = Walks(self.shop, self.screen, self.buyers, self.seed, page)
         if self.options.broken != "none":
             walks.broken_service(self.options.broken, max(self.options.orders // 2, 10))
             walks.stuck_order()
         status = self._balance()
         if self.options.keep:
-            self._keep()
+            self._keep(page)
         return status
 
     def stop(self):
@@ -82,9 +84,11 @@ class Story:
             for future in placing:
                 future.result()
             self._wait_for_rest()
-        self.screen.line(f"  {len(orders)} orders in {time.monotonic() - begun:.0f} s; {self.buyers.replayed} were sent twice"
-                         f" by their customers and answered with X-Idempotency-Replayed;"
-                         f" {self.buyers.cancelled} cancelled in time, {self.buyers.too_late} too late")
+        self.screen.line(f"  {len(orders)} orders in {time.monotonic() - begun:.0f} s. {self.buyers.replayed} requests were"
+                         " repeats, and answered with X-Idempotency-Replayed.")
+        if self.options.style != "choreography":
+            self.screen.line(f"  {self.buyers.cancelled} orders were cancelled in time by those who had placed them,"
+                             f" {self.buyers.too_late} too late.")
 
     def _progress(self):
         ended, pending = self.shop.postgres.rows(STATES)[0]
@@ -110,7 +114,8 @@ class Story:
     def _trace(self):
         found = self.shop.postgres.rows(TO_TRACE) or self.shop.postgres.rows(ANY_TO_TRACE)
         self.screen.heading("One order across the services")
-        self.screen.line("  It was for Atlantis, where nobody ships, so what had been done was undone:")
+        if self.shop.postgres.rows(TO_TRACE):
+            self.screen.line("  It was for Atlantis, where nobody ships, so what had been done was undone:")
         self.screen.line(f"\n  {self.screen.bold}$ postrider event trace {found[0][0]}{self.screen.reset}\n")
         self.screen.indented(self.shop.postrider("event", "trace", found[0][0]))
 
@@ -119,16 +124,21 @@ class Story:
         wrong = 0
         for is_right, subject, figures in balance.judge(self.shop, len(self.buyers.placed)):
             wrong += not is_right
-            mark = f"{self.screen.green}ok   {self.screen.reset}" if is_right else f"{self.screen.red}WRONG{self.screen.reset}"
-            self.screen.line(f"  {mark} {subject:11} {figures}")
+            colour, mark = (self.screen.green, "ok") if is_right else (self.screen.red, "WRONG")
+            self.screen.line(f"  {colour}{mark:5}{self.screen.reset} {subject:11} {figures}")
         self.screen.line()
         return 1 if wrong else 0
 
-    def _keep(self):
+    def _start_page(self):
         address, token = self.shop.start_page()
+        self.screen.heading("The page")
+        self.screen.line(f"    {address}#token={token}")
+        return address
+
+    def _keep(self, page):
         config = self.shop.config
         self.screen.heading("It goes on running until ^C")
-        self.screen.line(f"    {address}#token={token}\n\n"
+        self.screen.line(f"    {page}   (with the token from above)\n\n"
                          f"    {self.shop.binary} dead list -c {config}\n"
                          f"    psql '{self.shop.postgres.url('postgres')}'\n"
                          f"    curl {self.shop.ports['orders'].url}orders -H 'Idempotency-Key: 1' -d '"

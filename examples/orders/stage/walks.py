@@ -23,12 +23,20 @@ class Handler(BaseHTTPRequestHandler):
 HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 DEAD = "SELECT count(*) FROM postrider.webhook_deliveries WHERE status = 'failed'"
+REPLAYED = "SELECT done FROM postrider.webhook_replays ORDER BY requested_at DESC LIMIT 1"
 PENDING = "SELECT count(*) FROM postrider.webhook_deliveries WHERE status = 'pending'"
 
 
 class Walks:
-    def __init__(self, shop, screen, buyers, seed):
-        self.shop, self.screen, self.buyers, self.seed = shop, screen, buyers, seed
+    """page: its address, where somebody may want to look at it."""
+
+    def __init__(self, shop, screen, buyers, seed, page=None):
+        self.shop, self.screen, self.buyers, self.seed, self.page = shop, screen, buyers, seed, page
+
+    def pause(self):
+        if self.page and sys.stdin.isatty():
+            self.screen.line(f"\n  {self.page} shows them, too. Enter goes on.")
+            sys.stdin.readline()
 
     def command(self, *arguments, show=True, lines=None):
         """Runs a command, and shows it with what it says."""
@@ -54,8 +62,9 @@ class Walks:
         broken.start()
         self.shop.wait_for_service(service)
         event_type = self._type_of_its_own(service)
-        mistake = json.loads(self.shop.postrider("event", "publish", "--customer", self.shop.customers[service], "--type",
-                                                 event_type, "--data", '{"test": true}', "--json"))["id"]
+        mistake = json.loads(self.shop.postrider(
+            "event", "publish", "--customer", self.shop.customers[service], "--type", event_type,
+            "--data", '{"test": true}', "--json"))["id"]
         for future in self.buyers.order(make_orders(count, self.seed + 1, may_cancel=False)):
             future.result()
         self._wait_for_quiet()
@@ -83,12 +92,13 @@ class Walks:
         wait_until(lambda: self.shop.postgres.value(PENDING) == 0, "the deliveries to end", 60, 0.1)
 
     def _wait_for_alert(self, event_type):
-        alert = wait_until(lambda: self.shop.postgres.rows("SELECT summary FROM operators.alerts WHERE type = %s"
-                                                           " ORDER BY at DESC LIMIT 1", [event_type]), "the alert", 30, 0.1)
+        said = "SELECT summary FROM operators.alerts WHERE type = %s ORDER BY at DESC LIMIT 1"
+        alert = wait_until(lambda: self.shop.postgres.rows(said, [event_type]), "the alert", 30, 0.1)
         self.screen.line(f"\n  The operators' desk gets an event of the type {event_type}:\n    “{alert[0][0]}”")
 
     def _look_and_discard(self, mistake):
         self.command("dead", "list", "--limit", "5")
+        self.pause()
         delivery = self.shop.postgres.value("SELECT id::text FROM postrider.webhook_deliveries WHERE event_id = %s",
                                             [mistake])
         self.command("dead", "show", delivery)
@@ -102,7 +112,7 @@ class Walks:
         followed.start()
         done = 0
         while done < before or followed.is_alive():
-            rows = self.shop.postgres.rows("SELECT done FROM postrider.webhook_replays ORDER BY requested_at DESC LIMIT 1")
+            rows = self.shop.postgres.rows(REPLAYED)
             if rows and rows[0][0] > done:
                 now = rows[0][0]
                 self.screen.line(f"    after {time.monotonic() - begun:4.1f} s  {now:5}  +{now - done}")
@@ -127,13 +137,14 @@ class Walks:
             "SELECT d.id::text, a.response_body FROM postrider.webhook_deliveries d"
             " JOIN postrider.webhook_attempts a ON a.delivery_id = d.id WHERE d.status = 'failed'")[0]
         self.command("dead", "list")
+        self.pause()
         self.screen.line(f"\n  Its answer says what to do: “{answer.strip()}”")
         self._psql(f"UPDATE payments.payments SET card = 'another' WHERE order_id = '{order}'")
         if self.shop.style != "choreography":
             self._psql(f"SELECT orders.saga_resolve('{order}', 'the customer gave us another card')")
         self.command("dead", "replay", delivery)
-        wait_until(lambda: self.shop.postgres.value("SELECT status FROM orders.orders WHERE id = %s", [order]) == "cancelled",
-                   "the order to end", 60, 0.1)
+        status = "SELECT status FROM orders.orders WHERE id = %s"
+        wait_until(lambda: self.shop.postgres.value(status, [order]) == "cancelled", "the order to end", 60, 0.1)
         self._wait_for_quiet()
         self.screen.line("\n  The order is cancelled, the money is back, and the dead letter is gone.")
 
