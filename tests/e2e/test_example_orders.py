@@ -108,6 +108,11 @@ def test_nothing_is_left_when_it_is_interrupted():
     assert_nothing_is_left("".join(lines))
 
 
+def test_each_style_can_be_quoted():
+    for style in STYLES:
+        assert len((HERE / style / "reactions.py").read_text(encoding="utf-8").splitlines()) <= 40
+
+
 def test_orders_are_refused_as_often_as_it_says():
     orders = [order for order, _ in make_orders(200, 1, may_cancel=True)]
     assert sum(order["card"] == "expired" for order in orders) == 20
@@ -143,8 +148,8 @@ def front(shop):
 
 def counts(shop):
     """Orders, keys and events."""
-    return shop.postgres.rows("SELECT (SELECT count(*) FROM orders.orders), (SELECT count(*) FROM orders.idempotency_keys),"
-                              " (SELECT count(*) FROM postrider.webhook_events WHERE event_type = 'order.created')")[0]
+    return tuple(shop.postgres.value(f"SELECT count(*) FROM {rows}") for rows in (
+        "orders.orders", "orders.idempotency_keys", "postrider.webhook_events WHERE event_type = 'order.created'"))
 
 
 def order(front, key=None, **changes):
@@ -307,8 +312,8 @@ def test_two_replies_at_once_are_one_after_the_other(front, shop):
         with psycopg.connect(shop.postgres.url("orders")) as first:
             first.execute("SELECT saga_advance(%s, 'payment.processed', NULL)", [placed])
             second = pool.submit(advance, shop, placed, "payment.failed")
-            wait_for(lambda: shop.postgres.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
-                     "the second to wait")
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            wait_for(lambda: shop.postgres.value(waiting), "the second to wait")
         assert second.result() is None
     assert published(shop, placed) == ["payment.charge", "inventory.reserve"]
 

@@ -53,8 +53,8 @@ def judge(shop, placed):
          f"{euros(charged)} charged − {euros(refunded)} refunded = {euros(charged - refunded)};"
          f" completed orders: {euros(value)}; {wrong} orders with a wrong sum"),
         (bought - on_shelf == sent == sold and reserved == 0, "stock",
-         f"{bought} bought − {on_shelf} on the shelf = {bought - on_shelf}; sent: {sent}, in completed orders: {sold},"
-         f" still set aside: {reserved}"),
+         f"{bought} bought − {on_shelf} on the shelf = {bought - on_shelf}; sent: {sent},"
+         f" in completed orders: {sold}, still set aside: {reserved}"),
         (most <= 1 and lacking == 0, "e-mails",
          f"{mails} written, at most {most} per order and kind; {lacking} orders without one of their two"),
         (waiting == 0 and dead == 0, "deliveries", f"{waiting} pending, {dead} dead"),

@@ -84,8 +84,8 @@ class Story:
             for future in placing:
                 future.result()
             self._wait_for_rest()
-        self.screen.line(f"  {len(orders)} orders in {time.monotonic() - begun:.0f} s. {self.buyers.replayed} requests were"
-                         " repeats, and answered with X-Idempotency-Replayed.")
+        self.screen.line(f"  {len(orders)} orders in {time.monotonic() - begun:.0f} s. {self.buyers.replayed} requests"
+                         " were repeats, and answered with X-Idempotency-Replayed.")
         if self.options.style != "choreography":
             self.screen.line(f"  {self.buyers.cancelled} orders were cancelled in time by those who had placed them,"
                              f" {self.buyers.too_late} too late.")

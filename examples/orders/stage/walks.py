@@ -53,7 +53,7 @@ class Walks:
 
     def broken_service(self, service, count):
         self.screen.heading(f"A broken release of {service}")
-        self.screen.line(f"  It answers 400 to everything. Trying again would not help, so each delivery is dead at once.\n"
+        self.screen.line("  It answers 400 to everything. Trying again would not help, so each delivery is dead at once.\n"
                          f"  Meanwhile {count} more orders, and one event that somebody has published by mistake.")
         healthy = self.shop.services[service]
         healthy.end()
@@ -128,8 +128,8 @@ class Walks:
 
     def stuck_order(self):
         self.screen.heading("An order that only a person can finish")
-        self.screen.line("  It was paid with a card that has been closed since. There are no unicorns, so the money must\n"
-                         "  go back, and the card takes none.")
+        self.screen.line("  It was paid with a card that has been closed since. There are no unicorns, so the money\n"
+                         "  must go back, and the card takes none.")
         order = self.buyers.place({"customer_id": self.shop.customers["operators"], "item": "unicorn", "quantity": 1,
                                    "card": "closed", "country": "Peru"})
         wait_until(lambda: self.shop.postgres.value(DEAD) == 1, "the dead letter", 60, 0.1)

@@ -19,7 +19,7 @@ MUTATIONS = {
         "*": ("consumer.py", '"SELECT postrider_first_time(%s, %s)"', '"SELECT %s::text <> %s"'),
     }, {"e-mails"}),
     "compensation": ({
-        "choreography": ("choreography/reactions.py", '        "stock.refused": refund, ', '        # "stock.refused": refund, '),
+        "choreography": ("choreography/reactions.py", '"stock.refused": refund, ', '# "stock.refused": refund, '),
         "orchestration": ("orchestration/moves.sql", "'stock.refused',         'refunding',   'payment.refund'",
                           "'stock.refused',         'cancelled',   'order.cancelled'"),
         "hybrid": ("hybrid/moves.sql", "'stock.refused',         'refunding',  'payment.refund'",
