@@ -156,6 +156,41 @@ def test_overview_says_whose_fault_it_is(page, world, customer):
     world.database.execute("UPDATE webhook_endpoints SET failing_since = NULL")
 
 
+def test_overview_shows_alerts(page, world, customer):
+    """What is open, since when, whose fault it is, what it is about, and what to do; in the words of who wrote it down."""
+    url, lost = world.new_path(answer(503)), f"https://h.example/{'x' * 600}"
+    (dead,) = world.dead(url, customer)
+    insert = ("INSERT INTO webhook_alerts (cause, fault, raised_at, told_at, summary, detail)"
+              " VALUES (%s, %s, now() - interval '20 minutes', %s, %s, %s)")
+    world.database.execute(insert, "dead_letters.receiver", "receiver", "2031-05-17T12:00:00Z",
+                           "52 deliveries died <b>within</b> 15m, by the receivers' fault",
+                           json.dumps({"endpoints": [{"url": url, "customer_id": customer, "count": 50},
+                                                     {"url": lost[:500], "customer_id": customer, "count": 2}]}))
+    world.database.execute(insert, "key_blocked", "receiver", None, "1 ordering key waits behind a dead letter",
+                           json.dumps({"delivery_id": dead, "endpoints": [url]}))
+    world.database.execute(insert, "lane_unowned", "ours", None, "no worker has 64 of the lanes, for 5m",
+                           json.dumps({"lanes": list(range(64))}))
+    world.database.execute(insert, "of_a_later_version", "ours", None, "something of a later version", "{}")
+    world.database.execute(insert.replace("detail)", "detail, resolved_at)").replace("%s)", "%s, now())"), "audit", "ours",
+                           None, "the audit failed", "{}")
+    try:
+        browser = page()
+        seen = browser.see("52 deliveries died <b>within</b> 15m", "Since 20 min ago, and nobody was told yet", "Replay it, or discard it",
+                           "Something of a later version.", "No worker has 64 of the lanes", "once they answer, replay")
+        assert "the audit failed" not in seen.lower()
+        theirs = browser.text(".verdict.warn")
+        assert "52 deliveries" in theirs and "ordering key" in theirs and "No worker has" not in theirs
+        assert browser.count(".verdict .about a") == 2  # what was cut off leads nowhere
+        browser.click("The dead letter in front")
+        browser.see(f"Delivery {dead}")
+        browser.follow("/")
+        browser.element(".verdict .about a", url.rsplit("/", 1)[1]).click()
+        browser.see("Dead letters", dead[:8])
+        assert "status=failed" in browser.fragment and f"customer={customer}" in browser.fragment
+    finally:
+        world.database.execute("DELETE FROM webhook_alerts")
+
+
 # --- who asks ---
 
 def test_token_by_the_form(browser, world):
@@ -668,6 +703,40 @@ def test_changed_by_others_while_one_reads(page, world, customer):
     assert unchanged == f"/v1/deliveries/{dead}"
 
 
+def test_upgrade_while_the_page_is_open(browser, world, customer):
+    """The tab says so, and leaves alone what somebody is about to do, until they reload it."""
+    url = world.new_path(answer(200))
+    (dead,) = world.dead(url, customer)
+    proxy = front.Front(world.serve)
+    try:
+        browser.go(proxy.url, world.token)
+        browser.follow(f"/deliveries?customer={customer}")
+        browser.click("Replay all that match")
+        browser.see("1 dead letter", css="dialog")
+        browser.driver.execute_script("window.isStillOpen = true")
+        proxy.instead["Postrider-Page"] = "0123456789abcdef"
+        browser.see("Postrider was upgraded; reload this page.")
+        browser.see("Replay 1", css="dialog")
+        browser.press(Keys.ESCAPE)
+        browser.see(dead[:8], "Postrider was upgraded")
+        assert browser.driver.execute_script("return window.isStillOpen")
+        proxy.instead.clear()
+        browser.see_no("Postrider was upgraded")  # rolled back
+        proxy.instead["Postrider-Page"] = "0123456789abcdef"
+        browser.see("Postrider was upgraded")
+        proxy.instead.clear()
+        polled = len(proxy.asked)
+        browser.element("button", "Pause").click()
+        browser.driver.execute_script("document.querySelector('main .note button').click()")
+        wait_for(lambda: ("GET", "/") in proxy.asked[polled:] and not browser.driver.execute_script("return window.isStillOpen"),
+                 "the page to be loaded anew")
+        browser.see(dead[:8])
+        browser.see_no("Postrider was upgraded")
+    finally:
+        browser.leave()
+        proxy.close()
+
+
 # --- for everybody ---
 
 def test_keyboard(page, world, customer):
@@ -704,6 +773,10 @@ def test_axe(page, browser, world, customer, axe, is_dark):
                            " error, response_body) VALUES (%s, 1, now(), 5, 503, 'bad', 'the body')", dead)
     world.database.execute("INSERT INTO webhook_replays (filter, stopped_at)"
                            " VALUES (jsonb_build_object('customer', %s::text), now())", customer)
+    world.database.execute("INSERT INTO webhook_alerts (cause, fault, summary, detail) VALUES ('oldest_due.receiver',"
+                           " 'receiver', 'a delivery is due for 5m', jsonb_build_object('endpoints', jsonb_build_array("
+                           "jsonb_build_object('url', %s::text, 'customer_id', %s::text, 'count', 3))))"
+                           " ON CONFLICT (cause) DO NOTHING", url, customer)
     world.database.execute("DELETE FROM webhook_history")
     world.database.execute(HISTORY, None)
     browser.go(world.front.url)
