@@ -5,6 +5,14 @@
 // is in a URL. A problem (RFC 9457) is an Error with its status; status 0 says that nobody answered. asker
 // is the token that it is about: there may be another by the time it comes.
 
+// Which page this is, as it stands in the names of its files, and which one is served by now.
+const own = /\.([0-9a-f]{16})\.js$/.exec(new URL(import.meta.url).pathname)?.[1];
+let served = own;
+
+export function isOutdated() {
+  return served !== own;
+}
+
 const KEY = "postrider.token";
 const TIMEOUT_MS = 15000;
 
@@ -57,6 +65,7 @@ export async function request(method, path, { body, etag, isExact } = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
+    served = answer.headers.get("Postrider-Page") ?? served;
     if (answer.status === 304) return { etag };
     if (!answer.ok) throw Object.assign(await problemOf(answer), { asker });
     const text = await answer.text();
