@@ -31,8 +31,9 @@
 #define BATCH                                                                                      \
     "WITH o AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[], " \
     "$5::bool[], $6::float8[], $7::int[], $8::text[], $9::float8[], $10::int[], $11::bool[], "     \
-    "$12::text[]) AS o (id, url_hash, attempts, status, is_counted, delay, response_status, "      \
-    "error, age, duration_ms, is_logged, response_body))"
+    "$12::text[], $13::float4[], $14::float4[], $15::float4[], $16::float4[]) AS o (id, "          \
+    "url_hash, attempts, status, is_counted, delay, response_status, error, age, duration_ms, "    \
+    "is_logged, response_body, dns_ms, connect_ms, tls_ms, wait_ms))"
 
 /* greatest(): a row that an operator put off stays put off. */
 #define UPDATE                                                                                    \
@@ -59,16 +60,18 @@
     "CASE WHEN d.endpoint_id IS NOT NULL THEN d.customer_id END AS row_customer, " \
     "d.erased_at IS NOT NULL AS row_is_erased"
 
-#define LOG                         \
-    "INSERT INTO webhook_attempts " \
-    "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body) "
+#define LOG                                                                                   \
+    "INSERT INTO webhook_attempts "                                                           \
+    "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body, " \
+    "dns_ms, connect_ms, tls_ms, wait_ms) "
 
 /* clang-format off */
 /* What a receiver has answered after the row was erased is not kept. */
 #define LOGGED(table, is_erased) \
     "SELECT " table ".id, " NEXT_ATTEMPT(table ".attempts") ", now() - make_interval(secs => " table ".age), " \
     table ".duration_ms, " table ".response_status, " table ".error, " \
-    "CASE WHEN NOT " is_erased " THEN " table ".response_body END "
+    "CASE WHEN NOT " is_erased " THEN " table ".response_body END, " \
+    table ".dns_ms, " table ".connect_ms, " table ".tls_ms, " table ".wait_ms "
 
 /*
  * The attempt log has only what was updated, so a repeated batch logs nothing; it comes from
@@ -188,6 +191,19 @@ static void add_success(struct outcome_writer *writer, const struct outcome_reco
     writer->successes++;
 }
 
+/* Milliseconds with three decimals are written as seconds are. */
+static void add_phases(struct array *columns, const struct outcome_record *record)
+{
+    const int64_t took_us[] = {record->phases.dns_us, record->phases.connect_us,
+                               record->phases.tls_us, record->phases.wait_us};
+
+    for (int i = 0; i < (int)ARRAY_LENGTH(took_us); i++)
+        if (record->is_logged && took_us[i] >= 0)
+            array_add_seconds(&columns[COLUMN_DNS + i], took_us[i]);
+        else
+            array_add_null(&columns[COLUMN_DNS + i]);
+}
+
 static void add_other(struct outcome_writer *writer, const struct outcome_record *record)
 {
     struct array *columns = writer->columns;
@@ -209,6 +225,7 @@ static void add_other(struct outcome_writer *writer, const struct outcome_record
     array_add_int(&columns[COLUMN_DURATION], record->duration_ms);
     array_add_bool(&columns[COLUMN_IS_LOGGED], record->is_logged);
     array_add_text(&columns[COLUMN_RESPONSE_BODY], record->response_body);
+    add_phases(columns, record);
     if (record->outcome.disables_endpoint) {
         writer->disabled++;
         array_add_plain(&writer->disabled_customers, record->customer_id);

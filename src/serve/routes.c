@@ -47,6 +47,11 @@ static const struct parameter endpoints_parameters[] = {
     {0},
 };
 
+static const struct parameter activity_parameters[] = {
+    {.name = "ids", .read = parameter_uuids},
+    {0},
+};
+
 static const struct parameter event_types_parameters[] = {
     {.name = "customer", .read = parameter_uuid},
     {0},
@@ -93,6 +98,8 @@ const struct route routes_table[] = {
      .text = "delivery_replay", .tells_who = true, .tells_customer = true},
     {"GET", "/v1/endpoints", ROUTE_READ, .parameters = endpoints_parameters, .handle = api_ask,
      .text = "endpoints"},
+    {"GET", "/v1/endpoints/activity", ROUTE_READ, .parameters = activity_parameters,
+     .handle = api_ask, .text = "endpoints_activity", .is_operators = true},
     {"GET", "/v1/endpoints/{id}", ROUTE_READ, .handle = api_ask, .text = "endpoint"},
     {"POST", "/v1/endpoints", ROUTE_OPERATE, .has_body = true,
      .handle = changes_api_write_endpoint, .text = "endpoint_make", .tells_customer = true},

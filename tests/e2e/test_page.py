@@ -14,7 +14,7 @@ from conftest import migrate
 from selenium.webdriver.common.keys import Keys
 
 from harness import front
-from harness.behaviours import answer
+from harness.behaviours import answer, hang
 from harness.browser import Browser
 from harness.postgres import Postgres
 from harness.postrider import ROOT, Service, run_postrider, write_config
@@ -459,8 +459,20 @@ def test_one_delivery(page, world, customer):
     assert attempts.index("503") < attempts.index("500") and re.search(r"\d\d:\d\d:\d\d\.\d{3}", attempts), seen
     title = browser.element(".attempts time").get_attribute("title")
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [+-]\d\d:\d\d \(.* UTC\)", title), title
-    browser.element(".attempts li:last-child summary").click()
+    browser.element(".attempts li:last-child summary", "What was answered").click()
     browser.see("first <b>bold</b>", css=".attempts")
+    # How long its parts took.
+    assert re.search(r"On a connection that was kept: answer [\d.]+ ms", attempts)
+    world.database.execute("UPDATE webhook_attempts SET dns_ms = 0.25, connect_ms = 12.6, tls_ms = NULL, wait_ms = 1500,"
+                           " duration_ms = 1600 WHERE delivery_id = %s AND attempt = 1", delivery)
+    browser.see("address 0.3 ms, connection 13 ms, answer 1.5 s, the rest of it 87 ms", css=".attempts li:last-child")
+    browser.element(".attempts li:last-child summary", "What was sent").click()
+    sent = browser.see("webhook-signature: (redacted)", "X-Delivery-Attempt: 1", f"POST {url}", "credentials", css=".attempts")
+    row = world.database.row(delivery)
+    assert f"webhook-id: {row['event_id']}" in sent
+    world.database.execute("UPDATE webhook_attempts SET dns_ms = NULL, connect_ms = NULL, wait_ms = NULL WHERE delivery_id = %s"
+                           " AND attempt = 1", delivery)
+    browser.see("How long its parts took is not recorded.", css=".attempts li:last-child")
     assert url.rsplit("/", 1)[1] in browser.text(".facts")
     # The URL that was hit, where the delivery has another one by now.
     assert "sent to" not in browser.text(".attempts")
@@ -543,7 +555,7 @@ def test_one_endpoint(page, world, customer):
     browser = page(f"/endpoints?customer={customer}")
     browser.see("answering", "order.*", css="table")
     browser.click(path.rsplit("/", 1)[1])
-    browser.see("Nothing is wrong with it; 3 deliveries wait.", "order.*", "Requests at a time\n7")
+    browser.see("Nothing is wrong with it; 3 deliveries wait.", "order.*", re.compile("Requests at a time\n7 its own, in place of \\d+"), "Attempts\n2 as configured")
     browser.click("Pause …")
     browser.see("3 deliveries wait", css="dialog")
     browser.click("Pause", css="dialog button.danger")
@@ -570,6 +582,49 @@ def test_one_endpoint(page, world, customer):
     browser.see("It has finished", limit_s=40)
     for delivery in pending:
         world.database.wait_for_status(delivery, "delivered")
+
+
+def test_endpoints_say_what_is_known_of_them(page, world, customer):
+    """Figures of a day are of the minutes that were kept apart; what isn't known is not shown as 0."""
+    insert = ("INSERT INTO webhook_history (at, owner, number, endpoint_id, left_out, delivered, retried, failed, statuses,"
+              " first_attempt_delay, attempt_duration) SELECT date_trunc('minute', now()) - n * interval '1 minute', 'kept', n,"
+              " %s::uuid, 1, 400, 5, 1, '{400,0,1,5,0}', '{400,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0}',"
+              " '{0,0,100,200,90,10,6,0,0,0,0,0,0,0,0,0}' FROM generate_series(1, %s) n")
+    names = ("whole", "partly", "unknown")
+    of = {name: world.endpoint(world.new_path(answer(200)), customer) for name in names}
+    path = {name: world.database.value("SELECT url FROM webhook_endpoints WHERE id = %s", of[name]) for name in names}
+    world.database.execute("DELETE FROM webhook_history")
+    for endpoint, minutes in ((None, 40), (of["whole"], 40), (of["partly"], 10)):
+        world.database.execute(insert, endpoint, minutes)
+    browser = page(f"/endpoints?customer={customer}")
+
+    def cells(name):
+        row = browser.element("tbody tr", path[name].rsplit("/", 1)[1])
+        return browser.driver.execute_script("return [...arguments[0].querySelectorAll('.value')].map((e) => e.innerText)", row)
+    browser.see("not kept", "in 10 min", "16,000", css="table")
+    *_, delivered, last, subscribed = cells("whole")
+    assert delivered == "16,000" and "2xx" in last and subscribed == "none"
+    assert cells("whole")[4:6] == ["98 ms", "1.5 %"] and cells("partly")[4:6] == ["98 ms in 10 min", "1.5 % in 10 min"]
+    assert cells("partly")[6] == "at least 4,000" and cells("unknown")[4:7] == ["not kept"] * 3
+    assert cells("whole")[3] == "0"  # the worker tells of all that it is busy with
+    world.database.execute("UPDATE webhook_history SET left_out = 0")
+    browser.driver.refresh()
+    browser.see("16,000", css="table")
+    wait_for(lambda: cells("unknown")[4:7] == ["–", "–", "0"], "what is known to be nothing", on_timeout=lambda: cells("unknown"))
+    world.database.execute("DELETE FROM webhook_history")
+
+
+def test_endpoint_that_is_limited(page, world, customer):
+    """How many requests it has in flight, of how many, and why it gets no more."""
+    url = world.new_path(hang())
+    endpoint = world.endpoint(url, customer, max_in_flight=1)
+    for _ in range(3):
+        world.database.insert_delivery(url, customer=customer)
+    browser = page(f"/endpoints?customer={customer}")
+    browser.see("limited by its slots", "1 of 1", css="table", limit_s=40)
+    browser.follow(f"/endpoints/{endpoint}")
+    browser.see("1 in flight of 1 as things are; limited by its slots")
+    world.database.execute("DELETE FROM webhook_deliveries WHERE customer_id = %s", customer)
 
 
 # A day of a service that works. $1: the endpoint that it is of, NULL of all.
@@ -694,7 +749,7 @@ def test_changed_by_others_while_one_reads(page, world, customer):
     world.database.execute("INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms, response_status,"
                            " error, response_body) VALUES (%s, 1, now(), 5, 503, 'bad', 'the body')", dead)
     browser = page(f"/deliveries/{dead}")
-    browser.element(".attempts summary").click()
+    browser.click("What was answered")
     browser.see("the body")
     world.database.execute("UPDATE webhook_deliveries SET last_error = 'now another one' WHERE id = %s", dead)
     browser.see("now another one")
