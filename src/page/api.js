@@ -52,12 +52,13 @@ async function problemOf(answer) {
 }
 
 // {value, etag}; value is undefined when etag is still that of the answer.
-export async function request(method, path, { body, etag, isExact } = {}) {
+export async function request(method, path, { body, etag, isExact, maxAgeS } = {}) {
   const headers = {};
   const asker = token();
   let answer;
   if (asker !== null) headers.Authorization = `Bearer ${asker}`;
   if (etag) headers["If-None-Match"] = etag;
+  if (maxAgeS) headers["Cache-Control"] = `max-age=${maxAgeS}`; // of serve's answers to others
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     answer = await fetch(path, {
