@@ -14,6 +14,9 @@
 #define BLOCKED_KEYS_MAX "1000"
 #define BLOCKED_DEAD_MAX "10000"
 
+/* SQL reads better by its clauses. */
+/* clang-format off */
+
 /* Two parts of a WITH: blocked (head, url, customer_id), a row for each key, of which head is the
  * delivery that waits first; up to one more than the most. The endpoint that hears of alerts blocks
  * nothing that anybody has to know of. asked: a condition. */
@@ -32,5 +35,7 @@
 /* Whether there may be more: of a query from blocked. */
 #define SQL_BLOCKED_MORE                                                                           \
     "(count(*) > " BLOCKED_KEYS_MAX " OR (SELECT count(*) > " BLOCKED_DEAD_MAX " FROM newest_dead))"
+
+/* clang-format on */
 
 #endif
