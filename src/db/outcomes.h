@@ -78,10 +78,7 @@ enum outcome_column {
     COLUMN_DURATION,
     COLUMN_IS_LOGGED,
     COLUMN_RESPONSE_BODY,
-    COLUMN_DNS,
-    COLUMN_CONNECT,
-    COLUMN_TLS,
-    COLUMN_WAIT,
+    COLUMN_PHASES, /* four for each record */
     OUTCOME_COLUMNS,
 };
 
