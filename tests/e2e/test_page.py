@@ -608,6 +608,7 @@ def test_endpoints_say_what_is_known_of_them(page, world, customer):
     assert cells("partly")[6] == "at least 4,000" and cells("unknown")[4:7] == ["not kept"] * 3
     assert cells("whole")[3] == "0"  # the worker tells of all that it is busy with
     world.database.execute("UPDATE webhook_history SET left_out = 0")
+    world.endpoint(world.new_path(answer(200)), customer)  # so that it is another question: the answer of before is shared
     browser.driver.refresh()
     browser.see("16,000", css="table")
     wait_for(lambda: cells("unknown")[4:7] == ["–", "–", "0"], "what is known to be nothing", on_timeout=lambda: cells("unknown"))
