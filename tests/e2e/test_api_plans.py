@@ -36,11 +36,11 @@ SELECT ('00000000-0000-4000-8000-' || lpad((n %% 1000)::text, 12, '0'))::uuid,
        'https://host' || n %% 500 || '.example/hook' || n FROM generate_series(1, 20000) n;
 INSERT INTO webhook_history (at, owner, number, endpoint_id, delivered, retried, failed, statuses, first_attempt_delay,
                              attempt_duration)
-SELECT date_trunc('minute', now()) - n * interval '1 minute', 'filled', n, e.id, 1, 1, 1, '{1,1,1,1,1}',
+SELECT date_trunc('minute', now()) - n * interval '1 minute', 'filled', n, e.id, 1, 1, 1, array_fill(1, ARRAY[5]),
        array_fill(1, ARRAY[16]), array_fill(1, ARRAY[16])
 FROM generate_series(1, 2880) n, (SELECT id FROM webhook_endpoints ORDER BY id LIMIT 15) e
 UNION ALL
-SELECT date_trunc('minute', now()) - n * interval '1 minute', 'filled', n, NULL, 1, 1, 1, '{1,1,1,1,1}',
+SELECT date_trunc('minute', now()) - n * interval '1 minute', 'filled', n, NULL, 1, 1, 1, array_fill(1, ARRAY[5]),
        array_fill(1, ARRAY[16]), array_fill(1, ARRAY[16]) FROM generate_series(1, 2880) n;
 SET session_replication_role = origin;
 """.replace("n % ", "n %% ")
