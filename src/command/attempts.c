@@ -18,6 +18,7 @@
 
 #define LIMIT_DEFAULT  50
 #define LIMIT_MAX      10000
+#define PARTS_BYTES    256
 #define DELIVERIES_MAX 1000
 #define IDS_BYTES      ((size_t)DELIVERIES_MAX * 40)
 
@@ -26,19 +27,22 @@ static const char help_text[] =
     "\n"
     "Lists the attempts of a delivery, or of all deliveries of an event, the newest first, each "
     "with\n"
-    "its URL and what came back. Which attempts are kept says attempt_log; what the last one has\n"
+    "its URL, what came back, and how long each part took: finding the address (dns), connecting\n"
+    "(tcp), TLS, and waiting for the answer; a connection that was kept has the last one alone.\n"
+    "Which attempts are kept says attempt_log; what the last one has\n"
     "come to stands in the delivery's row in any case.\n"
     "\n"
     "  -n, --limit N           at most so many (50)\n"
     "      --json              for programs: {\"data\": […], \"has_more\": …}, with whole answers\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
-enum attempts_column { AT_STARTED, AT_ATTEMPT, AT_TOOK, AT_STATUS, AT_SAYS, AT_URL };
+enum attempts_column { AT_STARTED, AT_ATTEMPT, AT_TOOK, AT_PARTS, AT_STATUS, AT_SAYS, AT_URL };
 
 static const struct report_column columns[] = {
     [AT_STARTED] = {.title = "STARTED"},
     [AT_ATTEMPT] = {.title = "ATTEMPT", .is_number = true},
     [AT_TOOK] = {.title = "TOOK", .is_number = true, .is_optional = true},
+    [AT_PARTS] = {.title = "OF THAT, MS", .is_optional = true},
     [AT_STATUS] = {.title = "STATUS", .is_number = true},
     [AT_SAYS] = {.title = "ERROR OR ANSWER", .cut = REPORT_CUT_END},
     [AT_URL] = {.title = "URL", .cut = REPORT_CUT_URL},
@@ -47,6 +51,27 @@ static const struct report_column columns[] = {
 static const char *text_of(const json_t *object, const char *name)
 {
     return json_string_value(json_object_get(object, name));
+}
+
+/* "dns 0.3, tcp 1.2, wait 20.1" */
+static void set_parts(struct report *report, const json_t *phases)
+{
+    static const struct {
+        const char *key, *name;
+    } parts[] = {{"dns_ms", "dns"}, {"connect_ms", "tcp"}, {"tls_ms", "tls"}, {"wait_ms", "wait"}};
+    struct buffer text;
+
+    buffer_init(&text, PARTS_BYTES);
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        const json_t *took = json_object_get(phases, parts[i].key);
+
+        if (json_is_number(took))
+            buffer_append_format(&text, "%s%s %.1f", text.length > 0 ? ", " : "", parts[i].name,
+                                 json_number_value(took));
+    }
+    if (text.length > 0)
+        report_set_text(report, AT_PARTS, buffer_string(&text));
+    buffer_free(&text);
 }
 
 static void add_row(struct report *report, const json_t *attempt)
@@ -63,6 +88,7 @@ static void add_row(struct report *report, const json_t *attempt)
     report_set_number(report, AT_ATTEMPT, json_integer_value(json_object_get(attempt, "attempt")));
     if (json_is_integer(took))
         report_set_text(report, AT_TOOK, units_format_about_ms(json_integer_value(took), about));
+    set_parts(report, json_object_get(attempt, "phases"));
     if (json_is_integer(status))
         report_set_number(report, AT_STATUS, json_integer_value(status));
     report_set_text(report, AT_SAYS, error != NULL ? error : body);

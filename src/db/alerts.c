@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db/blocked_keys.h"
 #include "db/fragments.h"
 #include "db/row.h"
 #include "db/row_security.h"
@@ -13,7 +14,6 @@
 
 #define DEAD_MAX     "10000" /* dead letters, the newest by creation: ALERT_DEAD_LETTERS_MAX */
 #define LATE_MAX     "500"   /* of each lane, rows that are late */
-#define BLOCKED_MAX  "1000"
 #define NOTES_MAX    "10000"
 #define EXAMPLES_MAX "5"
 #define URL_SHOWN    "500" /* characters of a URL in a message */
@@ -84,13 +84,7 @@ static const char sql_look[] =
     " FROM webhook_endpoints e WHERE e.customer_id = s.customer_id AND e.url = s.webhook_url"
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("s.webhook_url") " LIMIT 1) e ON true"
     " WHERE NOT " SQL_IS_ALERT("s.event_type") " AND e.is_paused IS NOT TRUE),"
-    " blocked AS MATERIALIZED (SELECT h.head, k.url, k.customer_id FROM ("
-    "SELECT DISTINCT d.endpoint_id, d.ordering_key, e.url, e.customer_id FROM webhook_endpoints e"
-    " JOIN webhook_deliveries d ON d.endpoint_id = e.id AND d.status = 'failed'"
-    " AND d.ordering_key IS NOT NULL WHERE $4::boolean AND e.ordering = 'block' AND e.id NOT IN"
-    " (SELECT endpoint_id FROM webhook_alert_endpoint)) k"
-    " CROSS JOIN LATERAL webhook_ordering_head(k.endpoint_id, k.ordering_key) h"
-    " WHERE h.is_blocked AND h.head IS NOT NULL LIMIT 1 + " BLOCKED_MAX "),"
+    SQL_BLOCKED_KEYS("$4::boolean") ","
     " unowned AS (SELECT lane FROM webhook_lanes WHERE $5::boolean"
     " AND (owner IS NULL OR (lease_expires_at > now()) IS NOT TRUE)),"
     " audited AS (SELECT * FROM webhook_alert_notes WHERE $6::boolean AND kind LIKE 'audit%'"
@@ -99,7 +93,7 @@ static const char sql_look[] =
     " UNION ALL " SQL_DEAD("dead_letters.receiver", "NOT is_ours")
     " UNION ALL " SQL_LATE("oldest_due", "NOT is_failing", "$2::float8")
     " UNION ALL " SQL_LATE("oldest_due.receiver", "is_failing", "$3::float8")
-    " UNION ALL SELECT 'key_blocked', LEAST(count(*), " BLOCKED_MAX "), count(*) > " BLOCKED_MAX ", NULL,"
+    " UNION ALL SELECT 'key_blocked', LEAST(count(*), " BLOCKED_KEYS_MAX "), " SQL_BLOCKED_MORE ", NULL,"
     " jsonb_build_object('delivery_id', min(head::text), 'endpoints',"
     " (SELECT COALESCE(jsonb_agg(DISTINCT left(url, " URL_SHOWN ")), '[]') FROM (SELECT url FROM blocked"
     " LIMIT " EXAMPLES_MAX ") u)) FROM blocked"

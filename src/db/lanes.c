@@ -24,16 +24,16 @@ static const char worker_sql[] =
     "WITH " REMOVE_DEAD
     " INSERT INTO webhook_workers AS w (owner, host, pid, version, turn, started_at, seen_at,"
     " lease_expires_at, is_leaving, lanes, in_flight, waiting, unwritten, delivered, retried,"
-    " failed, rate, problems, attempt_log, timeout)"
+    " failed, rate, problems, attempt_log, busy, defaults, timeout)"
     " SELECT $1, $2, n[1], $3, n[2], t - n[3] * interval '1 millisecond', t,"
     " t + n[4] * interval '1 millisecond', n[5] = 1, n[6], n[7], n[8], n[9], n[10], n[11], n[12],"
-    " $5::float8, $6::jsonb, $7, n[13] * interval '1 millisecond' FROM (SELECT $4::int8[] AS n, clock_timestamp() AS t) given"
+    " $5::float8, $6::jsonb, $7, $8::jsonb, $9::jsonb, n[13] * interval '1 millisecond' FROM (SELECT $4::int8[] AS n, clock_timestamp() AS t) given"
     " ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn, seen_at = excluded.seen_at,"
     " lease_expires_at = excluded.lease_expires_at, is_leaving = excluded.is_leaving,"
     " lanes = excluded.lanes, in_flight = excluded.in_flight, waiting = excluded.waiting,"
     " unwritten = excluded.unwritten, delivered = excluded.delivered, retried = excluded.retried,"
     " failed = excluded.failed, rate = excluded.rate, problems = excluded.problems,"
-    " timeout = excluded.timeout,"
+    " busy = excluded.busy, defaults = excluded.defaults, timeout = excluded.timeout,"
     " attempt_log = excluded.attempt_log, attempt_log_since = CASE"
     " WHEN w.attempt_log IS NOT DISTINCT FROM excluded.attempt_log THEN w.attempt_log_since"
     " ELSE greatest(w.started_at, now() - interval '1 hour') END"
@@ -100,9 +100,9 @@ static bool send_renewal(struct db_link *link, const struct lanes_worker *worker
      * not late, and the picture is to show what both have done. */
     const struct db_statement statements[] = {
         {worker_sql,
-         7,
+         9,
          {worker->owner, worker->host, worker->version, numbers, rate, worker->problems,
-          worker->attempt_log}},
+          worker->attempt_log, worker->busy, worker->defaults}},
         {lanes_sql,
          6,
          {worker->owner, format_number(request->turn, turn), format_number(lease_ms, lease),

@@ -33,7 +33,9 @@ struct lanes_worker {
     double rate;
     const char *problems;    /* the JSON of db/worker_problems.h */
     const char *attempt_log; /* the option's value */
-    int64_t timeout_ms;      /* delivery.timeout */
+    const char *busy;        /* the JSON of worker/own_load.h, as the next one */
+    const char *defaults;
+    int64_t timeout_ms; /* delivery.timeout */
 };
 
 /* A request of core/lane_leases.h, either kind. */

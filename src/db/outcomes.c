@@ -28,11 +28,17 @@
 /* attempts is repaired when somebody wrote nonsense into it. */
 #define NEXT_ATTEMPT(attempts) "least(greatest(" attempts ", 0), 2147483646) + 1"
 
+/* Each array of unnest() costs as much as all phases do in this way: they stand in one array behind
+ * each other, in microseconds, -1 for none. */
 #define BATCH                                                                                      \
     "WITH o AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[], " \
     "$5::bool[], $6::float8[], $7::int[], $8::text[], $9::float8[], $10::int[], $11::bool[], "     \
-    "$12::text[], $13::bool[]) AS o (id, url_hash, attempts, status, is_counted, delay, "          \
-    "response_status, error, age, duration_ms, is_logged, response_body, was_promised))"
+    "$12::text[], $14::bool[]) WITH ORDINALITY AS o (id, url_hash, attempts, status, "             \
+    "is_counted, delay, response_status, error, age, duration_ms, is_logged, response_body, "      \
+    "was_promised, n))"
+
+#define PHASES          4
+#define PHASE(table, n) "nullif(($13::int[])[4 * " table ".n::int - 4 + " #n "], -1) / 1000::real"
 
 /* greatest(): a row that an operator put off stays put off. One that was promised has no time yet.
  * What has ended has none to come. */
@@ -62,16 +68,18 @@
     "CASE WHEN d.endpoint_id IS NOT NULL THEN d.customer_id END AS row_customer, " \
     "d.erased_at IS NOT NULL AS row_is_erased"
 
-#define LOG                         \
-    "INSERT INTO webhook_attempts " \
-    "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body) "
+#define LOG                                                                                   \
+    "INSERT INTO webhook_attempts "                                                           \
+    "(delivery_id, attempt, started_at, duration_ms, response_status, error, response_body, " \
+    "dns_ms, connect_ms, tls_ms, wait_ms) "
 
 /* clang-format off */
 /* What a receiver has answered after the row was erased is not kept. */
 #define LOGGED(table, is_erased) \
     "SELECT " table ".id, " NEXT_ATTEMPT(table ".attempts") ", now() - make_interval(secs => " table ".age), " \
     table ".duration_ms, " table ".response_status, " table ".error, " \
-    "CASE WHEN NOT " is_erased " THEN " table ".response_body END "
+    "CASE WHEN NOT " is_erased " THEN " table ".response_body END, " \
+    PHASE(table, 1) ", " PHASE(table, 2) ", " PHASE(table, 3) ", " PHASE(table, 4) " "
 
 /*
  * The attempt log has only what was updated, so a repeated batch logs nothing; it comes from
@@ -191,6 +199,16 @@ static void add_success(struct outcome_writer *writer, const struct outcome_reco
     writer->successes++;
 }
 
+static void add_phases(struct array *column, const struct outcome_record *record)
+{
+    const int64_t took_us[PHASES] = {record->phases.dns_us, record->phases.connect_us,
+                                     record->phases.tls_us, record->phases.wait_us};
+
+    for (int i = 0; i < PHASES; i++)
+        array_add_int(column,
+                      record->is_logged && took_us[i] <= INT32_MAX ? took_us[i] : PHASE_NONE);
+}
+
 static void add_other(struct outcome_writer *writer, const struct outcome_record *record)
 {
     struct array *columns = writer->columns;
@@ -212,6 +230,7 @@ static void add_other(struct outcome_writer *writer, const struct outcome_record
     array_add_int(&columns[COLUMN_DURATION], record->duration_ms);
     array_add_bool(&columns[COLUMN_IS_LOGGED], record->is_logged);
     array_add_text(&columns[COLUMN_RESPONSE_BODY], record->response_body);
+    add_phases(&columns[COLUMN_PHASES], record);
     array_add_bool(&columns[COLUMN_WAS_PROMISED], record->was_promised);
     if (record->outcome.disables_endpoint) {
         writer->disabled++;
@@ -252,7 +271,8 @@ static void put_endpoints(struct db_statement *statement, struct outcome_writer 
                                array_end(&writer->disabled_urls), array_end(&writer->disabled_by)}};
 }
 
-static int put_rows(struct db_statement *statements, struct outcome_writer *writer, const char *sql)
+static int put_rows(struct db_statement *statements, struct outcome_writer *writer, const char *sql,
+                    int columns)
 {
     int count = 0;
 
@@ -261,7 +281,7 @@ static int put_rows(struct db_statement *statements, struct outcome_writer *writ
     if (writer->successes > 0)
         put(&statements[count++], success_sql, writer->success_columns, SUCCESS_COLUMNS);
     if (writer->others > 0)
-        put(&statements[count++], sql, writer->columns, OUTCOME_COLUMNS);
+        put(&statements[count++], sql, writer->columns, columns);
     if (writer->ends.count > 0)
         statements[count++] = ordering_promote(&writer->ends);
     return count;
@@ -275,12 +295,12 @@ bool outcome_writer_send(struct outcome_writer *writer, enum outcome_part part,
 
     switch (part) {
     case OUTCOMES_WHOLE:
-        count = put_rows(statements, writer, record_sql);
+        count = put_rows(statements, writer, record_sql, OUTCOME_COLUMNS);
         if (writer->disabled > 0)
             put_endpoints(&statements[count++], writer);
         break;
     case OUTCOMES_ALONE:
-        count = put_rows(statements, writer, record_alone_sql);
+        count = put_rows(statements, writer, record_alone_sql, COLUMN_PHASES);
         break;
     case OUTCOMES_LOG:
         put(&statements[count++], log_sql, writer->columns, OUTCOME_COLUMNS);

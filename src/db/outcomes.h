@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "core/outcome.h"
+#include "core/phases.h"
 #include "core/settlement.h"
 #include "db/array.h"
 #include "db/link.h"
@@ -46,6 +47,7 @@ struct outcome_record {
     const char *error;   /* NULL with a success */
     int64_t age_ms;      /* since the attempt began */
     int64_t duration_ms;
+    struct phases phases;      /* of what is logged */
     bool is_logged;            /* goes to the attempt log too */
     const char *response_body; /* valid UTF-8; NULL = none */
     bool is_ordered;           /* it has an ordering key */
@@ -77,6 +79,7 @@ enum outcome_column {
     COLUMN_DURATION,
     COLUMN_IS_LOGGED,
     COLUMN_RESPONSE_BODY,
+    COLUMN_PHASES, /* four for each record */
     COLUMN_WAS_PROMISED,
     OUTCOME_COLUMNS,
 };

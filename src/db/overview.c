@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "db/array.h"
+#include "db/blocked_keys.h"
 #include "db/fragments.h"
 #include "db/row.h"
 
@@ -20,7 +21,6 @@
 #define CHEAP_MAX      100000
 #define COSTLY_MAX     10000
 #define ENDPOINT_MAX   1000  /* pending rows of one endpoint */
-#define BLOCKED_MAX    1000  /* ordering keys */
 #define SAMPLE_LIMIT   50    /* pending rows of each lane in which endpoints are looked for */
 #define FAILURES_MAX   50000 /* failed attempts of the hour in which endpoints are looked for */
 #define ATTEMPTS_QUICK 2000  /* the last attempts, when those took too long */
@@ -157,14 +157,9 @@ static const char sql_disabled[] =
     " IS NOT NULL), " SQL_UTC("min(paused_at)") " FROM webhook_endpoints"
     " WHERE disabled_at IS NOT NULL OR paused_at IS NOT NULL";
 
-/* By the dead letters of endpoints that want it so: others block nothing. */
 static const char sql_blocked[] =
-    "SELECT count(*), min(b.head::text) FROM (SELECT h.head FROM ("
-    "SELECT DISTINCT d.endpoint_id, d.ordering_key FROM webhook_endpoints e"
-    " JOIN webhook_deliveries d ON d.endpoint_id = e.id AND d.status = 'failed'"
-    " AND d.ordering_key IS NOT NULL WHERE e.ordering = 'block') k"
-    " CROSS JOIN LATERAL webhook_ordering_head(k.endpoint_id, k.ordering_key) h"
-    " WHERE h.is_blocked AND h.head IS NOT NULL" SQL_LIMIT(BLOCKED_MAX) ") b";
+    "WITH " SQL_BLOCKED_KEYS("true")
+    " SELECT LEAST(count(*), " BLOCKED_KEYS_MAX "), min(head::text), " SQL_BLOCKED_MORE " FROM blocked";
 
 /* clang-format on */
 
@@ -447,7 +442,7 @@ static bool read_endpoints(struct db_session *session, struct overview *o, struc
     o->paused_since = result != NULL ? row_text(result, 0, 2) : NULL;
     if (!read_part(session, o, sql_blocked, &result, error))
         return false;
-    o->blocked_keys = limited_count(result, 0, BLOCKED_MAX);
+    o->blocked_keys = count_at(result, 0, 0, result != NULL && row_is_true(result, 0, 2));
     o->blocked_head = result != NULL ? row_text(result, 0, 1) : NULL;
     return true;
 }

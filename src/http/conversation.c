@@ -332,7 +332,10 @@ static void take_timings(struct transfer *transfer, CURL *easy)
 {
     struct http_timings *timings = &transfer->response.timings;
     int64_t before_us = transfer->dialed_us - transfer->started_us;
+    long connects = 0;
 
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+    timings->is_connected = connects > 0;
     timings->dns_us = verdict_time_us(easy, CURLINFO_NAMELOOKUP_TIME_T);
     timings->connect_us = verdict_time_us(easy, CURLINFO_CONNECT_TIME_T);
     timings->tls_us = verdict_time_us(easy, CURLINFO_APPCONNECT_TIME_T);

@@ -37,6 +37,7 @@ struct http_timings {
     int64_t tls_us;        /* TLS finished */
     int64_t first_byte_us; /* first byte of the answer */
     int64_t total_us;
+    bool is_connected; /* TCP is, also where connect_us is not known since TLS did not come about */
 };
 
 /* Valid only during the callback. */

@@ -5,6 +5,14 @@
 // is in a URL. A problem (RFC 9457) is an Error with its status; status 0 says that nobody answered. asker
 // is the token that it is about: there may be another by the time it comes.
 
+// Which page this is, as it stands in the names of its files, and which one is served by now.
+const own = /\.([0-9a-f]{16})\.js$/.exec(new URL(import.meta.url).pathname)?.[1];
+let served = own;
+
+export function isOutdated() {
+  return served !== own;
+}
+
 const KEY = "postrider.token";
 const TIMEOUT_MS = 15000;
 
@@ -44,12 +52,13 @@ async function problemOf(answer) {
 }
 
 // {value, etag}; value is undefined when etag is still that of the answer.
-export async function request(method, path, { body, etag, isExact } = {}) {
+export async function request(method, path, { body, etag, isExact, maxAgeS } = {}) {
   const headers = {};
   const asker = token();
   let answer;
   if (asker !== null) headers.Authorization = `Bearer ${asker}`;
   if (etag) headers["If-None-Match"] = etag;
+  if (maxAgeS) headers["Cache-Control"] = `max-age=${maxAgeS}`; // of serve's answers to others
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     answer = await fetch(path, {
@@ -57,6 +66,7 @@ export async function request(method, path, { body, etag, isExact } = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
+    served = answer.headers.get("Postrider-Page") ?? served;
     if (answer.status === 304) return { etag };
     if (!answer.ok) throw Object.assign(await problemOf(answer), { asker });
     const text = await answer.text();

@@ -179,6 +179,14 @@ function freshness() {
   return nothing;
 }
 
+// It is never reloaded by itself: somebody may be about to decide something.
+function upgrade() {
+  if (!api.isOutdated()) return nothing;
+  return html`<div class="note"><b role="status">Postrider was upgraded; reload this page.</b>
+    <span>It is of another version than what answers it, and may show less than there is.</span>
+    <button class="small" @click=${() => location.reload()}>Reload</button></div>`;
+}
+
 function header() {
   const { isPaused, away, asOf } = polling.state;
   const entries = menu.filter(([name]) => !session.isCustomer() || screens[name].isCustomers);
@@ -233,7 +241,12 @@ function content() {
   if (phase === "asking") return html`<p class="empty loading">Loading …</p>`;
   const view = screen();
   if (view === null) return html`<h1 tabindex="-1">There is no such page</h1><p><a href=${to("")}>To the beginning</a></p>`;
-  return view.view(route);
+  try {
+    return view.view(route);
+  } catch (error) {
+    if (!api.isOutdated()) throw error;
+    return html`<p class="empty">This can't be shown by the version that this page is of.</p>`;
+  }
 }
 
 function draw() {
@@ -242,6 +255,7 @@ function draw() {
   if (document.title !== title) document.title = title;
   render(html`${header()}
     <main id="main" tabindex="-1">
+      ${upgrade()}
       ${phase === "ready" ? freshness() : nothing}
       <div class="said-line" role="status" aria-live="polite">${said ? html`<div class="note good"><span>${parts.text(said)}</span>
         <button class="small" @click=${() => { said = ""; draw(); }}>Close</button></div>` : nothing}</div>

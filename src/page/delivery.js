@@ -45,15 +45,47 @@ function explanation(delivery) {
   </div>`;
 }
 
-// url: of the delivery, which has followed its endpoint since.
-function attempt(one, url) {
+const phaseNames = [["dns_ms", "address"], ["connect_ms", "connection"], ["tls_ms", "TLS"], ["wait_ms", "answer"]];
+
+const milliseconds = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : format.duration(ms));
+
+// Of the whole, each part as long as it took. A connection that was kept has but the last one.
+function phases({ phases: took, duration_ms: whole }) {
+  if (took === null) return html`<p class="quiet small">How long its parts took is not recorded.</p>`;
+  const found = phaseNames.filter(([name]) => took[name] !== null);
+  const rest = whole - found.reduce((sum, [name]) => sum + took[name], 0);
+  const all = [...found.map(([name, label]) => ({ label, ms: took[name] })), ...(rest >= 1 ? [{ label: "the rest of it", ms: rest }] : [])];
+  return html`<p class="phases quiet small">${took.connect_ms === null && took.wait_ms !== null && took.dns_ms === null
+    ? "On a connection that was kept: " : nothing}${all.map(({ label, ms }, i) => html`${i > 0 ? ", " : nothing}${label} <b>${milliseconds(ms)}</b>`)}</p>`;
+}
+
+// As docs/receiving.md has them, of what is known here.
+function headersOf(one, delivery) {
+  const lines = [["Content-Type", "application/json"], ["User-Agent", "Postrider/…"], ["webhook-id", delivery.event_id], ["X-Event-ID", delivery.event_id],
+    ["webhook-timestamp", Math.floor(Date.parse(one.started_at) / 1000)], ["webhook-signature", "(redacted)"], ["X-Delivery-Attempt", one.attempt]];
+  if (delivery.ordering_key) lines.push(["X-Ordering-Key", delivery.ordering_key.replace(/[^\x21-\x7e]|%/gu, encodeURIComponent)]);
+  return lines;
+}
+
+function request(one, delivery) {
+  return html`<details><summary>What was sent</summary>
+    <pre tabindex="0" class="body"><bdi>POST ${format.plain(one.url)}${headersOf(one, delivery).map(([name, value]) => `\n${name}: ${format.plain(value)}`)}</bdi></pre>
+    <p class="quiet small">Rebuilt. Headers of the configuration and own headers of the endpoint are sent as well, not shown here, for they may hold
+    credentials${delivery.endpoint_id ? "; and what the event has besides: X-Correlation-ID, X-Causation-ID, traceparent" : nothing}. The body is the payload below.</p></details>`;
+}
+
+// Its URL is the one that was hit; the delivery may have followed its endpoint since.
+function attempt(one, delivery) {
+  const { url } = delivery;
   const outcome = one.error ? html`<span class="error">${parts.text(one.error)}</span>`
     : html`<span class="quiet">answered</span>`;
   return html`<li><div class="attempt"><b>${one.attempt}</b>
       <span>${parts.time(one.started_at)} <span class="quiet">${parts.age(one.started_at)}</span></span>
       <span>${parts.statusCode(one.status_code)} ${outcome}</span>
-      <span class="quiet">took ${format.duration(one.duration_ms)}</span>
+      <span class="quiet">took ${one.duration_ms === 0 ? "less than 1 ms" : format.duration(one.duration_ms)}</span>
       ${one.url === url ? nothing : html`<span class="quiet">sent to ${parts.url(one.url)}</span>`}</div>
+    ${phases(one)}
+    ${request(one, delivery)}
     ${one.response_body ? html`<details><summary>What was answered (${format.bytes(new Blob([one.response_body]).size)})</summary>
       <pre tabindex="0" class="body"><bdi>${format.plain(one.response_body)}</bdi></pre></details>` : nothing}</li>`;
 }
@@ -62,7 +94,7 @@ function attempts(delivery) {
   const log = delivery.attempt_log;
   const left = delivery.attempts - new Set(log.map((one) => one.attempt)).size;
   if (delivery.attempts === 0 && log.length === 0) return html`<p class="empty">No attempt was made yet.</p>`;
-  return html`<ol class="attempts" aria-label="Attempts, the newest first">${log.map((one) => attempt(one, delivery.url))}</ol>
+  return html`<ol class="attempts" aria-label="Attempts, the newest first">${log.map((one) => attempt(one, delivery))}</ol>
     ${log.length === 0 ? html`<p class="empty">${format.number(delivery.attempts)} ${format.plural(delivery.attempts, "attempt was", "attempts were")} made, and none is logged (<code>attempt_log</code>). The last one was ${parts.timeAndAge(delivery.last_attempt_at)}${delivery.status_code ? html`, and was answered with ${parts.statusCode(delivery.status_code)}` : nothing}.</p>`
       : left > 0 ? html`<p class="quiet">${format.number(left)} more ${format.plural(left, "is", "are")} not in the log: successes are
         logged only with <code>attempt_log: all</code>.</p>` : nothing}`;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Why is one endpoint like that, and what can be done?
 
+import * as activity from "./activity.js";
 import * as api from "./api.js";
 import * as charts from "./charts.js";
 import { columns } from "./deliveries.js";
@@ -159,23 +160,60 @@ function holding(endpoint) {
   if (held === undefined) return nothing;
   const what = held.isOrigin ? "Its origin's" : "Its";
   const next = held.nextAt > Date.now() ? `in ${format.duration(Math.ceil((held.nextAt - Date.now()) / 1000) * 1000)}` : "now";
-  if (held.state === "retry_after") return html`<p>It has asked to be left alone (Retry-After); the next attempt is ${next}.</p>`;
+  if (held.state === "held") return html`<p>It has asked to be left alone (Retry-After); the next attempt is ${next}.</p>`;
   if (held.state === "open" || held.state === "probing")
     return html`<p>${what} breaker is open after ${format.number(held.failures ?? 0)} failures in a row; the next probe ${held.state === "probing" ? "is under way" : next === "now" ? "is due" : `comes ${next}`}.</p>`;
   return held.reason ? html`<p>A worker holds it back: ${parts.text(held.reason)}</p>` : nothing;
 }
 
-const own = (value, show = (one) => one) => (value === null ? html`<span class="quiet">as configured</span>` : show(value));
+// What holds, and where it comes from. A configuration is known from the workers that run, which may differ.
+function limit(endpoint, name, show) {
+  const standard = activity.defaults(polling.value("workers"), name).map((value) => show(value)).join(" or ");
+  if (endpoint[name] === null) return standard === "" ? html`<span class="quiet">as configured</span>` : html`${standard} <span class="quiet">as configured</span>`;
+  return html`${show(endpoint[name])} <span class="quiet">its own${standard === "" ? nothing : html`, in place of ${standard}`}</span>`;
+}
+
+const delayNames = ["retry_schedule_ms", "retry_initial_delay_ms", "retry_multiplier", "retry_max_delay_ms"];
+
+// By the rules of core/retry.h: a schedule of the endpoint's own goes before all, and its own series before a
+// schedule of the configuration.
+function delaysOf(endpoint, standard) {
+  const value = (name) => endpoint[name] ?? standard?.[name] ?? null;
+  const isOwnSeries = endpoint.retry_initial_delay_ms !== null || endpoint.retry_multiplier !== null;
+  const most = endpoint.retry_max_delay_ms;
+  const schedule = endpoint.retry_schedule_ms
+    ?? (isOwnSeries ? null : standard?.retry_schedule_ms?.map((ms) => (most === null ? ms : Math.min(ms, most)))) ?? null;
+  const last = Math.max(value("retry_max_delay_ms"), endpoint.retry_max_delay_ms === null ? endpoint.retry_initial_delay_ms ?? 0 : 0);
+  if (schedule !== null) return schedule.map(format.duration).join(", ");
+  if (delayNames.slice(1).some((name) => value(name) === null)) return null;
+  return `from ${format.duration(value("retry_initial_delay_ms"))}, times ${value("retry_multiplier")}, up to ${format.duration(last)}`;
+}
+
+function delays(endpoint) {
+  const isOwn = delayNames.some((name) => endpoint[name] !== null);
+  const given = (polling.value("workers")?.data ?? []).map((worker) => worker.defaults).filter(Boolean);
+  const found = [...new Set((given.length === 0 ? [null] : given).map((standard) => delaysOf(endpoint, standard)))];
+  return html`${found[0] === null ? nothing : found.join(" or ")} <span class="quiet">${isOwn ? "its own" : "as configured"}</span>`;
+}
+
+const asRate = (rate) => (rate === 0 ? "no limit" : format.rate(rate));
+
+function justNow(endpoint) {
+  const now = activity.busy(polling.value("workers"), endpoint);
+  if (now === undefined) return nothing;
+  return html`${format.number(now.in_flight)} in flight of ${format.number(now.slots)} as things are${
+    now.limited ? html`; ${activity.limits[now.limited] ?? "limited"}` : nothing}`;
+}
 
 function limits(endpoint) {
   return parts.facts([
-    ["Requests at a time", own(endpoint.max_in_flight, format.number)],
-    ["Requests a second", own(endpoint.rate_limit, (rate) => (rate === 0 ? "no limit" : format.rate(rate)))],
-    ["Timeout", own(endpoint.timeout_ms, format.duration)],
-    ["Attempts", own(endpoint.retry_max_attempts, format.number)],
-    ["Delays", endpoint.retry_schedule_ms !== null ? endpoint.retry_schedule_ms.map(format.duration).join(", ")
-      : endpoint.retry_initial_delay_ms === null && endpoint.retry_multiplier === null && endpoint.retry_max_delay_ms === null ? own(null)
-      : html`from ${own(endpoint.retry_initial_delay_ms, format.duration)}, times ${own(endpoint.retry_multiplier)}, up to ${own(endpoint.retry_max_delay_ms, format.duration)}`],
+    ["Requests at a time", limit(endpoint, "max_in_flight", format.number)],
+    ["Requests a second", limit(endpoint, "rate_limit", asRate)],
+    ["Just now", justNow(endpoint)],
+    ["Timeout", limit(endpoint, "timeout_ms", format.duration)],
+    ["Attempts", limit(endpoint, "retry_max_attempts", format.number)],
+    ["Delays", delays(endpoint)],
+    ["Taken off a delay", limit(endpoint, "retry_jitter", (part) => (part === 0 ? "nothing" : `up to ${format.percent(part, 1)}, at random`))],
   ]);
 }
 

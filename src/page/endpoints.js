@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Who is in trouble, and what does it cost?
 
+import * as activity from "./activity.js";
 import * as api from "./api.js";
 import * as format from "./format.js";
 import { heldOf } from "./held.js";
@@ -14,8 +15,11 @@ export const title = "Endpoints";
 const tabs = [["", "All"], ["failing", "Failing"], ["disabled", "Disabled"], ["paused", "Paused"], ["enabled", "Answering"]];
 
 export function resources({ query }) {
-  return { page: { path: api.path("v1/endpoints", { state: query.state, customer: query.customer, url: query.url, limit: 50, cursor: query.cursor }), everyMs: 5000 },
-    workers: { path: "v1/workers" }, types: { path: "v1/event-types", everyMs: 30000 } };
+  const chosen = { state: query.state, customer: query.customer, url: query.url, limit: 50, cursor: query.cursor };
+  const wanted = { page: { path: api.path("v1/endpoints", chosen), everyMs: 5000 }, workers: { path: "v1/workers" },
+    types: { path: "v1/event-types", everyMs: 30000 } };
+  const had = activity.resource(polling.value("page"));
+  return had === undefined ? wanted : { ...wanted, activity: had };
 }
 
 function submit(event) {
@@ -37,26 +41,42 @@ export function subscriptions(types) {
 }
 
 function since(row) {
-  if (row.state === "disabled") return html`${parts.age(row.disabled_at)} <span class="quiet">${parts.text(row.disabled_reason)}</span>`;
+  if (row.state === "disabled") return html`${parts.age(row.disabled_at)} ${parts.text(row.disabled_reason)}`;
   if (row.state === "paused") return parts.age(row.paused_at);
-  return parts.age(row.failing_since);
+  return row.failing_since === null ? nothing : parts.age(row.failing_since);
 }
 
 // As the worker of its lane has it just now.
 function heldState(row) {
-  const held = heldOf(polling.value("workers"), row);
-  const words = { open: "held by its breaker", probing: "being probed", retry_after: "asked for a pause" };
-  return held === undefined ? nothing : html`<span class="quiet small">${words[held.state] ?? "held"}</span>`;
+  const workers = polling.value("workers");
+  const held = heldOf(workers, row);
+  const words = { open: "held by its breaker", probing: "being probed", held: "asked for a pause" };
+  if (held !== undefined) return html`<br><span class="quiet small">${words[held.state] ?? "held"}</span>`;
+  const limited = activity.busy(workers, row)?.limited;
+  return limited === undefined ? nothing : html`<br><span class="quiet small">${activity.limits[limited] ?? "limited"}</span>`;
+}
+
+function customer(row) {
+  return html`<br><span class="quiet small">customer <a class="id" title=${row.customer_id} href=${to("endpoints", "", { customer: row.customer_id })}>${
+    format.shortId(row.customer_id)}</a></span>`;
+}
+
+function backlog(row) {
+  if (!row.backlog) return parts.none();
+  return html`${format.shortCount(row.backlog)}${row.oldest_due_at === null ? nothing
+    : html`<br><span class="quiet small">oldest due ${parts.age(row.oldest_due_at)}</span>`}`;
 }
 
 const columns = [
-  { title: "Endpoint", width: "wide", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
-  { title: "State", cell: (row) => html`${parts.badge(row.state)} ${heldState(row)}` },
-  { title: "Since", width: "middle", cell: since },
-  { title: "Waiting", isNumber: true, cell: (row) => (row.backlog ? format.shortCount(row.backlog) : parts.none()) },
-  { title: "Oldest due", cell: (row) => parts.age(row.oldest_due_at) },
+  { title: "Endpoint", width: "wide", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>${customer(row)}` },
+  { title: "State", width: "middle", cell: (row) => html`${parts.badge(row.state)} <span class="quiet small">${since(row)}</span>${heldState(row)}` },
+  { title: "Waiting", isNumber: true, cell: backlog },
+  { title: "In flight", isNumber: true, cell: activity.slots },
+  { title: "p95, 24 h", isNumber: true, cell: activity.p95 },
+  { title: "Errors, 24 h", isNumber: true, cell: activity.errors },
+  { title: "Delivered, 24 h", isNumber: true, cell: activity.delivered },
+  { title: "Last answers", cell: activity.last },
   { title: "Subscribed to", width: "middle", cell: (row) => subscriptions(row.event_types) },
-  { title: "Customer", cell: (row) => parts.id(row.customer_id) },
 ];
 
 function volumes(types) {
@@ -83,6 +103,8 @@ export function view({ query }) {
     </form>
     ${parts.loaded("page", (page) => html`${parts.table({ caption: "Endpoints", rows: sorted(page.data), key: (row) => row.id, columns,
       empty: query.state || query.url || query.customer ? "No endpoint is like that." : html`There is no endpoint yet. Rows of <code>webhook_deliveries</code> need none; <a href="v1/openapi.json">POST /v1/endpoints</a> makes one.` })}
-      ${parts.pager(page, "endpoints", query, "endpoints")}`)}
+      ${parts.pager(page, "endpoints", query, "endpoints")}
+      ${activity.isPartial() ? html`<p class="quiet small">Figures of 24 h are of the minutes that were kept apart: those with trouble, and those
+        of the busiest endpoints. Where something says “in 37 min”, it went without trouble in the others, or had nothing.</p>` : nothing}`)}
     ${parts.loaded("types", volumes)}`;
 }

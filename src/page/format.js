@@ -75,6 +75,13 @@ export function bytes(amount) {
   return `${(amount / 1024 / 1024).toFixed(1)} MiB`;
 }
 
+// "1.5 %", "23 %"; what is little is never 0.
+export function percent(part, whole) {
+  const share = (100 * part) / whole;
+  if (share > 0 && share < 0.1) return "< 0.1 %";
+  return `${share < 10 && share > 0 ? share.toFixed(1) : Math.round(share)} %`;
+}
+
 export function rate(perSecond) {
   if (perSecond === 0) return "0";
   return perSecond < 10 ? perSecond.toFixed(1) : number(Math.round(perSecond));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Is something wrong now, and whose fault is it?
 
+import * as alerts from "./alerts.js";
 import * as api from "./api.js";
 import * as charts from "./charts.js";
 import * as format from "./format.js";
@@ -32,7 +33,7 @@ function sentence(kind, words, href, link) {
 
 // What is ours to mend.
 function ours(overview, workers) {
-  const found = [];
+  const found = alerts.sentences(overview.alerts, "ours", "bad");
   if (overview.workers.count === 0) found.push(sentence("bad", "No worker runs, so nothing is delivered."));
   else if (overview.unowned_lanes > 0)
     found.push(sentence("bad", `${overview.unowned_lanes} of 64 lanes ${plural(overview.unowned_lanes, "has", "have")} no worker: what is due in them waits.`, to("workers"), "Workers"));
@@ -57,7 +58,7 @@ function troubled(overview) {
 // What receivers do.
 function theirs(overview, workers) {
   const { failing, disabled } = overview.endpoints;
-  const found = [];
+  const found = alerts.sentences(overview.alerts, "receiver", "warn");
   if (failing > 0)
     found.push(sentence("warn", `${number(failing)} ${plural(failing, "endpoint does", "endpoints do")} nothing but fail: ${plural(failing, "its receiver answers", "their receivers answer")} with errors, or not at all.`, to("endpoints", "", { state: "failing" }), "Failing endpoints"));
   // Workers see it sooner than the table does, which says "failing" after some minutes.
@@ -88,7 +89,7 @@ const upper = (words) => words[0].toUpperCase() + words.slice(1);
 function block(name, kind, found) {
   if (found.length === 0) return nothing;
   return html`<div class="verdict ${kind}"><h2>${name}</h2><ul>${found.map((one) => html`
-    <li>${one.words} ${one.href ? html`<a href=${one.href}>${one.link}</a>` : nothing}</li>`)}</ul></div>`;
+    <li>${one.words} ${one.href ? html`<a href=${one.href}>${one.link}</a>` : nothing}${one.after ?? nothing}</li>`)}</ul></div>`;
 }
 
 function verdict(overview, workers) {

@@ -10,6 +10,10 @@ export const EVERY_MS = 2000;
 const TICK_MS = 250;
 const LONGEST_MS = 30000;
 
+// Half of the time until it is asked for again: with many open pages, one question serves several. But who has
+// changed something sees what came of it.
+const maxAgeS = (resource, isForced) => (isForced ? undefined : Math.max(1, Math.floor(resource.everyMs / 2000)));
+
 // by name: {path, everyMs, isExact, value, etag, at, problem, nextAt, isAsking}
 let resources = {};
 let onChange = () => {};
@@ -78,13 +82,13 @@ function isWanted(resource, isForced) {
 }
 
 function tick(isForced = false) {
-  for (const resource of Object.values(resources)) if (isWanted(resource, isForced === true)) ask(resource);
+  for (const resource of Object.values(resources)) if (isWanted(resource, isForced === true)) ask(resource, isForced === true);
 }
 
-async function ask(resource) {
+async function ask(resource, isForced) {
   resource.isAsking = true;
   try {
-    const answer = await request("GET", resource.path, resource);
+    const answer = await request("GET", resource.path, { ...resource, maxAgeS: maxAgeS(resource, isForced) });
     succeed(resource, answer);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/text.h"
+#include "serve/page_files.h"
 
 #define DETAIL_MAX 1024
 
@@ -90,7 +91,8 @@ void answer_append(const struct answer *answer, bool is_last, bool is_head_only,
         buffer_append_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type_of(answer),
                              length);
     append_caching(answer, out);
-    buffer_append_string(out, "X-Content-Type-Options: nosniff\r\n");
+    buffer_append_format(out, "X-Content-Type-Options: nosniff\r\nPostrider-Page: %s\r\n",
+                         page_hash);
     buffer_append_string(out, answer->headers);
     if (is_last)
         buffer_append_string(out, "Connection: close\r\n");

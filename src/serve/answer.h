@@ -5,7 +5,8 @@
  * Errors are application/problem+json (RFC 9457) without a type of their own: the status is what
  * programs read, and detail is for people. No answer has headers for other origins (CORS). None is
  * to be stored, but those with an ETag, by their client alone, who asks each time whether it is
- * still the same, and files of the page whose names change with them.
+ * still the same, and files of the page whose names change with them. Each says which page is served
+ * (Postrider-Page), so that one that is open notices an upgrade.
  */
 #ifndef POSTRIDER_SERVE_ANSWER_H
 #define POSTRIDER_SERVE_ANSWER_H

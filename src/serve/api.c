@@ -34,10 +34,10 @@ bool api_client_has(const struct client *client, const char *etag)
            served_head_has_word(head, "if-none-match", "*");
 }
 
-void api_answer(struct client *client, const char *body)
+void api_answer_with(struct client *client, const char *body, const char *headers)
 {
     char etag[ETAG_SIZE];
-    struct answer answer = {.status = 200, .headers = "", .body = body, .etag = etag};
+    struct answer answer = {.status = 200, .headers = headers, .body = body, .etag = etag};
 
     make_etag(body, etag);
     if (api_client_has(client, etag)) {
@@ -45,6 +45,11 @@ void api_answer(struct client *client, const char *body)
         answer.body = "";
     }
     client_answer(client, &answer);
+}
+
+void api_answer(struct client *client, const char *body)
+{
+    api_answer_with(client, body, "");
 }
 
 void api_refuse(struct client *client, const struct question_result *result)

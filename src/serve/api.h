@@ -22,6 +22,9 @@ void api_on_answered(void *owner, const struct question_result *result);
 /* Answers with JSON and its ETag, or with 304 when the client has the same already. */
 void api_answer(struct client *client, const char *body);
 
+/* The same with headers of its own, as in struct answer. */
+void api_answer_with(struct client *client, const char *body, const char *headers);
+
 /* Whether the client has what an ETag, of at most 34 bytes with its quotes, is of. */
 bool api_client_has(const struct client *client, const char *etag);
 

@@ -53,6 +53,7 @@ struct serve {
     struct publish_rates *publish_rates;
     struct publishing *publishing;
     struct questions *questions;
+    struct sharing *sharing;
     struct tokens *tokens;
 };
 

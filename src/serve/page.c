@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "serve/api.h"
+#include "serve/page_files.h"
 
 /* Nothing from elsewhere, nothing inline, in nobody's frame; and who leaves tells nobody from where. */
 static const char page_headers[] =

@@ -9,12 +9,8 @@
 #ifndef POSTRIDER_SERVE_PAGE_H
 #define POSTRIDER_SERVE_PAGE_H
 
-#include "base/embedded.h"
 #include "core/served_head.h"
 #include "serve/route.h"
-
-extern const struct embedded_file page_files[];
-extern const char page_hash[]; /* of all of them */
 
 /* NULL: there is no such file, or the method is not GET; then its methods are in allowed. */
 const struct route *page_route(const struct served_head *head, struct buffer *allowed);

@@ -13,6 +13,8 @@
 
 #define LIMIT_MAX  200
 #define TEXT_MAX   1024
+#define UUID_BYTES 36
+#define UUIDS_MAX  50
 #define STEP_MAX_S INT64_C(5184000)
 
 void parameter_values_add(struct parameter_values *values, const char *value)
@@ -34,6 +36,27 @@ const char *parameter_uuid(const char *text, struct parameter_values *values)
     if (!text_is_uuid(text))
         return "is not a UUID";
     parameter_values_add(values, text);
+    return NULL;
+}
+
+/* "{id,id}", as PostgreSQL reads an array. */
+const char *parameter_uuids(const char *text, struct parameter_values *values)
+{
+    char array[UUIDS_MAX * (UUID_BYTES + 1) + 3] = "{";
+    size_t length = strlen(text);
+    size_t count = (length + 1) / (UUID_BYTES + 1);
+
+    if (count > UUIDS_MAX || length + 1 != count * (UUID_BYTES + 1))
+        return "is not 1 to 50 UUIDs with commas between them";
+    for (size_t i = 0; i < count; i++) {
+        char id[UUID_BYTES + 1];
+
+        text_copy(id, sizeof(id), text + i * (UUID_BYTES + 1));
+        if (!text_is_uuid(id) || (i + 1 < count && text[(i + 1) * (UUID_BYTES + 1) - 1] != ','))
+            return "is not 1 to 50 UUIDs with commas between them";
+    }
+    snprintf(array + 1, sizeof(array) - 1, "%s}", text);
+    parameter_values_add(values, array);
     return NULL;
 }
 

@@ -32,6 +32,10 @@ struct parameter {
 };
 
 parameter_read parameter_uuid, parameter_time, parameter_text, parameter_limit;
+
+/* Up to 50, with commas between them: an array. */
+parameter_read parameter_uuids;
+
 parameter_read parameter_status_code, parameter_delivery_status, parameter_endpoint_state,
     parameter_replay_state;
 

@@ -17,6 +17,7 @@
 #include "serve/metrics_api.h"
 #include "serve/page.h"
 #include "serve/route.h"
+#include "serve/sharing.h"
 #include "serve/token_api.h"
 
 #define ID       "{id}"
@@ -44,6 +45,11 @@ static const struct parameter endpoints_parameters[] = {
     {.name = "state", .read = parameter_endpoint_state},
     PARAMETER_CURSOR,
     PARAMETER_LIMIT,
+    {0},
+};
+
+static const struct parameter activity_parameters[] = {
+    {.name = "ids", .read = parameter_uuids},
     {0},
 };
 
@@ -91,8 +97,10 @@ const struct route routes_table[] = {
     {"GET", "/v1/deliveries/{id}", ROUTE_READ, .handle = deliveries_api_show},
     {"POST", "/v1/deliveries/{id}/replay", ROUTE_OPERATE, .handle = changes_api_ask,
      .text = "delivery_replay", .tells_who = true, .tells_customer = true},
-    {"GET", "/v1/endpoints", ROUTE_READ, .parameters = endpoints_parameters, .handle = api_ask,
-     .text = "endpoints"},
+    {"GET", "/v1/endpoints", ROUTE_READ, .parameters = endpoints_parameters,
+     .handle = sharing_ask, .text = "endpoints"},
+    {"GET", "/v1/endpoints/activity", ROUTE_READ, .parameters = activity_parameters,
+     .handle = sharing_ask, .text = "endpoints_activity", .is_operators = true},
     {"GET", "/v1/endpoints/{id}", ROUTE_READ, .handle = api_ask, .text = "endpoint"},
     {"POST", "/v1/endpoints", ROUTE_OPERATE, .has_body = true,
      .handle = changes_api_write_endpoint, .text = "endpoint_make", .tells_customer = true},
@@ -130,8 +138,8 @@ const struct route routes_table[] = {
      .text = "replay_stop"},
     {"POST", "/v1/replays/{id}/resume", ROUTE_OPERATE, .handle = changes_api_ask,
      .text = "replay_resume"},
-    {"GET", "/v1/workers", ROUTE_READ, .handle = api_ask, .text = "workers", .is_operators = true},
-    {"GET", "/v1/overview", ROUTE_READ, .handle = api_ask, .text = "overview",
+    {"GET", "/v1/workers", ROUTE_READ, .handle = sharing_ask, .text = "workers", .is_operators = true},
+    {"GET", "/v1/overview", ROUTE_READ, .handle = sharing_ask, .text = "overview",
      .is_operators = true},
     {"GET", "/v1/token", ROUTE_TOKEN, .handle = token_api_show},
     {"GET", "/v1/tokens", ROUTE_READ, .handle = api_ask, .text = "tokens", .is_operators = true},

@@ -24,6 +24,7 @@
 #include "serve/publishing.h"
 #include "serve/questions.h"
 #include "serve/routes.h"
+#include "serve/sharing.h"
 #include "serve/tokens.h"
 
 #define STATUS_PAUSE_US 5000000
@@ -261,6 +262,7 @@ static void init_parts(struct serve *serve)
     publish_rates_init(serve);
     publishing_init(serve);
     questions_init(serve);
+    sharing_init(serve);
     metrics_init(serve);
     keeping_init(serve);
     set_tick(serve);
@@ -271,6 +273,7 @@ static void free_parts(struct serve *serve)
 {
     clients_free(serve);
     questions_free(serve);
+    sharing_free(serve);
     metrics_free(serve);
     database_free(serve);
     publishing_free(serve);

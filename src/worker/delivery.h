@@ -28,6 +28,7 @@
 #include <uthash.h>
 
 #include "core/outcome.h"
+#include "core/phases.h"
 #include "core/position.h"
 #include "core/queue.h"
 #include "core/scheduler.h"
@@ -88,6 +89,7 @@ struct delivery {
     struct span *span;              /* ... of its attempt; NULL: it gets none */
     int64_t started_us;
     int64_t finished_us;
+    struct phases phases;   /* of its attempt, once that is over */
     struct attempt attempt; /* from undecided on */
     struct outcome outcome;
     int response_status;        /* 0 = no answer */

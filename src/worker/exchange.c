@@ -91,10 +91,32 @@ struct attempt exchange_attempt(const struct http_response *response)
     return attempt;
 }
 
+static bool is_tls_url(const char *url)
+{
+    return strncasecmp(url, "https:", 6) == 0;
+}
+
+struct phases exchange_phases(const struct http_response *response, const char *url)
+{
+    const struct http_timings *timings = &response->timings;
+    const struct phase_ends ends = {
+        .dns_us = timings->dns_us,
+        .connect_us = timings->connect_us,
+        .tls_us = timings->tls_us,
+        .first_byte_us = timings->first_byte_us,
+        .total_us = timings->total_us,
+        .is_reused = response->is_reused,
+        .is_connected = timings->is_connected,
+        .is_tls = is_tls_url(url),
+    };
+
+    return response->result == ATTEMPT_UNSENDABLE ? phases_none : phases_of(&ends);
+}
+
 bool exchange_was_connected(const struct http_response *response, const char *url)
 {
     const struct http_timings *timings = &response->timings;
-    bool is_tls = strncasecmp(url, "https:", 6) == 0;
+    bool is_tls = is_tls_url(url);
 
     return response->is_reused || timings->first_byte_us > 0 ||
            (is_tls ? timings->tls_us : timings->connect_us) > 0;

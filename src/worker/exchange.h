@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "core/outcome.h"
+#include "core/phases.h"
 #include "core/request_headers.h"
 #include "http/engine.h"
 #include "worker/endpoint_settings.h"
@@ -46,6 +47,9 @@ bool exchange_request(const struct exchange_delivery *delivery, struct request_h
 
 /* Reads Retry-After by the wall clock. */
 struct attempt exchange_attempt(const struct http_response *response);
+
+/* How long its parts took; phases_none when nothing was sent. */
+struct phases exchange_phases(const struct http_response *response, const char *url);
 
 /* True when the connection was ready before whatever happened: the server could be reached. */
 bool exchange_was_connected(const struct http_response *response, const char *url);

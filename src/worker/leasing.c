@@ -11,6 +11,7 @@
 #include "core/lane_leases.h"
 #include "db/lanes.h"
 #include "worker/finding.h"
+#include "worker/own_load.h"
 #include "worker/own_problems.h"
 #include "worker/promises.h"
 #include "worker/recording.h"
@@ -231,6 +232,8 @@ static bool send_request(struct worker *worker, const struct lane_leases_request
     char *problems = request->ask == LANE_LEASES_RENEW
                          ? own_problems_describe(worker, &leasing->leases, leasing->cut_off_us)
                          : NULL;
+    char *busy = request->ask == LANE_LEASES_RENEW ? own_load_busy(worker) : NULL;
+    char *defaults = request->ask == LANE_LEASES_RENEW ? own_load_defaults(worker->config) : NULL;
     struct reporting_totals totals = reporting_totals(worker);
     struct lanes_worker self = {
         .owner = leasing->owner,
@@ -249,12 +252,16 @@ static bool send_request(struct worker *worker, const struct lane_leases_request
         .rate = leasing->rate,
         .problems = problems,
         .attempt_log = attempt_log_name(worker->config->attempt_log),
+        .busy = busy,
+        .defaults = defaults,
         .timeout_ms = worker->config->delivery.timeout_ms,
     };
     bool is_sent = lanes_send(worker->writing, &self, request, worker->config->worker.lease_ms,
                               on_lanes_answered, worker);
 
     free(problems);
+    free(busy);
+    free(defaults);
     return is_sent;
 }
 

@@ -120,6 +120,7 @@ static struct outcome_record record_of(const struct worker *worker, const struct
         .error = delivery->error,
         .age_ms = (worker->now_us - delivery->started_us) / 1000,
         .duration_ms = (delivery->finished_us - delivery->started_us) / 1000,
+        .phases = delivery->phases,
         .is_logged = is_logged(worker, delivery),
         .response_body = delivery->response_body,
         .is_ordered = delivery->is_ordered,

@@ -291,6 +291,7 @@ static void on_transfer_finished(void *request_owner, const struct http_response
     counting_attempt(worker, response);
     tracing_end(worker, delivery, response, &attempt);
     delivery->finished_us = worker->now_us;
+    delivery->phases = exchange_phases(response, delivery->endpoint->url);
     delivery->response_body = response_text(response);
     decide(delivery, &attempt);
     if (!is_condemned_early(worker, delivery))
@@ -400,6 +401,7 @@ static void refuse(struct worker *worker, struct delivery *delivery, const char 
     disabling_note_unsent(worker, endpoint);
     endpoint_pass_turn(&worker->endpoints, delivery, worker->now_us);
     delivery->finished_us = worker->now_us;
+    delivery->phases = phases_none;
     decide(delivery, &attempt);
     finish(worker, delivery, &attempt, reason);
     endpoint_note_under_way(&worker->endpoints, endpoint, worker->now_us);

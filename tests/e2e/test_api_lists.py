@@ -5,6 +5,8 @@ import uuid
 
 import pytest
 
+from harness.behaviours import hang
+
 URL = "https://hooks.example.com/orders"
 
 
@@ -247,7 +249,7 @@ def test_one_delivery(api, migrated_database, run_postrider):
     assert shown["payload"] == {"a": 1.1} and shown["payload_bytes"] == 11
     assert shown["attempt_log"] == [
         {"attempt": n, "started_at": f"2031-05-17T12:0{n}:00.000000Z", "duration_ms": 12, "status_code": 500,
-         "error": None, "response_body": "sorry", "url": url} for n, url in ((2, URL), (1, "https://old.example/"))]
+         "phases": None, "error": None, "response_body": "sorry", "url": url} for n, url in ((2, URL), (1, "https://old.example/"))]
     (listed,) = api("/v1/deliveries?status=failed")["data"]
     assert listed.items() <= shown.items()
 
@@ -348,8 +350,77 @@ def test_workers_and_overview(api, service, deliveries, receiver):
     assert api("/v1/overview")["workers"]["count"] == 1 and api("/v1/overview")["unowned_lanes"] == 0
 
 
+def test_what_workers_are_busy_with(api, service, migrated_database, receiver):
+    """Who has requests in flight, of how many, and what keeps others; and what holds where a row says nothing."""
+    server = receiver()
+    server.on("/hang", hang())
+    migrated_database.insert_endpoint(server.url("/hang"), max_in_flight=2)
+    migrated_database.insert_endpoint(server.url("/slow"), rate_limit=0.001)
+    for path in ("/hang", "/hang", "/hang", "/hang", "/slow", "/slow"):
+        migrated_database.insert_delivery(server.url(path))
+    service(migrated_database, {"worker": {"lease": "3s"}, "endpoint": {"max_in_flight": 7},
+                                "retry": {"schedule": ["1m", "2m"]}})
+
+    def busy():
+        return {one["url"].rsplit("/", 1)[1]: one for worker in api("/v1/workers")["data"] for one in worker["busy"]}
+    migrated_database.wait_for(lambda db: {"hang", "slow"} <= set(busy()), "both endpoints")
+    migrated_database.wait_for(lambda db: busy()["hang"]["in_flight"] == 2, "both slots to be taken", 20)
+    migrated_database.wait_for(lambda db: busy()["hang"].get("limited") == "slots", "the others to wait", 20)
+    migrated_database.wait_for(lambda db: busy()["slow"].get("limited") == "rate", "one to wait for its rate", 20)
+    assert list(busy()) == ["hang", "slow"] and busy()["hang"]["slots"] == 2
+    assert busy()["hang"]["customer"] == migrated_database.customer
+    (worker,) = api("/v1/workers")["data"]
+    assert worker["defaults"] == {
+        "max_in_flight": 7, "rate_limit": 0, "timeout_ms": 30000, "retry_max_attempts": 20,
+        "retry_initial_delay_ms": 20, "retry_multiplier": worker["defaults"]["retry_multiplier"],
+        "retry_max_delay_ms": 3600000, "retry_jitter": 0, "retry_schedule_ms": [60000, 120000]}
+    # Of a worker of before, nothing is known.
+    migrated_database.execute("INSERT INTO webhook_workers (owner, host, pid, version, turn, started_at, seen_at,"
+                              " lease_expires_at) VALUES ('old', 'h', 1, 'old', 1, now(), now(), now() + interval '1 min')")
+    assert [(one["busy"], one["defaults"]) for one in api("/v1/workers")["data"] if one["owner"] == "old"] == [(None, None)]
+
+
+def insert_history(database, minutes_ago, endpoint, number, left_out=0, owner="a", delivered=10):
+    database.execute("INSERT INTO webhook_history (at, owner, number, endpoint_id, left_out, delivered, retried, failed,"
+                     " statuses, first_attempt_delay, attempt_duration) VALUES (date_trunc('minute', now()) - %s * interval"
+                     " '1 minute', %s, %s, %s::uuid, %s, %s, 2, 1, '{10,0,1,1,1}', '{13,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0}',"
+                     " '{0,10,3,0,0,0,0,0,0,0,0,0,0,0,0,0}')", minutes_ago, owner, number, endpoint, left_out, delivered)
+
+
+def test_activity_of_endpoints(api, migrated_database):
+    """What was kept apart, of how many minutes; and in how many others there may have been more."""
+    database = migrated_database
+    whole, partly, unknown = (database.value("INSERT INTO webhook_endpoints (customer_id, url) VALUES (%s, %s) RETURNING"
+                                             " id::text", database.customer, f"{URL}/{name}") for name in "abc")
+    # Minutes 3 and 2 left others out, and so does one of another worker; a day ago is too long ago, and this one not over.
+    for minutes_ago, left_out in ((5, 0), (3, 1), (2, 4)):
+        insert_history(database, minutes_ago, None, minutes_ago, left_out)
+    insert_history(database, 2, None, 2, 1, owner="b")
+    insert_history(database, 0, None, 100, 1)
+    insert_history(database, 1441, None, 101, 1)
+    for minutes_ago in (5, 3, 2, 0, 1441):
+        insert_history(database, minutes_ago, whole, 10 + minutes_ago)
+    insert_history(database, 2, whole, 12, owner="b")  # its lane has changed hands
+    insert_history(database, 3, partly, 20)
+    shown = api(f"/v1/endpoints/activity?ids={whole},{partly},{unknown}")
+    had = {one["endpoint_id"]: one for one in shown["data"]}
+    assert {id: (one["kept_minutes"], one["left_out_minutes"], one["delivered"]) for id, one in had.items()} == {
+        whole: (3, 0, "40"), partly: (1, 1, "10"), unknown: (0, 2, "0")}
+    assert had[partly]["statuses"] == {"2xx": 10, "3xx": 0, "4xx": 1, "5xx": 1, "none": 1}
+    assert had[partly]["attempt_duration"][:3] == [0, 10, 3] and len(shown["buckets_ms"]) == 16
+    assert had[partly]["last"]["statuses"]["2xx"] == 10 and had[partly]["last"]["at"] < shown["until"]
+    assert (had[unknown]["statuses"], had[unknown]["attempt_duration"], had[unknown]["last"]) == (None, None, None)
+    database.execute("UPDATE webhook_history SET left_out = 0")
+    (one,) = api(f"/v1/endpoints/activity?ids={unknown}")["data"]
+    assert (one["kept_minutes"], one["left_out_minutes"]) == (0, 0)  # it had nothing, and that is known
+    assert api("/v1/endpoints/activity")["data"] == []
+    for wrong in ("x", f"{whole},", f",{whole}", f"{whole}%20{partly}", ",".join([whole] * 51), f"{{{whole}}}", f"{whole},{whole[:-1]}}}"):
+        refused = api.started.get(f"/v1/endpoints/activity?ids={wrong}", api.token)
+        assert (refused.status, refused.detail) == (400, "ids is not 1 to 50 UUIDs with commas between them"), wrong
+
+
 def test_not_for_customers(api, migrated_database):
     token = api.started.token("--customer", migrated_database.customer, scope="read")
-    for path in ("/v1/workers", "/v1/overview"):
+    for path in ("/v1/workers", "/v1/overview", "/v1/endpoints/activity"):
         refused = api.started.get(path, token)
         assert (refused.status, refused.detail) == (403, "this is not for a customer's token")

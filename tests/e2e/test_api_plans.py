@@ -12,7 +12,7 @@ from harness.explained import Explained
 from harness.serve import Connection, Serve
 
 ROWS = int(os.environ.get("POSTRIDER_TEST_ROWS", "100000"))
-LARGE = ("webhook_events", "webhook_deliveries")
+LARGE = ("webhook_events", "webhook_deliveries", "webhook_history")
 
 pytestmark = [pytest.mark.xdist_group("api_plans"), pytest.mark.slow]
 
@@ -34,6 +34,14 @@ LIMIT 1000;
 INSERT INTO webhook_endpoints (customer_id, url)
 SELECT ('00000000-0000-4000-8000-' || lpad((n %% 1000)::text, 12, '0'))::uuid,
        'https://host' || n %% 500 || '.example/hook' || n FROM generate_series(1, 20000) n;
+INSERT INTO webhook_history (at, owner, number, endpoint_id, delivered, retried, failed, statuses, first_attempt_delay,
+                             attempt_duration)
+SELECT date_trunc('minute', now()) - n * interval '1 minute', 'filled', n, e.id, 1, 1, 1, array_fill(1, ARRAY[5]),
+       array_fill(1, ARRAY[16]), array_fill(1, ARRAY[16])
+FROM generate_series(1, 2880) n, (SELECT id FROM webhook_endpoints ORDER BY id LIMIT 15) e
+UNION ALL
+SELECT date_trunc('minute', now()) - n * interval '1 minute', 'filled', n, NULL, 1, 1, 1, array_fill(1, ARRAY[5]),
+       array_fill(1, ARRAY[16]), array_fill(1, ARRAY[16]) FROM generate_series(1, 2880) n;
 SET session_replication_role = origin;
 """.replace("n % ", "n %% ")
 
@@ -72,6 +80,8 @@ PATHS = {
     "/v1/endpoints": 600,
     f"/v1/endpoints?customer={CUSTOMER}": 400,
     "/v1/endpoints/{endpoint}": 30,
+    # Each of their minutes is kept.
+    "/v1/endpoints/activity?ids={kept}": 5000,
     "/v1/event-types": 21000,
     "/v1/overview": 30000,
 }
@@ -125,6 +135,7 @@ def fill_in(asked, path):
         hour_ago=time_of("1 hour"), day_ago=time_of("1 day"),
         event=value("SELECT event_id::text FROM webhook_deliveries WHERE endpoint_id IS NOT NULL LIMIT 1"),
         delivery=value("SELECT id::text FROM webhook_deliveries WHERE status = 'pending' LIMIT 1"),
+        kept=value("SELECT string_agg(id::text, ',') FROM (SELECT id FROM webhook_endpoints ORDER BY id LIMIT 3) e"),
         endpoint=value("SELECT id::text FROM webhook_endpoints LIMIT 1"),
         cursor=asked("/v1/events")[0].json()["next_cursor"] if "{cursor}" in path else "")
 

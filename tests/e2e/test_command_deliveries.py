@@ -98,13 +98,16 @@ def test_attempts_of_a_delivery(run, migrated_database):
     one = migrated_database.insert_delivery(URL, status="delivered", attempts=3, last_attempt_at="now",
                                             response_status=204)
     log(migrated_database, one, 1, 60, response_status=503, response_body="busy \x1b[31m", error="HTTP 503")
-    log(migrated_database, one, 2, 30, error="timed out")
+    log(migrated_database, one, 2, 30, error="timed out", dns_ms=0.4, connect_ms=11999.6)
     found = run("attempts", one, "--json").json()
     assert [(a["attempt"], a["status_code"], a["error"], a["is_logged"]) for a in found["data"]] == [
         (3, 204, None, False), (2, None, "timed out", True), (1, 503, "HTTP 503", True)]
     assert {a["url"] for a in found["data"]} == {URL} and found["has_more"] is False
     assert found["data"][2]["response_body"] == "busy \x1b[31m"
     shown = run("attempts", one)
+    assert [a["phases"] for a in found["data"]] == [
+        None, {"dns_ms": 0.4, "connect_ms": 11999.6, "tls_ms": None, "wait_ms": None}, None]
+    assert "dns 0.4, tcp 11999.6" in shown.stdout
     assert "timed out" in shown.stdout and "\x1b" not in shown.stdout and shown.stderr == ""
     few = run("attempts", one, "-n", "1")
     assert "timed out" not in few.stdout and f"There are more: postrider attempts --limit 10 {one}" in few.stderr

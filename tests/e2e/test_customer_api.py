@@ -222,3 +222,17 @@ def test_what_waits_for_its_turn(world):
     database.execute("UPDATE webhook_deliveries SET status = 'failed', last_error = 'x' WHERE id = %s", first)
     told = ask(world, "a", "GET", f"/v1/deliveries/{second}").json()["explanation"]
     assert told["state"] == "order_blocked" and f"dead letter {first} comes before it" in told["summary"]
+
+
+def test_answers_of_before_are_not_shared(world):
+    """Who may be told what others were told (Cache-Control: max-age) is told nothing of another's."""
+    old = {"Cache-Control": "max-age=60"}
+    everything = run_postrider("token", "new", "--name", "everything", "--scope", "read", "-c", world.database.config).stdout.strip()
+    world.wait_for_token(everything)
+    whole = world.get("/v1/endpoints", everything, **old)
+    own = {name: world.get("/v1/endpoints", token, **old) for name, token in world.tokens.items()}
+    assert world.get("/v1/endpoints", everything, **old).headers["age"]
+    for name, got in own.items():
+        assert got.status == 200 and "age" not in got.headers and got.json()["data"]
+        assert {row["customer_id"] for row in got.json()["data"]} == {getattr(world.made, name)}
+        assert got.body != whole.body

@@ -14,7 +14,7 @@ from conftest import migrate
 from selenium.webdriver.common.keys import Keys
 
 from harness import front
-from harness.behaviours import answer
+from harness.behaviours import answer, hang
 from harness.browser import Browser
 from harness.postgres import Postgres
 from harness.postrider import ROOT, Service, run_postrider, write_config
@@ -154,6 +154,41 @@ def test_overview_says_whose_fault_it_is(page, world, customer):
     page_url = re.compile(re.escape(url.rsplit("/", 1)[1]))
     assert page("/endpoints?state=failing").see(page_url, css="table")
     world.database.execute("UPDATE webhook_endpoints SET failing_since = NULL")
+
+
+def test_overview_shows_alerts(page, world, customer):
+    """What is open, since when, whose fault it is, what it is about, and what to do; in the words of who wrote it down."""
+    url, lost = world.new_path(answer(503)), f"https://h.example/{'x' * 600}"
+    (dead,) = world.dead(url, customer)
+    insert = ("INSERT INTO webhook_alerts (cause, fault, raised_at, told_at, summary, detail)"
+              " VALUES (%s, %s, now() - interval '20 minutes', %s, %s, %s)")
+    world.database.execute(insert, "dead_letters.receiver", "receiver", "2031-05-17T12:00:00Z",
+                           "52 deliveries died <b>within</b> 15m, by the receivers' fault",
+                           json.dumps({"endpoints": [{"url": url, "customer_id": customer, "count": 50},
+                                                     {"url": lost[:500], "customer_id": customer, "count": 2}]}))
+    world.database.execute(insert, "key_blocked", "receiver", None, "1 ordering key waits behind a dead letter",
+                           json.dumps({"delivery_id": dead, "endpoints": [url]}))
+    world.database.execute(insert, "lane_unowned", "ours", None, "no worker has 64 of the lanes, for 5m",
+                           json.dumps({"lanes": list(range(64))}))
+    world.database.execute(insert, "of_a_later_version", "ours", None, "something of a later version", "{}")
+    world.database.execute(insert.replace("detail)", "detail, resolved_at)").replace("%s)", "%s, now())"), "audit", "ours",
+                           None, "the audit failed", "{}")
+    try:
+        browser = page()
+        seen = browser.see("52 deliveries died <b>within</b> 15m", "Since 20 min ago, and nobody was told yet", "Replay it, or discard it",
+                           "Something of a later version.", "No worker has 64 of the lanes", "once they answer, replay")
+        assert "the audit failed" not in seen.lower()
+        theirs = browser.text(".verdict.warn")
+        assert "52 deliveries" in theirs and "ordering key" in theirs and "No worker has" not in theirs
+        assert browser.count(".verdict .about a") == 2  # what was cut off leads nowhere
+        browser.click("The dead letter in front")
+        browser.see(f"Delivery {dead}")
+        browser.follow("/")
+        browser.element(".verdict .about a", url.rsplit("/", 1)[1]).click()
+        browser.see("Dead letters", dead[:8])
+        assert "status=failed" in browser.fragment and f"customer={customer}" in browser.fragment
+    finally:
+        world.database.execute("DELETE FROM webhook_alerts")
 
 
 # --- who asks ---
@@ -424,8 +459,20 @@ def test_one_delivery(page, world, customer):
     assert attempts.index("503") < attempts.index("500") and re.search(r"\d\d:\d\d:\d\d\.\d{3}", attempts), seen
     title = browser.element(".attempts time").get_attribute("title")
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [+-]\d\d:\d\d \(.* UTC\)", title), title
-    browser.element(".attempts li:last-child summary").click()
+    browser.element(".attempts li:last-child summary", "What was answered").click()
     browser.see("first <b>bold</b>", css=".attempts")
+    # How long its parts took.
+    assert re.search(r"On a connection that was kept: answer [\d.]+ ms", attempts)
+    world.database.execute("UPDATE webhook_attempts SET dns_ms = 0.25, connect_ms = 12.6, tls_ms = NULL, wait_ms = 1500,"
+                           " duration_ms = 1600 WHERE delivery_id = %s AND attempt = 1", delivery)
+    browser.see("address 0.3 ms, connection 13 ms, answer 1.5 s, the rest of it 87 ms", css=".attempts li:last-child")
+    browser.element(".attempts li:last-child summary", "What was sent").click()
+    sent = browser.see("webhook-signature: (redacted)", "X-Delivery-Attempt: 1", f"POST {url}", "credentials", css=".attempts")
+    row = world.database.row(delivery)
+    assert f"webhook-id: {row['event_id']}" in sent
+    world.database.execute("UPDATE webhook_attempts SET dns_ms = NULL, connect_ms = NULL, wait_ms = NULL WHERE delivery_id = %s"
+                           " AND attempt = 1", delivery)
+    browser.see("How long its parts took is not recorded.", css=".attempts li:last-child")
     assert url.rsplit("/", 1)[1] in browser.text(".facts")
     # The URL that was hit, where the delivery has another one by now.
     assert "sent to" not in browser.text(".attempts")
@@ -508,7 +555,7 @@ def test_one_endpoint(page, world, customer):
     browser = page(f"/endpoints?customer={customer}")
     browser.see("answering", "order.*", css="table")
     browser.click(path.rsplit("/", 1)[1])
-    browser.see("Nothing is wrong with it; 3 deliveries wait.", "order.*", "Requests at a time\n7")
+    browser.see("Nothing is wrong with it; 3 deliveries wait.", "order.*", re.compile("Requests at a time\n7 its own, in place of \\d+"), "Attempts\n2 as configured")
     browser.click("Pause …")
     browser.see("3 deliveries wait", css="dialog")
     browser.click("Pause", css="dialog button.danger")
@@ -535,6 +582,50 @@ def test_one_endpoint(page, world, customer):
     browser.see("It has finished", limit_s=40)
     for delivery in pending:
         world.database.wait_for_status(delivery, "delivered")
+
+
+def test_endpoints_say_what_is_known_of_them(page, world, customer):
+    """Figures of a day are of the minutes that were kept apart; what isn't known is not shown as 0."""
+    insert = ("INSERT INTO webhook_history (at, owner, number, endpoint_id, left_out, delivered, retried, failed, statuses,"
+              " first_attempt_delay, attempt_duration) SELECT date_trunc('minute', now()) - n * interval '1 minute', 'kept', n,"
+              " %s::uuid, 1, 400, 5, 1, '{400,0,1,5,0}', '{400,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0}',"
+              " '{0,0,100,200,90,10,6,0,0,0,0,0,0,0,0,0}' FROM generate_series(1, %s) n")
+    names = ("whole", "partly", "unknown")
+    of = {name: world.endpoint(world.new_path(answer(200)), customer) for name in names}
+    path = {name: world.database.value("SELECT url FROM webhook_endpoints WHERE id = %s", of[name]) for name in names}
+    world.database.execute("DELETE FROM webhook_history")
+    for endpoint, minutes in ((None, 40), (of["whole"], 40), (of["partly"], 10)):
+        world.database.execute(insert, endpoint, minutes)
+    browser = page(f"/endpoints?customer={customer}")
+
+    def cells(name):
+        row = browser.element("tbody tr", path[name].rsplit("/", 1)[1])
+        return browser.driver.execute_script("return [...arguments[0].querySelectorAll('.value')].map((e) => e.innerText)", row)
+    browser.see("not kept", "in 10 min", "16,000", css="table")
+    *_, delivered, last, subscribed = cells("whole")
+    assert delivered == "16,000" and "2xx" in last and subscribed == "none"
+    assert cells("whole")[4:6] == ["98 ms", "1.5 %"] and cells("partly")[4:6] == ["98 ms in 10 min", "1.5 % in 10 min"]
+    assert cells("partly")[6] == "at least 4,000" and cells("unknown")[4:7] == ["not kept"] * 3
+    assert cells("whole")[3] == "0"  # the worker tells of all that it is busy with
+    world.database.execute("UPDATE webhook_history SET left_out = 0")
+    world.endpoint(world.new_path(answer(200)), customer)  # so that it is another question: the answer of before is shared
+    browser.driver.refresh()
+    browser.see("16,000", css="table")
+    wait_for(lambda: cells("unknown")[4:7] == ["–", "–", "0"], "what is known to be nothing", on_timeout=lambda: cells("unknown"))
+    world.database.execute("DELETE FROM webhook_history")
+
+
+def test_endpoint_that_is_limited(page, world, customer):
+    """How many requests it has in flight, of how many, and why it gets no more."""
+    url = world.new_path(hang())
+    endpoint = world.endpoint(url, customer, max_in_flight=1)
+    for _ in range(3):
+        world.database.insert_delivery(url, customer=customer)
+    browser = page(f"/endpoints?customer={customer}")
+    browser.see("limited by its slots", "1 of 1", css="table", limit_s=40)
+    browser.follow(f"/endpoints/{endpoint}")
+    browser.see("1 in flight of 1 as things are; limited by its slots")
+    world.database.execute("DELETE FROM webhook_deliveries WHERE customer_id = %s", customer)
 
 
 # A day of a service that works. $1: the endpoint that it is of, NULL of all.
@@ -659,13 +750,47 @@ def test_changed_by_others_while_one_reads(page, world, customer):
     world.database.execute("INSERT INTO webhook_attempts (delivery_id, attempt, started_at, duration_ms, response_status,"
                            " error, response_body) VALUES (%s, 1, now(), 5, 503, 'bad', 'the body')", dead)
     browser = page(f"/deliveries/{dead}")
-    browser.element(".attempts summary").click()
+    browser.click("What was answered")
     browser.see("the body")
     world.database.execute("UPDATE webhook_deliveries SET last_error = 'now another one' WHERE id = %s", dead)
     browser.see("now another one")
     assert "the body" in browser.text()
     (unchanged,) = {path for _, path in world.front.asked if dead in path}
     assert unchanged == f"/v1/deliveries/{dead}"
+
+
+def test_upgrade_while_the_page_is_open(browser, world, customer):
+    """The tab says so, and leaves alone what somebody is about to do, until they reload it."""
+    url = world.new_path(answer(200))
+    (dead,) = world.dead(url, customer)
+    proxy = front.Front(world.serve)
+    try:
+        browser.go(proxy.url, world.token)
+        browser.follow(f"/deliveries?customer={customer}")
+        browser.click("Replay all that match")
+        browser.see("1 dead letter", css="dialog")
+        browser.driver.execute_script("window.isStillOpen = true")
+        proxy.instead["Postrider-Page"] = "0123456789abcdef"
+        browser.see("Postrider was upgraded; reload this page.")
+        browser.see("Replay 1", css="dialog")
+        browser.press(Keys.ESCAPE)
+        browser.see(dead[:8], "Postrider was upgraded")
+        assert browser.driver.execute_script("return window.isStillOpen")
+        proxy.instead.clear()
+        browser.see_no("Postrider was upgraded")  # rolled back
+        proxy.instead["Postrider-Page"] = "0123456789abcdef"
+        browser.see("Postrider was upgraded")
+        proxy.instead.clear()
+        polled = len(proxy.asked)
+        browser.element("button", "Pause").click()
+        browser.driver.execute_script("document.querySelector('main .note button').click()")
+        wait_for(lambda: ("GET", "/") in proxy.asked[polled:] and not browser.driver.execute_script("return window.isStillOpen"),
+                 "the page to be loaded anew")
+        browser.see(dead[:8])
+        browser.see_no("Postrider was upgraded")
+    finally:
+        browser.leave()
+        proxy.close()
 
 
 # --- for everybody ---
@@ -704,6 +829,10 @@ def test_axe(page, browser, world, customer, axe, is_dark):
                            " error, response_body) VALUES (%s, 1, now(), 5, 503, 'bad', 'the body')", dead)
     world.database.execute("INSERT INTO webhook_replays (filter, stopped_at)"
                            " VALUES (jsonb_build_object('customer', %s::text), now())", customer)
+    world.database.execute("INSERT INTO webhook_alerts (cause, fault, summary, detail) VALUES ('oldest_due.receiver',"
+                           " 'receiver', 'a delivery is due for 5m', jsonb_build_object('endpoints', jsonb_build_array("
+                           "jsonb_build_object('url', %s::text, 'customer_id', %s::text, 'count', 3))))"
+                           " ON CONFLICT (cause) DO NOTHING", url, customer)
     world.database.execute("DELETE FROM webhook_history")
     world.database.execute(HISTORY, None)
     browser.go(world.front.url)

@@ -49,6 +49,9 @@ def test_shell_and_all_it_needs(serve):
     kinds = {os.path.splitext(path)[1]: started.get(path).headers["content-type"] for path in seen - {"/"}}
     assert kinds == {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
                      ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8"}
+    # By this an open tab notices that it is of another version.
+    assert all(f".{shell.headers['postrider-page']}." in path for path in seen - {"/"})
+    assert started.get("/v1/overview").headers["postrider-page"] == shell.headers["postrider-page"]
     assert b"\xc2\xb7" in shell.body  # any bytes: a middle dot
     same = started.get("/", **{"If-None-Match": shell.headers["etag"]})
     assert (same.status, same.body) == (304, b"")

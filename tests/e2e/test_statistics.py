@@ -100,3 +100,28 @@ def test_plain_rows_and_a_replay(service, migrated_database, receiver, run_postr
     started.stop()
     assert len(server.requests_to("/dead")) == BIG
     assert read_since(database, before) < KEYS / 4 * BIG, database.query(BY_INDEX)
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_blocked_keys(migrated_database, run_postrider, config_file, history):
+    """They are found by the dead letters: not by all that was ever ordered, and not once for each endpoint."""
+    database = migrated_database
+    analyze(database, history)
+    database.execute("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints")
+    for n in range(20):
+        add_endpoint(database, f"http://127.0.0.1:1/{n}", ordering="block")
+    publish(database, *(f"done-{n}" for n in range(KEYS * 2)))
+    database.execute(END_ALL)
+    publish(database, *[f"key-{n}" for n in range(5)] * 2)
+    database.execute("UPDATE webhook_deliveries d SET status = 'failed', attempts = 1, last_error = 'no' WHERE ordering_sequence ="
+                     " (SELECT min(ordering_sequence) FROM webhook_deliveries f WHERE f.endpoint_id = d.endpoint_id"
+                     " AND f.ordering_key = d.ordering_key AND f.status = 'pending')")
+    read = ("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE indexrelname IN ('webhook_deliveries_dead',"
+            " 'webhook_deliveries_ordering', 'webhook_deliveries_pkey', 'webhook_deliveries_event')")
+    read_since(database)
+    before = database.value(read)
+    result = run_postrider("status", "--json", "-c", config_file(database))
+    assert result.json()["blocked_keys"] == 100
+    read_since(database)
+    # The 100 dead letters, some times, and two rows of each of their keys.
+    assert database.value(read) - before < 1000, database.query(BY_INDEX)

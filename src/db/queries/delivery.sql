@@ -7,7 +7,7 @@ SELECT left({delivery}::text, -1) || ',' || substr(json_build_object(
            'is_payload_left_out', b.bytes > 1048576,
            'attempt_log', COALESCE((SELECT json_agg(json_build_object(
                    'attempt', a.attempt, 'url', COALESCE(a.url, d.webhook_url), 'started_at', {utc a.started_at},
-                   'duration_ms', a.duration_ms,
+                   'duration_ms', a.duration_ms, 'phases', {phases},
                    'status_code', a.response_status, 'error', a.error, 'response_body', a.response_body)
                    ORDER BY a.started_at DESC, a.id DESC)
                FROM (SELECT * FROM {attempts} WHERE delivery_id = d.id

@@ -46,5 +46,5 @@ SELECT json_build_object(
     'unowned_lanes', (SELECT count(*) FROM webhook_lanes WHERE (lease_expires_at > now()) IS NOT TRUE),
     'open_replays', (SELECT count(*) FROM (SELECT FROM {replays} WHERE finished_at IS NULL LIMIT 1000) r),
     'alerts', (SELECT COALESCE(json_agg(json_build_object(
-        'cause', cause, 'fault', fault, 'summary', summary, 'raised_at', {utc raised_at}, 'told_at', {utc told_at})
+        'cause', cause, 'fault', fault, 'summary', summary, 'raised_at', {utc raised_at}, 'told_at', {utc told_at}, 'detail', detail)
         ORDER BY raised_at, cause), '[]') FROM webhook_alerts WHERE resolved_at IS NULL))

@@ -6,7 +6,7 @@ SELECT json_build_object(
         'is_late', w.lease_expires_at < now(), 'is_leaving', w.is_leaving,
         'lanes', w.lanes, 'in_flight', w.in_flight, 'waiting', w.waiting, 'unwritten', w.unwritten,
         'delivered', w.delivered::text, 'retried', w.retried::text, 'failed', w.failed::text,
-        'rate', w.rate, 'problems', w.problems) ORDER BY w.owner COLLATE "C")
+        'rate', w.rate, 'problems', w.problems, 'busy', w.busy, 'defaults', w.defaults) ORDER BY w.owner COLLATE "C")
         FROM (SELECT * FROM webhook_workers ORDER BY owner LIMIT 1000) w), '[]'),
     'lanes', (SELECT json_build_object('owned', count(*) FILTER (WHERE lease_expires_at > now()),
                                        'unowned', count(*) FILTER (WHERE (lease_expires_at > now()) IS NOT TRUE))

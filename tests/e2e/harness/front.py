@@ -13,6 +13,7 @@ class Front:
         self.gate = threading.Event()
         self.serve = serve
         self.asked = []  # (method, path with its query)
+        self.instead = {}  # headers that are answered with another value
         front = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -57,7 +58,7 @@ class Front:
         try:
             connection.request(request.command, request.path, body or None, dict(request.headers))
             answer = connection.getresponse()
-            headers = [(name, value) for name, value in answer.getheaders()
+            headers = [(name, self.instead.get(name, value)) for name, value in answer.getheaders()
                        if name.lower() not in ("content-length", "connection", "date")]
             return answer.status, headers, answer.read()
         finally:
