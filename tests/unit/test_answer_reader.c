@@ -37,7 +37,7 @@ static struct verdict read_in_steps(const char *text, size_t length, size_t step
     struct buffer snippet;
 
     buffer_init(&snippet, sizeof(verdict.body) - 1);
-    answer_reader_start(&reader, &snippet, LIMIT);
+    answer_reader_start(&reader, &snippet, LIMIT, false);
     while (verdict.used < length && reader.progress == ANSWER_UNFINISHED) {
         size_t piece = length - verdict.used < step ? length - verdict.used : step;
         char *copy = memory_copy(text + verdict.used, piece); /* so that ASan sees its end */
