@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "command/terminal.h"
@@ -60,13 +61,21 @@ void verdict_report_print(const json_t *result)
 {
     const json_t *verdicts = json_object_get(result, "verdicts");
     int wrong = verdict_report_wrong(result);
+    int warnings = 0;
 
-    for (size_t i = 0; i < json_array_size(verdicts); i++)
-        print_verdict(json_array_get(verdicts, i));
+    for (size_t i = 0; i < json_array_size(verdicts); i++) {
+        const json_t *verdict = json_array_get(verdicts, i);
+
+        print_verdict(verdict);
+        warnings += strcmp(word_of(verdict), "warning") == 0 ? 1 : 0;
+    }
     print_body(result);
     if (wrong > 0)
-        printf("\n%d of %zu %s wrong\n", wrong, json_array_size(verdicts),
+        printf("\n%d of %zu %s wrong", wrong, json_array_size(verdicts),
                text_plural(wrong, "is", "are"));
     else
-        printf("\nnothing is wrong\n");
+        printf("\nnothing is wrong");
+    if (warnings > 0)
+        printf(", %d warning%s", warnings, text_plural(warnings, "", "s"));
+    putchar('\n');
 }

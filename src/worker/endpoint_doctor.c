@@ -223,6 +223,7 @@ bool endpoint_doctor_begin(struct endpoint_check *check, const struct endpoint_c
     can_be_sent_to = endpoint_check_settings(check);
     if (!can_be_sent_to)
         return false;
+    verdicts_add(&check->verdicts, "url", VERDICT_WELL, NULL, "its URL can be sent to");
     /* Whatever the secrets are, the receiver can be looked at. */
     endpoint_check_secrets(check, taken);
     add_own_certificate(check);
