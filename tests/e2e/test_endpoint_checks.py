@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 
 from harness.behaviours import answer, close, hang
+from harness.pgbouncer import PgBouncer
 from harness.ports import closed_port, silent_port
 from harness.postrider import DEFAULT_SECRET, SLOW, binary, environment
 from harness.signing import is_signed_with
@@ -390,6 +391,22 @@ def test_deliveries_go_on_beside_it(service, migrated_database, receiver):
     target.wait_for_requests(1)
     delivery = migrated_database.insert_delivery(target.url("/fine"))
     migrated_database.wait_for_status(delivery, "delivered")
+
+
+def test_through_a_pooler(service, migrated_database, receiver):
+    target = receiver()
+    identity = make(migrated_database, target.url("/hook"))
+    pooler = PgBouncer(migrated_database.server)
+    try:
+        pooler.wait_until_it_answers(migrated_database.name)
+        made = ask(migrated_database, "test", identity)
+        migrated_database.url = pooler.url(migrated_database.name)
+        started = service(migrated_database)
+        assert wait_for(migrated_database, made)["result"]["status"] == 200
+        assert started.log_lines("refused|is away") == []
+        started.stop()
+    finally:
+        pooler.remove()
 
 
 def test_a_role_that_may_not_write_a_result(service, migrated_database, postgres, receiver, run_postrider, config_file):
