@@ -24,7 +24,8 @@ VALUES
     (15, 'SELECT, DELETE', 'webhook_events'),
     (16, 'SELECT, INSERT, DELETE', 'webhook_promotions'),
     (17, 'SELECT, INSERT, DELETE, UPDATE (started_at, due_at, position, pass, ramp_from, total, done,'
-        ' skipped, skipped_count, waiting_count, stopped_at, finished_at, error)', 'webhook_replays'),
+        ' skipped, skipped_count, waiting_count, stopped_at, finished_at, error, result)',
+        'webhook_replays'),
     (18, 'SELECT', 'webhook_erasures'),
     (19, 'EXECUTE', 'FUNCTION webhook_payloads_expire(uuid[], uuid[], timestamptz)'),
     (20, 'EXECUTE', 'FUNCTION webhook_events_retire(uuid[])'),

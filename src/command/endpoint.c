@@ -6,8 +6,9 @@
 #define TYPES_MAX 1048576
 
 static const char help_text[] =
-    "usage: postrider endpoint list|show|preview|add|set|disable|enable|pause|resume|remove "
-    "[OPTION]...\n"
+    "usage: postrider endpoint list|show|preview|add|set|disable|enable|pause|resume|test|doctor|"
+    "remove\n"
+    "                          [OPTION]...\n"
     "\n"
     "Works on endpoints that have a row in webhook_endpoints: what they subscribe to, who would\n"
     "get an event, their own settings, and whether they are sent to.\n"
@@ -20,6 +21,8 @@ static const char help_text[] =
     "  postrider endpoint set ID --timeout 10s    changes it\n"
     "  postrider endpoint pause ID                lets its deliveries wait; resume ID\n"
     "  postrider endpoint disable ID              lets them fail; enable ID --recover-since 2h\n"
+    "  postrider endpoint test ID                 sends it a signed test event\n"
+    "  postrider endpoint doctor ID               says what is wrong with it\n"
     "  postrider endpoint remove ID\n"
     "\n"
     "\"postrider endpoint list --help\" and so on show the options.\n";
@@ -83,6 +86,8 @@ static const struct command *const nested[] = {
     &command_endpoint_enable,
     &command_endpoint_pause,
     &command_endpoint_resume,
+    &command_endpoint_test,
+    &command_endpoint_doctor,
     &command_endpoint_remove,
     NULL,
 };

@@ -19,6 +19,8 @@ extern const struct command command_endpoint_disable;
 extern const struct command command_endpoint_enable;
 extern const struct command command_endpoint_pause;
 extern const struct command command_endpoint_resume;
+extern const struct command command_endpoint_test;
+extern const struct command command_endpoint_doctor;
 extern const struct command command_endpoint_remove;
 
 /* "enabled", "disabled", "paused" or "failing". */

@@ -2,6 +2,7 @@
 #include "command/replay.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/hint.h"
 #include "base/text.h"
@@ -28,6 +29,11 @@ const char *replay_state(const struct replay *replay)
     if (replay->finished_at != NULL)
         return "finished";
     return replay->stopped_at != NULL ? "stopped" : "running";
+}
+
+bool replay_is_check(const struct replay *replay)
+{
+    return strcmp(replay->kind, "test") == 0 || strcmp(replay->kind, "doctor") == 0;
 }
 
 int64_t replay_left_ms(const struct replay *replay)
@@ -68,7 +74,7 @@ json_t *replay_json(const struct replay *replay)
 
     return json_pack(
         "{s:s, s:s, s:s, s:s?, s:o, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:I, "
-        "s:I, s:o, s:o, s:i}",
+        "s:I, s:o, s:o, s:i, s:o}",
         "id", replay->id, "kind", replay->kind, "state", replay_state(replay), "customer_id",
         replay->customer_id, "filter", json_text(replay->filter), "rate",
         json_number(replay->rate, replay->rate > 0), "requested_by", replay->requested_by,
@@ -76,7 +82,8 @@ json_t *replay_json(const struct replay *replay)
         replay->stopped_at, "finished_at", replay->finished_at, "error", replay->error, "total",
         json_number(replay->total, replay->total >= 0), "done", (json_int_t)replay->done, "skipped",
         (json_int_t)replay->skipped_count, "skipped_endpoints", json_text(replay->skipped),
-        "left_ms", json_number(left_ms, left_ms >= 0), "pass", replay->pass);
+        "left_ms", json_number(left_ms, left_ms >= 0), "pass", replay->pass, "result",
+        json_text(replay->result));
 }
 
 int replay_find(const struct database *database, const char *id, struct replay_list *ret_list)

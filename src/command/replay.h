@@ -6,6 +6,7 @@
 #define POSTRIDER_COMMAND_REPLAY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "command/arguments.h"
 #include "command/database.h"
@@ -18,6 +19,9 @@ extern const struct command command_replay_resume;
 
 /* "running", "stopped", "finished", "failed". */
 const char *replay_state(const struct replay *replay);
+
+/* It is a test or a doctor of an endpoint, and no dead letters are chosen by it. */
+bool replay_is_check(const struct replay *replay);
 
 /* About how long it takes from now on; -1: nobody knows. */
 int64_t replay_left_ms(const struct replay *replay);

@@ -12,17 +12,28 @@
 static const char help_text[] =
     "usage: postrider replay list [OPTION]...\n"
     "\n"
-    "Lists replays: those that have not finished first, then the last that were asked for. What\n"
-    "has finished is kept for 90 days.\n"
+    "Lists replays, and tests and doctors of endpoints: those that have not finished first, then\n"
+    "the last that were asked for. What has finished is kept for 90 days.\n"
     "\n"
     "  -n, --limit N           at most so many (20)\n"
     "      --json              for programs: an array of objects\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
 
-enum column { AT_ID, AT_STATE, AT_DONE, AT_SKIPPED, AT_RATE, AT_LEFT, AT_REQUESTED, AT_BY };
+enum column {
+    AT_ID,
+    AT_KIND,
+    AT_STATE,
+    AT_DONE,
+    AT_SKIPPED,
+    AT_RATE,
+    AT_LEFT,
+    AT_REQUESTED,
+    AT_BY
+};
 
 static const struct report_column columns[] = {
     [AT_ID] = {.title = "ID"},
+    [AT_KIND] = {.title = "KIND"},
     [AT_STATE] = {.title = "STATE"},
     [AT_DONE] = {.title = "DONE", .is_number = true},
     [AT_SKIPPED] = {.title = "SKIPPED", .is_number = true},
@@ -39,6 +50,7 @@ static void add(struct report *report, const struct replay *replay)
 
     report_add_row(report);
     report_set_text(report, AT_ID, replay->id);
+    report_set_text(report, AT_KIND, replay->kind);
     report_set_text(report, AT_STATE, replay_state(replay));
     report_set_text(report, AT_DONE, replay_count(replay, count));
     report_set_number(report, AT_SKIPPED, replay->skipped_count);

@@ -8,13 +8,16 @@
 #include "command/replay.h"
 #include "command/report.h"
 #include "command/terminal.h"
+#include "command/verdict_report.h"
 
 static const char help_text[] =
     "usage: postrider replay show [OPTION]... ID\n"
     "\n"
     "Shows one replay: how far it is, how long it will take, who asked for it, and which "
     "endpoints\n"
-    "it has skipped since they fail or are disabled.\n"
+    "it has skipped since they fail or are disabled. Of a test or a doctor of an endpoint it "
+    "shows\n"
+    "what was found.\n"
     "\n"
     "      --json              for programs: an object\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n";
@@ -45,7 +48,7 @@ static void print_left(const struct replay *replay)
 
     if (left_ms >= 0)
         printf("%-12s about %s\n", "left", units_format_about_ms(left_ms, about));
-    if (replay->pass > 1 && replay->finished_at == NULL)
+    if (replay->pass > 1 && replay->finished_at == NULL && !replay_is_check(replay))
         printf("%-12s %d: what endpoints that fail have left is looked at again\n", "pass",
                replay->pass);
 }
@@ -69,6 +72,17 @@ static void print_skipped(const struct replay *replay)
     json_decref(urls);
 }
 
+static void print_result(const struct replay *replay)
+{
+    json_t *result = replay->result != NULL ? json_loads(replay->result, 0, NULL) : NULL;
+
+    if (result == NULL)
+        return;
+    putchar('\n');
+    verdict_report_print(result);
+    json_decref(result);
+}
+
 static void print_replay(const struct replay *replay)
 {
     char count[REPLAY_COUNT_SIZE];
@@ -76,7 +90,8 @@ static void print_replay(const struct replay *replay)
     print_line("replay", replay->id);
     print_line("kind", replay->kind);
     print_line("state", replay_state(replay));
-    print_line("done", replay_count(replay, count));
+    if (!replay_is_check(replay))
+        print_line("done", replay_count(replay, count));
     print_left(replay);
     if (replay->rate > 0)
         printf("%-12s %lld a second\n", "rate", (long long)replay->rate);
@@ -89,6 +104,7 @@ static void print_replay(const struct replay *replay)
     print_time("ended", replay->finished_at);
     print_line("error", replay->error);
     print_skipped(replay);
+    print_result(replay);
 }
 
 /* Nobody else than a worker goes on with it. */

@@ -12,6 +12,7 @@
 #include "config/checks.h"
 #include "config/load.h"
 #include "core/header.h"
+#include "worker/exchange.h"
 
 #define SECRET_FILE_MAX_BYTES 16384
 
@@ -132,8 +133,8 @@ static int read_payload(const struct command *self, const struct send_options *o
         return command_usage_error(self, "--event-type is for the test body: with --data, write "
                                          "the type there");
     if (options->data == NULL) {
-        send_payload_make(options->event_type != NULL ? options->event_type : SEND_EVENT_TYPE,
-                          payload);
+        exchange_make_payload(options->event_type != NULL ? options->event_type : SEND_EVENT_TYPE,
+                              payload);
         return COMMAND_OK;
     }
     if (send_payload_read(options->data, (size_t)config->delivery.max_payload_bytes, payload,

@@ -74,24 +74,3 @@ bool send_payload_read(const char *data, size_t max_bytes, struct buffer *ret_pa
         ret_payload->data[--ret_payload->length] = '\0';
     return check_json(ret_payload, error);
 }
-
-void send_payload_make(const char *event_type, struct buffer *ret_payload)
-{
-    time_t now = (time_t)clock_wall_s();
-    struct tm utc;
-    char timestamp[32];
-    json_t *object;
-    char *text;
-
-    gmtime_r(&now, &utc);
-    strftime(timestamp, sizeof(timestamp), "%Y-%m-%dT%H:%M:%SZ", &utc);
-    object = json_pack("{s:s, s:s, s:{s:s}}", "type", event_type, "timestamp", timestamp, "data",
-                       "message", "A test from Postrider.");
-    text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-    if (text == NULL)
-        bug("cannot make the test payload");
-    buffer_init(ret_payload, strlen(text));
-    buffer_append_string(ret_payload, text);
-    free(text);
-    json_decref(object);
-}

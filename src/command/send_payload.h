@@ -17,7 +17,4 @@
 bool send_payload_read(const char *data, size_t max_bytes, struct buffer *ret_payload,
                        struct error *error) MUST_USE;
 
-/* {"type": event_type, "timestamp": now, "data": {…}} (Standard Webhooks, "Payload structure"). */
-void send_payload_make(const char *event_type, struct buffer *ret_payload);
-
 #endif

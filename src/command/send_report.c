@@ -32,55 +32,6 @@ struct outcome send_report_decide(const struct send_request *request,
     return outcome_decide(&request->settings.retry, 0, &attempt, 0);
 }
 
-static void append_retry(struct buffer *out, const struct send_request *request,
-                         const struct outcome *outcome)
-{
-    char delay[UNITS_TEXT_SIZE];
-
-    buffer_append_format(out, "a delivery would be tried again after %s, %d time%s at most",
-                         units_format_about_ms(outcome->delay_ms, delay),
-                         request->settings.retry.max_attempts - 1,
-                         text_plural(request->settings.retry.max_attempts - 1, "", "s"));
-}
-
-static void append_failure(struct buffer *out, const struct http_response *response,
-                           const struct outcome *outcome)
-{
-    if (outcome->is_exhausted)
-        buffer_append_string(out, "a delivery would have failed: only one attempt is made");
-    else if (outcome->disables_endpoint)
-        buffer_append_string(out, "a delivery would fail at once, and its endpoint be disabled");
-    else if (!outcome->counts_attempt)
-        buffer_append_string(out, "a delivery would fail at once, without a request");
-    else if (response->status >= 300 && response->status < 400)
-        buffer_append_string(out, "a delivery would fail at once: redirects are not followed");
-    else
-        buffer_append_string(out, "a delivery would fail at once: this status is not tried again");
-}
-
-static void explain(struct buffer *out, const struct send_request *request,
-                    const struct http_response *response)
-{
-    struct outcome outcome = send_report_decide(request, response);
-
-    buffer_init(out, SENTENCE_BYTES);
-    if (response->result == ATTEMPT_ANSWERED)
-        buffer_append_format(out, "The receiver answered %d: ", response->status);
-    else
-        buffer_append_format(out, "%s: ", response->error);
-    switch (outcome.kind) {
-    case OUTCOME_DELIVERED:
-        buffer_append_string(out, "a delivery would be delivered");
-        break;
-    case OUTCOME_RETRY:
-        append_retry(out, request, &outcome);
-        break;
-    case OUTCOME_FAILED:
-        append_failure(out, response, &outcome);
-        break;
-    }
-}
-
 /* The start of a body, line by line, without what would steer a terminal. */
 static void print_body(const char *bytes, size_t length, bool is_all)
 {
@@ -171,7 +122,8 @@ void send_report_print(const struct send_request *request, const struct http_res
     print_body(buffer_string(&response->snippet), response->snippet.length,
                !response->is_truncated && response->snippet.length < HTTP_SNIPPET_BYTES);
     print_timings(&response->timings);
-    explain(&sentence, request, response);
+    buffer_init(&sentence, SENTENCE_BYTES);
+    exchange_explain(&request->settings.retry, response, &sentence);
     clean = terminal_clean(buffer_string(&sentence));
     printf("%s%s.\n", response->transcript.length > 0 ? "\n" : "", clean);
     free(clean);

@@ -194,3 +194,8 @@ int64_t retry_after_parse_ms(const char *value, int64_t now_s)
     }
     return longest_ms;
 }
+
+bool retry_after_parse_date(const char *value, int64_t now_s, int64_t *ret_s)
+{
+    return parse_date(value, now_s, ret_s) != NULL;
+}

@@ -8,7 +8,10 @@
 #ifndef POSTRIDER_CORE_RETRY_AFTER_H
 #define POSTRIDER_CORE_RETRY_AFTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/compiler.h"
 
 /*
  * Milliseconds from now_s (seconds since the epoch) until the time that value names; 0 for a time
@@ -18,5 +21,9 @@
  * The caller limits the result.
  */
 int64_t retry_after_parse_ms(const char *value, int64_t now_s);
+
+/* The seconds since the epoch of a date alone, in the same forms, as a Date header has it. False
+ * when it is none. */
+bool retry_after_parse_date(const char *value, int64_t now_s, int64_t *ret_s) MUST_USE;
 
 #endif

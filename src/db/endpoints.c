@@ -9,17 +9,11 @@
 #define URLS_MAX_BYTES ((size_t)ENDPOINTS_LOAD_MAX * 8192 * 3)
 
 /* clang-format off */
-#define SECRETS_OF(url) \
-    "(SELECT string_agg(s.secret, E'\\n' ORDER BY s.created_at DESC, s.id)" \
-    " FROM webhook_secrets s WHERE s.customer_id = c.customer_id AND s.url = " url \
-    " AND hashtextextended(s.url, 0) = hashtextextended(" url ", 0)" \
-    " AND (s.not_after IS NULL OR s.not_after > now()))"
-
 static const char load_sql[] =
-    "SELECT c.number - 1, o.secrets, CASE WHEN o.secrets IS NULL THEN " SECRETS_OF("''") " END"
-    ENDPOINT_ROW_SQL
+    "SELECT c.number - 1, o.secrets, CASE WHEN o.secrets IS NULL THEN " SQL_SECRETS_OF("c.customer_id", "''")
+    " END" ENDPOINT_ROW_SQL
     " FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS c (customer_id, url, number)"
-    " CROSS JOIN LATERAL (SELECT " SECRETS_OF("c.url") ") AS o (secrets)"
+    " CROSS JOIN LATERAL (SELECT " SQL_SECRETS_OF("c.customer_id", "c.url") ") AS o (secrets)"
     " LEFT JOIN webhook_endpoints e ON e.customer_id = c.customer_id AND e.url = c.url"
     " AND hashtextextended(e.url, 0) = hashtextextended(c.url, 0)";
 /* clang-format on */

@@ -20,6 +20,16 @@
 
 #define ENDPOINTS_LOAD_MAX 500
 
+/* clang-format off */
+
+/* The valid secrets of a customer that are for one URL, one a line, the newest first. */
+#define SQL_SECRETS_OF(customer, url)                                                              \
+    "(SELECT string_agg(s.secret, E'\\n' ORDER BY s.created_at DESC, s.id)"                        \
+    " FROM webhook_secrets s WHERE s.customer_id = " customer " AND s.url = " url                  \
+    " AND hashtextextended(s.url, 0) = hashtextextended(" url ", 0)"                               \
+    " AND (s.not_after IS NULL OR s.not_after > now()))"
+/* clang-format on */
+
 /* What is found of one endpoint. Texts belong to the result. */
 struct endpoint_found {
     int number;                   /* of the endpoint in the request, from 0 */

@@ -349,6 +349,11 @@ bool db_link_is_up(const struct db_link *link)
     return link->state == LINK_UP && !link->tell_up;
 }
 
+bool db_link_takes_long(const struct db_link *link)
+{
+    return db_link_is_direct(link) || db_link_outstanding(link) == 0;
+}
+
 bool db_link_is_direct(const struct db_link *link)
 {
     return link->is_direct;

@@ -69,6 +69,12 @@ bool db_link_send_often(struct db_link *link, const struct db_statement *stateme
 bool db_link_is_direct(const struct db_link *link);
 
 /*
+ * Whether a statement that is longer than PgBouncer's buffer may be sent now: through a pooler only
+ * when nothing is under way (db/row_security.c).
+ */
+bool db_link_takes_long(const struct db_link *link);
+
+/*
  * For a link that only reads, before its first loop turn: what a policy of row security could hide
  * rows from is refused by the server (SQLSTATE 42501, row_security = off).
  */

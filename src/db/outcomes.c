@@ -33,12 +33,12 @@
 #define BATCH                                                                                      \
     "WITH o AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int[], $4::text[], " \
     "$5::bool[], $6::float8[], $7::int[], $8::text[], $9::float8[], $10::int[], $11::bool[], "     \
-    "$12::text[], $14::bool[]) WITH ORDINALITY AS o (id, url_hash, attempts, status, "             \
+    "$12::text[], $13::bool[]) WITH ORDINALITY AS o (id, url_hash, attempts, status, "             \
     "is_counted, delay, response_status, error, age, duration_ms, is_logged, response_body, "      \
     "was_promised, n))"
 
 #define PHASES          4
-#define PHASE(table, n) "nullif(($13::int[])[4 * " table ".n::int - 4 + " #n "], -1) / 1000::real"
+#define PHASE(table, n) "nullif(($14::int[])[4 * " table ".n::int - 4 + " #n "], -1) / 1000::real"
 
 /* greatest(): a row that an operator put off stays put off. One that was promised has no time yet.
  * What has ended has none to come. */
@@ -230,8 +230,8 @@ static void add_other(struct outcome_writer *writer, const struct outcome_record
     array_add_int(&columns[COLUMN_DURATION], record->duration_ms);
     array_add_bool(&columns[COLUMN_IS_LOGGED], record->is_logged);
     array_add_text(&columns[COLUMN_RESPONSE_BODY], record->response_body);
-    add_phases(&columns[COLUMN_PHASES], record);
     array_add_bool(&columns[COLUMN_WAS_PROMISED], record->was_promised);
+    add_phases(&columns[COLUMN_PHASES], record);
     if (record->outcome.disables_endpoint) {
         writer->disabled++;
         array_add_plain(&writer->disabled_customers, record->customer_id);

@@ -79,8 +79,8 @@ enum outcome_column {
     COLUMN_DURATION,
     COLUMN_IS_LOGGED,
     COLUMN_RESPONSE_BODY,
-    COLUMN_PHASES, /* four for each record */
     COLUMN_WAS_PROMISED,
+    COLUMN_PHASES, /* four for each record */
     OUTCOME_COLUMNS,
 };
 

@@ -21,18 +21,20 @@
 /* clang-format off */
 
 #define SQL_KNOWN "kind = ANY ('{replay,recover}'::text[])"
+/* Of tests and doctors, which are carried out otherwise, knows db/endpoint_checks.h. */
+#define SQL_UNKNOWN "kind <> ALL ('{replay,recover,test,doctor}'::text[])"
 #define SQL_OPEN  "finished_at IS NULL AND stopped_at IS NULL"
 
 #define SQL_REPLAY                                                                                 \
     "SELECT id, kind, customer_id, filter::text, requested_by, " SQL_UTC("requested_at") ", "      \
     SQL_UTC("started_at") ", " SQL_UTC("stopped_at") ", " SQL_UTC("finished_at")                   \
     ", error, position, skipped::text, rate, total, done, ramp_from, skipped_count, "              \
-    SQL_MS_UNTIL("due_at") ", pass, " SQL_KNOWN " FROM webhook_replays "
+    SQL_MS_UNTIL("due_at") ", pass, NOT " SQL_UNKNOWN ", result::text FROM webhook_replays "
 
 enum {
     AT_ID, AT_KIND, AT_CUSTOMER, AT_FILTER, AT_REQUESTED_BY, AT_REQUESTED, AT_STARTED, AT_STOPPED,
     AT_FINISHED, AT_ERROR, AT_POSITION, AT_SKIPPED, AT_RATE, AT_TOTAL, AT_DONE, AT_RAMP_FROM,
-    AT_SKIPPED_COUNT, AT_DUE, AT_PASS, AT_IS_KNOWN
+    AT_SKIPPED_COUNT, AT_DUE, AT_PASS, AT_IS_KNOWN, AT_RESULT
 };
 
 static const char sql_list[] =
@@ -47,7 +49,7 @@ static const char sql_due[] =
     SQL_REPLAY "WHERE " SQL_OPEN " AND " SQL_KNOWN " ORDER BY due_at, id LIMIT 1";
 
 static const char sql_unknown[] =
-    SQL_REPLAY "WHERE " SQL_OPEN " AND NOT " SQL_KNOWN " ORDER BY due_at, id LIMIT 1";
+    SQL_REPLAY "WHERE " SQL_OPEN " AND " SQL_UNKNOWN " ORDER BY due_at, id LIMIT 1";
 
 /* $1 … $7: the filter's keys in the order of FILTER_KEYS, $8: ids. */
 static const char sql_request[] =
@@ -64,7 +66,8 @@ static const char sql_stop[] =
 
 static const char sql_resume[] =
     "UPDATE webhook_replays SET stopped_at = NULL, ramp_from = done, due_at = clock_timestamp()"
-    " WHERE id = $1::uuid AND finished_at IS NULL AND stopped_at IS NOT NULL RETURNING 1";
+    " WHERE id = $1::uuid AND finished_at IS NULL AND stopped_at IS NOT NULL"
+    " AND kind <> ALL ('{test,doctor}'::text[]) RETURNING 1";
 
 static const char sql_error[] =
     "UPDATE webhook_replays SET error = $2, finished_at = now()"
@@ -245,6 +248,7 @@ struct replay replays_at(const PGresult *result, int row)
         .due_ms = row_integer(result, row, AT_DUE, 0),
         .pass = (int)row_integer(result, row, AT_PASS, 1),
         .is_known = row_is_true(result, row, AT_IS_KNOWN),
+        .result = row_text(result, row, AT_RESULT),
     };
 }
 

@@ -55,7 +55,8 @@ struct replay {
     int64_t skipped_count;
     int64_t due_ms; /* until the next batch, negative when it is due */
     int pass;
-    bool is_known; /* this version can carry out its kind */
+    bool is_known;      /* this version can carry out its kind */
+    const char *result; /* JSON, of a test or a doctor (db/endpoint_checks.h); NULL: none yet */
 };
 
 struct replay_list {

@@ -19,9 +19,9 @@ static void fail(struct answer_reader *reader, const char *text)
 
 /* Callbacks of llhttp: 0 goes on, -1 is a fault, HPE_PAUSED stops behind the byte. */
 
-static bool has_no_body(int status)
+static bool has_no_body(const struct answer_reader *reader, int status)
 {
-    return status < 200 || status == 204 || status == 304;
+    return reader->is_of_head || status < 200 || status == 204 || status == 304;
 }
 
 /* Nothing is believed of a head that llhttp reads otherwise than we do: its end, or its status. */
@@ -37,8 +37,10 @@ static int on_headers_complete(llhttp_t *parser)
         return 1;
     if ((parser->flags & F_TRANSFER_ENCODING) != 0 && parser->http_minor == 0)
         reader->is_unusual = true;
-    if (!has_no_body(status))
+    if (!has_no_body(reader, status))
         return 0;
+    if (reader->is_of_head)
+        return 1;
     if ((parser->flags & F_CHUNKED) != 0 || (status == 204 && parser->content_length > 0))
         reader->is_unusual = true;
     return 1;
@@ -92,10 +94,12 @@ static void begin_head(struct answer_reader *reader)
     head_reader_start(&reader->head);
 }
 
-void answer_reader_start(struct answer_reader *reader, struct buffer *snippet, int64_t max_bytes)
+void answer_reader_start(struct answer_reader *reader, struct buffer *snippet, int64_t max_bytes,
+                         bool is_of_head)
 {
     reader->snippet = snippet;
     reader->max_bytes = max_bytes;
+    reader->is_of_head = is_of_head;
     reader->progress = ANSWER_UNFINISHED;
     reader->has_head = false;
     reader->error[0] = '\0';
@@ -138,7 +142,7 @@ static void take_rest(struct answer_reader *reader, const char *bytes, size_t le
     struct buffer *snippet = reader->snippet;
     size_t room = snippet->maximum - snippet->length;
 
-    if (has_no_body(reader->head.status)) {
+    if (has_no_body(reader, reader->head.status)) {
         reader->progress = ANSWER_COMPLETE;
         return;
     }

@@ -53,14 +53,16 @@ struct answer_reader {
     bool is_reusable; /* when complete: the connection can take another request */
 
     /* For itself. */
+    bool is_of_head;       /* the answer to a HEAD */
     bool is_refused;       /* llhttp has found a fault in the head */
     bool is_head_measured; /* all of the head but its last byte went through llhttp */
     bool is_head_parsed;   /* llhttp has seen the end of the head that is being read */
     bool is_unusual;       /* understood, but no connection is kept on such terms */
 };
 
-/* Ready for an answer. */
-void answer_reader_start(struct answer_reader *reader, struct buffer *snippet, int64_t max_bytes);
+/* Ready for an answer. is_of_head: HEAD was asked, so that no body comes, whatever its head says. */
+void answer_reader_start(struct answer_reader *reader, struct buffer *snippet, int64_t max_bytes,
+                         bool is_of_head);
 
 /* Reads at most length bytes; ret_used says how many were part of the answer, and ret_heads how
  * many of these, at the start, were of its heads. Not to be called when progress is final. */

@@ -7,7 +7,8 @@
  *     transfer.c       one request and its answer
  *     request_writer.c, answer_reader.c    HTTP/1.1
  *     connection.c, pool.c, pool_origin.c, stream.c    connections that are ours
- *     dialer.c, handle.c, shard.c, watch.c, guard.c, trust.c    making them, with libcurl
+ *     dialer.c, handle.c, shard.c, watch.c, guard.c, trust.c, inspection.c    making them, with
+ *                      libcurl
  *     target.c, url.c  what a URL means
  */
 #ifndef POSTRIDER_HTTP_CONTEXT_H

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "http/connection.h"
 #include "http/context.h"
+#include "http/handle.h"
 #include "http/transcript.h"
 #include "http/transfer.h"
 #include "http/verdict.h"
@@ -287,6 +288,7 @@ static void dial(struct transfer *transfer)
         .certificate = transfer->target->gate->certificate,
         .is_tls = origin->is_tls,
         .transcript = transfer->keeps_transcript ? &transfer->response.transcript : NULL,
+        .inspection = transfer->inspection,
     };
 
     transfer->connection = connection;
@@ -354,7 +356,7 @@ static void fail_to_dial(struct transfer *transfer, CURLcode code)
         .socket_errno = guarded->socket_errno,
         .has_proxy = has_proxy(transfer),
         .is_tunnel = !transfer->target->is_through_proxy,
-        .has_reached_receiver = !has_proxy(transfer) || dial_has_reached_receiver(dialed),
+        .has_reached_receiver = !has_proxy(transfer) || handle_has_reached_receiver(dialed),
         .waited_us = clock_monotonic_us() - transfer->started_us,
     };
     char error[HTTP_ERROR_SIZE];

@@ -38,6 +38,7 @@ struct dial {
     int taken_fd;                                 /* not to be closed by libcurl; -1 = none */
     bool is_socketless;                           /* in that list */
     bool is_https;                                /* what is asked for, a proxy or not */
+    struct http_inspection *inspection;           /* as the guard; NULL = none */
     unsigned tls_contexts; /* handshakes that were begun: with a proxy, and with the receiver */
     struct guard_record guarded;
     char curl_error[CURL_ERROR_SIZE];
@@ -61,14 +62,16 @@ struct dialer {
     struct event socketless_event;
 };
 
-/* What is to be reached; all of it borrowed for the call, but the guard and the transcript. */
+/* What is to be reached; all of it borrowed for the call, but the guard and what is
+ * written to. */
 struct dial_request {
     const char *url;
     const struct guard *guard;                    /* until the end is told */
     const struct client_certificate *certificate; /* for the receiver; NULL = none; as the guard */
     bool is_tls;                                  /* the connection stays with its handle */
     int64_t timeout_ms;
-    struct buffer *transcript; /* until the end is told; NULL = none */
+    struct buffer *transcript;          /* until the end is told; NULL = none */
+    struct http_inspection *inspection; /* the same */
 };
 
 #endif

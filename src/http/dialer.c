@@ -193,6 +193,7 @@ struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
     dial->owner = owner;
     dial->guard = request->guard;
     dial->certificate = request->certificate;
+    dial->inspection = request->inspection;
     dial->taken_fd = -1;
     dial->tls_contexts = 0;
     dial->guarded = (struct guard_record){0};
@@ -200,11 +201,6 @@ struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
     handle_set_request(dial, request, dialer_name_cache(dialer, request->url));
     shard_add(shard, dial->easy);
     return dial;
-}
-
-bool dial_has_reached_receiver(const struct dial *dial)
-{
-    return dial->is_https && dial->tls_contexts > (dial->dialer->settings->is_tls_proxy ? 1 : 0);
 }
 
 int dial_socket(const struct dial *dial)

@@ -35,10 +35,6 @@ struct dial *dialer_start(struct dialer *dialer, struct connection *owner,
 /* The cache that knows the host of a URL. */
 CURLSH *dialer_name_cache(const struct dialer *dialer, const char *url);
 
-/* True when a handshake with the receiver of an https URL was begun, so that whatever proxy there
- * is had made its tunnel. */
-bool dial_has_reached_receiver(const struct dial *dial);
-
 /* Of a dial that has succeeded. */
 int dial_socket(const struct dial *dial);
 void dial_format_peer(const struct dial *dial, char peer[GUARD_PEER_SIZE]);

@@ -8,8 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Returns the port, or -1 for a family that is not IP. */
-static long read_sockaddr(const struct sockaddr *from, struct address *ret_address)
+long guard_read_address(const struct sockaddr *from, struct address *ret_address)
 {
     *ret_address = (struct address){.is_ipv6 = from->sa_family == AF_INET6};
     if (from->sa_family == AF_INET) {
@@ -64,7 +63,7 @@ curl_socket_t guard_open_socket(const struct guard *guard, const struct curl_soc
                                 struct guard_record *record)
 {
     struct address ip;
-    long port = read_sockaddr(&address->addr, &ip);
+    long port = guard_read_address(&address->addr, &ip);
     char text[INET6_ADDRSTRLEN];
     int fd;
 

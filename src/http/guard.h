@@ -15,6 +15,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include "core/address.h"
 
@@ -46,6 +47,9 @@ curl_socket_t guard_open_socket(const struct guard *guard, const struct curl_soc
 
 /* True when the transfer failed because of the check: nothing was left to connect to. */
 bool guard_is_refusal(const struct guard_record *record);
+
+/* Returns the port, or -1 for a family that is not IP. */
+long guard_read_address(const struct sockaddr *from, struct address *ret_address);
 
 /* Writes "ip:port", an IPv6 address in brackets. */
 void guard_format_peer(const char *ip, long port, char peer[GUARD_PEER_SIZE]);

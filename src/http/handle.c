@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "http/inspection.h"
 #include "http/transcript.h"
 
 #define NAME_LIFETIME_MAX_S 60L
@@ -99,6 +100,11 @@ static void set_network(CURL *easy, const struct settings *settings)
         SET(easy, CURLOPT_INTERFACE, settings->interface);
 }
 
+bool handle_has_reached_receiver(const struct dial *dial)
+{
+    return dial->is_https && dial->tls_contexts > (dial->dialer->settings->is_tls_proxy ? 1 : 0);
+}
+
 /*
  * libcurl forbids tickets, for the sake of servers of long ago. But where a server remembers no
  * session, as nginx does by default, a ticket is all that TLS 1.2 can resume one by.
@@ -111,6 +117,8 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *user)
     SSL_CTX_clear_options(context, SSL_OP_NO_TICKET);
     dial->tls_contexts++;
     trust_apply(&dial->dialer->settings->trust, context);
+    if (dial->inspection != NULL && handle_has_reached_receiver(dial))
+        inspection_attach(dial->inspection, context);
     return CURLE_OK;
 }
 
@@ -131,20 +139,6 @@ static void set_tls(CURL *easy, struct dial *dial)
     SET(easy, CURLOPT_SSL_CTX_DATA, dial);
 }
 
-CURL *handle_new(struct dial *dial)
-{
-    const struct settings *settings = dial->dialer->settings;
-    CURL *easy = curl_easy_init();
-
-    if (easy == NULL)
-        bug("curl_easy_init() failed");
-    set_callbacks(easy, dial);
-    set_protocol(easy, settings);
-    set_network(easy, settings);
-    set_tls(easy, dial);
-    return easy;
-}
-
 /* 0 would be no limit. */
 static long limit_ms(int64_t ms)
 {
@@ -155,8 +149,10 @@ static long limit_ms(int64_t ms)
  * Not copied: libcurl would not wipe the key. A session that was made with a certificate must not
  * be resumed without it, nor the other way round, so that none is kept.
  */
-static void set_certificate(CURL *easy, const struct client_certificate *certificate)
+static void set_certificate(CURL *easy, const struct settings *settings,
+                            const struct client_certificate *certificate)
 {
+    bool keeps_sessions = certificate == NULL && settings->options.connection_lifetime_ms > 0;
     struct curl_blob chain = {.flags = CURL_BLOB_NOCOPY};
     struct curl_blob key = {.flags = CURL_BLOB_NOCOPY};
 
@@ -168,7 +164,22 @@ static void set_certificate(CURL *easy, const struct client_certificate *certifi
     }
     SET(easy, CURLOPT_SSLCERT_BLOB, certificate != NULL ? &chain : NULL);
     SET(easy, CURLOPT_SSLKEY_BLOB, certificate != NULL ? &key : NULL);
-    SET(easy, CURLOPT_SSL_SESSIONID_CACHE, certificate != NULL ? 0L : 1L);
+    SET(easy, CURLOPT_SSL_SESSIONID_CACHE, keeps_sessions ? 1L : 0L);
+}
+
+CURL *handle_new(struct dial *dial)
+{
+    const struct settings *settings = dial->dialer->settings;
+    CURL *easy = curl_easy_init();
+
+    if (easy == NULL)
+        bug("curl_easy_init() failed");
+    set_callbacks(easy, dial);
+    set_protocol(easy, settings);
+    set_network(easy, settings);
+    set_tls(easy, dial);
+    set_certificate(easy, settings, NULL);
+    return easy;
 }
 
 /* With CURLOPT_CONNECT_ONLY libcurl asks a proxy for a tunnel only when it is told to. */
@@ -186,7 +197,7 @@ void handle_set_request(struct dial *dial, const struct dial_request *request, C
     SET(easy, CURLOPT_TIMEOUT_MS, limit_ms(request->timeout_ms));
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, limit_ms(connect_ms));
     if (request->certificate != NULL)
-        set_certificate(easy, request->certificate);
+        set_certificate(easy, dial->dialer->settings, request->certificate);
     SET(easy, CURLOPT_VERBOSE, request->transcript != NULL ? 1L : 0L);
     SET(easy, CURLOPT_DEBUGDATA, request->transcript);
 }
@@ -194,8 +205,9 @@ void handle_set_request(struct dial *dial, const struct dial_request *request, C
 void handle_forget_request(struct dial *dial)
 {
     if (dial->certificate != NULL)
-        set_certificate(dial->easy, NULL);
+        set_certificate(dial->easy, dial->dialer->settings, NULL);
     dial->certificate = NULL;
+    dial->inspection = NULL;
     dial->guard = NULL;
     SET(dial->easy, CURLOPT_VERBOSE, 0L);
     SET(dial->easy, CURLOPT_DEBUGDATA, NULL);

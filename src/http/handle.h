@@ -14,6 +14,10 @@ CURL *handle_new(struct dial *dial);
 /* names: libcurl's cache of names for the request's host. */
 void handle_set_request(struct dial *dial, const struct dial_request *request, CURLSH *names);
 
+/* True when a handshake with the receiver of an https URL was begun, so that whatever proxy there
+ * is had made its tunnel. */
+bool handle_has_reached_receiver(const struct dial *dial);
+
 /* libcurl says no more about this connection, and opens no other. */
 void handle_forget_request(struct dial *dial);
 

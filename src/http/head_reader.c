@@ -143,6 +143,13 @@ static void add_retry_after(struct head_reader *reader, const char *value)
         snprintf(end, room, ", %s", value);
 }
 
+/* What does not fit is no date. */
+static void add_date(struct head_reader *reader, const char *value)
+{
+    if (reader->date[0] == '\0' && strlen(value) < sizeof(reader->date))
+        snprintf(reader->date, sizeof(reader->date), "%s", value);
+}
+
 /* The line that was kept has come to its end, with all that was folded onto it. */
 static void take_header(struct head_reader *reader)
 {
@@ -154,6 +161,8 @@ static void take_header(struct head_reader *reader)
         add_retry_after(reader, value);
     else if ((value = find_value(reader, "Keep-Alive")) != NULL)
         keep_alive_read(&reader->keep_alive, value);
+    else if ((value = find_value(reader, "Date")) != NULL)
+        add_date(reader, value);
     else if (find_value(reader, "X-Squid-Error") != NULL)
         reader->has_squid_error = true;
     reader->kept = 0;
@@ -161,7 +170,7 @@ static void take_header(struct head_reader *reader)
 
 static bool may_be_wanted(char first)
 {
-    return first != '\0' && strchr("rRkKxX", first) != NULL;
+    return first != '\0' && strchr("rRkKxXdD", first) != NULL;
 }
 
 static void begin_line(struct head_reader *reader, char first)

@@ -11,7 +11,8 @@
  * folded lines, NUL bytes, empty lines in front, another version than 1.0 and 1.1. What else may be
  * wrong with a head is for whoever looks for the body's end (answer_reader.h).
  *
- * Three headers are read, with their names in any case: Retry-After, Keep-Alive, X-Squid-Error.
+ * Four headers are read, with their names in any case: Retry-After, Keep-Alive, X-Squid-Error, and
+ * Date, the first of which counts.
  * What is read does not depend on how the bytes were split.
  *
  * Sources: RFC 9112, sections 2.2, 4 and 5; RFC 9110, section 5.3 (a header that comes twice).
@@ -27,6 +28,7 @@
 #define HEAD_LINE_SIZE        160 /* of a line that is read are kept */
 #define HEAD_ERROR_SIZE       128
 #define HEAD_RETRY_AFTER_SIZE 128
+#define HEAD_DATE_SIZE        64
 
 enum head_progress {
     HEAD_UNFINISHED, /* more must come */
@@ -39,6 +41,7 @@ struct head_reader {
     int status;      /* when complete: 100, 102 to 599 */
     bool is_unusual; /* understood, but no connection is kept on such terms */
     char retry_after[HEAD_RETRY_AFTER_SIZE]; /* as received, several joined by ", "; "" = none */
+    char date[HEAD_DATE_SIZE];               /* as received; "" = none */
     struct keep_alive keep_alive;
     bool has_squid_error; /* the header by which Squid, a proxy, marks answers of its own */
     char error[HEAD_ERROR_SIZE];

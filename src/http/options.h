@@ -24,7 +24,8 @@ struct http_options {
     const char *client_certificates;                /* the directory, for messages; "" = none */
     const struct client_certificates *certificates; /* borrowed; NULL = none */
     int64_t connect_timeout_ms;
-    int64_t connection_lifetime_ms; /* no request begins on a connection that is so old */
+    int64_t connection_lifetime_ms; /* no request begins on a connection that is so old; 0: all
+                                        is made anew each time: names, connections, sessions */
     int64_t max_response_bytes;     /* of the headers together, and of the body */
     size_t max_connections;         /* kept open while idle, all hosts together: plain ones … */
     size_t max_tls_connections;     /* … and those with TLS */

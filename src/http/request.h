@@ -17,6 +17,9 @@
 #define HTTP_SNIPPET_BYTES    1024 /* of the response's body are kept */
 #define HTTP_ERROR_SIZE       512
 #define HTTP_RETRY_AFTER_SIZE 128
+#define HTTP_DATE_SIZE        64
+
+struct http_inspection;
 
 /* The body is borrowed until the callback, all else only for the call of http_start(). */
 struct http_request {
@@ -28,6 +31,8 @@ struct http_request {
     size_t body_length;
     int64_t timeout_ms;   /* of the whole request, from http_start() on */
     bool keep_transcript; /* fill http_response.transcript */
+    bool is_head;         /* HEAD instead of POST, without a body: it asks for nothing to be done */
+    struct http_inspection *inspection; /* filled until the callback (http/inspection.h); or NULL */
 };
 
 /* Microseconds from http_start(); 0 where a phase was not reached or not needed. */
@@ -46,6 +51,7 @@ struct http_response {
     int status;                              /* with ATTEMPT_ANSWERED: 200 … 599 */
     char error[HTTP_ERROR_SIZE];             /* why there is no answer; "" with one */
     char retry_after[HTTP_RETRY_AFTER_SIZE]; /* as received, several joined by ", "; "" */
+    char date[HTTP_DATE_SIZE];               /* as received; "" = none */
     struct buffer snippet;                   /* the first bytes of the body, as received */
     bool is_truncated;                       /* there was, or should have been, more of a body */
     bool is_reused;                          /* sent on a kept connection */

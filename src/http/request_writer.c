@@ -50,16 +50,22 @@ void request_writer_begin(struct request_writer *writer, const char *start, size
                           const struct http_request *request, bool joins_body)
 {
     char digits[TEXT_INTEGER_SIZE];
-    size_t at = append(writer, 0, start, start_length);
+    size_t method = request->is_head ? strlen("POST") : 0;
+    size_t at = append_text(writer, 0, request->is_head ? "HEAD" : "");
+
+    at = append(writer, at, start + method, start_length - method);
 
     for (size_t i = 0; i < request->headers_count; i++) {
         at = append(writer, at, request->headers[i], line_length(request->headers[i]));
         writer->head[at++] = '\r';
         writer->head[at++] = '\n';
     }
-    at = append_text(writer, at, "Content-Length: ");
-    at = append_text(writer, at, text_integer((int64_t)request->body_length, digits));
-    at = append_text(writer, at, "\r\n\r\n");
+    if (!request->is_head) {
+        at = append_text(writer, at, "Content-Length: ");
+        at = append_text(writer, at, text_integer((int64_t)request->body_length, digits));
+        at = append_text(writer, at, "\r\n");
+    }
+    at = append_text(writer, at, "\r\n");
     writer->head_length = at;
     writer->joined = 0;
     if (joins_body && request->body_length > 0 && request->body_length <= WRITER_JOIN_BYTES) {

@@ -29,7 +29,8 @@ struct request_writer {
 
 void request_writer_free(struct request_writer *writer);
 
-/* start is the request line and the first headers; those of request follow, then the length. */
+/* start is the request line of a POST and the first headers; those of request follow, then the
+ * length. */
 void request_writer_begin(struct request_writer *writer, const char *start, size_t start_length,
                           const struct http_request *request, bool joins_body);
 

@@ -52,6 +52,7 @@ bool transfer_prepare(struct transfer *transfer, const struct http_request *requ
 
     transfer->owner = owner;
     transfer->keeps_transcript = request->keep_transcript;
+    transfer->inspection = request->inspection;
     transfer->started_us = clock_monotonic_us();
     transfer->deadline_us = transfer->started_us + request->timeout_ms * 1000;
     transfer->target =
@@ -63,7 +64,7 @@ bool transfer_prepare(struct transfer *transfer, const struct http_request *requ
     request_writer_begin(&transfer->writer, transfer->target->head, transfer->target->head_length,
                          request, transfer->target->origin->is_tls);
     answer_reader_start(&transfer->reader, &transfer->response.snippet,
-                        engine->settings.options.max_response_bytes);
+                        engine->settings.options.max_response_bytes, request->is_head);
     return true;
 }
 
@@ -105,6 +106,8 @@ void transfer_set_answer(struct transfer *transfer, bool is_truncated)
     response->is_truncated = is_truncated;
     _Static_assert(sizeof(response->retry_after) == sizeof(transfer->reader.head.retry_after), "");
     memcpy(response->retry_after, transfer->reader.head.retry_after, sizeof(response->retry_after));
+    _Static_assert(sizeof(response->date) == sizeof(transfer->reader.head.date), "");
+    memcpy(response->date, transfer->reader.head.date, sizeof(response->date));
     if (is_from_proxy(transfer) && response->status == 407)
         transfer_set_failure(transfer, ATTEMPT_CONNECT,
                              "the proxy asks for credentials (407); see network.proxy");
@@ -154,6 +157,7 @@ void transfer_clear(struct transfer *transfer)
     response->status = 0;
     response->error[0] = '\0';
     response->retry_after[0] = '\0';
+    response->date[0] = '\0';
     response->is_truncated = false;
     response->is_reused = false;
     response->peer[0] = '\0';

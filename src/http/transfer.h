@@ -31,8 +31,9 @@ struct transfer {
     struct request_writer writer;
     struct answer_reader reader;
     bool keeps_transcript;
-    bool has_input;        /* a byte of an answer has come */
-    bool is_write_stopped; /* the answer came first, or the connection takes no more */
+    struct http_inspection *inspection; /* the caller's; NULL = none */
+    bool has_input;                     /* a byte of an answer has come */
+    bool is_write_stopped;              /* the answer came first, or the connection takes no more */
     bool was_resent;
 
     int64_t started_us;

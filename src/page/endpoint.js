@@ -16,10 +16,11 @@ import * as parts from "./parts.js";
 import * as polling from "./polling.js";
 import { go, to } from "./route.js";
 import * as session from "./session.js";
+import { verdicts } from "./verdicts.js";
 
 export const title = "Endpoint";
 
-let checked = null; // {endpoint, id}: a test or a doctor that was asked for
+let checked = null; // {endpoint, id, name}: a test or a doctor that was asked for
 
 const pathOf = (route) => `v1/endpoints/${encodeURIComponent(route.id)}`;
 
@@ -105,7 +106,7 @@ function askRecover(endpoint) {
 async function check(endpoint, name, event) {
   try {
     const made = await api.post(`v1/endpoints/${endpoint.id}/${name}`);
-    checked = { endpoint: endpoint.id, id: made.id };
+    checked = { endpoint: endpoint.id, id: made.id, name };
     event.target.dispatchEvent(new CustomEvent("redraw", { bubbles: true }));
   } catch (error) {
     session.say(error.message);
@@ -131,15 +132,6 @@ function controls(endpoint) {
     ${endpoint.disabled_at !== null ? button("Enable", () => run(`${base}/enable`, "The endpoint is enabled."))
       : html`<button class="danger" @click=${() => askDisable(endpoint)}>Disable …</button>`}
   </div>`);
-}
-
-function verdicts(replay) {
-  const list = replay.result?.verdicts;
-  if (replay.error) return html`<p class="warning">${parts.text(replay.error)}</p>`;
-  if (!list) return html`<p class="quiet loading">A worker is asked …</p>`;
-  return html`<ul class="checks">${list.map((one) => html`<li>${parts.badge(one.ok ? "well" : "error", one.ok ? "well" : "wrong")}
-    <b>${parts.text(one.check)}</b> <span>${parts.text(one.says)}</span>
-    ${one.fix ? html`<p class="fix">${parts.text(one.fix)}</p>` : nothing}</li>`)}</ul>`;
 }
 
 // --- what it is ---
@@ -255,7 +247,7 @@ export function view(route) {
     <div class="heading"><h1 tabindex="-1">${parts.url(endpoint.url, true)}</h1></div>
     <div class="sentence ${endpoint.state}"><p>${parts.badge(endpoint.state)} <span class="said">${sentence(endpoint)}</span></p>${holding(endpoint)}</div>
     ${controls(endpoint)}
-    ${checked?.endpoint === route.id ? html`<section aria-live="polite"><h2>What the check says</h2>${parts.loaded("check", verdicts)}</section>` : nothing}
+    ${checked?.endpoint === route.id ? html`<section aria-live="polite"><h2>${checked.name === "test" ? "What the test says" : "What was found"}</h2>${parts.loaded("check", verdicts)}</section>` : nothing}
     <div class="columns">
       <section><h2>What it is</h2>${parts.facts([
         ["Id", parts.wholeId(endpoint.id)],

@@ -10,6 +10,7 @@ import * as parts from "./parts.js";
 import * as polling from "./polling.js";
 import { to } from "./route.js";
 import * as session from "./session.js";
+import { isCheck, verdicts } from "./verdicts.js";
 
 export const title = "Replays";
 
@@ -29,7 +30,7 @@ const words = { error: "ended with an error", finished: "finished", stopped: "st
 function chosen(replay) {
   const { ids, all, ...rest } = replay.filter;
   if (ids !== undefined) return `${format.number(ids.length)} chosen by ${format.plural(ids.length, "its id", "their ids")}`;
-  if (replay.kind === "test" || replay.kind === "doctor") return html`${replay.kind} of an endpoint`;
+  if (isCheck(replay)) return html`${replay.kind} of <a href=${to("endpoints", replay.filter.endpoint_id)}>an endpoint</a>`;
   return all ? "all dead letters" : filterWords(rest);
 }
 
@@ -38,6 +39,7 @@ function left(replay) {
 }
 
 function done(replay) {
+  if (isCheck(replay)) return nothing;
   if (replay.total === null || replay.total === "0") return html`${format.number(replay.done)} <span class="quiet">sent again</span>`;
   return html`<span class="far">${parts.progress(Number(replay.done), Number(replay.total))}
     <span>${format.number(replay.done)} <span class="quiet">of ${format.number(replay.total)}</span></span></span>`;
@@ -72,7 +74,7 @@ async function stop(replay) {
 function control(replay) {
   if (!session.can("operate")) return nothing;
   if (stateOf(replay) === "running") return html`<button class="small" @click=${() => stop(replay)}>Stop</button>`;
-  if (stateOf(replay) === "stopped") return html`<button class="small" @click=${() => resume(replay)}>Resume …</button>`;
+  if (stateOf(replay) === "stopped" && !isCheck(replay)) return html`<button class="small" @click=${() => resume(replay)}>Resume …</button>`;
   return nothing;
 }
 
@@ -100,6 +102,7 @@ function list(query) {
 function sentence(replay) {
   const state = stateOf(replay);
   if (state === "error") return html`It has ended: ${parts.text(replay.error)}`;
+  if (isCheck(replay)) return state === "running" && replay.started_at === null ? "No worker has begun with it yet." : `It is ${words[state]}.`;
   if (state === "finished") return html`It has finished ${parts.age(replay.finished_at)}: ${format.number(replay.done)} ${format.plural(replay.done, "dead letter was", "dead letters were")} made pending again.`;
   if (state === "stopped") return html`It was stopped ${parts.age(replay.stopped_at)}, after ${format.number(replay.done)}.`;
   if (replay.started_at === null) return "No worker has begun with it yet.";
@@ -110,7 +113,7 @@ function one(replay) {
   const skipped = Object.entries(replay.skipped);
   return html`<div class="heading"><h1 tabindex="-1">Replay ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
     <div class="sentence"><p>${parts.badge(stateOf(replay), words[stateOf(replay)])} <span class="said">${sentence(replay)}</span></p></div>
-    <p>${done(replay)}</p>
+    ${isCheck(replay) ? html`<section><h2>What was found</h2>${verdicts(replay)}</section>` : html`<p>${done(replay)}</p>`}
     ${parts.facts([
       ["What", chosen(replay)],
       ["Kind", replay.kind],
@@ -118,8 +121,8 @@ function one(replay) {
       ["Begun", parts.timeAndAge(replay.started_at)],
       ["Stopped", replay.stopped_at ? parts.timeAndAge(replay.stopped_at) : nothing],
       ["Finished", replay.finished_at ? parts.timeAndAge(replay.finished_at) : nothing],
-      ["At most a second", replay.rate === null ? "no limit" : format.number(replay.rate)],
-      ["Pass", format.number(replay.pass)],
+      ["At most a second", isCheck(replay) ? nothing : replay.rate === null ? "no limit" : format.number(replay.rate)],
+      ["Pass", isCheck(replay) ? nothing : format.number(replay.pass)],
     ])}
     ${skipped.length === 0 ? nothing : html`<section><h2>Left as they are</h2>
       <p class="quiet">Their endpoints are disabled, or do nothing but fail.</p>

@@ -22,10 +22,10 @@ static void answer_row(struct client *client, const PGresult *rows)
     struct answer answer = {.status = status, .headers = location, .body = body};
 
     if (status >= 400) {
-        client_refuse(client, status, "", body);
+        client_refuse(client, status, status == 429 ? "Retry-After: 10\r\n" : "", body);
         return;
     }
-    if (status == 201)
+    if (status == 201 || status == 202)
         snprintf(location, sizeof(location), "Location: %s\r\n",
                  PQgetvalue(rows, 0, CHANGE_LOCATION));
     client_answer(client, &answer);

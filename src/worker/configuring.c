@@ -2,6 +2,7 @@
 #include "worker/configuring.h"
 
 #include "base/log.h"
+#include "worker/checking.h"
 #include "worker/finding.h"
 #include "worker/sending.h"
 #include "worker/tracing.h"
@@ -15,4 +16,5 @@ void configuring_apply(struct worker *worker, struct config *config)
     endpoints_reconfigure(&worker->endpoints, config, sending_slots(worker));
     finding_reconfigure(worker);
     tracing_reconfigure(worker);
+    checking_reconfigure(worker);
 }

@@ -65,6 +65,7 @@ struct worker {
     /* Each part's own: what it is made of stands in its .c, and others ask by its header. */
     struct alerting *alerting;
     struct charting *charting;
+    struct checking *checking;
     struct connecting *connecting;
     struct disabling *disabling;
     struct erasing *erasing;

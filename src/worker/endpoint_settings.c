@@ -161,6 +161,7 @@ static void load_signer(struct endpoint_settings *settings, const struct config 
         settings->unopened = memory_copy_string(error.message);
     else if (settings->signer == NULL)
         endpoint_settings_set_problem(settings, error.message);
+    settings->is_unsignable = result != SEALED_SET_CLOSED && settings->signer == NULL;
 }
 
 static void load_limits(struct endpoint_settings *settings, const struct config *config,

@@ -33,6 +33,7 @@ struct endpoint_settings {
     struct signer *signer;         /* NULL with problem or unopened */
     struct permit *permit;         /* NULL = what the configuration permits to all */
     char *problem;                 /* NULL = it can be sent to */
+    bool is_unsignable;            /* the problem is that there is no secret to sign with */
     char *unopened;                /* not NULL: why a secret can't be; nothing is sent for now */
     char *unread;                  /* not NULL: what is wrong with secrets beside those that sign */
     int max_in_flight;

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/exchange.h"
 
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "base/text.h"
+#include "base/units.h"
 #include "core/retry_after.h"
 
 struct http_options exchange_options(const struct config *config)
@@ -113,6 +119,53 @@ struct phases exchange_phases(const struct http_response *response, const char *
     return response->result == ATTEMPT_UNSENDABLE ? phases_none : phases_of(&ends);
 }
 
+static void explain_retry(struct buffer *out, const struct retry_policy *policy,
+                          const struct outcome *outcome)
+{
+    char delay[UNITS_TEXT_SIZE];
+
+    buffer_append_format(out, "a delivery would be tried again after %s, %d time%s at most",
+                         units_format_about_ms(outcome->delay_ms, delay), policy->max_attempts - 1,
+                         text_plural(policy->max_attempts - 1, "", "s"));
+}
+
+static const char *explain_failure(const struct http_response *response,
+                                   const struct outcome *outcome)
+{
+    if (outcome->is_exhausted)
+        return "a delivery would have failed: only one attempt is made";
+    if (outcome->disables_endpoint)
+        return "a delivery would fail at once, and its endpoint be disabled";
+    if (!outcome->counts_attempt)
+        return "a delivery would fail at once, without a request";
+    if (response->status >= 300 && response->status < 400)
+        return "a delivery would fail at once: redirects are not followed";
+    return "a delivery would fail at once: this status is not tried again";
+}
+
+void exchange_explain(const struct retry_policy *policy, const struct http_response *response,
+                      struct buffer *out)
+{
+    struct attempt attempt = exchange_attempt(response);
+    struct outcome outcome = outcome_decide(policy, 0, &attempt, 0);
+
+    if (response->result == ATTEMPT_ANSWERED)
+        buffer_append_format(out, "The receiver answered %d: ", response->status);
+    else
+        buffer_append_format(out, "%s: ", response->error);
+    switch (outcome.kind) {
+    case OUTCOME_DELIVERED:
+        buffer_append_string(out, "a delivery would be delivered");
+        break;
+    case OUTCOME_RETRY:
+        explain_retry(out, policy, &outcome);
+        break;
+    case OUTCOME_FAILED:
+        buffer_append_string(out, explain_failure(response, &outcome));
+        break;
+    }
+}
+
 bool exchange_was_connected(const struct http_response *response, const char *url)
 {
     const struct http_timings *timings = &response->timings;
@@ -120,4 +173,25 @@ bool exchange_was_connected(const struct http_response *response, const char *ur
 
     return response->is_reused || timings->first_byte_us > 0 ||
            (is_tls ? timings->tls_us : timings->connect_us) > 0;
+}
+
+void exchange_make_payload(const char *event_type, struct buffer *ret_payload)
+{
+    time_t now = (time_t)clock_wall_s();
+    struct tm utc;
+    char timestamp[32];
+    json_t *object;
+    char *text;
+
+    gmtime_r(&now, &utc);
+    strftime(timestamp, sizeof(timestamp), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    object = json_pack("{s:s, s:s, s:{s:s}}", "type", event_type, "timestamp", timestamp, "data",
+                       "message", "A test from Postrider.");
+    text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    if (text == NULL)
+        bug("cannot make the test payload");
+    buffer_init(ret_payload, strlen(text));
+    buffer_append_string(ret_payload, text);
+    free(text);
+    json_decref(object);
 }

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "config/config.h"
 #include "core/outcome.h"
 #include "core/phases.h"
@@ -50,6 +51,15 @@ struct attempt exchange_attempt(const struct http_response *response);
 
 /* How long its parts took; phases_none when nothing was sent. */
 struct phases exchange_phases(const struct http_response *response, const char *url);
+
+/* What it means for a delivery whose first attempt it was, as the start of a sentence: "The receiver
+ * answered 503: a delivery would be tried again after 10s, …". */
+void exchange_explain(const struct retry_policy *policy, const struct http_response *response,
+                      struct buffer *out);
+
+/* The body of a test: {"type": event_type, "timestamp": now, "data": {…}} (Standard Webhooks, "Payload
+ * structure"). */
+void exchange_make_payload(const char *event_type, struct buffer *ret_payload);
 
 /* True when the connection was ready before whatever happened: the server could be reached. */
 bool exchange_was_connected(const struct http_response *response, const char *url);

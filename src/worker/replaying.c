@@ -167,13 +167,6 @@ static void on_removed(void *owner, const struct db_answer *answer)
         reporting_refusal("deleting old replays was refused", answer);
 }
 
-/* The statement of a batch is longer than PgBouncer's buffer, so that nothing may be under way when
- * it goes through a pooler (db/row_security.c). */
-static bool may_send_long(const struct worker *worker)
-{
-    return db_link_is_direct(worker->writing) || db_link_outstanding(worker->writing) == 0;
-}
-
 static bool send(struct worker *worker)
 {
     struct replaying *replaying = worker->replaying;
@@ -183,7 +176,7 @@ static bool send(struct worker *worker)
     case REPLAYING_LOOK:
         return replays_send_due(worker->writing, schema, on_due, worker);
     case REPLAYING_STEP:
-        return may_send_long(worker) &&
+        return db_link_takes_long(worker->writing) &&
                replays_send_step(worker->writing, schema, &replaying->turn, on_stepped, worker);
     case REPLAYING_FAIL:
         return replays_send_error(worker->writing, schema, replaying->turn.id, replaying->error,
@@ -216,7 +209,7 @@ int64_t replaying_next_us(const struct worker *worker)
 
     /* What is under way wakes the loop with its answer. */
     if (!is_mine(worker) || replaying->is_running ||
-        (replaying->task == REPLAYING_STEP && !may_send_long(worker)))
+        (replaying->task == REPLAYING_STEP && !db_link_takes_long(worker->writing)))
         return WORKER_NEVER;
     return replaying->due_us;
 }

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "worker/alerting.h"
 #include "worker/charting.h"
+#include "worker/checking.h"
 #include "worker/configuring.h"
 #include "worker/connecting.h"
 #include "worker/context.h"
@@ -156,6 +157,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, leasing_next_us(worker));
     next = earlier(next, retaining_next_us(worker));
     next = earlier(next, replaying_next_us(worker));
+    next = earlier(next, checking_next_us(worker));
     next = earlier(next, alerting_next_us(worker));
     next = earlier(next, charting_next_us(worker));
     next = earlier(next, tracing_next_us(worker));
@@ -220,6 +222,7 @@ static void turn(struct worker *worker)
     disabling_step(worker);
     retaining_step(worker);
     replaying_step(worker);
+    checking_step(worker);
     alerting_step(worker);
     monitoring_step(worker);
     tracing_step(worker);
@@ -284,6 +287,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     requiring_init(worker);
     retaining_init(worker);
     replaying_init(worker);
+    checking_init(worker);
     alerting_init(worker);
     charting_init(worker);
     tracing_init(worker);
@@ -314,6 +318,7 @@ static void finish(struct worker *worker)
     requiring_free(worker);
     retaining_free(worker);
     replaying_free(worker);
+    checking_free(worker);
     alerting_free(worker);
     charting_free(worker);
     supervision_free(worker);

@@ -40,7 +40,7 @@ def test_the_check_finds_what_is_wrong():
     replay = {"id": "0ae58721-843e-40a6-ad70-e485e34a17ca", "kind": "replay", "customer_id": None, "filter": {},
               "rate": None, "requested_by": "a", "requested_at": "2031-05-17T12:03:04Z", "started_at": None,
               "stopped_at": None, "finished_at": None, "error": None, "total": None, "done": "0", "pass": 1,
-              "skipped": {}, "skipped_count": "0"}
+              "skipped": {}, "skipped_count": "0", "result": None}
     assert openapi.validator(schema).is_valid(replay)
     for change in ({"id": "x"}, {"requested_at": "yesterday"}, {"done": 0}, {"colour": 1}):
         assert not openapi.validator(schema).is_valid({**replay, **change}), change

@@ -12,7 +12,7 @@ COMMANDS = ["run", "migrate", "config", "status", "top", "event", "endpoint", "d
             "healthcheck", "secret", "send", "serve", "token", "version", "help", "deliveries", "attempts"]
 NESTED = [("deliveries", "list"), ("event", "publish"), ("event", "list"), ("event", "show"), ("event", "trace"),
           ("event", "backfill"), ("endpoint", "list"), ("endpoint", "show"), ("endpoint", "preview"),
-          *(("endpoint", verb) for verb in ("add", "set", "disable", "enable", "pause", "resume", "remove")),
+          *(("endpoint", verb) for verb in ("add", "set", "disable", "enable", "pause", "resume", "test", "doctor", "remove")),
           ("dead", "list"), ("dead", "show"), ("dead", "replay"), ("dead", "discard"),
           ("replay", "list"), ("replay", "show"), ("replay", "stop"), ("replay", "resume"),
           ("secret", "new"), ("secret", "rotate"), ("secret", "list"), ("secret", "revoke"),
@@ -24,7 +24,8 @@ ON_DATABASE = [
     ("deliveries", "list", "--status", "failed"), ("attempts", AN_ID),
     ("endpoint", "add", "--customer", AN_ID, "--url", "https://a.example/"), ("endpoint", "set", AN_ID, "--timeout", "1s"),
     ("endpoint", "disable", AN_ID, "--yes"), ("endpoint", "enable", AN_ID), ("endpoint", "pause", AN_ID),
-    ("endpoint", "resume", AN_ID), ("endpoint", "remove", AN_ID, "--yes"),
+    ("endpoint", "resume", AN_ID), ("endpoint", "test", AN_ID), ("endpoint", "doctor", AN_ID),
+    ("endpoint", "remove", AN_ID, "--yes"),
     ("event", "publish", "--customer", AN_ID, "--type", "a"), ("event", "list"),
     ("event", "show", AN_ID), ("event", "trace", AN_ID),
     ("event", "backfill", "--endpoint", AN_ID, "--since", "1h", "--yes"), ("endpoint", "list"),

@@ -377,9 +377,13 @@ def test_nothing_is_written_for_another(granted, ask):
     for owner in (made.b, None):
         refuses(ask, made.a, "INSERT INTO webhook_customer_replays (customer_id, filter) VALUES (%s, '{\"all\": true}')",
                 owner, error=psycopg2.errors.WithCheckOptionViolation)
-    for kind in ("backfill", "test", "doctor"):
-        refuses(ask, made.a, "INSERT INTO webhook_customer_replays (customer_id, kind, filter) VALUES (%s, %s, '{}')",
-                made.a, kind, error=psycopg2.errors.WithCheckOptionViolation)
+    refuses(ask, made.a, "INSERT INTO webhook_customer_replays (customer_id, kind, filter) VALUES (%s, 'backfill', '{}')",
+            made.a, error=psycopg2.errors.WithCheckOptionViolation)
+    for kind in ("test", "doctor"):
+        for other in (made.endpoints[made.b], str(uuid.uuid4()), None):
+            refuses(ask, made.a, "INSERT INTO webhook_customer_replays (customer_id, kind, filter)"
+                    " VALUES (%s, %s, jsonb_build_object('endpoint_id', %s::text)) ON CONFLICT DO NOTHING",
+                    made.a, kind, other, error=psycopg2.errors.WithCheckOptionViolation)
     for statement in ("UPDATE webhook_customer_endpoints SET url = 'https://evil/' WHERE id = %s",
                       "SELECT id FROM webhook_customer_endpoints WHERE id = %s FOR UPDATE"):
         assert ask(made.a, statement, made.endpoints[made.b]) in (0, [])

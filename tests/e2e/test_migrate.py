@@ -227,7 +227,7 @@ def test_without_permission(database, postgres, migrate, role):
 OUTCOME = ["status", "attempts", "last_attempt_at", "next_retry_at", "response_status",
            "last_error"]
 REPLAY = ["started_at", "due_at", "position", "pass", "ramp_from", "total", "done", "skipped",
-          "skipped_count", "waiting_count", "stopped_at", "finished_at", "error"]
+          "skipped_count", "waiting_count", "stopped_at", "finished_at", "error", "result"]
 GRANTED = {
     ("schema", "public"): {"USAGE"},
     ("table", "webhook_deliveries"): {"SELECT", "DELETE"},

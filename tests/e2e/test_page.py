@@ -628,6 +628,28 @@ def test_endpoint_that_is_limited(page, world, customer):
     world.database.execute("DELETE FROM webhook_deliveries WHERE customer_id = %s", customer)
 
 
+def test_send_a_test_and_examine(page, world, customer):
+    """By buttons; a worker does it, and what it has found is said in words, with what is to be done."""
+    path = world.new_path(answer(503, body=b"<b>busy</b>"), answer(200))
+    endpoint = world.endpoint(path, customer)
+    browser = page(f"/endpoints/{endpoint}")
+    browser.see("Nothing is wrong with it")
+    browser.click("Send a test")
+    browser.see("What the test says", "1 of 3 is wrong.", "The receiver answered 503: a delivery would be tried again",
+                "let the receiver take the event", "<b>busy</b>")
+    identity = world.database.value("SELECT id::text FROM webhook_replays WHERE kind = 'test'"
+                                    " AND filter ->> 'endpoint_id' = %s", endpoint)
+    browser.click("Examine")
+    browser.see("What was found", "Nothing is wrong. 1 warning.", "may be connected to", "HEAD was answered with 200",
+                "change the URL to https")
+    assert browser.driver.execute_script("return document.querySelector('.checks').closest('[aria-live=polite]') !== null")
+    browser.follow(f"/replays/{identity}")
+    browser.see("What was found", "1 of 3 is wrong.", "Asked for", "test of an endpoint")
+    browser.follow("/replays")
+    browser.see("test of an endpoint")
+    assert world.database.value("SELECT requested_by LIKE 'token t-%%' FROM webhook_replays WHERE id = %s", identity)
+
+
 # A day of a service that works. $1: the endpoint that it is of, NULL of all.
 HISTORY = """INSERT INTO webhook_history (at, owner, number, endpoint_id, left_out, delivered, retried, failed, statuses,
         first_attempt_delay, attempt_duration)
@@ -833,6 +855,12 @@ def test_axe(page, browser, world, customer, axe, is_dark):
                            " 'receiver', 'a delivery is due for 5m', jsonb_build_object('endpoints', jsonb_build_array("
                            "jsonb_build_object('url', %s::text, 'customer_id', %s::text, 'count', 3))))"
                            " ON CONFLICT (cause) DO NOTHING", url, customer)
+    found = world.database.value(
+        "INSERT INTO webhook_replays (kind, filter, finished_at, result) VALUES ('doctor', jsonb_build_object('endpoint_id',"
+        " %s::text), now(), %s) RETURNING id::text", endpoint, json.dumps({"body": "busy", "verdicts": [
+            {"check": "dns", "ok": True, "says": "it is resolved", "fix": None},
+            {"check": "tls", "ok": True, "says": "there is none", "fix": "let it speak TLS"},
+            {"check": "answer", "ok": False, "says": "it timed out", "fix": "look why"}]}))
     world.database.execute("DELETE FROM webhook_history")
     world.database.execute(HISTORY, None)
     browser.go(world.front.url)
@@ -843,6 +871,7 @@ def test_axe(page, browser, world, customer, axe, is_dark):
     screens = {"/": "99 of 100", "/endpoints": "Subscribed", f"/endpoints/{endpoint}": "Limits",
                "/deliveries?status=failed&error=a": "error: a", f"/deliveries?status=all&customer={customer}": "Inserted",
                f"/deliveries/{dead}": "Payload", f"/events/{event}": "consequences", "/replays": "Asked for",
+               f"/replays/{found}": "1 of 3 is wrong. 1 warning.",
                "/workers": "Last used", "/nowhere": "no such page"}
     for width in (1280, 360):
         browser.emulate(width, 900, is_dark)

@@ -375,7 +375,7 @@ def test_hidden_rows_end_no_replay(service, migrated_database, postgres):
 
 def test_old_ones_are_deleted(service, migrated_database):
     old = ask(migrated_database, finished_at="2001-01-01", requested_at="2000-12-31")
-    unfinished = ask(migrated_database, requested_at="2000-12-31", kind="test")
+    unfinished = ask(migrated_database, requested_at="2000-12-31", kind="backfill")
     new = ask(migrated_database, finished_at="now")
     service(migrated_database)
     migrated_database.wait_for(lambda db: not db.value("SELECT EXISTS (SELECT FROM webhook_replays"

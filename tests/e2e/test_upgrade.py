@@ -173,9 +173,21 @@ def test_role_that_was_granted_to_before_goes_on(database, postgres, config_file
     worker, reader = (privileges(database, name) for name in names)
     assert worker[("table", "webhook_endpoints")] == {"SELECT", "INSERT", "DELETE"}
     assert worker[("column", "webhook_endpoints.noted_at")] == {"UPDATE"}
+    assert worker[("column", "webhook_replays.result")] == {"UPDATE"}
     assert reader == {("table", "webhook_endpoints"): {"SELECT"}}
     for name in names:
         database.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_checks_that_nobody_could_carry_out_end(database, config_file, run_postrider):
+    """Whatever their filter was."""
+    apply(database, 29)
+    for kind, choice in (("test", "{}"), ("doctor", '{"endpoint_id": 5}'), ("doctor", '{"endpoint_id": 5}'), ("backfill", "{}")):
+        database.execute("INSERT INTO webhook_replays (kind, filter) VALUES (%s, %s)", kind, choice)
+    assert run_postrider("migrate", "-c", config_file(database)).code == 0
+    left, = database.query("SELECT * FROM webhook_replays WHERE finished_at IS NULL")
+    assert left["kind"] == "backfill"
+    assert database.value("SELECT count(*) FROM webhook_replays WHERE error LIKE 'it was asked for before%%'") == 3
 
 
 def test_no_constraint_is_left_unvalidated(migrated_database):

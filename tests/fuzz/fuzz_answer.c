@@ -61,7 +61,7 @@ static void read_all(struct reading *reading, const uint8_t *data, size_t size, 
     reading->used = 0;
     reading->heads = 0;
     buffer_init(&reading->snippet, SNIPPET_BYTES);
-    answer_reader_start(reader, &reading->snippet, limit);
+    answer_reader_start(reader, &reading->snippet, limit, false);
     while (reading->used < size && reader->progress == ANSWER_UNFINISHED) {
         size_t length = piece_length(&dice, size - reading->used);
         char *piece = memory_resize(NULL, length, 1);

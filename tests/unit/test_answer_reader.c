@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_answer_reader.c: what is an answer, what is not, and where it ends; in any split. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "unit.h"
 
-#include <cmocka.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "http/answer_reader.h"
@@ -37,7 +31,7 @@ static struct verdict read_in_steps(const char *text, size_t length, size_t step
     struct buffer snippet;
 
     buffer_init(&snippet, sizeof(verdict.body) - 1);
-    answer_reader_start(&reader, &snippet, LIMIT);
+    answer_reader_start(&reader, &snippet, LIMIT, false);
     while (verdict.used < length && reader.progress == ANSWER_UNFINISHED) {
         size_t piece = length - verdict.used < step ? length - verdict.used : step;
         char *copy = memory_copy(text + verdict.used, piece); /* so that ASan sees its end */
@@ -512,6 +506,71 @@ static void test_body_limit(void **state)
     free(text);
 }
 
+/* To a HEAD: no body comes, whatever the head says of one, and what comes all the same is not its. */
+static void test_answers_to_head(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_reusable;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", true},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true},
+        {"HTTP/1.1 405 No\r\nContent-Length: 2\r\n\r\n", true},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        size_t length = strlen(cases[i].text);
+        char *text = memory_format("%sbody", cases[i].text);
+        struct answer_reader reader;
+        struct buffer snippet;
+        size_t used, heads;
+
+        buffer_init(&snippet, 100);
+        answer_reader_start(&reader, &snippet, LIMIT, true);
+        check_case(answer_reader_feed(&reader, text, strlen(text), &used, &heads) ==
+                       ANSWER_COMPLETE,
+                   "%s", cases[i].text);
+        check_case(used == length && heads == length && snippet.length == 0, "%s: %zu",
+                   cases[i].text, used);
+        check_case(reader.is_reusable == cases[i].is_reusable, "%s", cases[i].text);
+        buffer_free(&snippet);
+        free(text);
+    }
+}
+
+/* The first one counts, and what has no room is none. */
+static void test_date(void **state)
+{
+    static const struct {
+        const char *headers, *date;
+    } cases[] = {
+        {"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "Sun, 06 Nov 1994 08:49:37 GMT"},
+        {"dATE : a \r\nDate: b\r\n", "a"},
+        {"Dates: a\r\nX-Date: b\r\nDat: c\r\n", ""},
+        {"Date: 0123456789012345678901234567890123456789012345678901234567890123\r\n", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char *text =
+            memory_format("HTTP/1.1 200 OK\r\n%sContent-Length: 0\r\n\r\n", cases[i].headers);
+        struct answer_reader reader;
+        struct buffer snippet;
+        size_t used, heads;
+
+        buffer_init(&snippet, 100);
+        answer_reader_start(&reader, &snippet, LIMIT, false);
+        answer_reader_feed(&reader, text, strlen(text), &used, &heads);
+        check_case(strcmp(reader.head.date, cases[i].date) == 0, "%s: %s", cases[i].headers,
+                   reader.head.date);
+        buffer_free(&snippet);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +587,8 @@ int main(void)
         cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_body_limit),
+        cmocka_unit_test(test_answers_to_head),
+        cmocka_unit_test(test_date),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

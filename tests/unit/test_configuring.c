@@ -8,6 +8,7 @@
 #include "config/load.h"
 #include "config/options.h"
 #include "core/finder.h"
+#include "worker/checking.h"
 #include "worker/configuring.h"
 #include "worker/finding.h"
 #include "worker/sending.h"
@@ -23,12 +24,14 @@ static void start(struct worker *worker, struct config *config)
     assert_true(sending_init(worker, &error));
     finding_init(worker);
     tracing_init(worker);
+    checking_init(worker);
     configuring_apply(worker, config);
 }
 
 /* The configuration belongs to the engine that was made of it. */
 static void stop(struct worker *worker)
 {
+    checking_free(worker);
     tracing_free(worker);
     finding_free(worker);
     deliveries_free(&worker->deliveries);

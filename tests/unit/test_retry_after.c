@@ -239,6 +239,31 @@ static void test_random_dates_round_trip(void **state)
     }
 }
 
+/* As a Date header has it: no list, and no number of seconds. */
+static void test_dates_alone(void **state)
+{
+    static const struct {
+        const char *value;
+        bool is_date;
+    } cases[] = {{"Sun, 06 Nov 1994 08:49:37 GMT", true},
+                 {"Sunday, 06-Nov-94 08:49:37 GMT", true},
+                 {"Sun Nov  6 08:49:37 1994", true},
+                 {"120", false},
+                 {"", false},
+                 {"yesterday", false},
+                 {"Sun, 31 Feb 1994 08:49:37 GMT", false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        int64_t at_s = 0;
+
+        check_case(retry_after_parse_date(cases[i].value, EXAMPLE_S, &at_s) == cases[i].is_date,
+                   "%s", cases[i].value);
+        check_case(!cases[i].is_date || at_s == EXAMPLE_S, "%s: %lld", cases[i].value,
+                   (long long)at_s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_distance_from_now),
         cmocka_unit_test(test_years_of_two_digits),
         cmocka_unit_test(test_random_dates_round_trip),
+        cmocka_unit_test(test_dates_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,7 @@ class Authority:
 
     def server_context(self, names=("localhost", "127.0.0.1", "::1"), is_expired=False,
                        is_early=False, is_self_signed=False, without_chain=False, clients=None,
-                       **context_settings):
+                       ends=None, **context_settings):
         """An ssl.SSLContext; context_settings are set on it (maximum_version=…).
 
         clients: the authority whose certificates clients must show.
@@ -124,7 +124,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.utcnow()
         certificate = self.sign(key, names, starts=now + DAY / 2 if is_early else None,
-                                ends=now - DAY if is_expired else None,
+                                ends=now - DAY if is_expired else ends,
                                 is_self_signed=is_self_signed)
         chain = "" if without_chain or is_self_signed else self.chain_pem()
         path = self._write("server", key_pem(key) + _pem(certificate) + chain)
