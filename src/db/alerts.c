@@ -4,12 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "db/fragments.h"
 #include "db/row.h"
 #include "db/row_security.h"
-
-#define TEXT_OF_(number) #number
-#define TEXT_OF(number)  TEXT_OF_(number)
 
 #define DEAD_MAX     "10000" /* dead letters, the newest by creation: ALERT_DEAD_LETTERS_MAX */
 #define LATE_MAX     "500"   /* of each lane, rows that are late */
