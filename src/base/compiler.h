@@ -15,6 +15,10 @@
 #define PRINTF_LIKE(fmt, arg) __attribute__((format(printf, fmt, arg)))
 #define ARRAY_LENGTH(a)       (sizeof(a) / sizeof((a)[0]))
 
+/* A number's constant as a text, for a statement or a message that is one. */
+#define TEXT_OF(number)  TEXT_OF_(number)
+#define TEXT_OF_(number) #number
+
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #define bug(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)

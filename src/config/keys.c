@@ -19,8 +19,6 @@ static bool key_word(const struct config_option *option, const char *section, ch
 {
     size_t length = option_section_length(option);
 
-    if (option->kind == OPTION_LATER)
-        return false;
     if (*section == '\0' && length > 0) {
         snprintf(word, KEY_SIZE, "%.*s", (int)length, option->key);
         return true;
@@ -68,7 +66,7 @@ static const struct config_option *find_misplaced(const char *name)
     for (size_t i = 0; option == NULL && i < option_count; i++)
         if (strcmp(option_name(&option_table[i]), name) == 0)
             option = &option_table[i];
-    return option != NULL && option->kind != OPTION_LATER ? option : NULL;
+    return option;
 }
 
 void key_refuse_unknown(struct mistakes *mistakes, struct place place, const char *section,

@@ -22,8 +22,6 @@ static void append_defaults(struct buffer *out)
         const struct config_option *option = &option_table[i];
         size_t length = option_section_length(option);
 
-        if (option->kind == OPTION_LATER)
-            continue;
         if (length > 0 && (length != section_length || strncmp(option->key, section, length) != 0))
             buffer_append_format(out, "%.*s:\n", (int)length, option->key);
         section = option->key;

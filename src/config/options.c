@@ -653,8 +653,6 @@ void option_append_allowed(const struct config_option *option, struct buffer *ou
         buffer_append_format(out, "a list of at most %zu durations", option->entries_max);
         append_range("", option, out);
         break;
-    case OPTION_LATER:
-        break;
     }
 }
 

@@ -5,8 +5,6 @@
  * It drives everything that knows a key: the loader, the defaults, the checks of type and range,
  * "postrider config show" and the reference in docs/configuration.md. A key is "name" or
  * "section.name".
- * Keys of OPTION_LATER are known and refused: an option that does nothing must not be accepted,
- * but who copies it from a newer version's documentation is told so.
  */
 #ifndef POSTRIDER_CONFIG_OPTIONS_H
 #define POSTRIDER_CONFIG_OPTIONS_H
@@ -33,7 +31,6 @@ enum option_kind {
     OPTION_NAMES,    /* http.hosts */
     OPTION_STATUSES, /* retry.retry_statuses */
     OPTION_SCHEDULE, /* retry.schedule */
-    OPTION_LATER,    /* not in this version */
 };
 
 struct config_option {

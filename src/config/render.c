@@ -135,7 +135,5 @@ void render_value(const struct config *config, const struct config_option *optio
     case OPTION_SCHEDULE:
         append_list(config, option, out);
         break;
-    case OPTION_LATER:
-        break;
     }
 }

@@ -53,7 +53,6 @@ static const char *kind_noun(enum option_kind kind)
     case OPTION_HEADERS:
     case OPTION_RANGES:
     case OPTION_NAMES:
-    case OPTION_LATER:
         break;
     }
     return "text";
@@ -310,7 +309,6 @@ bool scalar_read(struct reading *reading, const struct config_option *option,
     case OPTION_NAMES:
     case OPTION_STATUSES:
     case OPTION_SCHEDULE:
-    case OPTION_LATER:
         break;
     }
     bug("the option %s has no single value", option->key);

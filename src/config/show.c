@@ -11,11 +11,6 @@
 
 #define COMMENT_COLUMN 44
 
-static bool is_shown(const struct config_option *option)
-{
-    return option->kind != OPTION_LATER;
-}
-
 static bool begins_section(const struct config_option *option)
 {
     size_t length = option_section_length(option);
@@ -68,8 +63,7 @@ static void append_yaml_option(const struct config *config, const struct config_
 void show_append_yaml(const struct config *config, struct buffer *out)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (is_shown(&option_table[i]))
-            append_yaml_option(config, &option_table[i], out);
+        append_yaml_option(config, &option_table[i], out);
 }
 
 static json_t *schedule_json(const struct config *config, const struct config_option *option)
@@ -135,8 +129,6 @@ void show_append_json(const struct config *config, struct buffer *out)
     char *text;
 
     for (size_t i = 0; i < option_count; i++) {
-        if (!is_shown(&option_table[i]))
-            continue;
         json_object_set_new(section_json(values, &option_table[i]), option_name(&option_table[i]),
                             value_json(config, &option_table[i]));
         if (config->is_set[i])
@@ -161,8 +153,6 @@ void show_append_reference(struct buffer *out)
     buffer_append_string(out, "| key | default | what it may be | what it is |\n"
                               "|---|---|---|---|\n");
     for (size_t i = 0; i < option_count; i++) {
-        if (!is_shown(&option_table[i]))
-            continue;
         buffer_append_format(out, "| `%s` | `%s` | ", option_table[i].key,
                              option_table[i].default_text);
         option_append_allowed(&option_table[i], out);

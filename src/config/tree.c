@@ -25,11 +25,6 @@ static void read_option(struct reading *reading, const struct config_option *opt
         return;
     }
     reading->places[i] = document_place(value);
-    if (option->kind == OPTION_LATER) {
-        mistakes_add(reading->mistakes, document_place(key), option->key,
-                     "not in this version; remove it");
-        return;
-    }
     reading->config->is_set[i] = true;
     reading->is_wrong[i] = !value_read(reading, option, value);
 }

@@ -20,7 +20,6 @@ static bool is_list(const struct config_option *option)
     case OPTION_NUMBER:
     case OPTION_DURATION:
     case OPTION_SIZE:
-    case OPTION_LATER:
         break;
     }
     return false;

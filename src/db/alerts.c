@@ -4,13 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "db/blocked_keys.h"
 #include "db/fragments.h"
 #include "db/row.h"
 #include "db/row_security.h"
-
-#define TEXT_OF_(number) #number
-#define TEXT_OF(number)  TEXT_OF_(number)
 
 #define DEAD_MAX     "10000" /* dead letters, the newest by creation: ALERT_DEAD_LETTERS_MAX */
 #define LATE_MAX     "500"   /* of each lane, rows that are late */
@@ -276,6 +274,13 @@ static const char *act_name(enum alert_act act)
     bug("nothing is to be done: %d", (int)act);
 }
 
+/* A note that is hidden would be told of once more, and an alert be raised a second time. */
+static const char sql_hold_change[] =
+    ROW_SECURITY_HOLD("webhook_alerts, webhook_alert_notes, webhook_alert_endpoint");
+
+/* The statements of alerts_send_change(). */
+enum { CHANGE_HOLD, CHANGE_GUARD, CHANGE_ITSELF };
+
 bool alerts_send_change(struct db_link *link, const char *schema,
                         const struct alerts_change *change, db_link_answered *on_answer,
                         void *owner)
@@ -286,24 +291,28 @@ bool alerts_send_change(struct db_link *link, const char *schema,
         change->cause == ALERT_ENDPOINT_DISABLED || change->cause == ALERT_ENDPOINT_RECOVERED;
     char pause[24], version[24], age[24], type[64];
     const struct db_statement statements[] = {
-        {row_security_guard(), ROW_SECURITY_PARAMETERS, {schema, ROW_SECURITY_WRITING}},
-        {sql_change,
-         13,
-         {kind->name, kind->is_receivers ? "receiver" : "ours", act_name(change->decision.act),
-          pause, text_of_bool(change->decision.is_message), change->summary, change->detail,
-          version, age, change->customer[0] != '\0' ? change->customer : NULL, change->url, type,
-          is_noted ? kind->name : NULL}}};
+        [CHANGE_HOLD] = {sql_hold_change, 0, {NULL}},
+        [CHANGE_GUARD] = row_security_look(schema),
+        [CHANGE_ITSELF] = {
+            sql_change,
+            13,
+            {kind->name, kind->is_receivers ? "receiver" : "ours", act_name(change->decision.act),
+             pause, text_of_bool(change->decision.is_message), change->summary, change->detail,
+             version, age, change->customer[0] != '\0' ? change->customer : NULL, change->url, type,
+             is_noted ? kind->name : NULL}}};
 
     snprintf(pause, sizeof(pause), "%lld", (long long)change->decision.pause_ms);
     snprintf(version, sizeof(version), "%lld", (long long)change->version);
     snprintf(age, sizeof(age), "%lld", (long long)change->age_ms);
     snprintf(type, sizeof(type), "postrider.alert.%s%s", kind->type, is_over ? ".resolved" : "");
-    return db_link_send(link, statements, 2, on_answer, owner);
+    return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
 
 const char *alerts_changed(const struct db_answer *answer)
 {
-    return PQntuples(answer->results[1]) > 0 ? row_text(answer->results[1], 0, 0) : NULL;
+    const PGresult *result = answer->results[CHANGE_ITSELF];
+
+    return PQntuples(result) > 0 ? row_text(result, 0, 0) : NULL;
 }
 
 bool alerts_have_secret(struct db_session *session, const char *customer, const char *url,

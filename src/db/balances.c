@@ -30,6 +30,11 @@
 static const char sql_begin[] =
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout = 0";
 
+/* Row security is looked at in the same snapshot, so its policies must be those of now as long as it
+ * lasts (db/row_security.h). LOCK TABLE takes none. */
+static const char sql_hold[] =
+    "LOCK TABLE webhook_deliveries, webhook_removals, webhook_balances IN ACCESS SHARE MODE";
+
 /* Before the snapshot is taken. */
 static const char sql_lock[] = "LOCK TABLE webhook_balances IN SHARE ROW EXCLUSIVE MODE";
 
@@ -111,7 +116,8 @@ static bool keep(struct db_session *session, const char *since, struct error *er
 static bool compare(struct db_session *session, const char *since, enum balances_keep how,
                     struct balances *b, struct error *error)
 {
-    if (!db_session_execute(session, sql_begin, error))
+    if (!db_session_execute(session, sql_begin, error) ||
+        !db_session_execute(session, sql_hold, error))
         return false;
     if (how != BALANCES_KEEP_NONE && !db_session_execute(session, sql_lock, error))
         return false;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "db/fragments.h"
+#include "db/row.h"
+#include "db/row_security.h"
 
 /* URLs of URL_MAX_BYTES, every byte escaped, and some. */
 #define URLS_MAX_BYTES ((size_t)DISABLING_NOTES_MAX * 8192 * 3)
@@ -44,6 +46,11 @@ static const char working_sql[] =
 static const char used_sql[] = "UPDATE webhook_endpoints e SET noted_at = now() FROM " OF_BATCH
                                "AND " SQL_CHECKED("e.noted_at IS NOT NULL");
 
+/* A row that is hidden would go on failing, whatever its endpoint answers, until it is disabled. */
+static const char hold_sql[] = ROW_SECURITY_HOLD("webhook_endpoints");
+
+enum { NOTES_HOLD, NOTES_GUARD, NOTES_FAILING, NOTES_FORGET, NOTES_WORKING, NOTES_USED };
+
 void disabling_notes_init(struct disabling_notes_writer *writer)
 {
     for (int i = 0; i < ENDPOINT_NOTES; i++) {
@@ -83,29 +90,38 @@ static struct db_statement statement_of(struct disabling_notes_writer *writer,
 }
 
 bool disabling_notes_send(struct disabling_notes_writer *writer, struct db_link *link,
-                          int64_t disable_after_ms, db_link_answered *on_answer, void *owner)
+                          const char *schema, int64_t disable_after_ms, db_link_answered *on_answer,
+                          void *owner)
 {
     char after[32];
-    struct db_statement failing = statement_of(writer, ENDPOINT_NOTE_FAILING, failing_sql);
-    struct db_statement forget = statement_of(writer, ENDPOINT_NOTE_WORKING, forget_sql);
-    struct db_statement working = forget; /* the same endpoints */
-    struct db_statement used = statement_of(writer, ENDPOINT_NOTE_USED, used_sql);
+    struct db_statement statements[] = {
+        [NOTES_HOLD] = {hold_sql, 0, {NULL}},
+        [NOTES_GUARD] = row_security_look(schema),
+        [NOTES_FAILING] = statement_of(writer, ENDPOINT_NOTE_FAILING, failing_sql),
+        [NOTES_FORGET] = statement_of(writer, ENDPOINT_NOTE_WORKING, forget_sql),
+        [NOTES_USED] = statement_of(writer, ENDPOINT_NOTE_USED, used_sql),
+    };
 
-    working.sql = working_sql;
+    statements[NOTES_WORKING] = statements[NOTES_FORGET]; /* the same endpoints */
+    statements[NOTES_WORKING].sql = working_sql;
     snprintf(after, sizeof(after), "%.3f", (double)disable_after_ms / 1000);
-    failing.count = 3;
+    statements[NOTES_FAILING].count = 3;
     if (disable_after_ms > 0)
-        failing.values[2] = after;
-    return db_link_send(link, (struct db_statement[]){failing, forget, working, used}, 4, on_answer,
-                        owner);
+        statements[NOTES_FAILING].values[2] = after;
+    return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
 
-const char *disabling_notes_customer_at(const PGresult *result, int row)
+int disabling_notes_count(const struct db_answer *answer)
 {
-    return PQgetisnull(result, row, 0) ? NULL : PQgetvalue(result, row, 0);
+    return PQntuples(answer->results[NOTES_FAILING]);
 }
 
-const char *disabling_notes_url_at(const PGresult *result, int row)
+const char *disabling_notes_customer_at(const struct db_answer *answer, int row)
 {
-    return PQgetvalue(result, row, 1);
+    return row_text(answer->results[NOTES_FAILING], row, 0);
+}
+
+const char *disabling_notes_url_at(const struct db_answer *answer, int row)
+{
+    return row_text(answer->results[NOTES_FAILING], row, 1);
 }

@@ -55,12 +55,13 @@ void disabling_notes_add(struct disabling_notes_writer *writer, const char *cust
 
 /* disable_after_ms 0: none is disabled. */
 bool disabling_notes_send(struct disabling_notes_writer *writer, struct db_link *link,
-                          int64_t disable_after_ms, db_link_answered *on_answer,
+                          const char *schema, int64_t disable_after_ms, db_link_answered *on_answer,
                           void *owner) MUST_USE;
 
-/* A row of the answer's first result: an endpoint that was written; it is disabled by this when its
- * customer is not NULL. */
-const char *disabling_notes_customer_at(const PGresult *result, int row);
-const char *disabling_notes_url_at(const PGresult *result, int row);
+/* The endpoints that were written as failing. One is disabled by this when its customer is not
+ * NULL. */
+int disabling_notes_count(const struct db_answer *answer);
+const char *disabling_notes_customer_at(const struct db_answer *answer, int row);
+const char *disabling_notes_url_at(const struct db_answer *answer, int row);
 
 #endif

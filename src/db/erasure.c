@@ -54,9 +54,7 @@ static const char sql_finish[] =
 #define SQL_PAGE(condition)                                                                        \
     "WITH page AS MATERIALIZED (SELECT e.id, e.created_at " SQL_EVENTS condition                   \
     " AND (e.created_at, e.id) > ($3::timestamptz, $4::uuid)"                                      \
-    " ORDER BY e.created_at, e.id LIMIT " STRING(PAGE_EVENTS) "), "
-#define STRING(number)  STRING_(number)
-#define STRING_(number) #number
+    " ORDER BY e.created_at, e.id LIMIT " TEXT_OF(PAGE_EVENTS) "), "
 
 /* Counts what was done where workers see that something was. */
 #define SQL_NOTED(row, events, deliveries)                                                         \
@@ -97,7 +95,7 @@ static const char sql_of_events[] =
     SQL_PAGE("")
     "found AS MATERIALIZED (SELECT d.id FROM page p CROSS JOIN LATERAL (SELECT w.id"
     " FROM webhook_deliveries w WHERE w.event_id = p.id AND w.endpoint_id IS NOT NULL"
-    " AND w.erased_at IS NULL) d LIMIT " STRING(BATCH_ROWS) "), " SQL_ERASED("$5") ","
+    " AND w.erased_at IS NULL) d LIMIT " TEXT_OF(BATCH_ROWS) "), " SQL_ERASED("$5") ","
     " answers AS (UPDATE idempotency_keys k SET status = 410, body = '' FROM page p"
     " WHERE k.created_at = p.created_at AND p.id = ANY (k.ids) AND k.body <> '')"
     " SELECT n.number, l.created_at, l.id, (SELECT count(*) FROM found) FROM"

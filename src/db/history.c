@@ -11,8 +11,6 @@
 /* URLs of URL_MAX_BYTES, every byte escaped, and the rest of a row. */
 #define COLUMN_MAX_BYTES ((size_t)HISTORY_BATCH * (HISTORY_ENDPOINTS + 1) * 8192 * 3)
 #define EXPIRE_ROWS      5000
-#define TEXT_OF_(number) #number
-#define TEXT_OF(number)  TEXT_OF_(number)
 
 /* The columns that are sent. */
 enum {

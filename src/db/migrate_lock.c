@@ -4,8 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#define TEXT_OF_(number) #number
-#define TEXT_OF(number)  TEXT_OF_(number)
+#include "base/compiler.h"
 
 static const char limit_sql[] = "SELECT set_config('lock_timeout', '" TEXT_OF(
     MIGRATE_LOCK_MS) "', true)"

@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/memory.h"
 #include "db/array.h"
 #include "db/blocked_keys.h"
 #include "db/fragments.h"
 #include "db/row.h"
-
-#define TEXT_OF_(number) #number
-#define TEXT_OF(number)  TEXT_OF_(number)
 
 /*
  * A row whose heap page must be read can cost a random read of the disk, and pending rows in the

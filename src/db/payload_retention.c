@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "db/fragments.h"
 #include "db/row.h"
+#include "db/row_security.h"
 
 #define RANGE_BLOCKS       256
 #define LISTED_BLOCKS      32 /* each place in them is named */
@@ -19,6 +20,9 @@
 /* A hostile setting of the role's would make each of these a scan of the whole table. */
 static const char settings_sql[] =
     "SELECT set_config('enable_tidscan', 'on', true), set_config('enable_indexscan', 'on', true)";
+
+/* A delivery that is hidden would be one that an event is not needed for. */
+static const char hold_sql[] = ROW_SECURITY_HOLD("webhook_deliveries, webhook_events");
 
 /* $1 age, $2 the caller's clock, as in db/retention.c; $3 rows. */
 #define SQL_ENDED_BEFORE                                                                           \
@@ -64,7 +68,7 @@ static const char events_sql[] =
     " LEFT JOIN last l ON true";
 /* clang-format on */
 
-enum { RESULT_SETTINGS, RESULT_BATCH };
+enum { RESULT_HOLD, RESULT_GUARD, RESULT_SETTINGS, RESULT_BATCH };
 enum { PART_EMPTIED, PART_EVENTS, PART_SEEN, PART_LAST, PART_END, PART_BLOCKS, PART_VERSION };
 enum { EVENTS_EMPTIED, EVENTS_CREATED_AT, EVENTS_ID };
 
@@ -79,14 +83,16 @@ static void age_values(int64_t age_ms, int64_t clock_s, struct age_values *v)
     snprintf(v->rows, sizeof(v->rows), "%d", RETENTION_BATCH_ROWS);
 }
 
-bool payload_retention_send(struct db_link *link, int64_t age_ms, int64_t clock_s,
-                            const struct payload_place *place, db_link_answered *on_answer,
-                            void *owner)
+bool payload_retention_send(struct db_link *link, const char *schema, int64_t age_ms,
+                            int64_t clock_s, const struct payload_place *place,
+                            db_link_answered *on_answer, void *owner)
 {
     int64_t end = place->pass.block + (place->has_ranges ? RANGE_BLOCKS : LISTED_BLOCKS);
     struct age_values v;
     char from[32], to[32];
     const struct db_statement statements[] = {
+        [RESULT_HOLD] = {hold_sql, 0, {NULL}},
+        [RESULT_GUARD] = row_security_look(schema),
         [RESULT_SETTINGS] = {settings_sql, 0, {NULL}},
         [RESULT_BATCH] = {place->has_ranges ? ranged_sql : listed_sql,
                           5,
@@ -113,14 +119,17 @@ bool payload_retention_count(const struct db_answer *answer, double start,
                             row_integer(result, 0, PART_BLOCKS, 0), start);
 }
 
-bool payload_retention_send_events(struct db_link *link, int64_t age_ms, int64_t clock_s,
-                                   int64_t window_ms, const struct retention_place *place,
-                                   db_link_answered *on_answer, void *owner)
+bool payload_retention_send_events(struct db_link *link, const char *schema, int64_t age_ms,
+                                   int64_t clock_s, int64_t window_ms,
+                                   const struct retention_place *place, db_link_answered *on_answer,
+                                   void *owner)
 {
     bool is_first = place->id[0] == '\0';
     struct age_values v;
     char window[32];
     const struct db_statement statements[] = {
+        [RESULT_HOLD] = {hold_sql, 0, {NULL}},
+        [RESULT_GUARD] = row_security_look(schema),
         [RESULT_SETTINGS] = {settings_sql, 0, {NULL}},
         [RESULT_BATCH] = {events_sql,
                           6,

@@ -27,9 +27,9 @@ struct payload_place {
 
 /* Erases at most RETENTION_BATCH_ROWS deliveries that have ended longer ago than age_ms, by both
  * clocks (retention_send()), of the part of the table that begins at the place. */
-bool payload_retention_send(struct db_link *link, int64_t age_ms, int64_t clock_s,
-                            const struct payload_place *place, db_link_answered *on_answer,
-                            void *owner) MUST_USE;
+bool payload_retention_send(struct db_link *link, const char *schema, int64_t age_ms,
+                            int64_t clock_s, const struct payload_place *place,
+                            db_link_answered *on_answer, void *owner) MUST_USE;
 
 /* Adds up what a DB_ANSWERED answer says, and moves the place; true until the pass is over. The first
  * one begins at start (from 0 to 1) of the table. */
@@ -38,9 +38,10 @@ bool payload_retention_count(const struct db_answer *answer, double start,
 
 /* The same for events without deliveries, behind the place. Of those that came of age more than
  * window_ms ago nothing is looked at; 0: of all. */
-bool payload_retention_send_events(struct db_link *link, int64_t age_ms, int64_t clock_s,
-                                   int64_t window_ms, const struct retention_place *place,
-                                   db_link_answered *on_answer, void *owner) MUST_USE;
+bool payload_retention_send_events(struct db_link *link, const char *schema, int64_t age_ms,
+                                   int64_t clock_s, int64_t window_ms,
+                                   const struct retention_place *place, db_link_answered *on_answer,
+                                   void *owner) MUST_USE;
 bool payload_retention_count_events(const struct db_answer *answer, struct retention_counts *counts,
                                     struct retention_place *place);
 

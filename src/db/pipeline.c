@@ -18,13 +18,14 @@ struct pipeline_request {
     STAILQ_ENTRY(pipeline_request) entry;
     db_link_answered *on_answer;
     void *owner;
-    int settings; /* statements that set them, before those that were asked for */
-    int expected; /* statements, the settings included */
-    int received; /* results of them */
-    int failed;   /* those that were refused or skipped: they come last */
+    int settings;    /* statements that set them, before those that were asked for */
+    bool is_watched; /* behind them the guard of row security was sent once more */
+    int expected;    /* statements, all of these included */
+    int received;    /* results of them */
+    int failed;      /* those that were refused or skipped: they come last */
     bool is_refused;
     bool is_over; /* its sync has come; whether its transaction has ended is not known yet */
-    PGresult *results[DB_STATEMENTS_MAX + SETTINGS_MAX];
+    PGresult *results[SETTINGS_MAX + DB_STATEMENTS_MAX + 1];
     char message[MESSAGE_SIZE];
     char sqlstate[6];
 };
@@ -125,14 +126,19 @@ static bool send_settings(struct pipeline *pipeline, bool is_local)
            send_statement(pipeline, pipeline->settings_sql, SETTINGS_PARAMETERS, values);
 }
 
-/* What goes before the statements of a request: as many of them as request->settings says. */
-static bool send_all_settings(struct pipeline *pipeline, bool is_local)
+/* Before the statements of a request and behind them: db/row_security.h. */
+static bool send_guard(struct pipeline *pipeline)
 {
     const char *const reading[] = {pipeline->schema, ROW_SECURITY_READING};
 
-    return (pipeline->has_settings || send_settings(pipeline, is_local)) &&
-           (!pipeline->allows_policies ||
-            send_statement(pipeline, row_security_guard(), ROW_SECURITY_PARAMETERS, reading));
+    return !pipeline->allows_policies ||
+           send_statement(pipeline, row_security_guard(), ROW_SECURITY_PARAMETERS, reading);
+}
+
+/* What goes before the statements of a request: as many of them as request->settings says. */
+static bool send_all_settings(struct pipeline *pipeline, bool is_local)
+{
+    return (pipeline->has_settings || send_settings(pipeline, is_local)) && send_guard(pipeline);
 }
 
 /* Ends what was sent since the last request: it is one, and its answers are awaited. */
@@ -159,7 +165,8 @@ bool pipeline_send(struct pipeline *pipeline, const struct db_statement *stateme
     struct pipeline_request request = {.on_answer = on_answer,
                                        .owner = request_owner,
                                        .settings = settings,
-                                       .expected = count + settings};
+                                       .is_watched = pipeline->allows_policies,
+                                       .expected = settings + count + pipeline->allows_policies};
     bool is_sent;
 
     if (count > DB_STATEMENTS_MAX)
@@ -168,7 +175,7 @@ bool pipeline_send(struct pipeline *pipeline, const struct db_statement *stateme
     for (int i = 0; is_sent && i < count; i++)
         is_sent =
             send_statement(pipeline, statements[i].sql, statements[i].count, statements[i].values);
-    return is_sent && end_request(pipeline, &request);
+    return is_sent && send_guard(pipeline) && end_request(pipeline, &request);
 }
 
 static void on_settings_answered(void *owner, const struct db_answer *answer)
@@ -245,7 +252,7 @@ static void request_finish(struct pipeline *pipeline, struct pipeline_request *r
     struct db_answer answer = {.result = result, .message = message, .sqlstate = request->sqlstate};
 
     if (result == DB_ANSWERED) {
-        answer.count = request->expected - request->settings;
+        answer.count = request->expected - request->settings - request->is_watched;
         answer.kept = &request->results[request->settings];
         for (int i = 0; i < answer.count; i++)
             answer.results[i] = answer.kept[i];
@@ -312,6 +319,25 @@ static bool answered_by_standby(const struct pipeline_request *request)
     return false;
 }
 
+/* Row security was on for it, and the look behind it finds a policy in the way. */
+static bool may_be_hidden(const struct pipeline_request *request)
+{
+    return request->is_watched && !request->is_refused &&
+           row_security_is_on(request->results[request->settings - 1]) &&
+           !PQgetisnull(request->results[request->expected - 1], 0, ROW_SECURITY_HIDING);
+}
+
+/* It has only read, so nothing has happened that would have to be undone. */
+static void note_hidden(struct pipeline *pipeline, struct pipeline_request *request)
+{
+    if (!may_be_hidden(request))
+        return;
+    request->is_refused = true;
+    pipeline->was_denied = true;
+    message_copy(request->message, "a policy of row security may have hidden rows");
+    memcpy(request->sqlstate, ROW_SECURITY_SQLSTATE, sizeof(request->sqlstate));
+}
+
 /* Seen with the first answer of a connection, which is not one that it matters for. */
 static void note_level(struct pipeline *pipeline, const struct pipeline_request *request)
 {
@@ -348,6 +374,7 @@ static enum pipeline_verdict take_sync(struct pipeline *pipeline, struct pipelin
     if (answered_by_standby(request))
         return PIPELINE_STANDBY;
     note_level(pipeline, request);
+    note_hidden(pipeline, request);
     request->is_over = true;
     pipeline->awaited = STAILQ_NEXT(request, entry);
     if (pipeline->awaited != NULL)

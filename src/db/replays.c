@@ -404,13 +404,6 @@ bool replays_step(struct db_session *session, const struct replay *replay, int64
 
 /* --- the worker's --- */
 
-/* What a policy could hide is refused, and never taken for something that isn't there. */
-static struct db_statement guard(const char *schema)
-{
-    return (struct db_statement){
-        row_security_guard(), ROW_SECURITY_PARAMETERS, {schema, ROW_SECURITY_WRITING}};
-}
-
 /* The statements of replays_send_due(). */
 enum { DUE_GUARD, DUE_KNOWN, DUE_UNKNOWN };
 
@@ -418,7 +411,7 @@ bool replays_send_due(struct db_link *link, const char *schema, db_link_answered
                       void *owner)
 {
     const struct db_statement statements[] = {
-        [DUE_GUARD] = guard(schema),
+        [DUE_GUARD] = row_security_look(schema),
         [DUE_KNOWN] = {sql_due, 0, {NULL}},
         [DUE_UNKNOWN] = {sql_unknown, 0, {NULL}},
     };
@@ -465,10 +458,9 @@ const char *replays_unknown_kind(const struct db_answer *answer)
     return unknown(answer, AT_KIND);
 }
 
-/* Policies can't be changed from here to the end of the transaction. Before the guard, which would be out of date
- * otherwise when the step begins: what is hidden from a step seems to be done. */
-static const char hold_policies_sql[] =
-    "SELECT FROM webhook_replays, webhook_deliveries, webhook_endpoints WHERE false";
+/* What is hidden from a step seems to be done. The other statements only find nothing to do yet. */
+static const char sql_hold_step[] = ROW_SECURITY_HOLD(
+    "webhook_replays, webhook_deliveries, webhook_endpoints, webhook_events, webhook_lanes");
 
 /* The statements of replays_send_step(). */
 enum { STEP_HOLD, STEP_GUARD, STEP_ITSELF };
@@ -478,8 +470,8 @@ bool replays_send_step(struct db_link *link, const char *schema, const struct re
 {
     struct step step;
     struct db_statement statements[] = {
-        [STEP_HOLD] = {hold_policies_sql, 0, {NULL}},
-        [STEP_GUARD] = guard(schema),
+        [STEP_HOLD] = {sql_hold_step, 0, {NULL}},
+        [STEP_GUARD] = row_security_look(schema),
         [STEP_ITSELF] = {sql_step_link, STEP_VALUES, {NULL}},
     };
 
@@ -514,7 +506,8 @@ bool replays_is_bad_filter(const struct db_answer *answer)
 bool replays_send_error(struct db_link *link, const char *schema, const char *id,
                         const char *message, db_link_answered *on_answer, void *owner)
 {
-    const struct db_statement statements[] = {guard(schema), {sql_error, 2, {id, message}}};
+    const struct db_statement statements[] = {row_security_look(schema),
+                                              {sql_error, 2, {id, message}}};
 
     return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
@@ -523,7 +516,7 @@ bool replays_send_removal(struct db_link *link, const char *schema, db_link_answ
                           void *owner)
 {
     char days[16];
-    const struct db_statement statements[] = {guard(schema), {sql_removal, 1, {days}}};
+    const struct db_statement statements[] = {row_security_look(schema), {sql_removal, 1, {days}}};
 
     snprintf(days, sizeof(days), "%d", REPLAYS_KEEP_DAYS);
     return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);

@@ -8,6 +8,7 @@
 #include "db/disabling_notes.h"
 #include "db/fragments.h"
 #include "db/row.h"
+#include "db/row_security.h"
 
 /*
  * created_at first: its BRIN index is what keeps this off the recent part of the table (bitmap
@@ -19,6 +20,13 @@
  */
 static const char settings_sql[] = "SELECT set_config('enable_bitmapscan', 'on', true), "
                                    "set_config('postrider.removal', 'retention', true)";
+
+/* What is hidden may be what something is kept for: a delivery for its event and for its endpoint,
+ * a table that was adopted for its rows. */
+static const char hold_deliveries_sql[] =
+    ROW_SECURITY_HOLD("webhook_deliveries, webhook_attempts, postrider_adoptions, webhook_adopted");
+static const char hold_events_sql[] = ROW_SECURITY_HOLD("webhook_events, webhook_deliveries");
+static const char hold_endpoints_sql[] = ROW_SECURITY_HOLD("webhook_endpoints, webhook_deliveries");
 
 static const char deliveries_sql[] =
     "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries d "
@@ -40,8 +48,10 @@ static const char attempts_sql[] =
     "$1::float8) "
     "LIMIT $2::int)";
 
-/* The statements of retention_send(). */
-enum { RESULT_SETTINGS, RESULT_DELIVERED, RESULT_FAILED, RESULT_ATTEMPTS };
+/* The statements of a batch, which begin alike. */
+enum { RESULT_HOLD, RESULT_GUARD, RESULT_BATCH };
+enum { RESULT_SETTINGS = RESULT_BATCH, RESULT_DELIVERED, RESULT_FAILED, RESULT_ATTEMPTS };
+enum { RESULT_EVENTS = RESULT_SETTINGS + 1 };
 
 /*
  * LIMIT 1: a look into the index for each row of the batch, whatever the planner would rather do. A
@@ -63,13 +73,15 @@ static const char endpoints_sql[] =
     "WHERE e.id = seen.id AND NOT seen.is_needed) "
     "SELECT is_needed FROM seen";
 
-bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms, int64_t clock_s,
-                    db_link_answered *on_answer, void *owner)
+bool retention_send(struct db_link *link, const char *schema, int64_t delivered_ms,
+                    int64_t failed_ms, int64_t clock_s, db_link_answered *on_answer, void *owner)
 {
     char delivered[32], failed[32], rows[16], clock[32];
     const char *longer = delivered_ms > failed_ms ? delivered : failed;
     bool keeps_attempts = delivered_ms == 0 || failed_ms == 0;
     const struct db_statement statements[] = {
+        [RESULT_HOLD] = {hold_deliveries_sql, 0, {NULL}},
+        [RESULT_GUARD] = row_security_look(schema),
         [RESULT_SETTINGS] = {settings_sql, 0, {NULL}},
         [RESULT_DELIVERED] = {deliveries_sql, 4, {"delivered", delivered, rows, clock}},
         [RESULT_FAILED] = {deliveries_sql, 4, {"failed", failed, rows, clock}},
@@ -103,18 +115,20 @@ static void format_seconds(int64_t duration_ms, char text[32])
     snprintf(text, 32, "%lld.%03d", (long long)(duration_ms / 1000), (int)(duration_ms % 1000));
 }
 
-bool retention_send_events(struct db_link *link, int64_t events_ms, int64_t clock_s,
-                           const struct retention_place *place, db_link_answered *on_answer,
-                           void *owner)
+bool retention_send_events(struct db_link *link, const char *schema, int64_t events_ms,
+                           int64_t clock_s, const struct retention_place *place,
+                           db_link_answered *on_answer, void *owner)
 {
     bool is_first = place->id[0] == '\0';
     char age[32], rows[16], clock[32];
     const struct db_statement statements[] = {
+        [RESULT_HOLD] = {hold_events_sql, 0, {NULL}},
+        [RESULT_GUARD] = row_security_look(schema),
         [RESULT_SETTINGS] = {settings_sql, 0, {NULL}},
-        {events_sql,
-         5,
-         {age, rows, clock, is_first ? "-infinity" : place->created_at,
-          is_first ? "00000000-0000-0000-0000-000000000000" : place->id}},
+        [RESULT_EVENTS] = {events_sql,
+                           5,
+                           {age, rows, clock, is_first ? "-infinity" : place->created_at,
+                            is_first ? "00000000-0000-0000-0000-000000000000" : place->id}},
     };
 
     format_seconds(events_ms, age);
@@ -126,7 +140,7 @@ bool retention_send_events(struct db_link *link, int64_t events_ms, int64_t cloc
 bool retention_count_events(const struct db_answer *answer, struct retention_counts *counts,
                             struct retention_place *place)
 {
-    const PGresult *result = answer->results[1];
+    const PGresult *result = answer->results[RESULT_EVENTS];
 
     counts->events += row_integer(result, 0, EVENTS_GONE, 0);
     *place = (struct retention_place){"", ""};
@@ -138,14 +152,19 @@ bool retention_count_events(const struct db_answer *answer, struct retention_cou
     return true;
 }
 
-bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer, void *owner)
+bool retention_send_endpoints(struct db_link *link, const char *schema, db_link_answered *on_answer,
+                              void *owner)
 {
     char days[16], rows[16];
-    struct db_statement statement = {endpoints_sql, 2, {days, rows}};
+    const struct db_statement statements[] = {
+        [RESULT_HOLD] = {hold_endpoints_sql, 0, {NULL}},
+        [RESULT_GUARD] = row_security_look(schema),
+        [RESULT_BATCH] = {endpoints_sql, 2, {days, rows}},
+    };
 
     snprintf(days, sizeof(days), "%d", ENDPOINT_ROW_KEEP_DAYS);
     snprintf(rows, sizeof(rows), "%d", RETENTION_BATCH_ROWS);
-    return db_link_send(link, &statement, 1, on_answer, owner);
+    return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
 
 static int64_t rows_of(PGresult *result)
@@ -162,8 +181,10 @@ void retention_count_deliveries(const struct db_answer *answer, struct retention
 
 void retention_count_endpoints(const struct db_answer *answer, struct retention_counts *counts)
 {
-    for (int row = 0; row < PQntuples(answer->results[0]); row++)
-        counts->endpoints += !row_is_true(answer->results[0], row, 0);
+    const PGresult *result = answer->results[RESULT_BATCH];
+
+    for (int row = 0; row < PQntuples(result); row++)
+        counts->endpoints += !row_is_true(result, row, 0);
 }
 
 bool retention_has_more(const struct db_answer *answer)

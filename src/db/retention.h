@@ -20,15 +20,16 @@
  * one of them that is far ahead deletes nothing. Rows that were here before Postrider stay, until
  * somebody has agreed (db/adoption.h).
  */
-bool retention_send(struct db_link *link, int64_t delivered_ms, int64_t failed_ms, int64_t clock_s,
-                    db_link_answered *on_answer, void *owner) MUST_USE;
+bool retention_send(struct db_link *link, const char *schema, int64_t delivered_ms,
+                    int64_t failed_ms, int64_t clock_s, db_link_answered *on_answer,
+                    void *owner) MUST_USE;
 
 /*
  * The same for rows of webhook_endpoints that a worker made, when none has noted anything in them
  * for ENDPOINT_ROW_KEEP_DAYS (db/disabling_notes.h): at most RETENTION_BATCH_ROWS, of which those
  * that have a pending delivery are kept for as long again.
  */
-bool retention_send_endpoints(struct db_link *link, db_link_answered *on_answer,
+bool retention_send_endpoints(struct db_link *link, const char *schema, db_link_answered *on_answer,
                               void *owner) MUST_USE;
 
 /* Where the last batch of events ended; all zero: at the oldest. */
@@ -43,9 +44,9 @@ struct retention_place {
  * again. A delivery that is made at that moment is seen by webhook_events_expire() (0017), and an event
  * that somebody has locked is left for the next pass.
  */
-bool retention_send_events(struct db_link *link, int64_t events_ms, int64_t clock_s,
-                           const struct retention_place *place, db_link_answered *on_answer,
-                           void *owner) MUST_USE;
+bool retention_send_events(struct db_link *link, const char *schema, int64_t events_ms,
+                           int64_t clock_s, const struct retention_place *place,
+                           db_link_answered *on_answer, void *owner) MUST_USE;
 
 /* Rows that were deleted, and those that are there without their payload (db/payload_retention.h). */
 struct retention_counts {

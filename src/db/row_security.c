@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "db/row_security.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "db/migrations.h"
+#include "db/row.h"
 
 static const char guard_end[] =
-    " SELECT pg_is_in_recovery(), set_config('row_security', CASE WHEN EXISTS"
-    " (SELECT FROM policed WHERE hidden && $2::text[]) THEN 'off' ELSE 'on' END, true)";
+    " SELECT pg_is_in_recovery(), set_config('row_security', CASE WHEN hiding IS NOT NULL"
+    " OR (NOT is_policed AND $2 = '" ROW_SECURITY_READING "') THEN 'off' ELSE 'on' END, true),"
+    " hiding FROM (SELECT count(*) > 0 AS is_policed, string_agg(object, ', ' ORDER BY position)"
+    " FILTER (WHERE hidden && $2::text[]) AS hiding FROM policed) p";
 
 /*
  * Without comments and what indents them. PgBouncer (1.18) mixes up a session whose client sends a
@@ -47,4 +49,17 @@ const char *row_security_guard(void)
     if (text == NULL)
         text = row_security_query(guard_end);
     return text;
+}
+
+bool row_security_is_on(const PGresult *guard)
+{
+    const char *setting = row_text(guard, 0, ROW_SECURITY_SETTING);
+
+    return setting == NULL || strcmp(setting, "off") != 0;
+}
+
+struct db_statement row_security_look(const char *schema)
+{
+    return (struct db_statement){
+        row_security_guard(), ROW_SECURITY_PARAMETERS, {schema, ROW_SECURITY_WRITING}};
 }

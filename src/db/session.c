@@ -19,6 +19,8 @@ struct db_session {
     char *schema;   /* "" = the connection's search_path */
     char *settings; /* db/settings.h; NULL: not made yet */
     bool in_transaction;
+    const char
+        *watched; /* commands: policies are in force, or may come; NULL: the server refuses */
     char sqlstate[SQLSTATE_LENGTH + 1];
     char *warning; /* the last one since db_session_begin(), or NULL */
 };
@@ -212,14 +214,56 @@ static bool session_check(struct db_session *session, PGTransactionStatusType ex
                              "keeps transactions whole (PgBouncer: pool_mode = transaction)");
 }
 
-static bool session_guard(struct db_session *session, const char *commands, struct error *error)
+static PGresult *session_ask(struct db_session *session, const char *sql, int count,
+                             const char *const *values, struct error *error)
+{
+    PGresult *result = PQexecParams(session->connection, sql, count, NULL, values, NULL, NULL, 0);
+    ExecStatusType status = PQresultStatus(result);
+
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        session_set_result_error(session, result, error);
+    else if (session_check(session, PQTRANS_INTRANS, error))
+        return result;
+    PQclear(result);
+    return NULL;
+}
+
+static PGresult *session_ask_guard(struct db_session *session, const char *commands,
+                                   struct error *error)
 {
     const char *values[] = {session->schema, commands};
-    PGresult *result =
-        db_session_query(session, row_security_guard(), ROW_SECURITY_PARAMETERS, values, error);
 
+    return session_ask(session, row_security_guard(), ROW_SECURITY_PARAMETERS, values, error);
+}
+
+static bool session_guard(struct db_session *session, const char *commands, struct error *error)
+{
+    PGresult *result = session_ask_guard(session, commands, error);
+
+    if (result == NULL)
+        return false;
+    session->watched = row_security_is_on(result) ? commands : NULL;
     PQclear(result);
-    return result != NULL;
+    return true;
+}
+
+/* Whether a policy has hidden something from the statement before: db/row_security.h. */
+static bool session_is_whole(struct db_session *session, struct error *error)
+{
+    PGresult *result;
+    bool is_whole;
+
+    if (session->watched == NULL)
+        return true;
+    result = session_ask_guard(session, session->watched, error);
+    is_whole = result != NULL && PQgetisnull(result, 0, ROW_SECURITY_HIDING);
+    if (result != NULL && !is_whole) {
+        memcpy(session->sqlstate, ROW_SECURITY_SQLSTATE, sizeof(session->sqlstate));
+        error_set(error, "a policy of row security that has just been made may hide rows (%s)",
+                  PQgetvalue(result, 0, ROW_SECURITY_HIDING));
+    }
+    PQclear(result);
+    return is_whole;
 }
 
 bool db_session_guard(struct db_session *session, struct error *error)
@@ -236,6 +280,7 @@ bool db_session_begin_unguarded(struct db_session *session, struct error *error)
     free(session->warning);
     session->warning = NULL;
     sql = session_begin_sql(session);
+    session->watched = NULL;
     if (sql == NULL)
         return error_set(error, "the schema's name \"%s\" is not valid UTF-8", session->schema);
     session->in_transaction = true;
@@ -307,15 +352,11 @@ PGresult *db_session_query(struct db_session *session, const char *sql, int coun
                            const char *const *values, struct error *error)
 {
     PGresult *result;
-    ExecStatusType status;
 
     if (!session->in_transaction)
         bug("a statement outside a transaction");
-    result = PQexecParams(session->connection, sql, count, NULL, values, NULL, NULL, 0);
-    status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        session_set_result_error(session, result, error);
-    else if (session_check(session, PQTRANS_INTRANS, error))
+    result = session_ask(session, sql, count, values, error);
+    if (result != NULL && session_is_whole(session, error))
         return result;
     PQclear(result);
     return NULL;

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "db/workers.h"
 
+#include "base/compiler.h"
 #include "db/fragments.h"
 #include "db/row.h"
-
-#define TEXT_OF_(number) #number
-#define TEXT_OF(number)  TEXT_OF_(number)
 
 /* SQL reads better by its clauses. */
 /* clang-format off */

@@ -10,6 +10,7 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "listen/accepting.h"
 #include "listen/request_reader.h"
 #include "listen/socket.h"
 
@@ -33,7 +34,7 @@ struct monitored {
 struct monitor {
     struct listen_socket socket;
     struct event_base *base;
-    struct event *acceptable;
+    struct accepting *accepting;
     monitor_answer *answer;
     void *owner;
     TAILQ_HEAD(, monitored) clients;
@@ -58,8 +59,8 @@ static void client_close(struct monitored *client)
     buffer_free(&client->out);
     TAILQ_REMOVE(&monitor->clients, client, entry);
     free(client);
-    if (monitor->count-- == MONITOR_CLIENTS)
-        watch(monitor->acceptable, true);
+    monitor->count--;
+    accepting_set_room(monitor->accepting, true);
 }
 
 /* --- answering --- */
@@ -210,8 +211,9 @@ static struct event *new_event(struct monitored *client, int socket, short event
     return event;
 }
 
-static void client_add(struct monitor *monitor, int socket)
+static bool on_client(void *owner, int socket)
 {
+    struct monitor *monitor = owner;
     struct monitored *client = memory_new(1, sizeof(*client));
     struct timeval after = {MONITOR_SECONDS, 0};
 
@@ -226,18 +228,7 @@ static void client_add(struct monitor *monitor, int socket)
         bug("timer could not be set");
     TAILQ_INSERT_TAIL(&monitor->clients, client, entry);
     watch(client->readable, true);
-    if (++monitor->count == MONITOR_CLIENTS)
-        watch(monitor->acceptable, false);
-}
-
-static void on_acceptable(evutil_socket_t listening, short what, void *argument)
-{
-    struct monitor *monitor = argument;
-    int socket = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    (void)what;
-    if (socket >= 0)
-        client_add(monitor, socket);
+    return ++monitor->count < MONITOR_CLIENTS;
 }
 
 struct monitor *monitor_new(struct event_base *base, const char *listen, const char *key,
@@ -253,11 +244,7 @@ struct monitor *monitor_new(struct event_base *base, const char *listen, const c
     monitor->answer = answer;
     monitor->owner = owner;
     TAILQ_INIT(&monitor->clients);
-    monitor->acceptable =
-        event_new(base, monitor->socket.socket, EV_READ | EV_PERSIST, on_acceptable, monitor);
-    if (monitor->acceptable == NULL)
-        bug("an event could not be made");
-    watch(monitor->acceptable, true);
+    monitor->accepting = accepting_new(base, &monitor->socket, on_client, monitor);
     return monitor;
 }
 
@@ -267,7 +254,7 @@ void monitor_free(struct monitor *monitor)
         return;
     while (!TAILQ_EMPTY(&monitor->clients))
         client_close(TAILQ_FIRST(&monitor->clients)); /* NOLINT(clang-analyzer-unix.Malloc) */
-    event_free(monitor->acceptable);
+    accepting_free(monitor->accepting);
     listen_socket_close(&monitor->socket);
     free(monitor);
 }

@@ -1,64 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/listening.h"
 
-#include <errno.h>
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/compiler.h"
 #include "base/memory.h"
+#include "listen/accepting.h"
 #include "listen/socket.h"
 #include "serve/clients.h"
 
-#define ACCEPTED_MAX 64 /* in one turn */
-
 struct listening {
     struct listen_socket socket;
-    bool is_accepting;
-    struct event *acceptable;
+    struct accepting *accepting; /* NULL: it has stopped */
 };
 
-static void accept_clients(struct serve *serve)
+static bool on_client(void *owner, int socket)
 {
-    struct listening *listening = serve->listening;
+    struct serve *serve = owner;
+    bool is_unix = serve->listening->socket.is_unix;
     int yes = 1;
 
-    for (int i = 0; i < ACCEPTED_MAX && clients_have_room(serve); i++) {
-        int socket = accept4(listening->socket.socket, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (socket < 0 && (errno == EINTR || errno == ECONNABORTED))
-            continue;
-        if (socket < 0)
-            return;
-        if (!listening->socket.is_unix)
-            setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-        clients_add(serve, socket, listening->socket.is_unix);
-    }
-}
-
-static void set_accepting(struct listening *listening, bool is_wanted)
-{
-    if (listening->is_accepting == is_wanted)
-        return;
-    if ((is_wanted ? event_add(listening->acceptable, NULL) : event_del(listening->acceptable)) !=
-        0)
-        bug("the listening socket could not be watched");
-    listening->is_accepting = is_wanted;
-}
-
-static void on_acceptable(evutil_socket_t socket, short what, void *argument)
-{
-    struct serve *serve = argument;
-
-    (void)socket;
-    (void)what;
-    accept_clients(serve);
-    if (!clients_have_room(serve))
-        set_accepting(serve->listening, false);
+    if (!is_unix)
+        setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    clients_add(serve, socket, is_unix);
+    return clients_have_room(serve);
 }
 
 bool listening_init(struct serve *serve, struct error *error)
@@ -68,11 +35,7 @@ bool listening_init(struct serve *serve, struct error *error)
     serve->listening = listening;
     if (!listen_socket_open(&listening->socket, serve->config->http.listen, "http.listen", error))
         return false;
-    listening->acceptable = event_new(serve->base, listening->socket.socket, EV_READ | EV_PERSIST,
-                                      on_acceptable, serve);
-    if (listening->acceptable == NULL)
-        bug("an event could not be made");
-    set_accepting(listening, true);
+    listening->accepting = accepting_new(serve->base, &listening->socket, on_client, serve);
     return true;
 }
 
@@ -85,11 +48,8 @@ void listening_stop(struct serve *serve)
 {
     struct listening *listening = serve->listening;
 
-    if (listening->acceptable != NULL) {
-        set_accepting(listening, false);
-        event_free(listening->acceptable);
-        listening->acceptable = NULL;
-    }
+    accepting_free(listening->accepting);
+    listening->accepting = NULL;
     listen_socket_close(&listening->socket);
 }
 
@@ -101,6 +61,6 @@ void listening_free(struct serve *serve)
 
 void listening_step(struct serve *serve)
 {
-    if (serve->listening->acceptable != NULL)
-        set_accepting(serve->listening, clients_have_room(serve));
+    if (serve->listening->accepting != NULL)
+        accepting_set_room(serve->listening->accepting, clients_have_room(serve));
 }

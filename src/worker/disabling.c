@@ -104,11 +104,11 @@ static void on_notes_answered(void *owner, const struct db_answer *answer)
      * result brings it. */
     if (answer->result != DB_ANSWERED)
         return;
-    for (int i = 0; i < PQntuples(answer->results[0]); i++) {
-        const char *customer_id = disabling_notes_customer_at(answer->results[0], i);
+    for (int i = 0; i < disabling_notes_count(answer); i++) {
+        const char *customer_id = disabling_notes_customer_at(answer, i);
 
         if (customer_id != NULL)
-            note_disabled(worker, customer_id, disabling_notes_url_at(answer->results[0], i));
+            note_disabled(worker, customer_id, disabling_notes_url_at(answer, i));
     }
 }
 
@@ -128,7 +128,7 @@ void disabling_step(struct worker *worker)
         count++;
     }
     if (count > 0)
-        disabling->is_writing = disabling_notes_send(&disabling->writer, worker->writing,
-                                                     worker->config->endpoint.disable_after_ms,
-                                                     on_notes_answered, worker);
+        disabling->is_writing = disabling_notes_send(
+            &disabling->writer, worker->writing, worker->config->database.schema,
+            worker->config->endpoint.disable_after_ms, on_notes_answered, worker);
 }

@@ -170,6 +170,7 @@ static void forget_places(struct retaining *retaining)
 static void erase_payloads(struct worker *worker)
 {
     struct retaining *retaining = worker->retaining;
+    const char *schema = worker->config->database.schema;
     int64_t age_ms = worker->config->retention.payload_ms;
     /* A pass begins where the rest of the last one has brought new ones. */
     int64_t window_ms = retaining->has_passed_events ? WINDOW_MS + rest_us(worker) / 1000 : 0;
@@ -178,18 +179,19 @@ static void erase_payloads(struct worker *worker)
         return;
     if (is_due(worker, &retaining->payloads))
         retaining->payloads.is_running =
-            payload_retention_send(worker->writing, age_ms, time_s(worker),
+            payload_retention_send(worker->writing, schema, age_ms, time_s(worker),
                                    &retaining->payload_place, on_payloads_erased, worker);
     if (is_due(worker, &retaining->event_payloads))
         retaining->event_payloads.is_running = payload_retention_send_events(
-            worker->writing, age_ms, time_s(worker), window_ms, &retaining->event_payload_place,
-            on_event_payloads_erased, worker);
+            worker->writing, schema, age_ms, time_s(worker), window_ms,
+            &retaining->event_payload_place, on_event_payloads_erased, worker);
 }
 
 void retaining_step(struct worker *worker)
 {
     const struct config *config = worker->config;
     struct retaining *retaining = worker->retaining;
+    const char *schema = config->database.schema;
 
     if (!is_mine(worker)) {
         reporting_last_removals(worker);
@@ -199,19 +201,19 @@ void retaining_step(struct worker *worker)
     erase_payloads(worker);
     if (wants_deliveries(worker) && is_due(worker, &retaining->deliveries))
         retaining->deliveries.is_running = retention_send(
-            worker->writing, config->retention.delivered_ms, config->retention.failed_ms,
+            worker->writing, schema, config->retention.delivered_ms, config->retention.failed_ms,
             time_s(worker), on_deliveries_cleaned, worker);
     if (config->retention.events_ms > 0 && is_due(worker, &retaining->events))
         retaining->events.is_running =
-            retention_send_events(worker->writing, config->retention.events_ms, time_s(worker),
-                                  &retaining->place, on_events_cleaned, worker);
+            retention_send_events(worker->writing, schema, config->retention.events_ms,
+                                  time_s(worker), &retaining->place, on_events_cleaned, worker);
     if (is_due(worker, &retaining->history))
         retaining->history.is_running =
             history_send_expire(worker->writing, config->retention.history_ms, time_s(worker),
                                 on_history_expired, worker);
     if (is_due(worker, &retaining->endpoints))
         retaining->endpoints.is_running =
-            retention_send_endpoints(worker->writing, on_endpoints_cleaned, worker);
+            retention_send_endpoints(worker->writing, schema, on_endpoints_cleaned, worker);
 }
 
 static int64_t next_us(bool is_wanted, const struct batches *batches, int64_t other_us)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """postrider serve and clients that mean it ill, or are only broken: bytes on sockets."""
+import itertools
 import json
+import os
+import re
+import resource
 import socket
 import threading
 import time
@@ -320,3 +324,47 @@ def test_clients_that_hang_up(serve, migrated_database):
     migrated_database.wait_for(lambda db: events(db) == 1, "the event")
     got = started.publish(event(migrated_database.customer), token, key="k")
     assert got.status == 201 and got.headers["x-idempotency-replayed"] == "true"
+
+
+def leave_files(process, count):
+    """Lets it open so many files more."""
+    used = {int(name) for name in os.listdir(f"/proc/{process.pid}/fd")}
+    free = itertools.islice((number for number in itertools.count() if number not in used), count)
+    limit = list(free)[-1] + 1
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def get(connection, path):
+    connection.sendall(b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    return parse_answers(read_all(connection))[0].status
+
+
+def no_file_is_left(started, address, path):
+    """Clients wait, the log says why, once, and they are served when files are free again."""
+    wanted = "clients can't be accepted and have to wait"
+    leave_files(started.process, 3)
+    holders = [socket.create_connection(address, 20) for _ in range(3)]
+    late = [socket.create_connection(address, 20) for _ in range(3)]
+    line, = started.wait_for_log(wanted)
+    assert "Too many open files" in line and "LimitNOFILE=" in line
+    for holder in holders:
+        assert get(holder, path) == 200
+        holder.close()
+    for client in late:
+        assert get(client, path) == 200
+        client.close()
+    assert get(socket.create_connection(address, 20), path) == 200
+    started.wait_for_log("clients are accepted again")
+    assert len(started.log_lines(wanted)) == 1
+
+
+def test_no_file_is_left(serve, migrated_database):
+    started = serve()
+    no_file_is_left(started, started.address, b"/healthz")
+
+
+def test_no_file_is_left_of_a_worker(service, migrated_database):
+    started = service(migrated_database, {"metrics": {"listen": "127.0.0.1:0"}})
+    line, = started.wait_for_log("metrics are served")
+    host, port = re.search(r"listen=(\S+)", line).group(1).rsplit(":", 1)
+    no_file_is_left(started, (host, int(port)), b"/healthz")

@@ -8,14 +8,17 @@
  */
 #include "unit.h"
 
+#include "db/row_security.h"
 #include "db/session.h"
 #include "every_place.h"
 
 static struct {
-    bool is_open;    /* a transaction, on the server */
-    bool has_failed; /* ... which takes nothing but its end */
-    int changes;     /* of the open transaction */
-    int committed;   /* changes */
+    bool is_open;        /* a transaction, on the server */
+    bool has_failed;     /* ... which takes nothing but its end */
+    int changes;         /* of the open transaction */
+    int committed;       /* changes */
+    bool has_ended_well; /* by a commit, of changes or of none, when faults took all of them */
+    bool is_hiding;      /* a policy has come behind the first look */
 } server_state;
 
 static bool begins_with(const struct pq_statement *statement, const char *word)
@@ -26,6 +29,7 @@ static bool begins_with(const struct pq_statement *statement, const char *word)
 static const char *on_statement(void *owner, const struct pq_statement *statement, PGresult *result)
 {
     const char *row[] = {"42"};
+    const char *guard[] = {"f", "on", NULL};
 
     (void)owner;
     if (begins_with(statement, "BEGIN")) {
@@ -37,6 +41,7 @@ static const char *on_statement(void *owner, const struct pq_statement *statemen
         bool commits = server_state.is_open && !server_state.has_failed;
 
         server_state.committed += commits ? server_state.changes : 0;
+        server_state.has_ended_well = commits;
         pq_result_set_command(result, commits ? "COMMIT" : "ROLLBACK");
         server_state.is_open = false;
     } else if (begins_with(statement, "ROLLBACK")) {
@@ -50,6 +55,10 @@ static const char *on_statement(void *owner, const struct pq_statement *statemen
     } else if (begins_with(statement, "UPDATE")) {
         server_state.changes++;
         pq_result_set_command(result, "UPDATE 1");
+    } else if (strcmp(statement->sql, row_security_guard()) == 0) {
+        guard[ROW_SECURITY_HIDING] =
+            server_state.is_hiding && server_state.changes > 0 ? "webhook_deliveries" : NULL;
+        pq_result_add_row(result, 3, guard);
     } else {
         pq_result_add_row(result, 1, row);
     }
@@ -160,7 +169,7 @@ static void run_failed_transaction(const struct exchange *exchange,
         (void)take_step(&session, STEP_CHANGE, &ignored);
         assert_false(db_session_execute(session, "UPDATE nothing", &ignored));
         is_committed = db_session_commit(session, &error);
-        check_case(is_committed == (server_state.committed > 0) ||
+        check_case(is_committed == server_state.has_ended_well ||
                        (!is_committed && strstr(error.message, "not known") != NULL),
                    "the commit says that it is %sdone: %s", is_committed ? "" : "not ",
                    error.message);
@@ -171,6 +180,34 @@ static void run_failed_transaction(const struct exchange *exchange,
     pq_end(script->trace);
     if (script->fault_count == 0)
         assert_string_equal(error.message, "the transaction was rolled back");
+}
+
+/* Whatever is lost meanwhile, nothing is committed of which a policy may have hidden a part. */
+static void run_hidden_change(const struct exchange *exchange, const struct exchange_script *script)
+{
+    struct pq_server server = {.on_statement = on_statement, .is_eager = script->is_eager};
+    struct error error = {.message = ""};
+    enum step failed;
+
+    (void)exchange;
+    memset(&server_state, 0, sizeof(server_state));
+    server_state.is_hiding = true;
+    pq_begin(&server, script->honest, script->faults, script->fault_count);
+    check_case(!run_command(&error, &failed), "it says that it is done");
+    check_error(&error);
+    check_case(server_state.committed == 0, "it has changed something");
+    pq_end(script->trace);
+    if (script->fault_count == 0)
+        check_case(failed == STEP_CHANGE && strstr(error.message, "webhook_deliveries") != NULL,
+                   "not the policy: %s", error.message);
+}
+
+static void test_a_policy_that_comes_meanwhile(void **state)
+{
+    static const struct exchange exchange = {"a hidden change", run_hidden_change, 0, true};
+
+    (void)state;
+    every_place(&exchange);
 }
 
 static void test_a_failed_transaction_is_not_committed(void **state)
@@ -195,6 +232,7 @@ static void test_every_failing_call_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_a_policy_that_comes_meanwhile, every_place_tell),
         cmocka_unit_test_teardown(test_a_failed_transaction_is_not_committed, every_place_tell),
         cmocka_unit_test_teardown(test_every_failing_call_says_so, every_place_tell),
     };

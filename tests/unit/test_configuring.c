@@ -77,7 +77,6 @@ static bool change(struct config *config, const struct config_option *option)
     case OPTION_NAMES:
     case OPTION_STATUSES:
     case OPTION_SCHEDULE:
-    case OPTION_LATER:
         return false;
     }
     return false;
