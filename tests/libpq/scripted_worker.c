@@ -10,6 +10,7 @@
 #include "unit.h"
 #include "worker/finding.h"
 #include "worker/own_problems.h"
+#include "worker/promises.h"
 #include "worker/reporting.h"
 #include "worker/requiring.h"
 
@@ -107,6 +108,8 @@ void scripted_worker_begin(struct config *config, const struct exchange_script *
     deliveries_init(&worker.deliveries);
     endpoints_init(&worker.endpoints);
     reporting_init(&worker);
+    promises_init(&worker);
+    promises_set_owner(&worker, "scripted");
     finding_init(&worker);
     requiring_init(&worker);
     worker.reading = worker.writing = db_link_new(worker.base, "postgresql:///", "", &events);
@@ -118,6 +121,7 @@ void scripted_worker_end(const struct exchange_script *script)
     deliveries_free(&worker.deliveries);
     endpoints_free(&worker.endpoints);
     finding_free(&worker);
+    promises_free(&worker);
     requiring_free(&worker);
     reporting_free(&worker);
     assert_int_equal(

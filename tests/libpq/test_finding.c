@@ -92,11 +92,11 @@ static void read_events(const struct pq_statement *statement, PGresult *result)
     for (const char *at = statement->values[2] + 1; *at == 'e'; at += at[36] == ',' ? 37 : 36) {
         char place[12];
         char body[12];
-        const char *values[] = {place, "f", body, "7", CUSTOMER, NULL, NULL, NULL, NULL, "f"};
+        const char *values[] = {place, "f", body, "7", CUSTOMER, NULL, NULL, NULL, NULL, "f", NULL};
 
         snprintf(place, sizeof(place), "%d", number++);
         snprintf(body, sizeof(body), "event %c", at[35]);
-        pq_result_add_row(result, 10, values);
+        pq_result_add_row(result, 11, values);
     }
 }
 
