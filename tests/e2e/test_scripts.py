@@ -151,6 +151,9 @@ def test_commands_with_their_options_pass(tree):
     ("see [it](docs/b.md)", "there is no docs/b.md"),
     ("see [it](docs/a.md#no-such)", "docs/a.md has no heading #no-such"),
     ("see [it](#neither)", "README.md has no heading #neither"),
+    ("see [it](src/core/a.c#L2)", "src/core/a.c has no lines L2"),
+    ("see [it](src/core/a.c#L1-L2)", "src/core/a.c has no lines L1-L2"),
+    ("see [it](docs/a.md#L1)", "docs/a.md has no heading #L1"),
     ("`src/core/b.c` does it", "there is no src/core/b.c"),
     ("`src/core/a.c: b_step` does it", "src/core/a.c has no b_step"),
     ("x" * 121, "121 columns, more than 120"),
@@ -166,7 +169,7 @@ def test_pages_that_name_what_is_not_there_are_found(tree, text, message):
 
 def test_pages_that_name_what_is_there_pass(tree):
     checkout = tree({
-        "README.md": "# A `b`, c\n[it](docs/a.md#what-it-is), [here](#a-b-c), `src/core/a.c: a_step`\n\n"
+        "README.md": "# A `b`, c\n[it](docs/a.md#what-it-is), [here](#a-b-c), [line](src/core/a.c#L1-L1), `src/core/a.c: a_step`\n\n"
                      "| subject | core | table | test |\n|---|---|---|---|\n| it | `a` | `things` | `test_a` |\n\n"
                      "```sh\n[x](nowhere) " + "x" * 121 + "\n```\n| " + "x" * 121 + " |\n",
         "docs/a.md": "## What it is\n[back](../README.md)\n", "src/core/a.c": "void a_step(void);\n",
