@@ -9,7 +9,7 @@ KINDS = {
     "reads": "pg_current_snapshot()::text END",
     "rereads and sweeps": "to_time, to_id",
     "refills": "LIMIT c.rows",
-    "fetches": "* FROM webhook_deliveries w WHERE w.id",
+    "fetches": "AS may_go FROM webhook_deliveries w",
     "successes": "attempts, response_status, age)",
     "other outcomes": "RETURNING o.*",
 }

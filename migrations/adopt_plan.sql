@@ -114,6 +114,7 @@ LANGUAGE sql AS $$
         ('webhook_ordering_bucket', 'uuid, text', 'integer'),
         ('webhook_ordering_head', 'uuid, text', 'record'),
         ('webhook_ordering_promote', 'uuid, text', 'void'),
+        ('webhook_promises_broken', 'uuid[]', 'void'),
         ('webhook_ordering_is_quiet', 'uuid', 'boolean'),
         ('postrider_publish', 'uuid, text, jsonb, text, text, uuid, uuid, text, timestamp with time zone', 'uuid'),
         ('webhook_known_customers', 'regclass, uuid[]', 'uuid[]'),

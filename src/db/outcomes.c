@@ -40,8 +40,10 @@
 #define PHASES          4
 #define PHASE(table, n) "nullif(($14::int[])[4 * " table ".n::int - 4 + " #n "], -1) / 1000::real"
 
-/* greatest(): a row that an operator put off stays put off. One that was promised has no time yet.
- * What has ended has none to come. */
+/* What was promised has had no time (db/ordering.h). */
+#define TIME_OF_END "CASE WHEN d.next_retry_at < 'infinity' THEN d.next_retry_at ELSE now() END"
+
+/* greatest(): a row that an operator put off stays put off. One that was promised has no time yet. */
 #define UPDATE                                                                                    \
     "UPDATE webhook_deliveries d SET status = o.status, "                                         \
     "attempts = CASE WHEN o.is_counted THEN " NEXT_ATTEMPT(                                       \
@@ -54,7 +56,7 @@
                       "THEN greatest(CASE WHEN NOT o.was_promised OR "                            \
                       "d.next_retry_at < 'infinity' THEN d.next_retry_at END, "                   \
                       "now() + make_interval(secs => o.delay)) "                                  \
-                      "ELSE least(d.next_retry_at, now()) END, "                                  \
+                      "ELSE " TIME_OF_END " END, "                                                \
                       "response_status = o.response_status, last_error = o.error "                \
                       "FROM o WHERE " IS_ITS_ROW
 
@@ -104,7 +106,7 @@ static const char log_sql[] =
  * are nearly all outcomes that there are, and no text is made, sent and read for each. */
 static const char success_sql[] =
     "UPDATE webhook_deliveries d SET status = 'delivered', "
-    "next_retry_at = least(d.next_retry_at, now()), attempts = " NEXT_ATTEMPT(
+    "next_retry_at = " TIME_OF_END ", attempts = " NEXT_ATTEMPT(
         "d.attempts") ", "
                       "last_attempt_at = now() - make_interval(secs => o.age), "
                       "response_status = o.response_status, last_error = NULL "
