@@ -39,7 +39,7 @@ static void watch(const struct accepting *accepting)
 static void pause_for(struct accepting *accepting, int cause)
 {
     int64_t now_us = clock_monotonic_us();
-    const struct timeval after = {ACCEPTING_PAUSE_MS / 1000, ACCEPTING_PAUSE_MS % 1000 * 1000};
+    const struct timeval after = {.tv_usec = ACCEPTING_PAUSE_US};
     const char *hint = cause == EMFILE ? "raise LimitNOFILE= of the unit, or \"ulimit -n\" of who "
                                          "starts it, and start it again"
                        : cause == ENFILE ? "raise fs.file-max with sysctl"

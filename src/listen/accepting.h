@@ -3,7 +3,7 @@
  * listen/accepting.h: takes the clients of a socket, as long as its owner has room for them.
  *
  * Where the system has no descriptor or memory left for one more, the client stays in the system's
- * queue, and the socket stays readable: so nothing is tried for ACCEPTING_PAUSE_MS, or the loop would
+ * queue, and the socket stays readable: so nothing is tried for ACCEPTING_PAUSE_US, or the loop would
  * spin. The log says so, at most once a minute and with what to do, and once when there is enough.
  */
 #ifndef POSTRIDER_LISTEN_ACCEPTING_H
@@ -13,7 +13,7 @@
 
 #include "base/compiler.h"
 
-#define ACCEPTING_PAUSE_MS 500
+#define ACCEPTING_PAUSE_US 500000
 
 struct event_base;
 struct listen_socket;

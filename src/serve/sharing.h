@@ -18,7 +18,7 @@
 
 #define SHARING_AGE_MAX_S 60
 #define SHARING_ANSWERS   16
-#define SHARING_BODY_MAX  (256 * 1024)
+#define SHARING_BODY_MAX  262144 /* bytes */
 
 void sharing_init(struct serve *serve);
 /* After the questions. */

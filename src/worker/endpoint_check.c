@@ -13,6 +13,7 @@
 #include "http/url.h"
 
 #define DAY_MS              INT64_C(86400000)
+#define HOUR_MS             INT64_C(3600000)
 #define SECRETS_END_SOON_MS (7 * DAY_MS)
 
 /* As of an endpoint that is enabled: disabling is told of, and hides nothing else. */
@@ -137,7 +138,7 @@ static void describe_secrets(const struct endpoint_check *check,
     struct secret_set set = {.count = 0};
     struct sealed_set_skipped skipped;
     struct error error;
-    size_t public = 0;
+    size_t ed25519 = 0;
 
     if (stored == NULL)
         set = config->signing.secrets;
@@ -145,10 +146,10 @@ static void describe_secrets(const struct endpoint_check *check,
              SEALED_SET_OK)
         set.count = 0;
     for (size_t i = 0; i < set.count; i++)
-    public += set.secrets[i].kind == SECRET_ED25519 ? 1 : 0;
+        ed25519 += set.secrets[i].kind == SECRET_ED25519 ? 1 : 0;
     snprintf(text, size, "%zu secret%s sign%s (%zu HMAC, %zu ed25519), %s", set.count,
              text_plural((int64_t)set.count, "", "s"), text_plural((int64_t)set.count, "s", ""),
-             set.count - public, public,
+             set.count - ed25519, ed25519,
              own != NULL      ? "the endpoint's own"
              : stored != NULL ? "those of all endpoints of the customer"
                               : verdicts_either(&check->verdicts, "those of signing.secret_file",
@@ -195,7 +196,7 @@ static void add_ending(struct endpoint_check *check, const struct endpoint_check
     verdicts_add(&check->verdicts, "signature", VERDICT_WARNING,
                  verdicts_either(&check->verdicts, fix, "ask the operator for a further secret"),
                  "%s; the last of them ends in %lld hours, and then nothing is signed any more",
-                 says, (long long)(taken->secrets_end_ms / (60 * 60 * 1000)));
+                 says, (long long)(taken->secrets_end_ms / HOUR_MS));
 }
 
 bool endpoint_check_secrets(struct endpoint_check *check, const struct endpoint_check_taken *taken)

@@ -205,7 +205,7 @@ static bool begin_resolution(struct endpoint_check *check)
     check->resolution = resolution_start(check->url, &error);
     if (check->resolution != NULL) {
         check->began_us = worker->now_us;
-        check->resolve_until_us = worker->now_us + ENDPOINT_DOCTOR_RESOLVE_MS * 1000;
+        check->resolve_until_us = worker->now_us + ENDPOINT_DOCTOR_RESOLVE_MS * INT64_C(1000);
         return true;
     }
     verdicts_add(&check->verdicts, "dns", VERDICT_WRONG, "look at the host of its URL", "%s",
@@ -545,7 +545,7 @@ static bool add_answer(struct endpoint_check *check, const struct http_response 
 /* Whose clock it is: the database's is a third one. */
 static bool is_ours_off(const struct endpoint_check *check)
 {
-    return llabs(check->database_skew_ms) > SKEW_WARNING_S * 1000;
+    return llabs(check->database_skew_ms) > SKEW_WARNING_S * 1000LL;
 }
 
 static const char *fix_of_clock(const struct endpoint_check *check)

@@ -202,9 +202,9 @@ static struct promise *new_promise(struct promises *promises, int64_t id, int64_
 
 /* A row that was promised before is of the newest promise alone: the answer with the other was lost,
  * or it was given back. */
-static void add(struct promises *promises, struct promise *promise,
-                const struct ordering_next *next)
+static void add(struct worker *worker, struct promise *promise, const struct ordering_next *next)
 {
+    struct promises *promises = worker->promises;
     struct promised *promised = find(promises, next->id);
 
     if (promised != NULL && promised->promise == promise)
@@ -212,11 +212,12 @@ static void add(struct promises *promises, struct promise *promise,
     if (promised != NULL)
         end(promises, promised);
     promised = memory_new(1, sizeof(*promised));
-    text_copy(promised->id, sizeof(promised->id), next->id);
     promised->promise = promise;
     promised->chain = next->chain;
-    TAILQ_INSERT_TAIL(&promise->open, promised, in_promise);
+    text_copy(promised->id, sizeof(promised->id), next->id);
     HASH_ADD(by_id, promises->by_id, id, (unsigned)strlen(promised->id), promised);
+    TAILQ_INSERT_TAIL(&promise->open, promised, in_promise);
+    deliveries_ask_for(&worker->deliveries, promised->id);
 }
 
 void promises_note_next(struct worker *worker, const PGresult *result)
@@ -235,8 +236,7 @@ void promises_note_next(struct worker *worker, const PGresult *result)
         }
         if (promise == NULL)
             promise = new_promise(promises, next.promise, worker->now_us);
-        add(promises, promise, &next);
-        deliveries_ask_for(&worker->deliveries, next.id);
+        add(worker, promise, &next);
     }
 }
 
