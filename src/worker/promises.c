@@ -379,7 +379,6 @@ void promises_step(struct worker *worker)
 int64_t promises_next_us(const struct worker *worker)
 {
     const struct promises *promises = worker->promises;
-
     bool is_open = !TAILQ_EMPTY(&promises->open) || !TAILQ_EMPTY(&promises->kept);
 
     return may_ask(worker) && (is_open || promises->has_unknown) ? promises->look_us : WORKER_NEVER;

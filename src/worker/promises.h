@@ -9,8 +9,8 @@
  * A promise is kept when all of its deliveries have ended, or have a time since they are tried again.
  * One that is not on its way after PROMISES_PATIENCE_US, or is dropped before, is given back: it is
  * made due, so that others see it, and whoever has its lane reads it. What was begun is not given
- * back: its outcome will say more. Whatever else may happen, the promise stays in the database until then, and others
- * break it when this worker is no more.
+ * back: its outcome will say more. Whatever else may happen, the promise stays in the database until
+ * then, and others break it when this worker is no more.
  */
 #ifndef POSTRIDER_WORKER_PROMISES_H
 #define POSTRIDER_WORKER_PROMISES_H
@@ -49,8 +49,9 @@ void promises_note_lost(struct worker *worker);
 
 /* The delivery's row has no time, as far as is known. */
 bool promises_has(const struct worker *worker, const char *id);
-/* Its outcome is written and stays; or somebody else has changed its row. */
+/* Its outcome is written and stays. */
 void promises_end(struct worker *worker, const char *id);
+/* It is not sent from here: it was dropped, or somebody else has changed its row. */
 void promises_give_back(struct worker *worker, const char *id);
 
 /* True once after the next of a key was made due, which nobody is notified of. */
