@@ -128,9 +128,9 @@ def insert_old_event(database, url):
 
 
 def hide_from_worker(service, database, refused, **retention):
-    """From its first batch."""
+    """From its first batch, before which others of its connection may have to wait."""
     changes = {"retention": {**NO_BATCHES, **retention}}
-    with policy_meanwhile(database, "webhook_deliveries"):
+    with policy_meanwhile(database, "webhook_deliveries", stays=True):
         started = service(database, changes, wait=False)
     started.wait_for_log(f"{refused} was refused.*{BY_SERVER}")
 
