@@ -4,7 +4,7 @@
 //
 // What a replay can choose by itself is counted by the server, and goes as one replay that ends at the time
 // of the count. Text, status and time of insertion it can't: for those the list is followed to its end, and
-// exactly the deliveries that were found are replayed, by their ids.
+// exactly the deliveries that were found are replayed, by their ids. A discard is a replay that deletes.
 
 import { get, path, post } from "./api.js";
 import * as format from "./format.js";
@@ -65,9 +65,8 @@ export function isTooMany(counted) {
   return counted.kind === "ids" && counted.is_at_least;
 }
 
-// The replays that were made.
-export async function replay(counted, rate) {
-  const more = rate === undefined || rate === "" ? {} : { rate: Number(rate) };
+// The replays that were made. more: {kind, rate}
+export async function replay(counted, more = {}) {
   const made = [];
   if (counted.kind === "filter") return [await post("v1/replays", { filter: counted.filter, ...more })];
   for (let i = 0; i < counted.ids.length; i += IDS)
