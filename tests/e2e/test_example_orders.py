@@ -66,7 +66,8 @@ STUCK = {"choreography": r"the card takes no money back: find another one, and s
 # One seed each, and all of it in one run: starting and ending are half of what a run takes. scripts/orders-torture has
 # more seeds, more orders, and every mutation.
 @pytest.mark.slow
-@pytest.mark.parametrize("style, broken", [("choreography", "emails"), ("orchestration", "none"), ("hybrid", "shipping")])
+@pytest.mark.parametrize("style, broken", [
+    ("choreography", "emails"), ("orchestration", "none"), ("hybrid", "shipping")])
 def test_adds_up_whatever_goes_wrong(style, broken):
     example = Example("--style", style, "--orders", "20", "--chaos", "--broken", broken, "--seed", "2").wait()
     assert_adds_up(example)
@@ -391,13 +392,14 @@ def test_without_a_reply_it_is_asked_again_and_nothing_is_undone(front, shop):
     for asked in (2, 3):
         pass_deadline(shop, placed)
         assert shop.postgres.rows(SAGA, [placed]) == [("charging", False, asked)]
-    waits = shop.postgres.value("SELECT due_at - now() > interval '3 h' FROM orders.order_sagas WHERE order_id = %s", [placed])
-    assert waits and look(shop, placed) == ""
+    waits = "SELECT due_at - now() > interval '3 h' FROM orders.order_sagas WHERE order_id = %s"
+    assert shop.postgres.value(waits, [placed]) and look(shop, placed) == ""
     pass_deadline(shop, placed)
     assert published(shop, placed) == ["payment.charge"] * 3 + ["order.overdue"]
     assert shop.postgres.rows(SAGA, [placed]) == [("charging", True, 4)]
     assert front.ask("GET", f"orders/{placed}")[1]["status"] == "pending"
-    assert f"no reply to payment.charge, given 3 times. Mend that, SELECT orders.saga_resolve('{placed}'" in look(shop, placed)
+    refused = look(shop, placed)
+    assert f"no reply to payment.charge, given 3 times. Mend that, SELECT orders.saga_resolve('{placed}'" in refused
     assert shop.postgres.value("SELECT orders.saga_resolve(%s, 'it is back')", [placed]) == "charging"
     assert published(shop, placed)[-1] == "payment.charge" and look(shop, placed) == ""
     assert advance(shop, placed, "payment.processed") == "reserving"
@@ -435,7 +437,8 @@ def test_every_state_that_waits_for_a_reply_has_a_deadline(shop, style):
 @in_one_shop
 def test_several_sweeps_at_once_ask_once(front, shop):
     placed = [order(front)[1]["order_id"] for _ in range(8)]
-    shop.postgres.rows("UPDATE orders.order_sagas SET due_at = now() - interval '1 s' WHERE order_id = ANY (%s::uuid[])", [placed])
+    shop.postgres.rows("UPDATE orders.order_sagas SET due_at = now() - interval '1 s' WHERE order_id = ANY (%s::uuid[])",
+                       [placed])
 
     def sweep(_):
         with psycopg.connect(shop.postgres.url("orders")) as database:

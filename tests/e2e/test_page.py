@@ -412,6 +412,22 @@ def test_discard_all_that_match(page, world, customer):
     browser.see("discards")
 
 
+def test_discard_what_a_text_finds(page, world, customer):
+    """By ids; one that was sent again meanwhile, and has failed again, is another failure."""
+    number = uuid.uuid4().hex[:12]
+    url = world.new_path(answer(200))
+    gone, again = world.dead(url, customer, 2, payload={"order": number})
+    browser = page(f"/deliveries?q={number}")
+    browser.see(gone[:8])
+    browser.click("Discard all that match")
+    browser.see("2 dead letters", css="dialog")
+    world.database.execute("UPDATE webhook_deliveries SET last_attempt_at = clock_timestamp() WHERE id = %s", again)
+    browser.fill("typed", "2")
+    browser.click("Discard 2")
+    browser.see("2 chosen by their ids", "1 dead letter was deleted", limit_s=40)
+    assert world.database.row(again)["status"] == "failed"
+
+
 def test_discard_of_one(page, world, customer):
     (found,) = world.dead(world.new_path(answer(200)), customer)
     browser = page(f"/deliveries/{found}")

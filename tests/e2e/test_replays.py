@@ -173,7 +173,8 @@ def test_a_discard_takes_what_was_meant(service, migrated_database, run_postride
 @pytest.mark.parametrize("columns", [
     "kind, filter) VALUES ('discard', '{}'", "kind, filter) VALUES ('discard', '{\"all\": true, \"error\": \"x\"}'",
     "kind, filter) VALUES ('discard', '{\"error\": 1}'", "kind, filter) VALUES ('discard', '{\"ids\": []}'",
-    "kind, filter) VALUES ('discard', '{\"until\": \"today\"}'", "kind, filter) VALUES ('discard', '{\"colour\": \"x\"}'",
+    "kind, filter) VALUES ('discard', '{\"until\": \"today\"}'",
+    "kind, filter) VALUES ('discard', '{\"colour\": \"x\"}'",
     "kind, filter, customer_id) VALUES ('discard', '{\"all\": true}', gen_random_uuid()"])
 def test_discards_that_are_refused(migrated_database, columns):
     with pytest.raises(psycopg2.errors.CheckViolation):
