@@ -24,7 +24,7 @@ const causes = {
   },
   key_blocked: {
     place: (detail) => (detail.delivery_id ? to("deliveries", detail.delivery_id) : to("deliveries", "", { status: "failed" })),
-    link: "The dead letter in front", todo: { receiver: "Replay it, or discard it: postrider dead discard ID." },
+    link: "The dead letter in front", todo: { receiver: "Replay it, or discard it." },
     of: (one) => to("endpoints", "", { url: one.url }),
   },
   lane_unowned: { place: () => to("workers"), link: "Workers", todo: { ours: "Look why no worker takes them." } },

@@ -25,6 +25,8 @@ export function stateOf(replay) {
   return replay.stopped_at !== null ? "stopped" : "running";
 }
 
+const isDiscard = (replay) => replay.kind === "discard";
+
 const words = { error: "ended with an error", finished: "finished", stopped: "stopped", running: "running" };
 
 function chosen(replay) {
@@ -40,7 +42,7 @@ function left(replay) {
 
 function done(replay) {
   if (isCheck(replay)) return nothing;
-  if (replay.total === null || replay.total === "0") return html`${format.number(replay.done)} <span class="quiet">sent again</span>`;
+  if (replay.total === null || replay.total === "0") return html`${format.number(replay.done)} <span class="quiet">${isDiscard(replay) ? "discarded" : "sent again"}</span>`;
   return html`<span class="far">${parts.progress(Number(replay.done), Number(replay.total))}
     <span>${format.number(replay.done)} <span class="quiet">of ${format.number(replay.total)}</span></span></span>`;
 }
@@ -54,18 +56,18 @@ async function change(replay, what, said) {
 async function resume(replay) {
   const rest = left(replay);
   return dialog.ask({
-    title: "Go on with this replay",
+    title: `Go on with this ${isDiscard(replay) ? "discard" : "replay"}`,
     describe: () => html`<p class="big"><b>${rest === null ? "Those that are left" : format.number(rest)}</b></p>
-      <p>${rest === null ? "are" : format.plural(rest, "is", "are")} sent again, slowly at first: ${chosen(replay)}.</p>`,
+      <p>${rest === null ? "are" : format.plural(rest, "is", "are")} ${isDiscard(replay) ? html`<b>deleted for good</b>` : "sent again, slowly at first"}: ${chosen(replay)}.</p>`,
     action: () => (rest === null ? "Resume" : `Resume ${format.number(rest)}`),
-    confirm: () => change(replay, "resume", "The replay goes on."),
+    confirm: () => change(replay, "resume", `The ${isDiscard(replay) ? "discard" : "replay"} goes on.`),
   });
 }
 
 // It can be resumed, so nobody is asked.
 async function stop(replay) {
   try {
-    await change(replay, "stop", "The replay has stopped. It can be resumed.");
+    await change(replay, "stop", `The ${isDiscard(replay) ? "discard" : "replay"} has stopped. It can be resumed.`);
   } catch (error) {
     session.say(error.message);
   }
@@ -81,7 +83,7 @@ function control(replay) {
 const columns = [
   { title: "Asked for", cell: (row) => html`<a href=${to("replays", row.id)}>${parts.time(row.requested_at)}</a>` },
   { title: "State", cell: (row) => parts.badge(stateOf(row), words[stateOf(row)]) },
-  { title: "What", width: "wide", cell: chosen },
+  { title: "What", width: "wide", cell: (row) => (isDiscard(row) ? html`<b>discards</b> ${chosen(row)}` : chosen(row)) },
   { title: "How far", width: "narrow", cell: done },
   { title: "Left as they are", isNumber: true, cell: (row) => format.number(row.skipped_count) },
   { title: "At most a second", isNumber: true, cell: (row) => (row.rate === null ? html`<span class="quiet">no limit</span>` : format.number(row.rate)) },
@@ -103,7 +105,7 @@ function sentence(replay) {
   const state = stateOf(replay);
   if (state === "error") return html`It has ended: ${parts.text(replay.error)}`;
   if (isCheck(replay)) return state === "running" && replay.started_at === null ? "No worker has begun with it yet." : `It is ${words[state]}.`;
-  if (state === "finished") return html`It has finished ${parts.age(replay.finished_at)}: ${format.number(replay.done)} ${format.plural(replay.done, "dead letter was", "dead letters were")} made pending again.`;
+  if (state === "finished") return html`It has finished ${parts.age(replay.finished_at)}: ${format.number(replay.done)} ${format.plural(replay.done, "dead letter was", "dead letters were")} ${isDiscard(replay) ? "deleted" : "made pending again"}.`;
   if (state === "stopped") return html`It was stopped ${parts.age(replay.stopped_at)}, after ${format.number(replay.done)}.`;
   if (replay.started_at === null) return "No worker has begun with it yet.";
   return html`It goes on: ${format.number(replay.done)}${replay.total === null ? nothing : html` of ${format.number(replay.total)}`} by now.`;
@@ -111,7 +113,7 @@ function sentence(replay) {
 
 function one(replay) {
   const skipped = Object.entries(replay.skipped);
-  return html`<div class="heading"><h1 tabindex="-1">Replay ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
+  return html`<div class="heading"><h1 tabindex="-1">${isDiscard(replay) ? "Discard" : "Replay"} ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
     <div class="sentence"><p>${parts.badge(stateOf(replay), words[stateOf(replay)])} <span class="said">${sentence(replay)}</span></p></div>
     ${isCheck(replay) ? html`<section><h2>What was found</h2>${verdicts(replay)}</section>` : html`<p>${done(replay)}</p>`}
     ${parts.facts([
@@ -125,7 +127,7 @@ function one(replay) {
       ["Pass", isCheck(replay) ? nothing : format.number(replay.pass)],
     ])}
     ${skipped.length === 0 ? nothing : html`<section><h2>Left as they are</h2>
-      <p class="quiet">Their endpoints are disabled, or do nothing but fail.</p>
+      <p class="quiet">${isDiscard(replay) ? "Somebody else was at work on them." : "Their endpoints are disabled, or do nothing but fail."}</p>
       ${parts.table({ caption: "Dead letters that were left as they are", rows: skipped, key: ([url]) => url, empty: "", columns: [
         { title: "Endpoint", cell: ([url]) => parts.url(url) }, { title: "Dead letters", isNumber: true, cell: ([, amount]) => format.number(amount) }] })}</section>`}
     <p><a href=${to("replays")}>All replays</a></p>`;

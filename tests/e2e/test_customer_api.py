@@ -119,7 +119,7 @@ def test_every_route_with_every_id(world):
         for one in ids if "{id}" in path else [None]:
             answer = ask(world, "a", method, path.replace("{id}", str(one)), body)
             tried += 1
-            if method == "DELETE":
+            if method == "DELETE" or path.endswith("/discard"):
                 assert answer.status == 403 and "not for a customer's token" in answer.detail, path
             elif "{id}" in path:
                 assert answer.status == 404, (method, path, answer.status, answer.body)

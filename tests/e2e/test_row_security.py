@@ -77,7 +77,8 @@ def is_refused(shown, with_plain_policies):
 
 @pytest.mark.parametrize("with_plain_policies", [False, True], ids=["off", "on"])
 @pytest.mark.parametrize("arguments", [
-    ["audit"], ["dead", "list"], ["dead", "replay", "--all"], ["deliveries", "list", "--status", "failed"],
+    ["audit"], ["dead", "list"], ["dead", "replay", "--all"], ["dead", "discard", "--all", "--yes"],
+    ["deliveries", "list", "--status", "failed"],
     ["event", "list"], ["explain", "DELIVERY"]], ids=" ".join)
 def test_command(policed, config_file, arguments, with_plain_policies):
     delivery = policed.insert_delivery("http://127.0.0.1:9/", status="failed", attempts=1)

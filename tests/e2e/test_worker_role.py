@@ -62,6 +62,9 @@ def test_granted_role_does_all_of_the_work(service, database, receiver, role, gr
                       "retention of endpoints")
     database.wait_for(lambda db: db.value("SELECT pg_sequence_last_value('webhook_wakeups')"),
                       "a worker that asks to be woken")
+    database.execute("INSERT INTO webhook_replays (kind, filter) VALUES ('discard', '{\"error\": \"answered 404\"}')")
+    database.wait_for(lambda db: db.value("SELECT removed_by FROM webhook_removals WHERE is_discard") == role,
+                      "a discard")
     started.reload()
     started.stop()
     assert started.log_lines("level=error ") == []
