@@ -155,6 +155,7 @@ static int64_t next_us(const struct worker *worker)
     next = earlier(next, requiring_next_us(worker));
     next = earlier(next, connecting_next_us(worker));
     next = earlier(next, leasing_next_us(worker));
+    next = earlier(next, disabling_next_us(worker));
     next = earlier(next, retaining_next_us(worker));
     next = earlier(next, replaying_next_us(worker));
     next = earlier(next, checking_next_us(worker));
