@@ -139,6 +139,7 @@ static void test_clocks(void **state)
         struct endpoint_check check;
         struct http_response response = answered(200);
         time_t at = (time_t)(clock_wall_s() + cases[i].off_s);
+        struct tm utc;
         char level;
 
         begin(&check, "http://receiver.example/");
@@ -146,7 +147,7 @@ static void test_clocks(void **state)
             snprintf(response.date, sizeof(response.date), "%s", cases[i].date);
         else
             strftime(response.date, sizeof(response.date), "%a, %d %b %Y %H:%M:%S GMT",
-                     gmtime(&at));
+                     gmtime_r(&at, &utc));
         receiver_verdicts_add(&check, &response);
         level = level_of(&check.verdicts, "clock", cases[i].words);
         if (level != cases[i].level)
