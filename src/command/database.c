@@ -80,11 +80,12 @@ int database_fail(const struct database *database, struct error *error)
     static const char *const missing[] = {"42P01", "42703", "42883", "3F000", NULL};
     static const char *const forbidden[] = {"42501", NULL};
     char state[8];
-    bool is_missing, is_forbidden;
+    bool is_missing, is_forbidden, is_hidden;
 
     snprintf(state, sizeof(state), "%s", db_session_sqlstate(database->session));
     is_missing = is_one_of(state, missing);
     is_forbidden = is_one_of(state, forbidden);
+    is_hidden = db_session_is_hidden(database->session);
     db_session_rollback(database->session);
     if (is_missing) /* the server's hint is for who writes statements */
         error->hint[0] = '\0';
@@ -96,6 +97,12 @@ int database_fail(const struct database *database, struct error *error)
         error_hint(error,
                    "the schema is missing or older than this program: run \"postrider migrate%s\"",
                    hint_options());
+    else if (is_hidden)
+        error_hint(
+            error,
+            "try again: the policy may be gone by now; if it is not, have it let the role of "
+            "database.url in %s see all rows, or use the owner of the tables",
+            database->config_file);
     else if (is_forbidden)
         error_hint(error,
                    "the role of database.url in %s lacks a privilege: use the owner of the "

@@ -26,6 +26,15 @@ enum history_status history_status(int status)
     return status >= 200 && status < 600 ? (enum history_status)(status / 100 - 2) : HISTORY_NONE;
 }
 
+uint64_t history_attempts(const struct history_counts *counts)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < HISTORY_STATUSES; i++)
+        number += counts->statuses[i];
+    return number;
+}
+
 void history_count(struct history_counts *counts, const struct history_outcome *outcome)
 {
     counts->delivered += outcome->kind == OUTCOME_DELIVERED;
@@ -34,6 +43,7 @@ void history_count(struct history_counts *counts, const struct history_outcome *
     if (!outcome->was_sent)
         return;
     counts->statuses[history_status(outcome->status)]++;
+    counts->last_status = outcome->status;
     counts->attempt_duration[history_bucket(outcome->duration_us)]++;
     if (outcome->first_delay_us >= 0)
         counts->first_attempt_delay[history_bucket(outcome->first_delay_us)]++;
@@ -44,6 +54,8 @@ void history_add(struct history_counts *counts, const struct history_counts *mor
     counts->delivered += more->delivered;
     counts->retried += more->retried;
     counts->failed += more->failed;
+    if (history_attempts(more) > 0)
+        counts->last_status = more->last_status;
     for (size_t i = 0; i < HISTORY_STATUSES; i++)
         counts->statuses[i] += more->statuses[i];
     for (size_t i = 0; i < HISTORY_BUCKETS; i++) {

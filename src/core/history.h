@@ -55,9 +55,12 @@ struct history_counts {
     uint32_t statuses[HISTORY_STATUSES];
     uint32_t first_attempt_delay[HISTORY_BUCKETS];
     uint32_t attempt_duration[HISTORY_BUCKETS];
+    int last_status; /* of the newest attempt, 0: no answer; says nothing where there was none */
 };
 
+uint64_t history_attempts(const struct history_counts *counts);
 void history_count(struct history_counts *counts, const struct history_outcome *outcome);
+/* What is added is newer. */
 void history_add(struct history_counts *counts, const struct history_counts *more);
 
 bool history_has_trouble(const struct history_counts *counts);

@@ -25,17 +25,19 @@ enum {
     AT_STATUSES,
     AT_DELAY,
     AT_DURATION,
+    AT_LAST_STATUS,
 };
 
 /* clang-format off */
 static const char insert_sql[] =
     "INSERT INTO webhook_history (at, owner, number, endpoint_id, left_out, delivered, retried, failed, statuses,"
-    " first_attempt_delay, attempt_duration)"
+    " first_attempt_delay, attempt_duration, last_status)"
     " SELECT date_trunc('minute', now() - make_interval(secs => o.age)), $1, o.number, p.id, o.left_out,"
-    " o.delivered, o.retried, o.failed, o.statuses::int[], o.delay::int[], o.duration::int[]"
+    " o.delivered, o.retried, o.failed, o.statuses::int[], o.delay::int[], o.duration::int[], o.last_status"
     " FROM unnest($2::bigint[], $3::float8[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],"
-    " $9::bigint[], $10::text[], $11::text[], $12::text[])"
-    " AS o (number, age, customer_id, url, left_out, delivered, retried, failed, statuses, delay, duration)"
+    " $9::bigint[], $10::text[], $11::text[], $12::text[], $13::int[])"
+    " AS o (number, age, customer_id, url, left_out, delivered, retried, failed, statuses, delay, duration,"
+    " last_status)"
     " LEFT JOIN webhook_endpoints p ON p.customer_id = o.customer_id AND p.url = o.url"
     " AND hashtextextended(p.url, 0) = hashtextextended(o.url, 0)"
     " WHERE o.url IS NULL OR p.id IS NOT NULL"
@@ -108,6 +110,11 @@ void history_writer_add(struct history_writer *writer, const struct history_peri
         array_add_text(&columns[AT_URL], endpoint != NULL ? endpoint->url : NULL);
         array_add_int(&columns[AT_LEFT_OUT], endpoint != NULL ? 0 : (int64_t)period->left_out);
         add_counts(writer, endpoint != NULL ? &endpoint->counts : &period->all);
+        /* Of all endpoints there is no order in which they ended. */
+        if (endpoint != NULL && history_attempts(&endpoint->counts) > 0)
+            array_add_int(&columns[AT_LAST_STATUS], endpoint->counts.last_status);
+        else
+            array_add_null(&columns[AT_LAST_STATUS]);
     }
 }
 

@@ -15,7 +15,7 @@
 #include "db/array.h"
 #include "db/link.h"
 
-#define HISTORY_COLUMNS 11
+#define HISTORY_COLUMNS 12
 
 struct history_writer {
     struct array columns[HISTORY_COLUMNS];

@@ -22,7 +22,8 @@ struct db_session {
     const char
         *watched; /* commands: policies are in force, or may come; NULL: the server refuses */
     char sqlstate[SQLSTATE_LENGTH + 1];
-    char *warning; /* the last one since db_session_begin(), or NULL */
+    bool is_hidden; /* with sqlstate: a policy was in the way */
+    char *warning;  /* the last one since db_session_begin(), or NULL */
 };
 
 /* libpq's messages end with a newline and may have several lines; an error is one. */
@@ -48,10 +49,13 @@ static void session_set_result_error(struct db_session *session, const PGresult 
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     const char *text = primary != NULL ? primary : PQerrorMessage(session->connection);
     struct buffer line;
 
     session->sqlstate[0] = '\0';
+    /* Its message is in the language of the server; where it comes from is not. */
+    session->is_hidden = function != NULL && strcmp(function, "check_enable_rls") == 0;
     if (state != NULL && strlen(state) == SQLSTATE_LENGTH)
         memcpy(session->sqlstate, state, SQLSTATE_LENGTH + 1);
     buffer_init(&line, MESSAGE_MAX);
@@ -259,6 +263,7 @@ static bool session_is_whole(struct db_session *session, struct error *error)
     is_whole = result != NULL && PQgetisnull(result, 0, ROW_SECURITY_HIDING);
     if (result != NULL && !is_whole) {
         memcpy(session->sqlstate, ROW_SECURITY_SQLSTATE, sizeof(session->sqlstate));
+        session->is_hidden = true;
         error_set(error, "a policy of row security that has just been made may hide rows (%s)",
                   PQgetvalue(result, 0, ROW_SECURITY_HIDING));
     }
@@ -423,6 +428,11 @@ enum db_session_progress db_session_await(struct db_session *session, int wait_m
         PQclear(result);
     }
     return progress;
+}
+
+bool db_session_is_hidden(const struct db_session *session)
+{
+    return session->is_hidden && strcmp(session->sqlstate, ROW_SECURITY_SQLSTATE) == 0;
 }
 
 const char *db_session_sqlstate(const struct db_session *session)

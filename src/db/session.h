@@ -70,6 +70,10 @@ bool db_session_execute(struct db_session *session, const char *sql, struct erro
 /* The SQLSTATE of the last failed statement ("42P01"), "" when there was none. */
 const char *db_session_sqlstate(const struct db_session *session);
 
+/* It failed since a policy of row security could have hidden rows, which has the SQLSTATE of a
+ * privilege that is missing. */
+bool db_session_is_hidden(const struct db_session *session);
+
 /* As given to db_session_open(). */
 const char *db_session_schema(const struct db_session *session);
 

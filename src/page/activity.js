@@ -22,7 +22,8 @@ function of(row) {
   return polling.value("activity")?.data.find((one) => one.endpoint_id === row.id);
 }
 
-const unknown = () => html`<span class="quiet small" title="Minutes are kept apart for endpoints with trouble, and for the busiest.">not kept</span>`;
+const why = "Minutes are kept apart for endpoints with trouble, and for the busiest.";
+const unknown = () => html`<span class="quiet small" title=${why}>not kept</span>`;
 const isWhole = (had) => had.left_out_minutes === 0;
 const attemptsOf = (statuses) => Object.values(statuses).reduce((sum, amount) => sum + amount, 0);
 
@@ -43,7 +44,8 @@ export function isPartial() {
 }
 
 export function delivered(row) {
-  return cell(row, (had) => html`${isWhole(had) ? nothing : html`<span class="quiet small">at least</span> `}${format.number(had.delivered)}`, "0");
+  const atLeast = html`<span class="quiet small">at least</span> `;
+  return cell(row, (had) => html`${isWhole(had) ? nothing : atLeast}${format.number(had.delivered)}`, "0");
 }
 
 export function errors(row) {
@@ -62,13 +64,16 @@ export function p95(row) {
   }, parts.none());
 }
 
-// The newest answers, by their class: the most first.
+// The last answer, with all of its minute on hover. Of older workers only classes are known: the most first.
 export function last(row) {
-  const had = of(row);
-  const classes = Object.entries(had?.last?.statuses ?? {}).filter(([, amount]) => amount > 0).sort((a, b) => b[1] - a[1]);
+  const newest = of(row)?.last;
+  const classes = Object.entries(newest?.statuses ?? {}).filter(([, amount]) => amount > 0).sort((a, b) => b[1] - a[1]);
   if (classes.length === 0) return cell(row, () => parts.none(), parts.none());
-  return html`${classes.slice(0, 2).map(([name]) => html`<span class="code ${name === "2xx" ? "good" : "bad"}">${name === "none" ? "no answer" : name}</span> `)}
-    <span class="quiet small">${parts.age(had.last.at)}</span>`;
+  const [[most]] = classes;
+  const name = newest.status === 0 || (newest.status === null && most === "none") ? "no answer" : newest.status ?? most;
+  const all = classes.map(([words, amount]) => `${format.number(amount)} × ${words === "none" ? "no answer" : words}`);
+  return html`<span class="code ${String(name).startsWith("2") ? "good" : "bad"} together"
+    title="In that minute: ${all.join(", ")}">${name}</span> <span class="quiet small">${parts.age(newest.at)}</span>`;
 }
 
 // --- just now ---
@@ -81,12 +86,15 @@ export function busy(workers, endpoint) {
   return undefined;
 }
 
-const knowsAll = (workers) => workers !== undefined && workers.data.every((worker) => worker.busy !== null && worker.busy.length < 50);
+const isWholeList = (busy) => busy !== null && busy.length < 50;
+const knowsAll = (workers) => workers !== undefined && workers.data.every((worker) => isWholeList(worker.busy));
 
 export function slots(row) {
   const workers = polling.value("workers");
   const now = busy(workers, row);
-  if (now !== undefined) return html`<span class="together">${format.number(now.in_flight)} <span class="quiet">of ${format.number(now.slots)}</span></span>`;
+  if (now !== undefined)
+    return html`<span class="together">${format.number(now.in_flight)} <span class="quiet">of ${
+      format.number(now.slots)}</span></span>`;
   return workers?.data.length > 0 && knowsAll(workers) ? "0" : parts.none();
 }
 

@@ -19,33 +19,43 @@ const causes = {
   oldest_due: {
     place: () => to("deliveries", "", { status: "pending" }), link: "What is due",
     todo: { receiver: "They wait for a receiver that does nothing but fail.",
-      ours: "Postrider doesn't keep up, or an endpoint takes less than it gets: the page of a delivery says why it waits." },
+      ours: "Postrider doesn't keep up, or an endpoint takes less than it gets: the page of a delivery says why it"
+        + " waits." },
     of: (one) => to("deliveries", "", { status: "pending", endpoint: one.url, customer: one.customer_id }),
   },
   key_blocked: {
-    place: (detail) => (detail.delivery_id ? to("deliveries", detail.delivery_id) : to("deliveries", "", { status: "failed" })),
-    link: "The dead letter in front", todo: { receiver: "Replay it, or discard it." },
+    place: ({ delivery_id: head }) => (head ? to("deliveries", head) : to("deliveries", "", { status: "failed" })),
+    link: "The dead letter in front",
+    todo: { receiver: "Replay it, or discard it." },
     of: (one) => to("endpoints", "", { url: one.url }),
   },
   lane_unowned: { place: () => to("workers"), link: "Workers", todo: { ours: "Look why no worker takes them." } },
-  audit: { todo: { ours: "Run it, and see what it names: postrider audit." } },
+  audit: { todo: { ours: () => html`Run it, and see what it names: <code>postrider audit</code>.` } },
 };
 
 function about(alert, of) {
-  const found = (alert.detail?.endpoints ?? []).map((one) => (typeof one === "string" ? { url: one } : one)).slice(0, 3);
+  const given = alert.detail?.endpoints ?? [];
+  const found = given.map((one) => (typeof one === "string" ? { url: one } : one)).slice(0, 3);
   if (found.length === 0) return nothing;
   return html`<ul class="about">${found.map((one) => html`
     <li>${of && one.url.length < URL_SHOWN ? html`<a href=${of(one)}>${parts.url(one.url)}</a>` : parts.url(one.url)}${
-      one.count === undefined ? nothing : html` <span class="quiet">${format.number(one.count)}</span>`}</li>`)}</ul>`;
+      one.count === undefined ? nothing : html` <span class="quiet together">${format.number(one.count)} ${
+        format.plural(one.count, "delivery", "deliveries")}</span>`}</li>`)}</ul>`;
+}
+
+function sentence(alert, todo) {
+  const told = alert.told_at ? html`, told ${parts.age(alert.told_at)}` : ", and nobody was told yet";
+  const advice = typeof todo === "function" ? todo(alert.detail ?? {}) : todo ?? nothing;
+  return html`<span class="badge bad">alert</span> <b>${parts.text(upper(alert.summary))}.</b>
+    <span class="quiet">For ${parts.lasting(alert.raised_at)}${told}.</span> ${advice}`;
 }
 
 // As the sentences of the overview: {kind, words, href, link}, of one fault, the oldest first.
 export function sentences(alerts, fault, kind) {
   return (alerts ?? []).filter((alert) => alert.fault === fault).map((alert) => {
     const { place, link, todo, of } = causes[alert.cause.split(".")[0]] ?? {};
-    return { kind, href: place?.(alert.detail ?? {}), link, after: about(alert, of), words: html`<span class="badge bad">alert</span>
-      <b>${parts.text(upper(alert.summary))}.</b> <span class="quiet">Since ${parts.age(alert.raised_at)}${alert.told_at
-        ? html`, told ${parts.age(alert.told_at)}` : ", and nobody was told yet"}.</span> ${todo?.[fault] ?? nothing}` };
+    const href = place?.(alert.detail ?? {});
+    return { kind, words: sentence(alert, todo?.[fault]), href, link, after: about(alert, of) };
   });
 }
 

@@ -24,7 +24,8 @@ const screens = {
   events: { one: event }, replays: { list: replays, one: replays }, workers: { list: workers },
 };
 
-const menu = [["", "Overview"], ["endpoints", "Endpoints"], ["deliveries", "Deliveries"], ["replays", "Replays"], ["workers", "Workers"]];
+const menu = [["", "Overview"], ["endpoints", "Endpoints"], ["deliveries", "Deliveries"], ["replays", "Replays"],
+  ["workers", "Workers"]];
 
 let route = current();
 let phase = "asking"; // for who asks; "token": a token is needed, "away", "ready"
@@ -77,8 +78,10 @@ async function begin() {
   try {
     await session.load(isStill);
     if (!isStill()) return;
-    phase = session.can("read") ? "ready" : "token";
-    why = session.can("read") ? "" : `The token “${session.current().name}” lacks the scope read: it may only ${session.current().scopes.join(", ")}.`;
+    const { name, scopes } = session.current();
+    const may = session.can("read");
+    phase = may ? "ready" : "token";
+    why = may ? "" : `The token “${name}” lacks the scope read: it may only ${scopes.join(", ")}.`;
   } catch (problem) {
     if (!isStill()) return;
     refused(problem);
@@ -151,7 +154,8 @@ function find(event) {
 
 // An id says not what it is of.
 async function findId(id) {
-  for (const name of session.isCustomer() ? ["deliveries", "endpoints"] : ["deliveries", "events", "endpoints", "replays"]) {
+  const names = session.isCustomer() ? ["deliveries", "endpoints"] : ["deliveries", "events", "endpoints", "replays"];
+  for (const name of names) {
     try {
       await api.get(`v1/${name}/${id}`);
       go(name, id);
@@ -175,8 +179,9 @@ function freshness() {
       ${isPaused ? "The page is paused." : seconds > 0 ? `Next try in ${seconds} s.` : "Trying …"}</span>
       <button class="small" @click=${polling.refresh}>Try now</button></div>`;
   }
-  if (isPaused) return html`<div class="note"><span>Paused: this is as of ${asOf ? html`${format.clock(asOf)}, ${format.age(asOf)}` : "now"}.</span></div>`;
-  return nothing;
+  if (!isPaused) return nothing;
+  return html`<div class="note"><span>Paused: this is as of ${
+    asOf ? html`${format.clock(asOf)}, ${format.age(asOf)}` : "now"}.</span></div>`;
 }
 
 // It is never reloaded by itself: somebody may be about to decide something.
@@ -187,25 +192,45 @@ function upgrade() {
     <button class="small" @click=${() => location.reload()}>Reload</button></div>`;
 }
 
-function header() {
-  const { isPaused, away, asOf } = polling.state;
+function menuBar() {
   const entries = menu.filter(([name]) => !session.isCustomer() || screens[name].isCustomers);
+  const current = (name) => (route.screen !== name ? nothing : route.id === "" ? "page" : "true");
+  return html`<nav class="menu" aria-label="Screens">${entries.map(([name, label]) => html`
+        <a href=${to(name)} aria-current=${current(name)}>${label}</a>`)}</nav>`;
+}
+
+function whoAsks() {
+  const { name, scopes, not_after: ends } = session.current();
+  const hasToken = api.token() !== null;
+  const may = name ? html`May ${scopes.join(", ")}${session.isCustomer() ? ", of one customer" : ""}.`
+    : "Over the unix socket one may read without a token.";
+  return html`<details class="who"><summary>${name ? parts.text(name) : "no token"}</summary>
+        <div class="card"><p>${may}</p>
+        ${ends ? html`<p>Ends ${parts.age(ends)}.</p>` : nothing}
+        <button class="small" @click=${hasToken ? leave : askToken}>${
+          hasToken ? "Forget the token" : "Use a token"}</button></div></details>`;
+}
+
+function live() {
+  const { isPaused, away, asOf } = polling.state;
+  return html`<div class="live"><span class="dot ${away ? "bad" : isPaused ? "waiting" : "good"}"
+          aria-hidden="true"></span>
+        <span class="quiet clock">${asOf ? format.clock(asOf) : ""}</span>
+        <button class="small" aria-pressed=${isPaused ? "true" : "false"}
+          @click=${() => polling.setPaused(!isPaused)}>Pause</button></div>`;
+}
+
+function header() {
   return html`<a class="skip" href="#main" @click=${skip}>To the content</a>
     <header>
       <a class="brand" href=${to("")}>Postrider</a>
       ${phase === "ready" ? html`
-      <nav class="menu" aria-label="Screens">${entries.map(([name, label]) => html`
-        <a href=${to(name)} aria-current=${route.screen === name ? (route.id === "" ? "page" : "true") : nothing}>${label}</a>`)}</nav>
-      <form class="find" role="search" aria-label="Find" @submit=${find}><input name="find" aria-label="Find an id, or text in a payload"
-        placeholder="Find: id, order number …" autocomplete="off" spellcheck="false"></form>
-      <div class="live"><span class="dot ${away ? "bad" : isPaused ? "waiting" : "good"}" aria-hidden="true"></span>
-        <span class="quiet clock">${asOf ? format.clock(asOf) : ""}</span>
-        <button class="small" aria-pressed=${isPaused ? "true" : "false"} @click=${() => polling.setPaused(!isPaused)}>Pause</button></div>
-      <details class="who"><summary>${session.current().name ? parts.text(session.current().name) : "no token"}</summary>
-        <div class="card"><p>${session.current().name ? html`May ${session.current().scopes.join(", ")}${session.isCustomer() ? ", of one customer" : ""}.` : "Over the unix socket one may read without a token."}</p>
-        ${session.current().not_after ? html`<p>Ends ${parts.age(session.current().not_after)}.</p>` : nothing}
-        <button class="small" @click=${api.token() === null ? askToken : leave}>${api.token() === null ? "Use a token" : "Forget the token"}</button></div></details>`
-        : nothing}
+      ${menuBar()}
+      <form class="find" role="search" aria-label="Find" @submit=${find}><input name="find"
+        aria-label="Find an id, or text in a payload" placeholder="Find: id, order number …" autocomplete="off"
+        spellcheck="false"></form>
+      ${live()}
+      ${whoAsks()}` : nothing}
     </header>`;
 }
 
@@ -230,23 +255,32 @@ function tokenForm() {
         placeholder="prt_…" required></label>
       <div class="buttons"><button class="main">Go on</button></div>
     </form>
-    <p class="quiet small">Whoever runs Postrider makes one:<br><code>postrider token new --name ME --scope read,operate</code></p>
+    <p class="quiet small">Whoever runs Postrider makes one:<br><code>postrider token new --name ME --scope
+      read,operate</code></p>
   </div>`;
 }
 
 function content() {
   if (phase === "token") return tokenForm();
-  if (phase === "away") return html`<h1 tabindex="-1">Postrider</h1><div class="note bad" role="status"><b>Nothing is known yet: ${parts.text(why)}.</b>
-    <span>It is asked again every 2 s.</span></div>`;
+  if (phase === "away")
+    return html`<h1 tabindex="-1">Postrider</h1><div class="note bad" role="status">
+      <b>Nothing is known yet: ${parts.text(why)}.</b> <span>It is asked again every 2 s.</span></div>`;
   if (phase === "asking") return html`<p class="empty loading">Loading …</p>`;
   const view = screen();
-  if (view === null) return html`<h1 tabindex="-1">There is no such page</h1><p><a href=${to("")}>To the beginning</a></p>`;
+  if (view === null)
+    return html`<h1 tabindex="-1">There is no such page</h1><p><a href=${to("")}>To the beginning</a></p>`;
   try {
     return view.view(route);
   } catch (error) {
     if (!api.isOutdated()) throw error;
     return html`<p class="empty">This can't be shown by the version that this page is of.</p>`;
   }
+}
+
+function saidNote() {
+  if (!said) return nothing;
+  return html`<div class="note good"><span>${parts.text(said)}</span>
+        <button class="small" @click=${() => { said = ""; draw(); }}>Close</button></div>`;
 }
 
 function draw() {
@@ -257,8 +291,7 @@ function draw() {
     <main id="main" tabindex="-1">
       ${upgrade()}
       ${phase === "ready" ? freshness() : nothing}
-      <div class="said-line" role="status" aria-live="polite">${said ? html`<div class="note good"><span>${parts.text(said)}</span>
-        <button class="small" @click=${() => { said = ""; draw(); }}>Close</button></div>` : nothing}</div>
+      <div class="said-line" role="status" aria-live="polite">${saidNote()}</div>
       ${content()}
     </main>`, document.getElementById("page"));
 }

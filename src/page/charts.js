@@ -47,18 +47,19 @@ class Chart extends HTMLElement {
 
   build() {
     const { lines, unit } = this.given;
-    const axis = { stroke: colour("quiet"), size: 30, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false },
-      font: "12px system-ui, sans-serif" };
+    const axis = { stroke: colour("quiet"), size: 30, grid: { stroke: colour("line"), width: 1 },
+      ticks: { show: false }, font: "12px system-ui, sans-serif" };
     this.plot?.destroy();
     this.names = String(lines.map((line) => line.name));
     this.plot = new window.uPlot({
-      width: Math.max(this.clientWidth, 200), height: HEIGHT, legend: { show: false }, padding: [8, 8, 0, 0],
+      width: Math.max(this.clientWidth, 200), height: HEIGHT, legend: { show: false }, padding: [8, 18, 0, 0],
       cursor: { show: true, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: { y: { range: (plot, low, high) => [0, Math.max(high * 1.1, 1)] } },
       axes: [{ ...axis, values: (plot, at) => at.map(clock) },
         { ...axis, size: 58, values: (plot, values) => values.map((value) => unit(value)) }],
       series: [{}, ...lines.map((line) => ({
-        label: line.name, stroke: colour(line.colour), width: 1.75, dash: line.dash, points: { show: false }, spanGaps: false,
+        label: line.name, stroke: colour(line.colour), width: 1.75, dash: line.dash, points: { show: false },
+        spanGaps: false,
       }))],
     }, this.data(), this);
   }
@@ -72,27 +73,33 @@ function legend(lines) {
 
 // A step in which there was nothing to measure has null, and a gap.
 export function chart({ title, summary, at, lines, unit }) {
-  if (lines.every((line) => line.values.every((value) => !value)))
-    return html`<figure class="chart"><figcaption><h3>${title}</h3><p>${summary}</p></figcaption></figure>`; // nothing to draw
+  const isEmpty = lines.every((line) => line.values.every((value) => !value)); // there is nothing to draw
+  if (isEmpty) return html`<figure class="chart"><figcaption><h3>${title}</h3><p>${summary}</p></figcaption></figure>`;
   const rows = at.map((ms, i) => ({ ms, values: lines.map((line) => line.values[i]) })).reverse();
   return html`<figure class="chart">
     <figcaption><h3>${title}</h3><p>${summary}</p></figcaption>
     ${legend(lines)}
     <postrider-chart aria-hidden="true" .drawing=${{ at, lines, unit }}></postrider-chart>
-    <details class="behind"><summary>As a table</summary><div class="scrolls" tabindex="0" role="region" aria-label="${title}, as a table">
+    <details class="behind"><summary>As a table</summary><div class="scrolls" tabindex="0" role="region"
+      aria-label="${title}, as a table">
       <table><caption class="unseen">${title}</caption>
-      <thead><tr><th scope="col">from</th>${lines.map((line) => html`<th scope="col" class="number">${line.name}</th>`)}</tr></thead>
+      <thead><tr><th scope="col">from</th>${lines.map(({ name }) => html`<th scope="col" class="number">${
+        name}</th>`)}</tr></thead>
       <tbody>${rows.map((row) => html`<tr><th scope="row">${parts.time(new Date(row.ms).toISOString())}</th>${
-        row.values.map((value) => html`<td class="number">${value === null ? parts.none() : unit(value)}</td>`)}</tr>`)}</tbody>
+        row.values.map((value) => html`<td class="number">${
+          value === null ? parts.none() : unit(value)}</td>`)}</tr>`)}</tbody>
       </table></div></details>
   </figure>`;
 }
 
-export const perMinute = (value) => (value >= 100 || value === Math.trunc(value) ? format.number(value) : value.toFixed(1));
+export function perMinute(value) {
+  return value >= 100 || value === Math.trunc(value) ? format.number(value) : value.toFixed(1);
+}
 export const inTime = (ms) => (ms === 0 ? "0" : format.duration(ms));
 
 // Of a range of the screen's query: how long, and how fine.
-export const ranges = { "1h": { ms: 3600000, step: 1, words: "last hour" }, "6h": { ms: 21600000, step: 5, words: "last 6 hours" },
+export const ranges = { "1h": { ms: 3600000, step: 1, words: "last hour" },
+  "6h": { ms: 21600000, step: 5, words: "last 6 hours" },
   "24h": { ms: 86400000, step: 15, words: "last 24 hours" } };
 
 export function rangeOf(query) {
@@ -112,6 +119,7 @@ export function span(range, now = Date.now()) {
 }
 
 export function rangeLinks(range, address) {
-  return html`<nav class="choices" aria-label="Range of the charts">${Object.entries(ranges).map(([name, { words }]) => html`
+  const links = Object.entries(ranges);
+  return html`<nav class="choices" aria-label="Range of the charts">${links.map(([name, { words }]) => html`
     <a href=${address(name)} aria-current=${name === range ? "true" : nothing}>${words}</a>`)}</nav>`;
 }

@@ -96,15 +96,18 @@ function form(query) {
       ${field("endpoint", "Endpoint", query.endpoint, { placeholder: "URL or id" })}
       ${session.forOperatorAlone(field("customer", "Customer", query.customer, { placeholder: "UUID" }))}
       ${field("error", "Error contains", query.error, { placeholder: "timeout" })}
-      ${field("status_code", "HTTP status", query.status_code, { placeholder: "503", pattern: "[0-9]{3}", title: "three digits" })}
+      ${field("status_code", "HTTP status", query.status_code,
+        { placeholder: "503", pattern: "[0-9]{3}", title: "three digits" })}
       <label class="field"><span>Inserted within</span><select name="within" .value=${query.within ?? ""}>
         <option value="">${needsTime(status) ? within[standard][0] : "any time"}</option>
-        ${Object.entries(within).map(([name, [words]]) => html`<option value=${name} ?selected=${query.within === name}>${words}</option>`)}
+        ${Object.entries(within).map(([name, [words]]) => html`<option value=${name}
+          ?selected=${query.within === name}>${words}</option>`)}
       </select></label>
       ${field("since", "Inserted from", local(query.since), { type: "datetime-local", step: 1 })}
       ${field("until", "Inserted until", local(query.until), { type: "datetime-local", step: 1 })}
       <div class="buttons"><button class="main">Filter</button>
-        ${isFiltered(query) ? html`<a class="button" href=${to("deliveries", "", { status: query.status })}>Clear</a>` : nothing}</div>
+        ${isFiltered(query) ? html`<a class="button"
+          href=${to("deliveries", "", { status: query.status })}>Clear</a>` : nothing}</div>
     </form></details>`;
 }
 
@@ -112,8 +115,10 @@ function form(query) {
 
 export function filterWords(filter) {
   const entries = Object.entries(filter).filter(([name]) => names[name]);
-  return entries.length === 0 ? html`all dead letters` : html`those with ${entries.map(([name, value], i) => html`${i > 0 ? ", " : ""}${names[name]} <b>${
-    parts.text(name === "since" || name === "until" ? format.time(value) : value)}</b>`)}`;
+  if (entries.length === 0) return html`all dead letters`;
+  const shown = ([name, value]) => (name === "since" || name === "until" ? format.time(value) : value);
+  return html`those with ${entries.map((entry, i) => html`${i > 0 ? ", " : ""}${names[entry[0]]} <b>${
+    parts.text(shown(entry))}</b>`)}`;
 }
 
 function notThese(counted, verb) {
@@ -156,15 +161,18 @@ export function askReplay(filter, words) {
     isNothing,
     describe: (counted) => {
       if (isNothing(counted)) return notThese(counted, "replay");
-      return html`<p class="big"><b>${format.count(counted)}</b> dead ${format.plural(counted.count, "letter", "letters")}</p>
+      return html`<p class="big"><b>${format.count(counted)}</b> dead ${
+        format.plural(counted.count, "letter", "letters")}</p>
         <p>This is ${words}, on all pages. What fails after ${parts.time(counted.at ?? begun)} is not among them.
         Workers send them again, slowly at first; those of endpoints that are disabled stay as they are.</p>`;
     },
-    fields: [{ name: "rate", label: "At most so many a second", type: "number", min: 1, hint: "Empty: as fast as receivers and workers can take it." }],
+    fields: [{ name: "rate", label: "At most so many a second", type: "number", min: 1,
+      hint: "Empty: as fast as receivers and workers can take it." }],
     action: (counted) => `Replay ${format.count(counted)}`,
     confirm: async (counted, values) => {
       const made = await counting.replay(counted, values.rate ? { rate: Number(values.rate) } : {});
-      session.say(`${made.length === 1 ? "A replay" : `${made.length} replays`} of ${format.count(counted)} was asked for.`);
+      const replays = made.length === 1 ? "A replay" : `${made.length} replays`;
+      session.say(`${replays} of ${format.count(counted)} was asked for.`);
       go("replays", made.length === 1 ? made[0].id : "");
     },
   });
@@ -175,22 +183,39 @@ function actions(route) {
   const { since, ...rest } = asked(route.query);
   const filter = { ...rest, ...(since ? { since } : {}) };
   delete filter.status;
-  return session.ifOperator(html`<button @click=${() => askReplay(filter, filterWords(filter))}>Replay all that match …</button>
-    ${session.isCustomer() || !api.has(DISCARD) ? nothing
-      : html`<button class="danger" @click=${() => askDiscard(filter, filterWords(filter))}>Discard all that match …</button>`}`);
+  const words = filterWords(filter);
+  const mayDiscard = !session.isCustomer() && api.has(DISCARD);
+  return session.ifOperator(html`
+    <button @click=${() => askReplay(filter, words)}>Replay all that match …</button>
+    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(filter, words)}>Discard all that match …</button>`
+      : nothing}`);
 }
 
 // --- the list ---
 
+function idOf(row) {
+  return html`<a class="id" href=${to("deliveries", row.id)} title=${row.id}>${format.shortId(row.id)}</a>`;
+}
+
+function endpointOf(row) {
+  if (!row.endpoint_id) return parts.url(row.url);
+  return html`<a href=${to("endpoints", row.endpoint_id)}>${parts.url(row.url)}</a>`;
+}
+
+function lastAnswer(row) {
+  if (row.status_code === null && row.error === null) return parts.none();
+  const error = row.error ? html`<span class="error">${parts.text(row.error)}</span>` : nothing;
+  return html`${row.status_code === null ? nothing : parts.statusCode(row.status_code)} ${error}`;
+}
+
 export function columns({ isCustomer = false, hasEndpoint = true, status = "" } = {}) {
   return [
-    { title: "Delivery", cell: (row) => html`<a class="id" href=${to("deliveries", row.id)} title=${row.id}>${format.shortId(row.id)}</a>` },
+    { title: "Delivery", cell: idOf },
     ...(status === "" ? [{ title: "State", cell: (row) => parts.badge(row.status) }] : []),
     { title: "Event type", width: "narrow", cell: (row) => parts.type(row.event_type) },
-    ...(hasEndpoint ? [{ title: "Endpoint", width: "middle", cell: (row) => (row.endpoint_id ? html`<a href=${to("endpoints", row.endpoint_id)}>${parts.url(row.url)}</a>` : parts.url(row.url)) }] : []),
+    ...(hasEndpoint ? [{ title: "Endpoint", width: "middle", cell: endpointOf }] : []),
     ...(isCustomer ? [] : [{ title: "Customer", cell: (row) => parts.id(row.customer_id) }]),
-    { title: "Last answer", width: "wide", cell: (row) => (row.status_code === null && row.error === null ? parts.none() : html`${
-      row.status_code === null ? nothing : parts.statusCode(row.status_code)} ${row.error ? html`<span class="error">${parts.text(row.error)}</span>` : nothing}`) },
+    { title: "Last answer", width: "wide", cell: lastAnswer },
     { title: "Attempts", isNumber: true, cell: (row) => format.number(row.attempts) },
     status === "pending" ? { title: "Next attempt", cell: (row) => parts.age(row.next_attempt_at) }
       : status === "failed" ? { title: "Failed", cell: (row) => parts.age(row.failed_at) }
@@ -202,7 +227,8 @@ export function columns({ isCustomer = false, hasEndpoint = true, status = "" } 
 function empty(query, page) {
   if (page.next_cursor) return "Nothing among those that were looked at so far. There are older ones: search further.";
   if (isFiltered(query)) return "Nothing matches these filters.";
-  return { failed: "There are no dead letters.", pending: "Nothing is pending." }[statusOf(query)] ?? "There is nothing in this time.";
+  const words = { failed: "There are no dead letters.", pending: "Nothing is pending." };
+  return words[statusOf(query)] ?? "There is nothing in this time.";
 }
 
 export function view(route) {
@@ -211,7 +237,8 @@ export function view(route) {
   const keep = Object.fromEntries(Object.entries(query).filter(([name]) => name !== "cursor" && name !== "status"));
   return html`<h1 tabindex="-1">Deliveries</h1>
     <nav class="tabs" aria-label="Which deliveries">${tabs.map(([name, label]) => html`
-      <a href=${to("deliveries", "", { status: name === "" ? "all" : name, ...keep })} aria-current=${name === status ? "page" : nothing}>${label}</a>`)}</nav>
+      <a href=${to("deliveries", "", { status: name === "" ? "all" : name, ...keep })}
+        aria-current=${name === status ? "page" : nothing}>${label}</a>`)}</nav>
     ${form(query)}
     <div class="heading">${chips(query)}${polling.value("page")?.data.length ? actions(route) : nothing}</div>
     ${parts.loaded("page", (page) => html`

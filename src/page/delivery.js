@@ -22,8 +22,8 @@ export function resources(route, changed) {
 function askReplay(delivery) {
   return dialog.ask({
     title: "Send this dead letter again",
-    describe: () => html`<p>It goes to ${parts.url(delivery.url)} again, with the same event id, as if it were new: with all
-      its attempts before it. The receiver may have seen it already.</p>`,
+    describe: () => html`<p>It goes to ${parts.url(delivery.url)} again, with the same event id, as if it were new: with
+      all its attempts before it. The receiver may have seen it already.</p>`,
     action: () => "Replay 1",
     confirm: async () => {
       const made = await post(`v1/deliveries/${delivery.id}/replay`);
@@ -50,11 +50,11 @@ function askDiscard(delivery) {
 
 function actions(delivery) {
   if (delivery.status !== "failed") return nothing;
+  const mayDiscard = !session.isCustomer() && has(DISCARD);
   return session.ifOperator(html`<div class="buttons">
     ${delivery.erased_at !== null ? html`<p class="quiet small">It was erased, so there is nothing to send again.</p>`
       : html`<button @click=${() => askReplay(delivery)}>Replay …</button>`}
-    ${session.isCustomer() || !has(DISCARD) ? nothing
-      : html`<button class="danger" @click=${() => askDiscard(delivery)}>Discard …</button>`}</div>`);
+    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(delivery)}>Discard …</button>` : nothing}</div>`);
 }
 
 function explanation(delivery) {
@@ -73,26 +73,39 @@ const milliseconds = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : format.duration(
 // Of the whole, each part as long as it took. A connection that was kept has but the last one.
 function phases({ phases: took, duration_ms: whole }) {
   if (took === null) return html`<p class="quiet small">How long its parts took is not recorded.</p>`;
-  const found = phaseNames.filter(([name]) => took[name] !== null);
-  const rest = whole - found.reduce((sum, [name]) => sum + took[name], 0);
-  const all = [...found.map(([name, label]) => ({ label, ms: took[name] })), ...(rest >= 1 ? [{ label: "the rest of it", ms: rest }] : [])];
-  return html`<p class="phases quiet small">${took.connect_ms === null && took.wait_ms !== null && took.dns_ms === null
-    ? "On a connection that was kept: " : nothing}${all.map(({ label, ms }, i) => html`${i > 0 ? ", " : nothing}${label} <b>${milliseconds(ms)}</b>`)}</p>`;
+  const found = phaseNames.filter(([name]) => took[name] !== null).map(([name, label]) => ({ label, ms: took[name] }));
+  const rest = whole - found.reduce((sum, { ms }) => sum + ms, 0);
+  if (rest >= 1) found.push({ label: "the rest of it", ms: rest });
+  const isKept = took.connect_ms === null && took.wait_ms !== null && took.dns_ms === null;
+  return html`<p class="phases quiet small">${isKept ? "On a connection that was kept: " : nothing}${
+    found.map(({ label, ms }, i) => html`${i > 0 ? ", " : nothing}<span class="together">${label} <b>${
+      milliseconds(ms)}</b></span>`)}</p>`;
 }
 
 // As docs/receiving.md has them, of what is known here.
 function headersOf(one, delivery) {
-  const lines = [["Content-Type", "application/json"], ["User-Agent", "Postrider/…"], ["webhook-id", delivery.event_id], ["X-Event-ID", delivery.event_id],
-    ["webhook-timestamp", Math.floor(Date.parse(one.started_at) / 1000)], ["webhook-signature", "(redacted)"], ["X-Delivery-Attempt", one.attempt]];
-  if (delivery.ordering_key) lines.push(["X-Ordering-Key", delivery.ordering_key.replace(/[^\x21-\x7e]|%/gu, encodeURIComponent)]);
+  const lines = [["Content-Type", "application/json"], ["User-Agent", "Postrider/…"],
+    ["webhook-id", delivery.event_id], ["X-Event-ID", delivery.event_id],
+    ["webhook-timestamp", Math.floor(Date.parse(one.started_at) / 1000)], ["webhook-signature", "(redacted)"],
+    ["X-Delivery-Attempt", one.attempt]];
+  const { ordering_key: key } = delivery;
+  if (key) lines.push(["X-Ordering-Key", key.replace(/[^\x21-\x7e]|%/gu, encodeURIComponent)]);
   return lines;
 }
 
 function request(one, delivery) {
+  const headers = headersOf(one, delivery).map(([name, value]) => `\n${name}: ${format.plain(value)}`);
+  const ofEvent = delivery.endpoint_id ? ", and what the event has (X-Correlation-ID, X-Causation-ID, traceparent)"
+    : nothing;
   return html`<details><summary>What was sent</summary>
-    <pre tabindex="0" class="body"><bdi>POST ${format.plain(one.url)}${headersOf(one, delivery).map(([name, value]) => `\n${name}: ${format.plain(value)}`)}</bdi></pre>
-    <p class="quiet small">Rebuilt. Headers of the configuration and own headers of the endpoint are sent as well, not shown here, for they may hold
-    credentials${delivery.endpoint_id ? "; and what the event has besides: X-Correlation-ID, X-Causation-ID, traceparent" : nothing}. The body is the payload below.</p></details>`;
+    <pre tabindex="0" class="body"><bdi>POST ${format.plain(one.url)}${headers}</bdi></pre>
+    <p class="quiet small">Rebuilt from the log. Not shown here: headers of the configuration and of the endpoint, which
+      may hold credentials${ofEvent}. The body is the payload below.</p></details>`;
+}
+
+function answer(body) {
+  return html`<details><summary>What was answered (${format.bytes(new Blob([body]).size)})</summary>
+    <pre tabindex="0" class="body"><bdi>${format.plain(body)}</bdi></pre></details>`;
 }
 
 // Its URL is the one that was hit; the delivery may have followed its endpoint since.
@@ -107,18 +120,26 @@ function attempt(one, delivery) {
       ${one.url === url ? nothing : html`<span class="quiet">sent to ${parts.url(one.url)}</span>`}</div>
     ${phases(one)}
     ${request(one, delivery)}
-    ${one.response_body ? html`<details><summary>What was answered (${format.bytes(new Blob([one.response_body]).size)})</summary>
-      <pre tabindex="0" class="body"><bdi>${format.plain(one.response_body)}</bdi></pre></details>` : nothing}</li>`;
+    ${one.response_body ? answer(one.response_body) : nothing}</li>`;
+}
+
+function noneLogged(delivery) {
+  const { attempts: made, status_code: code } = delivery;
+  const answered = code ? html`, and was answered with ${parts.statusCode(code)}` : nothing;
+  return html`<p class="empty">${format.number(made)} ${format.plural(made, "attempt was", "attempts were")} made, and
+    none is logged (<code>attempt_log</code>). The last one was ${parts.timeAndAge(delivery.last_attempt_at)}${
+    answered}.</p>`;
 }
 
 function attempts(delivery) {
   const log = delivery.attempt_log;
   const left = delivery.attempts - new Set(log.map((one) => one.attempt)).size;
   if (delivery.attempts === 0 && log.length === 0) return html`<p class="empty">No attempt was made yet.</p>`;
-  return html`<ol class="attempts" aria-label="Attempts, the newest first">${log.map((one) => attempt(one, delivery))}</ol>
-    ${log.length === 0 ? html`<p class="empty">${format.number(delivery.attempts)} ${format.plural(delivery.attempts, "attempt was", "attempts were")} made, and none is logged (<code>attempt_log</code>). The last one was ${parts.timeAndAge(delivery.last_attempt_at)}${delivery.status_code ? html`, and was answered with ${parts.statusCode(delivery.status_code)}` : nothing}.</p>`
-      : left > 0 ? html`<p class="quiet">${format.number(left)} more ${format.plural(left, "is", "are")} not in the log: successes are
-        logged only with <code>attempt_log: all</code>.</p>` : nothing}`;
+  if (log.length === 0) return noneLogged(delivery);
+  return html`<ol class="attempts" aria-label="Attempts, the newest first">${
+    log.map((one) => attempt(one, delivery))}</ol>
+    ${left > 0 ? html`<p class="quiet">${format.number(left)} more ${format.plural(left, "is", "are")} not in the log:
+      successes are logged only with <code>attempt_log: all</code>.</p>` : nothing}`;
 }
 
 export function view(route) {
@@ -129,8 +150,10 @@ export function view(route) {
       <section><h2>Attempts</h2>${attempts(delivery)}</section>
       <section><h2>What it is</h2>${parts.facts([
         ["URL", parts.url(delivery.url, true)],
-        ["Endpoint", delivery.endpoint_id ? parts.idLink("endpoints", delivery.endpoint_id) : html`<span class="quiet">a plain row</span>`],
-        ["Event", delivery.endpoint_id ? html`<a class="id" href=${to("events", delivery.event_id)}>${delivery.event_id}</a>` : parts.wholeId(delivery.event_id)],
+        ["Endpoint", delivery.endpoint_id ? parts.idLink("endpoints", delivery.endpoint_id)
+          : html`<span class="quiet">a plain row</span>`],
+        ["Event", delivery.endpoint_id ? html`<a class="id" href=${to("events", delivery.event_id)}>${
+          delivery.event_id}</a>` : parts.wholeId(delivery.event_id)],
         ["Event type", parts.text(delivery.event_type)],
         ["Customer", parts.wholeId(delivery.customer_id)],
         ["Ordering key", delivery.ordering_key ? parts.text(delivery.ordering_key) : nothing],

@@ -13,8 +13,8 @@ const place = () => document.getElementById("dialogs");
 // fields: [{name, label, hint, type, recounts}]. confirm: async (counted, values). Resolves when the dialog is closed.
 export function ask(question) {
   const before = document.activeElement;
-  asked = { fields: [], values: {}, counted: undefined, progress: "Counting …", problem: null, isBusy: false, isOver: false,
-    ...question };
+  asked = { fields: [], values: {}, counted: undefined, progress: "Counting …", problem: null, isBusy: false,
+    isOver: false, ...question };
   draw();
   const dialog = place().querySelector("dialog");
   dialog.showModal();
@@ -76,7 +76,8 @@ function recount(question) {
 
 function field(question, { name, label, hint, type = "text", min, step, recounts }) {
   return html`<label class="field"><span>${label}</span>
-    <input name=${name} type=${type} min=${min ?? nothing} step=${step ?? nothing} .value=${live(question.values[name] ?? "")}
+    <input name=${name} type=${type} min=${min ?? nothing} step=${step ?? nothing}
+      .value=${live(question.values[name] ?? "")}
       @input=${(event) => { question.values[name] = event.target.value; }}
       @change=${() => { if (recounts) recount(question); }}>
     ${hint ? html`<small>${hint}</small>` : nothing}</label>`;

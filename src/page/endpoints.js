@@ -12,7 +12,8 @@ import { go, to } from "./route.js";
 
 export const title = "Endpoints";
 
-const tabs = [["", "All"], ["failing", "Failing"], ["disabled", "Disabled"], ["paused", "Paused"], ["enabled", "Answering"]];
+const tabs = [["", "All"], ["failing", "Failing"], ["disabled", "Disabled"], ["paused", "Paused"],
+  ["enabled", "Answering"]];
 
 export function resources({ query }) {
   const chosen = { state: query.state, customer: query.customer, url: query.url, limit: 50, cursor: query.cursor };
@@ -36,14 +37,19 @@ function sorted(rows) {
 }
 
 export function subscriptions(types) {
-  return types === null ? html`<span class="quiet">none</span>` : html`<span class="types">${types.slice(0, 3).map((type) => html`<code>${parts.text(type)}</code> `)}${
-    types.length > 3 ? html`<span class="quiet">and ${types.length - 3} more</span>` : nothing}</span>`;
+  if (types === null) return html`<span class="quiet">none</span>`;
+  const more = types.length > 3 ? html`<span class="quiet">and ${types.length - 3} more</span>` : nothing;
+  return html`<span class="types">${types.slice(0, 3).map((type) => html`<code>${parts.text(type)}</code> `)}${
+    more}</span>`;
 }
 
 function since(row) {
-  if (row.state === "disabled") return html`${parts.age(row.disabled_at)} ${parts.text(row.disabled_reason)}`;
-  if (row.state === "paused") return parts.age(row.paused_at);
-  return row.failing_since === null ? nothing : parts.age(row.failing_since);
+  if (row.state === "disabled") {
+    const reason = row.disabled_reason ? html`: ${parts.text(row.disabled_reason)}` : nothing;
+    return html`${parts.age(row.disabled_at)}${reason}`;
+  }
+  const since = row.state === "paused" ? row.paused_at : row.failing_since;
+  return since === null ? nothing : html`for ${parts.lasting(since)}`;
 }
 
 // As the worker of its lane has it just now.
@@ -51,13 +57,15 @@ function heldState(row) {
   const workers = polling.value("workers");
   const held = heldOf(workers, row);
   const words = { open: "held by its breaker", probing: "being probed", held: "asked for a pause" };
-  if (held !== undefined) return html`<br><span class="quiet small">${words[held.state] ?? "held"}</span>`;
   const limited = activity.busy(workers, row)?.limited;
-  return limited === undefined ? nothing : html`<br><span class="quiet small">${activity.limits[limited] ?? "limited"}</span>`;
+  if (held === undefined && limited === undefined) return nothing;
+  const said = held !== undefined ? words[held.state] ?? "held" : activity.limits[limited] ?? "limited";
+  return html`<br><span class="quiet small">${said}</span>`;
 }
 
 function customer(row) {
-  return html`<br><span class="quiet small">customer <a class="id" title=${row.customer_id} href=${to("endpoints", "", { customer: row.customer_id })}>${
+  const all = to("endpoints", "", { customer: row.customer_id });
+  return html`<br><span class="quiet small">customer <a class="id" title=${row.customer_id} href=${all}>${
     format.shortId(row.customer_id)}</a></span>`;
 }
 
@@ -68,14 +76,16 @@ function backlog(row) {
 }
 
 const columns = [
-  { title: "Endpoint", width: "wide", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>${customer(row)}` },
-  { title: "State", width: "middle", cell: (row) => html`${parts.badge(row.state)} <span class="quiet small">${since(row)}</span>${heldState(row)}` },
+  { title: "Endpoint", width: "wide",
+    cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>${customer(row)}` },
+  { title: "State", width: "middle",
+    cell: (row) => html`${parts.badge(row.state)} <span class="quiet small">${since(row)}</span>${heldState(row)}` },
   { title: "Waiting", isNumber: true, cell: backlog },
   { title: "In flight", isNumber: true, cell: activity.slots },
-  { title: "p95, 24 h", isNumber: true, cell: activity.p95 },
-  { title: "Errors, 24 h", isNumber: true, cell: activity.errors },
-  { title: "Delivered, 24 h", isNumber: true, cell: activity.delivered },
-  { title: "Last answers", cell: activity.last },
+  { title: "p95, 24 h", isNumber: true, cell: activity.p95 },
+  { title: "Errors, 24 h", isNumber: true, cell: activity.errors },
+  { title: "Delivered, 24 h", isNumber: true, cell: activity.delivered },
+  { title: "Last answer", cell: activity.last },
   { title: "Subscribed to", width: "middle", cell: (row) => subscriptions(row.event_types) },
 ];
 
@@ -89,22 +99,33 @@ function volumes(types) {
     ] })}</section>`;
 }
 
+function nothingThere(query) {
+  if (query.state || query.url || query.customer) return "No endpoint is like that.";
+  return html`There is no endpoint yet. Rows of <code>webhook_deliveries</code> need none; <a
+    href="v1/openapi.json">POST /v1/endpoints</a> makes one.`;
+}
+
 export function view({ query }) {
   const keep = { customer: query.customer, url: query.url };
   return html`<h1 tabindex="-1">Endpoints</h1>
     <nav class="tabs" aria-label="Which endpoints">${tabs.map(([name, label]) => html`
-      <a href=${to("endpoints", "", { ...keep, state: name })} aria-current=${name === (query.state ?? "") ? "page" : nothing}>${label}</a>`)}</nav>
+      <a href=${to("endpoints", "", { ...keep, state: name })}
+        aria-current=${name === (query.state ?? "") ? "page" : nothing}>${label}</a>`)}</nav>
     <form class="line" @submit=${submit} role="search" aria-label="Filter endpoints">
       <input type="hidden" name="state" .value=${query.state ?? ""}>
-      <label class="field"><span>URL</span><input name="url" .value=${query.url ?? ""} placeholder="https://… whole" autocomplete="off"></label>
-      <label class="field"><span>Customer</span><input name="customer" .value=${query.customer ?? ""} placeholder="UUID" autocomplete="off"></label>
+      <label class="field"><span>URL</span><input name="url" .value=${query.url ?? ""}
+        placeholder="https://… whole" autocomplete="off"></label>
+      <label class="field"><span>Customer</span><input name="customer" .value=${query.customer ?? ""}
+        placeholder="UUID" autocomplete="off"></label>
       <div class="buttons"><button class="main">Filter</button>${query.url || query.customer
         ? html`<a class="button" href=${to("endpoints", "", { state: query.state })}>Clear</a>` : nothing}</div>
     </form>
-    ${parts.loaded("page", (page) => html`${parts.table({ caption: "Endpoints", rows: sorted(page.data), key: (row) => row.id, columns,
-      empty: query.state || query.url || query.customer ? "No endpoint is like that." : html`There is no endpoint yet. Rows of <code>webhook_deliveries</code> need none; <a href="v1/openapi.json">POST /v1/endpoints</a> makes one.` })}
+    ${parts.loaded("page", (page) => html`${parts.table({
+      caption: "Endpoints", rows: sorted(page.data), key: (row) => row.id, columns, empty: nothingThere(query),
+    })}
       ${parts.pager(page, "endpoints", query, "endpoints")}
-      ${activity.isPartial() ? html`<p class="quiet small">Figures of 24 h are of the minutes that were kept apart: those with trouble, and those
-        of the busiest endpoints. Where something says “in 37 min”, it went without trouble in the others, or had nothing.</p>` : nothing}`)}
+      ${activity.isPartial() ? html`<p class="quiet small">Figures of 24 h are of the minutes that were kept apart:
+        those with trouble, and those of the busiest endpoints. Where something says “in 37 min”, it went without
+        trouble in the others, or had nothing.</p>` : nothing}`)}
     ${parts.loaded("types", volumes)}`;
 }

@@ -15,17 +15,28 @@ export function resources(route) {
 }
 
 function reference(event) {
-  return html`<a href=${to("events", event.id)}>${parts.text(event.type)}</a> <span class="quiet">${parts.time(event.created_at)}</span>`;
+  return html`<a href=${to("events", event.id)}>${parts.text(event.type)}</a> <span class="quiet">${
+    parts.time(event.created_at)}</span>`;
+}
+
+function cause(event) {
+  if (event.cause) return reference(event.cause);
+  if (!event.causation_id) return html`<span class="quiet">nothing that it names</span>`;
+  return html`${parts.wholeId(event.causation_id)} <span class="quiet">which is not here</span>`;
 }
 
 // "It went to 3 endpoints: 2 have it, 1 is a dead letter."
 function sentence(event) {
   const rows = event.deliveries.data;
   const of = (status) => rows.filter((row) => row.status === status).length;
-  const said = [[of("delivered"), "have it", "has it"], [of("pending"), "wait", "waits"], [of("failed"), "are dead letters", "is a dead letter"]]
-    .filter(([amount]) => amount > 0).map(([amount, many, one]) => `${format.number(amount)} ${format.plural(amount, one, many)}`);
+  const said = [[of("delivered"), "have it", "has it"], [of("pending"), "wait", "waits"],
+    [of("failed"), "are dead letters", "is a dead letter"]]
+    .filter(([amount]) => amount > 0)
+    .map(([amount, many, one]) => `${format.number(amount)} ${format.plural(amount, one, many)}`);
   if (rows.length === 0) return "No endpoint was subscribed to it, or its deliveries are removed by now.";
-  return `It goes to ${event.deliveries.is_more ? "more than " : ""}${format.number(rows.length)} ${format.plural(rows.length, "endpoint", "endpoints")}: ${said.join(", ")}.`;
+  const atLeast = event.deliveries.is_more ? "more than " : "";
+  const endpoints = format.plural(rows.length, "endpoint", "endpoints");
+  return `It goes to ${atLeast}${format.number(rows.length)} ${endpoints}: ${said.join(", ")}.`;
 }
 
 export function view() {
@@ -35,9 +46,9 @@ export function view() {
     <div class="columns">
       <section><h2>Cause and consequences</h2>
         <ol class="chain">
-          <li class="cause"><span class="quiet">caused by</span> ${event.cause ? reference(event.cause)
-            : event.causation_id ? html`${parts.wholeId(event.causation_id)} <span class="quiet">which is not here</span>` : html`<span class="quiet">nothing that it names</span>`}</li>
-          <li class="here"><b>${parts.text(event.type)}</b> <span class="quiet">${parts.time(event.created_at)}</span></li>
+          <li class="cause"><span class="quiet">caused by</span> ${cause(event)}</li>
+          <li class="here"><b>${parts.text(event.type)}</b> <span class="quiet">${
+            parts.time(event.created_at)}</span></li>
           ${event.followed.data.length === 0 ? html`<li class="quiet">Nothing names it as its cause.</li>`
             : event.followed.data.map((one) => html`<li><span class="quiet">then</span> ${reference(one)}</li>`)}
         </ol>
@@ -56,7 +67,9 @@ export function view() {
       ])}</section>
     </div>
     <section><h2>Deliveries</h2>${parts.table({ caption: "Deliveries of this event", rows: event.deliveries.data,
-      key: (row) => row.id, empty: "There are none.", columns: columns().filter((column) => column.title !== "Event type") })}
+      key: (row) => row.id, empty: "There are none.",
+      columns: columns().filter((column) => column.title !== "Event type") })}
       ${event.deliveries.is_more ? html`<p class="quiet">These are the first 100.</p>` : nothing}</section>
-    <section><h2>Data</h2>${payload(event.data, event.data_bytes, event.is_data_left_out, event.erased_at !== null, event.id)}</section>`);
+    <section><h2>Data</h2>${
+      payload(event.data, event.data_bytes, event.is_data_left_out, event.erased_at !== null, event.id)}</section>`);
 }

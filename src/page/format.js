@@ -7,11 +7,14 @@ const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 // "12:03:04.123", and the day before it where it is another one than today.
 export function time(text) {
   const at = new Date(text);
-  const clock = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
   const now = new Date();
-  if (at.toDateString() === now.toDateString()) return clock;
+  if (at.toDateString() === now.toDateString()) return toMilliseconds(at);
   const year = at.getFullYear() === now.getFullYear() ? "" : ` ${at.getFullYear()}`;
-  return `${at.getDate()} ${months[at.getMonth()]}${year} ${clock}`;
+  return `${at.getDate()} ${months[at.getMonth()]}${year} ${toMilliseconds(at)}`;
+}
+
+function toMilliseconds(at) {
+  return `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
 }
 
 // "12:03:04" of a Date or milliseconds.
@@ -25,15 +28,14 @@ export function exactTime(text) {
   const minutes = -at.getTimezoneOffset();
   const zone = `${minutes < 0 ? "-" : "+"}${pad(Math.floor(Math.abs(minutes) / 60))}:${pad(Math.abs(minutes) % 60)}`;
   const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
-  const clockText = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
-  return `${day} ${clockText} ${zone} (${String(text).replace("T", " ").replace("Z", " UTC")})`;
+  return `${day} ${toMilliseconds(at)} ${zone} (${String(text).replace("T", " ").replace("Z", " UTC")})`;
 }
 
-// A length of time: "850 ms", "3.2 s", "4 min", "3 h 20 min", "12 d".
+// A length of time: "850 ms", "3.2 s", "3 s", "4 min", "3 h 20 min", "12 d".
 export function duration(ms) {
   if (ms < 0) return `−${duration(-ms)}`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 10000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
+  if (ms < 10000 && ms % 1000 !== 0) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
   const seconds = Math.floor(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
@@ -43,12 +45,18 @@ export function duration(ms) {
   return `${Math.floor(hours / 24)} d`;
 }
 
-// Seconds are whole here: it is drawn each second anew.
+// Seconds are whole in the next two: they are drawn each second anew.
 export function age(text) {
   const ms = Date.now() - new Date(text).getTime();
-  if (ms < 0) return `in ${duration(Math.ceil(-ms / 1000) * 1000)}`.replace(".0 s", " s");
+  if (ms < 0) return `in ${duration(Math.ceil(-ms / 1000) * 1000)}`;
   if (ms < 1000) return "now";
-  return `${duration(Math.floor(ms / 1000) * 1000).replace(".0 s", " s")} ago`;
+  return `${duration(Math.floor(ms / 1000) * 1000)} ago`;
+}
+
+// For how long it has been so.
+export function lasting(text) {
+  const ms = Date.now() - new Date(text).getTime();
+  return duration(Math.max(1, Math.floor(ms / 1000)) * 1000);
 }
 
 // An integer, or a text of one.
@@ -82,13 +90,19 @@ export function percent(part, whole) {
   return `${share < 10 && share > 0 ? share.toFixed(1) : Math.round(share)} %`;
 }
 
+// What somebody has set: to its last digit.
+export function exactNumber(value) {
+  return value.toLocaleString("en-US", { maximumFractionDigits: 20 });
+}
+
 export function rate(perSecond) {
   if (perSecond === 0) return "0";
   return perSecond < 10 ? perSecond.toFixed(1) : number(Math.round(perSecond));
 }
 
 // What can't be seen, or turns what stands around it about, is written out: C0, C1, bidi, zero width, BOM.
-const unseen = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const unseen = new RegExp("[\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f"
+  + "\\u2028-\\u202e\\u2060-\\u2069\\ufeff]", "g");
 
 export function plain(text) {
   return String(text).replace(unseen, (letter) => `\\u${letter.codePointAt(0).toString(16).padStart(4, "0")}`);

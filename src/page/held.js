@@ -16,13 +16,17 @@ function origin(url) {
   return /^https?:\/\/[^/?#]*/.exec(url)?.[0].toLowerCase();
 }
 
+function isAbout(held, endpoint) {
+  if (held.url !== undefined) return held.url === endpoint.url && held.customer === endpoint.customer_id;
+  return held.origin !== undefined && held.origin.toLowerCase() === origin(endpoint.url);
+}
+
 // The entry about an endpoint, with the time of its next attempt as "nextAt" in ms; undefined: it is not held.
 export function heldOf(workers, endpoint) {
-  for (const worker of workers?.data ?? [])
-    for (const problem of worker.problems)
-      for (const held of problem.held ?? [])
-        if ((held.url === endpoint.url && held.customer === endpoint.customer_id)
-            || (held.url === undefined && held.origin !== undefined && held.origin.toLowerCase() === origin(endpoint.url)))
-          return { ...held, nextAt: Date.parse(worker.seen_at) + (held.next_ms ?? 0), isOrigin: held.url === undefined };
+  for (const worker of workers?.data ?? []) {
+    const held = worker.problems.flatMap((problem) => problem.held ?? []).find((one) => isAbout(one, endpoint));
+    if (held !== undefined)
+      return { ...held, nextAt: Date.parse(worker.seen_at) + (held.next_ms ?? 0), isOrigin: held.url === undefined };
+  }
   return undefined;
 }

@@ -50,7 +50,8 @@ export function percentile(counts, bounds, part) {
   if (total === 0) return null;
   for (let i = 0; i < counts.length; i++) {
     const low = i === 0 ? 0 : bounds[i - 1];
-    if (counts[i] > 0 && left <= counts[i]) return bounds[i] === null ? low : low + (bounds[i] - low) * (left / counts[i]);
+    if (counts[i] > 0 && left <= counts[i])
+      return bounds[i] === null ? low : low + (bounds[i] - low) * (left / counts[i]);
     left -= counts[i];
   }
   return bounds[bounds.length - 2] ?? null;

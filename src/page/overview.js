@@ -33,19 +33,25 @@ function sentence(kind, words, href, link) {
 
 // What is ours to mend.
 function ours(overview, workers) {
+  const { unowned_lanes: unowned } = overview;
+  const { count, late } = overview.workers;
   const found = alerts.sentences(overview.alerts, "ours", "bad");
-  if (overview.workers.count === 0) found.push(sentence("bad", "No worker runs, so nothing is delivered."));
-  else if (overview.unowned_lanes > 0)
-    found.push(sentence("bad", `${overview.unowned_lanes} of 64 lanes ${plural(overview.unowned_lanes, "has", "have")} no worker: what is due in them waits.`, to("workers"), "Workers"));
-  if (overview.workers.late > 0)
-    found.push(sentence("bad", `${overview.workers.late} ${plural(overview.workers.late, "worker has", "workers have")} not been heard of in time.`, to("workers"), "Workers"));
+  const say = (words) => found.push(sentence("bad", words, to("workers"), "Workers"));
+  if (count === 0) found.push(sentence("bad", "No worker runs, so nothing is delivered."));
+  else if (unowned > 0)
+    say(`${unowned} of 64 lanes ${plural(unowned, "has", "have")} no worker: what is due in them waits.`);
+  if (late > 0) say(`${late} ${plural(late, "worker has", "workers have")} not been heard of in time.`);
   for (const worker of workers?.data ?? [])
     for (const problem of worker.problems.filter((one) => !held.isReceivers(one)))
-      found.push(sentence("bad", html`The worker at ${parts.text(worker.host)} says: ${parts.text(held.textOf(problem))}.`, to("workers"), "Workers"));
-  if (overview.workers.count > 0 && isOverdue(overview) && troubled(overview) === 0)
-    found.push(sentence("bad", html`Deliveries are overdue: the oldest is due since ${parts.age(overview.oldest_due_at)}, and no endpoint is in trouble.`, to("deliveries", "", { status: "pending" }), "What is due"));
+      say(html`The worker at ${parts.text(worker.host)} says: ${parts.text(held.textOf(problem))}.`);
+  if (count > 0 && isOverdue(overview) && troubled(overview) === 0)
+    found.push(sentence("bad", html`Deliveries are overdue: the oldest has been due for ${
+      parts.lasting(overview.oldest_due_at)}, and no endpoint is in trouble.`, whatIsDue(), "What is due"));
   return found;
 }
+
+const whatIsDue = () => to("deliveries", "", { status: "pending" });
+const endpointsThatAre = (state) => to("endpoints", "", { state });
 
 function isOverdue(overview) {
   return overview.oldest_due_at !== null && Date.now() - Date.parse(overview.oldest_due_at) > LATE_MS;
@@ -59,28 +65,42 @@ function troubled(overview) {
 function theirs(overview, workers) {
   const { failing, disabled } = overview.endpoints;
   const found = alerts.sentences(overview.alerts, "receiver", "warn");
+  const say = (words, href, link) => found.push(sentence("warn", words, href, link));
   if (failing > 0)
-    found.push(sentence("warn", `${number(failing)} ${plural(failing, "endpoint does", "endpoints do")} nothing but fail: ${plural(failing, "its receiver answers", "their receivers answer")} with errors, or not at all.`, to("endpoints", "", { state: "failing" }), "Failing endpoints"));
+    say(`${number(failing)} ${plural(failing, "endpoint does", "endpoints do")} nothing but fail: ${
+      plural(failing, "its receiver answers", "their receivers answer")} with errors, or not at all.`,
+    endpointsThatAre("failing"), "Failing endpoints");
   // Workers see it sooner than the table does, which says "failing" after some minutes.
   if (failing === 0)
     for (const worker of workers?.data ?? [])
-      for (const problem of worker.problems.filter(held.isReceivers)) found.push(sentence("warn", html`${parts.text(problem.what)}.`, to("endpoints"), "Endpoints"));
+      for (const problem of worker.problems.filter(held.isReceivers))
+        say(html`${parts.text(problem.what)}.`, to("endpoints"), "Endpoints");
   if (disabled > 0)
-    found.push(sentence("warn", `${number(disabled)} ${plural(disabled, "endpoint is", "endpoints are")} disabled: what is for ${plural(disabled, "it", "them")} becomes a dead letter.`, to("endpoints", "", { state: "disabled" }), "Disabled endpoints"));
+    say(`${number(disabled)} ${plural(disabled, "endpoint is", "endpoints are")} disabled: what is for ${
+      plural(disabled, "it", "them")} becomes a dead letter.`, endpointsThatAre("disabled"), "Disabled endpoints");
   if (isOverdue(overview) && troubled(overview) > 0 && overview.workers.count > 0)
-    found.push(sentence("warn", html`The oldest delivery is due since ${parts.age(overview.oldest_due_at)}; with endpoints in trouble that is likely theirs.`, to("deliveries", "", { status: "pending" }), "What is due"));
+    say(html`The oldest delivery has been due for ${
+      parts.lasting(overview.oldest_due_at)}; with endpoints in trouble that is likely theirs.`,
+    whatIsDue(), "What is due");
   return found;
 }
 
 // What somebody has to decide, or has decided.
 function notes(overview) {
+  const { dead_letters: dead, open_replays: replays } = overview;
+  const { paused } = overview.endpoints;
   const found = [];
-  if (overview.dead_letters.count > 0)
-    found.push(sentence("note", `${upper(format.count(overview.dead_letters))} dead ${plural(overview.dead_letters.count, "letter waits", "letters wait")} for somebody to decide.`, to("deliveries", "", { status: "failed" }), "Dead letters"));
-  if (overview.endpoints.paused > 0)
-    found.push(sentence("note", `${number(overview.endpoints.paused)} ${plural(overview.endpoints.paused, "endpoint is", "endpoints are")} paused: ${plural(overview.endpoints.paused, "its deliveries wait until it is", "their deliveries wait until they are")} resumed.`, to("endpoints", "", { state: "paused" }), "Paused endpoints"));
-  if (overview.open_replays > 0)
-    found.push(sentence("note", `${number(overview.open_replays)} ${plural(overview.open_replays, "replay has", "replays have")} not finished.`, to("replays"), "Replays"));
+  const say = (words, href, link) => found.push(sentence("note", words, href, link));
+  if (dead.count > 0)
+    say(`${upper(format.count(dead))} dead ${
+      plural(dead.count, "letter waits", "letters wait")} for somebody to decide.`,
+    to("deliveries", "", { status: "failed" }), "Dead letters");
+  if (paused > 0)
+    say(`${number(paused)} ${plural(paused, "endpoint is", "endpoints are")} paused: ${
+      plural(paused, "its deliveries wait until it is", "their deliveries wait until they are")} resumed.`,
+    endpointsThatAre("paused"), "Paused endpoints");
+  if (replays > 0)
+    say(`${number(replays)} ${plural(replays, "replay has", "replays have")} not finished.`, to("replays"), "Replays");
   return found;
 }
 
@@ -89,14 +109,16 @@ const upper = (words) => words[0].toUpperCase() + words.slice(1);
 function block(name, kind, found) {
   if (found.length === 0) return nothing;
   return html`<div class="verdict ${kind}"><h2>${name}</h2><ul>${found.map((one) => html`
-    <li>${one.words} ${one.href ? html`<a href=${one.href}>${one.link}</a>` : nothing}${one.after ?? nothing}</li>`)}</ul></div>`;
+    <li>${one.words} ${one.href ? html`<a href=${one.href}>${one.link}</a>` : nothing}${
+      one.after ?? nothing}</li>`)}</ul></div>`;
 }
 
 function verdict(overview, workers) {
   const own = ours(overview, workers);
   const others = theirs(overview, workers);
   return html`<section class="verdicts" aria-label="What is wrong">
-    ${own.length === 0 ? html`<div class="verdict good"><h2>${others.length === 0 ? "All is well." : "Nothing is wrong on our side."}</h2>
+    ${own.length === 0 ? html`<div class="verdict good"><h2>${
+      others.length === 0 ? "All is well." : "Nothing is wrong on our side."}</h2>
       <p>Every lane has a worker, and ${isOverdue(overview) ? "workers send." : "nothing is overdue."}</p></div>`
       : block("Ours to mend", "bad", own)}
     ${block("On the side of receivers", "warn", others)}
@@ -108,19 +130,33 @@ function delays() {
   const history = polling.value("history");
   if (history === undefined) return null;
   const last = past.sum(past.steps(history, 1).slice(-15));
-  return { p50: past.percentile(last.delay, history.buckets_ms, 0.5), p99: past.percentile(last.delay, history.buckets_ms, 0.99) };
+  const at = (part) => past.percentile(last.delay, history.buckets_ms, part);
+  return { p50: at(0.5), p99: at(0.99) };
+}
+
+function delayTile(delay) {
+  if (delay === null) return nothing;
+  return parts.tile("first attempt after", delay.p50 === null ? "–" : charts.inTime(delay.p50),
+    { note: delay.p99 === null ? "nothing in 15 min" : `p99 ${charts.inTime(delay.p99)}, last 15 min` });
 }
 
 function tiles(overview) {
-  const delay = delays();
   const oldest = overview.oldest_due_at;
+  const { endpoints, workers } = overview;
+  const { tile } = parts;
   return html`<section class="tiles" aria-label="In numbers">
-    ${parts.tile("due now", format.shortCount(overview.due), { note: oldest ? html`oldest ${parts.age(oldest)}` : "nothing waits", kind: isOverdue(overview) ? "warn" : "", href: to("deliveries", "", { status: "pending" }) })}
-    ${parts.tile("in flight", number(overview.workers.in_flight), { note: `${format.rate(overview.workers.rate)} a second` })}
-    ${parts.tile("to be tried again", format.shortCount(overview.retrying), { note: `of ${format.shortCount(overview.waiting)} due later` })}
-    ${parts.tile("dead letters", format.shortCount(overview.dead_letters), { href: to("deliveries", "", { status: "failed" }) })}
-    ${delay === null ? nothing : parts.tile("first attempt after", delay.p50 === null ? "–" : charts.inTime(delay.p50), { note: delay.p99 === null ? "nothing in 15 min" : `p99 ${charts.inTime(delay.p99)}, last 15 min` })}
-    ${parts.tile("endpoints in trouble", number(overview.endpoints.failing + overview.endpoints.disabled), { note: `of ${format.shortCount(overview.endpoints)}`, href: to("endpoints", "", { state: "failing" }) })}
+    ${tile("due now", format.shortCount(overview.due), {
+      note: oldest ? html`oldest ${parts.age(oldest)}` : "nothing waits",
+      kind: isOverdue(overview) ? "warn" : "", href: whatIsDue(),
+    })}
+    ${tile("in flight", number(workers.in_flight), { note: `${format.rate(workers.rate)} a second` })}
+    ${tile("to be tried again", format.shortCount(overview.retrying),
+      { note: `of ${format.shortCount(overview.waiting)} due later` })}
+    ${tile("dead letters", format.shortCount(overview.dead_letters),
+      { href: to("deliveries", "", { status: "failed" }) })}
+    ${delayTile(delays())}
+    ${tile("endpoints in trouble", number(endpoints.failing + endpoints.disabled),
+      { note: `of ${format.shortCount(endpoints)}`, href: endpointsThatAre("failing") })}
   </section>`;
 }
 
@@ -129,10 +165,12 @@ function failingTable(page) {
   return html`<section><h2>Who fails</h2>${parts.table({
     caption: "Endpoints that do nothing but fail", rows: page.data, key: (row) => row.id, empty: "",
     columns: [
-      { title: "Endpoint", width: "wide", cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
+      { title: "Endpoint", width: "wide",
+        cell: (row) => html`<a href=${to("endpoints", row.id)}>${parts.url(row.url)}</a>` },
       { title: "Customer", cell: (row) => parts.id(row.customer_id) },
-      { title: "Fails since", cell: (row) => parts.age(row.failing_since) },
-      { title: "Waiting", isNumber: true, cell: (row) => (row.backlog ? format.shortCount(row.backlog) : parts.none()) },
+      { title: "Fails for", cell: (row) => parts.lasting(row.failing_since) },
+      { title: "Waiting", isNumber: true,
+        cell: (row) => (row.backlog ? format.shortCount(row.backlog) : parts.none()) },
     ],
   })}</section>`;
 }
@@ -140,11 +178,14 @@ function failingTable(page) {
 function outcomes(history, range) {
   const steps = past.steps(history, charts.ranges[range].step);
   const whole = past.sum(steps);
-  const line = (name, colour, label, dash) => ({ name: label, colour, dash, values: steps.map((step) => step[name] / step.minutes) });
+  const line = (name, colour, label, dash) => ({ name: label, colour, dash,
+    values: steps.map((step) => step[name] / step.minutes) });
   return charts.chart({
     title: "Deliveries a minute", at: steps.map((step) => step.at), unit: charts.perMinute,
-    summary: `In the ${charts.ranges[range].words} ${number(whole.delivered)} were delivered, ${number(whole.retried)} attempts failed and are made again, ${number(whole.failed)} became dead letters.`,
-    lines: [line("delivered", "good", "delivered"), line("retried", "warn", "to be tried again", [6, 4]), line("failed", "bad", "dead", [2, 3])],
+    summary: `In the ${charts.ranges[range].words} ${number(whole.delivered)} were delivered, ${
+      number(whole.retried)} attempts failed and are made again, ${number(whole.failed)} became dead letters.`,
+    lines: [line("delivered", "good", "delivered"), line("retried", "warn", "to be tried again", [6, 4]),
+      line("failed", "bad", "dead", [2, 3])],
   });
 }
 
@@ -152,11 +193,14 @@ function firstAttempts(history, range) {
   const steps = past.steps(history, charts.ranges[range].step);
   const whole = past.sum(steps);
   const at = (part) => past.percentile(whole.delay, history.buckets_ms, part);
-  const line = (part, colour, label, dash) => ({ name: label, colour, dash, values: steps.map((step) => past.percentile(step.delay, history.buckets_ms, part)) });
+  const line = (part, colour, label, dash) => ({ name: label, colour, dash,
+    values: steps.map((step) => past.percentile(step.delay, history.buckets_ms, part)) });
+  const { words } = charts.ranges[range];
   return charts.chart({
     title: "From due to first attempt", at: steps.map((step) => step.at), unit: charts.inTime,
-    summary: at(0.5) === null ? `Nothing was sent for the first time in the ${charts.ranges[range].words}.`
-      : `In the ${charts.ranges[range].words} half of the first attempts began within ${charts.inTime(at(0.5))}, 99 of 100 within ${charts.inTime(at(0.99))}.`,
+    summary: at(0.5) === null ? `Nothing was sent for the first time in the ${words}.`
+      : `In the ${words} half of the first attempts began within ${charts.inTime(at(0.5))}, 99 of 100 within ${
+        charts.inTime(at(0.99))}.`,
     lines: [line(0.5, "accent", "p50"), line(0.99, "warn", "p99", [6, 4])],
   });
 }
@@ -164,7 +208,8 @@ function firstAttempts(history, range) {
 export function historySection(route, address, figures) {
   const range = charts.rangeOf(route.query);
   return html`<section><div class="heading"><h2>Over time</h2>${charts.rangeLinks(range, address)}</div>
-    ${parts.loaded("history", (history) => html`<div class="charts">${figures(history, charts.rangeOfHistory(history))}</div>`)}</section>`;
+    ${parts.loaded("history", (history) => html`<div class="charts">${
+      figures(history, charts.rangeOfHistory(history))}</div>`)}</section>`;
 }
 
 export function view(route) {

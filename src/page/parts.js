@@ -15,7 +15,8 @@ export function text(value) {
 // order.paid, that may go on in the next line behind a full stop.
 export function type(value) {
   if (!value) return none();
-  return html`<bdi>${format.plain(value).split(/(?<=\.)/).map((part, i) => (i === 0 ? part : html`<wbr>${part}`))}</bdi>`;
+  const pieces = format.plain(value).split(/(?<=\.)/);
+  return html`<bdi>${pieces.map((part, i) => (i === 0 ? part : html`<wbr>${part}`))}</bdi>`;
 }
 
 export function none() {
@@ -33,8 +34,15 @@ export function age(value) {
   return html`<time datetime=${value} title=${format.exactTime(value)}>${format.age(value)}</time>`;
 }
 
+// "3 min", since that time: how long something has been so.
+export function lasting(value) {
+  if (value === null || value === undefined) return none();
+  return html`<time datetime=${value} title=${format.exactTime(value)}>${format.lasting(value)}</time>`;
+}
+
 export function timeAndAge(value) {
-  return value === null || value === undefined ? none() : html`${time(value)} <span class="quiet">(${age(value)})</span>`;
+  if (value === null || value === undefined) return none();
+  return html`${time(value)} <span class="quiet">(${age(value)})</span>`;
 }
 
 export function idLink(screen, id) {
@@ -43,7 +51,8 @@ export function idLink(screen, id) {
 }
 
 export function id(value) {
-  return value === null || value === undefined ? none() : html`<code class="id" title=${value}>${format.shortId(value)}</code>`;
+  if (value === null || value === undefined) return none();
+  return html`<code class="id" title=${value}>${format.shortId(value)}</code>`;
 }
 
 export function wholeId(value) {
@@ -52,16 +61,18 @@ export function wholeId(value) {
 
 // Whose host it is comes first. Where one looks at it alone, it says that it is not encrypted.
 export function url(value, isAlone = false) {
-  if (value === null || value === undefined || value === "") return html`<span class="quiet">none: it fetches its feed</span>`;
+  if (value === null || value === undefined || value === "")
+    return html`<span class="quiet">none: it fetches its feed</span>`;
   const parts = format.urlParts(value);
   return html`<bdi class="url" title=${format.plain(value)}><b>${format.plain(parts.host)}</b><wbr><span
-    class="quiet">${format.plain(parts.rest)}</span>${isAlone && parts.isPlain ? html` <span class="mark">http</span>` : nothing}</bdi>`;
+    class="quiet">${format.plain(parts.rest)}</span>${
+    isAlone && parts.isPlain ? html` <span class="mark">http</span>` : nothing}</bdi>`;
 }
 
 const kinds = {
   delivered: "good", pending: "waiting", failed: "bad", enabled: "good", failing: "bad", paused: "waiting",
-  disabled: "off", finished: "good", running: "going", stopped: "waiting", error: "bad", late: "bad", leaving: "waiting",
-  valid: "good", ended: "off", well: "good",
+  disabled: "off", finished: "good", running: "going", stopped: "waiting", error: "bad", late: "bad",
+  leaving: "waiting", valid: "good", ended: "off", well: "good",
 };
 
 const words = { failed: "dead letter", enabled: "answering" };
@@ -75,16 +86,18 @@ export function statusCode(code) {
   return html`<span class="code ${code < 300 ? "good" : "bad"}">${code}</span>`;
 }
 
-// columns: [{title, cell(row), isNumber?, width?: "narrow", "middle" or "wide", for long texts}]. On a narrow screen each row is a card, so roles are said.
+// columns: [{title, cell(row), isNumber?, width?: "narrow", "middle" or "wide", for long texts}]. On a narrow screen
+// each row is a card, so roles are said.
 export function table({ caption, columns, rows, key, empty, isQuiet }) {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
   return html`<table role="table" class=${isQuiet ? "rows quiet-head" : "rows"}>
     <caption class="unseen">${caption}</caption>
-    <thead role="rowgroup"><tr role="row">${columns.map((column) => html`
-      <th role="columnheader" scope="col" class=${column.isNumber ? "number" : column.width ?? ""}>${column.title}</th>`)}</tr></thead>
-    <tbody role="rowgroup">${repeat(rows, key, (row) => html`<tr role="row">${columns.map((column) => html`
-      <td role="cell" class=${column.isNumber ? "number" : ""}><span class="label" aria-hidden="true">${column.title}</span><span
-        class="value">${column.cell(row)}</span></td>`)}</tr>`)}</tbody>
+    <thead role="rowgroup"><tr role="row">${columns.map(({ title, isNumber, width }) => html`
+      <th role="columnheader" scope="col" class=${isNumber ? "number" : width ?? ""}>${title}</th>`)}</tr></thead>
+    <tbody role="rowgroup">${repeat(rows, key, (row) => html`<tr role="row">${columns.map(
+      ({ title, isNumber, cell }) => html`
+      <td role="cell" class=${isNumber ? "number" : ""}><span class="label" aria-hidden="true">${title}</span><span
+        class="value">${cell(row)}</span></td>`)}</tr>`)}</tbody>
   </table>`;
 }
 
@@ -97,7 +110,8 @@ export function facts(rows) {
 export function tile(name, value, { note = nothing, kind = "", href } = {}) {
   const inner = html`<span class="tile-name">${name}</span><span class="tile-value">${value}</span><span
     class="tile-note">${note}</span>`;
-  return href ? html`<a class="tile ${kind}" href=${href}>${inner}</a>` : html`<div class="tile ${kind}">${inner}</div>`;
+  if (href) return html`<a class="tile ${kind}" href=${href}>${inner}</a>`;
+  return html`<div class="tile ${kind}">${inner}</div>`;
 }
 
 // What there is of a resource, or why it isn't.
@@ -111,7 +125,8 @@ export function loaded(name, view) {
 }
 
 export function refusal(problem) {
-  const titles = { 403: "This token may not see this.", 404: "There is nothing here.", 422: "This can't be shown like that." };
+  const titles = { 403: "This token may not see this.", 404: "There is nothing here.",
+    422: "This can't be shown like that." };
   return html`<div class="note bad" role="alert"><b>${titles[problem.status] ?? "This can't be shown."}</b>
     <span>${text(problem.message)}</span></div>`;
 }

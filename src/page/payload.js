@@ -25,6 +25,11 @@ async function copy(text) {
   }
 }
 
+function open(id, button) {
+  openId = id;
+  button.dispatchEvent(new CustomEvent("redraw", { bubbles: true }));
+}
+
 export function payload(value, bytes, isLeftOut, isErased, id) {
   if (isErased) return html`<p class="empty">It was erased.</p>`;
   if (isLeftOut) return html`<p class="empty">It has ${format.bytes(bytes)}, and more than 1 MiB is not shown.</p>`;
@@ -33,7 +38,8 @@ export function payload(value, bytes, isLeftOut, isErased, id) {
   const isWhole = text.length <= FIRST || openId === id;
   return html`<div class="heading"><span class="quiet">${format.bytes(bytes)}</span>
       <button class="small" @click=${() => copy(text)}>Copy</button></div>
-    <pre class="payload" tabindex="0" role="region" aria-label="Payload"><bdi>${format.plain(isWhole ? text : text.slice(0, FIRST))}</bdi></pre>
-    ${isWhole ? nothing : html`<p><button @click=${(event) => { openId = id; event.target.dispatchEvent(new CustomEvent("redraw", { bubbles: true })); }}>Show
+    <pre class="payload" tabindex="0" role="region" aria-label="Payload"><bdi>${
+      format.plain(isWhole ? text : text.slice(0, FIRST))}</bdi></pre>
+    ${isWhole ? nothing : html`<p><button @click=${(event) => open(id, event.target)}>Show
       all of it</button> <span class="quiet">This is the beginning.</span></p>`}`;
 }

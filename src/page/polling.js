@@ -82,7 +82,8 @@ function isWanted(resource, isForced) {
 }
 
 function tick(isForced = false) {
-  for (const resource of Object.values(resources)) if (isWanted(resource, isForced === true)) ask(resource, isForced === true);
+  for (const resource of Object.values(resources))
+    if (isWanted(resource, isForced === true)) ask(resource, isForced === true);
 }
 
 async function ask(resource, isForced) {

@@ -31,8 +31,10 @@ const words = { error: "ended with an error", finished: "finished", stopped: "st
 
 function chosen(replay) {
   const { ids, all, ...rest } = replay.filter;
-  if (ids !== undefined) return `${format.number(ids.length)} chosen by ${format.plural(ids.length, "its id", "their ids")}`;
-  if (isCheck(replay)) return html`${replay.kind} of <a href=${to("endpoints", replay.filter.endpoint_id)}>an endpoint</a>`;
+  if (ids !== undefined)
+    return `${format.number(ids.length)} chosen by ${format.plural(ids.length, "its id", "their ids")}`;
+  if (isCheck(replay))
+    return html`${replay.kind} of <a href=${to("endpoints", replay.filter.endpoint_id)}>an endpoint</a>`;
   return all ? "all dead letters" : filterWords(rest);
 }
 
@@ -42,7 +44,10 @@ function left(replay) {
 
 function done(replay) {
   if (isCheck(replay)) return nothing;
-  if (replay.total === null || replay.total === "0") return html`${format.number(replay.done)} <span class="quiet">${isDiscard(replay) ? "discarded" : "sent again"}</span>`;
+  if (replay.total === null || replay.total === "0") {
+    const become = isDiscard(replay) ? "discarded" : "sent again";
+    return html`${format.number(replay.done)} <span class="quiet">${become}</span>`;
+  }
   return html`<span class="far">${parts.progress(Number(replay.done), Number(replay.total))}
     <span>${format.number(replay.done)} <span class="quiet">of ${format.number(replay.total)}</span></span></span>`;
 }
@@ -58,7 +63,8 @@ async function resume(replay) {
   return dialog.ask({
     title: `Go on with this ${isDiscard(replay) ? "discard" : "replay"}`,
     describe: () => html`<p class="big"><b>${rest === null ? "Those that are left" : format.number(rest)}</b></p>
-      <p>${rest === null ? "are" : format.plural(rest, "is", "are")} ${isDiscard(replay) ? html`<b>deleted for good</b>` : "sent again, slowly at first"}: ${chosen(replay)}.</p>`,
+      <p>${rest === null ? "are" : format.plural(rest, "is", "are")} ${
+        isDiscard(replay) ? html`<b>deleted for good</b>` : "sent again, slowly at first"}: ${chosen(replay)}.</p>`,
     action: () => (rest === null ? "Resume" : `Resume ${format.number(rest)}`),
     confirm: () => change(replay, "resume", `The ${isDiscard(replay) ? "discard" : "replay"} goes on.`),
   });
@@ -74,9 +80,11 @@ async function stop(replay) {
 }
 
 function control(replay) {
+  const button = (label, click) => html`<button class="small" @click=${click}>${label}</button>`;
+  const state = stateOf(replay);
   if (!session.can("operate")) return nothing;
-  if (stateOf(replay) === "running") return html`<button class="small" @click=${() => stop(replay)}>Stop</button>`;
-  if (stateOf(replay) === "stopped" && !isCheck(replay)) return html`<button class="small" @click=${() => resume(replay)}>Resume …</button>`;
+  if (state === "running") return button("Stop", () => stop(replay));
+  if (state === "stopped" && !isCheck(replay)) return button("Resume …", () => resume(replay));
   return nothing;
 }
 
@@ -86,50 +94,81 @@ const columns = [
   { title: "What", width: "wide", cell: (row) => (isDiscard(row) ? html`<b>discards</b> ${chosen(row)}` : chosen(row)) },
   { title: "How far", width: "narrow", cell: done },
   { title: "Left as they are", isNumber: true, cell: (row) => format.number(row.skipped_count) },
-  { title: "At most a second", isNumber: true, cell: (row) => (row.rate === null ? html`<span class="quiet">no limit</span>` : format.number(row.rate)) },
+  { title: "At most a second", isNumber: true,
+    cell: (row) => (row.rate === null ? html`<span class="quiet">no limit</span>` : format.number(row.rate)) },
   { title: "By", width: "narrow", cell: (row) => parts.text(row.requested_by) },
   { title: "Change", cell: (row) => (control(row) === nothing ? parts.none() : control(row)) },
 ];
 
+const tabs = [["", "All"], ["open", "Not finished"], ["finished", "Finished"]];
+
 function list(query) {
   return html`<h1 tabindex="-1">Replays</h1>
-    <nav class="tabs" aria-label="Which replays">${[["", "All"], ["open", "Not finished"], ["finished", "Finished"]].map(([name, label]) => html`
-      <a href=${to("replays", "", { state: name })} aria-current=${name === (query.state ?? "") ? "page" : nothing}>${label}</a>`)}</nav>
+    <nav class="tabs" aria-label="Which replays">${tabs.map(([name, label]) => html`
+      <a href=${to("replays", "", { state: name })}
+        aria-current=${name === (query.state ?? "") ? "page" : nothing}>${label}</a>`)}</nav>
     ${session.can("operate") ? nothing : session.ifOperator(nothing)}
-    ${parts.loaded("page", (page) => html`${parts.table({ caption: "Replays", rows: page.data, key: (row) => row.id, columns,
-      empty: html`No replay was asked for yet. <a href=${to("deliveries", "", { status: "failed" })}>Dead letters</a> can be replayed, one or all that match.` })}
+    ${parts.loaded("page", (page) => html`${parts.table({
+      caption: "Replays", rows: page.data, key: (row) => row.id, columns,
+      empty: html`No replay was asked for yet. <a
+        href=${to("deliveries", "", { status: "failed" })}>Dead letters</a> can be replayed, one or all that match.`,
+    })}
       ${parts.pager(page, "replays", query, "older ones")}`)}`;
 }
 
 function sentence(replay) {
   const state = stateOf(replay);
+  const number = format.number(replay.done);
+  const isBegun = replay.started_at !== null;
   if (state === "error") return html`It has ended: ${parts.text(replay.error)}`;
-  if (isCheck(replay)) return state === "running" && replay.started_at === null ? "No worker has begun with it yet." : `It is ${words[state]}.`;
-  if (state === "finished") return html`It has finished ${parts.age(replay.finished_at)}: ${format.number(replay.done)} ${format.plural(replay.done, "dead letter was", "dead letters were")} ${isDiscard(replay) ? "deleted" : "made pending again"}.`;
-  if (state === "stopped") return html`It was stopped ${parts.age(replay.stopped_at)}, after ${format.number(replay.done)}.`;
-  if (replay.started_at === null) return "No worker has begun with it yet.";
-  return html`It goes on: ${format.number(replay.done)}${replay.total === null ? nothing : html` of ${format.number(replay.total)}`} by now.`;
+  if (state === "running" && !isBegun) return "No worker has begun with it yet.";
+  if (isCheck(replay)) return `It is ${words[state]}.`;
+  if (state === "finished")
+    return html`It has finished ${parts.age(replay.finished_at)}: ${number} ${
+      format.plural(replay.done, "dead letter was", "dead letters were")} ${
+      isDiscard(replay) ? "deleted" : "made pending again"}.`;
+  if (state === "stopped") return html`It was stopped ${parts.age(replay.stopped_at)}, after ${number}.`;
+  const ofAll = replay.total === null ? nothing : html` of ${format.number(replay.total)}`;
+  return html`It goes on: ${number}${ofAll} by now.`;
+}
+
+function facts(replay) {
+  const rate = replay.rate === null ? "no limit" : format.number(replay.rate);
+  return parts.facts([
+    ["What", chosen(replay)],
+    ["Kind", replay.kind],
+    ["Asked for", html`${parts.timeAndAge(replay.requested_at)} by ${parts.text(replay.requested_by)}`],
+    ["Begun", parts.timeAndAge(replay.started_at)],
+    ["Stopped", replay.stopped_at ? parts.timeAndAge(replay.stopped_at) : nothing],
+    ["Finished", replay.finished_at ? parts.timeAndAge(replay.finished_at) : nothing],
+    ["At most a second", isCheck(replay) ? nothing : rate],
+    ["Pass", isCheck(replay) ? nothing : format.number(replay.pass)],
+  ]);
+}
+
+function skippedSection(replay) {
+  const skipped = Object.entries(replay.skipped);
+  if (skipped.length === 0) return nothing;
+  const why = isDiscard(replay) ? "Somebody else was at work on them."
+    : "Their endpoints are disabled, or do nothing but fail.";
+  return html`<section><h2>Left as they are</h2>
+    <p class="quiet">${why}</p>
+    ${parts.table({
+      caption: "Dead letters that were left as they are", rows: skipped, key: ([url]) => url, empty: "",
+      columns: [{ title: "Endpoint", cell: ([url]) => parts.url(url) },
+        { title: "Dead letters", isNumber: true, cell: ([, amount]) => format.number(amount) }],
+    })}</section>`;
 }
 
 function one(replay) {
-  const skipped = Object.entries(replay.skipped);
-  return html`<div class="heading"><h1 tabindex="-1">${isDiscard(replay) ? "Discard" : "Replay"} ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
-    <div class="sentence"><p>${parts.badge(stateOf(replay), words[stateOf(replay)])} <span class="said">${sentence(replay)}</span></p></div>
-    ${isCheck(replay) ? html`<section><h2>What was found</h2>${verdicts(replay)}</section>` : html`<p>${done(replay)}</p>`}
-    ${parts.facts([
-      ["What", chosen(replay)],
-      ["Kind", replay.kind],
-      ["Asked for", html`${parts.timeAndAge(replay.requested_at)} by ${parts.text(replay.requested_by)}`],
-      ["Begun", parts.timeAndAge(replay.started_at)],
-      ["Stopped", replay.stopped_at ? parts.timeAndAge(replay.stopped_at) : nothing],
-      ["Finished", replay.finished_at ? parts.timeAndAge(replay.finished_at) : nothing],
-      ["At most a second", isCheck(replay) ? nothing : replay.rate === null ? "no limit" : format.number(replay.rate)],
-      ["Pass", isCheck(replay) ? nothing : format.number(replay.pass)],
-    ])}
-    ${skipped.length === 0 ? nothing : html`<section><h2>Left as they are</h2>
-      <p class="quiet">${isDiscard(replay) ? "Somebody else was at work on them." : "Their endpoints are disabled, or do nothing but fail."}</p>
-      ${parts.table({ caption: "Dead letters that were left as they are", rows: skipped, key: ([url]) => url, empty: "", columns: [
-        { title: "Endpoint", cell: ([url]) => parts.url(url) }, { title: "Dead letters", isNumber: true, cell: ([, amount]) => format.number(amount) }] })}</section>`}
+  const state = stateOf(replay);
+  const kind = isDiscard(replay) ? "Discard" : "Replay";
+  return html`<div class="heading"><h1 tabindex="-1">${kind} ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
+    <div class="sentence"><p>${parts.badge(state, words[state])} <span class="said">${sentence(replay)}</span></p></div>
+    ${isCheck(replay) ? html`<section><h2>What was found</h2>${verdicts(replay)}</section>`
+      : html`<p>${done(replay)}</p>`}
+    ${facts(replay)}
+    ${skippedSection(replay)}
     <p><a href=${to("replays")}>All replays</a></p>`;
 }
 

@@ -30,7 +30,8 @@ export function isCustomer() {
 
 // A control for who may use it, and for others which scope they lack.
 export function ifOperator(control) {
-  return can("operate") ? control : html`<p class="quiet small">This token can't change anything: it lacks the scope <code>operate</code>.</p>`;
+  if (can("operate")) return control;
+  return html`<p class="quiet small">This token can't change anything: it lacks the scope <code>operate</code>.</p>`;
 }
 
 export function forOperatorAlone(control) {

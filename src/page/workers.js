@@ -14,7 +14,8 @@ export function resources() {
 }
 
 function stateOf(worker) {
-  if (worker.is_late) return html`${parts.badge("late")} <span class="quiet">heard of ${parts.age(worker.seen_at)}</span>`;
+  if (worker.is_late)
+    return html`${parts.badge("late")} <span class="quiet">heard of ${parts.age(worker.seen_at)}</span>`;
   return worker.is_leaving ? parts.badge("leaving") : parts.badge("running");
 }
 
@@ -24,7 +25,8 @@ function problems(worker) {
 }
 
 const columns = [
-  { title: "Worker", width: "narrow", cell: (row) => html`<b>${parts.text(row.host)}</b> <span class="quiet">process ${row.pid}</span>` },
+  { title: "Worker", width: "narrow",
+    cell: (row) => html`<b>${parts.text(row.host)}</b> <span class="quiet">process ${row.pid}</span>` },
   { title: "State", cell: stateOf },
   { title: "Lanes", isNumber: true, cell: (row) => format.number(row.lanes) },
   { title: "In flight", isNumber: true, cell: (row) => format.number(row.in_flight) },
@@ -34,35 +36,50 @@ const columns = [
   { title: "Tried again", isNumber: true, cell: (row) => format.number(row.retried) },
   { title: "Dead", isNumber: true, cell: (row) => format.number(row.failed) },
   { title: "Problems", width: "wide", cell: problems },
-  { title: "Since", cell: (row) => parts.age(row.started_at) },
+  { title: "Started", cell: (row) => parts.age(row.started_at) },
   { title: "Version", cell: (row) => parts.text(row.version) },
 ];
 
 function sentence({ data, lanes }) {
   const versions = new Set(data.map((worker) => worker.version));
   if (data.length === 0) return "No worker runs, so nothing is delivered.";
-  return `${format.number(data.length)} ${format.plural(data.length, "worker serves", "workers serve")} ${lanes.owned} of 64 lanes${
-    lanes.unowned > 0 ? `; ${lanes.unowned} have nobody, and what is due in them waits` : ""}${versions.size > 1 ? `; they are of ${versions.size} versions` : ""}.`;
+  const unowned = lanes.unowned > 0 ? `; ${lanes.unowned} have nobody, and what is due in them waits` : "";
+  const mixed = versions.size > 1 ? `; they are of ${versions.size} versions` : "";
+  return `${format.number(data.length)} ${format.plural(data.length, "worker serves", "workers serve")} ${
+    lanes.owned} of 64 lanes${unowned}${mixed}.`;
+}
+
+const quiet = (words) => html`<span class="quiet">${words}</span>`;
+
+function customer(token) {
+  if (token.customer_id === null) return quiet("all");
+  const its = to("endpoints", "", { customer: token.customer_id });
+  return html`<a class="id" title=${token.customer_id} href=${its}>${format.shortId(token.customer_id)}</a>`;
 }
 
 const tokenColumns = [
   { title: "Token", cell: (row) => html`<b>${parts.text(row.name)}</b>` },
   { title: "State", cell: (row) => parts.badge(row.is_valid ? "valid" : "ended") },
   { title: "May", cell: (row) => row.scopes.join(", ") },
-  { title: "Customer", cell: (row) => (row.customer_id === null ? html`<span class="quiet">all</span>` : html`<a class="id" title=${row.customer_id} href=${to("endpoints", "", { customer: row.customer_id })}>${format.shortId(row.customer_id)}</a>`) },
-  { title: "Last used", cell: (row) => (row.last_used_on === null ? html`<span class="quiet">never</span>` : row.last_used_on) },
-  { title: "Ends", cell: (row) => (row.not_after === null ? html`<span class="quiet">when it is revoked</span>` : parts.age(row.not_after)) },
-  { title: "Rotated", cell: (row) => (row.previous_until === null ? parts.none() : html`the one before ends ${parts.age(row.previous_until)}`) },
-  { title: "Events a second", isNumber: true, cell: (row) => (row.publish_rate === null ? html`<span class="quiet">no limit</span>` : format.rate(row.publish_rate)) },
+  { title: "Customer", cell: customer },
+  { title: "Last used", cell: (row) => row.last_used_on ?? quiet("never") },
+  { title: "Ends", cell: (row) => (row.not_after === null ? quiet("when it is revoked") : parts.age(row.not_after)) },
+  { title: "Rotated", cell: (row) => (row.previous_until === null ? parts.none()
+    : html`the one before ends ${parts.age(row.previous_until)}`) },
+  { title: "Events a second", isNumber: true,
+    cell: (row) => (row.publish_rate === null ? quiet("no limit") : format.exactNumber(row.publish_rate)) },
   { title: "Made", cell: (row) => parts.age(row.created_at) },
 ];
 
 export function view() {
   return html`<h1 tabindex="-1">Workers and tokens</h1>
     ${parts.loaded("workers", (workers) => html`
-      <div class="sentence ${workers.lanes.unowned > 0 ? "failed" : ""}"><p><span class="said">${sentence(workers)}</span></p></div>
-      ${parts.table({ caption: "Workers", rows: workers.data, key: (row) => row.owner, columns, empty: html`Start one: <code>postrider run</code>.` })}`)}
+      <div class="sentence ${workers.lanes.unowned > 0 ? "failed" : ""}"><p><span class="said">${
+        sentence(workers)}</span></p></div>
+      ${parts.table({ caption: "Workers", rows: workers.data, key: (row) => row.owner, columns,
+        empty: html`Start one: <code>postrider run</code>.` })}`)}
     <section><h2>Tokens</h2>${parts.loaded("tokens", (tokens) => html`
-      ${parts.table({ caption: "Tokens", rows: tokens.data, key: (row) => row.id, columns: tokenColumns, empty: "There are no tokens." })}
+      ${parts.table({ caption: "Tokens", rows: tokens.data, key: (row) => row.id, columns: tokenColumns,
+        empty: "There are no tokens." })}
       ${tokens.is_more ? html`<p class="quiet">These are the first 1,000.</p>` : nothing}`)}</section>`;
 }

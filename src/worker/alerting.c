@@ -40,6 +40,7 @@ struct alerting {
     bool has_secret; /* of alerts.customer, in the database, at the last look */
     bool is_refused; /* something of the last looks was */
     bool is_closed;  /* alerts are off, and what was open has been closed */
+    bool is_closing; /* the look was asked for while they were off, so that it has found nothing */
     const char *problem;
 };
 
@@ -278,7 +279,6 @@ static void note_unanswered(struct worker *worker, const struct db_answer *answe
     int64_t interval_us = worker->config->alerts.interval_ms * 1000;
 
     alerting->is_refused = answer->result == DB_REFUSED && is_wanted(worker->config);
-    alerting->is_closed = !is_wanted(worker->config);
     if (alerting->is_refused) {
         alerting->pause_us = 2 * (alerting->pause_us > 0 ? alerting->pause_us : interval_us);
         if (alerting->pause_us > REFUSED_LONGEST_US)
@@ -334,6 +334,7 @@ static bool send_look(struct worker *worker)
     struct alerts_question question = question_of(worker);
 
     worker->alerting->look_us = worker->now_us;
+    worker->alerting->is_closing = !is_wanted(worker->config);
     return alerts_send_look(worker->reading, &question, on_looked, worker);
 }
 
@@ -413,7 +414,7 @@ static void decide_next(struct worker *worker)
     }
     alerting->pause_us = 0;
     alerting->is_refused = false;
-    alerting->is_closed = !is_wanted(worker->config);
+    alerting->is_closed = alerting->is_closing;
     end_look(worker, worker->config->alerts.interval_ms * 1000);
 }
 
@@ -433,6 +434,9 @@ void alerting_step(struct worker *worker)
         alerting->problem = NULL;
         return;
     }
+    /* They were switched on or off since it was asked for. */
+    if (alerting->has_look && alerting->is_closing == is_wanted(worker->config))
+        end_look(worker, 0);
     if (alerting->has_look)
         decide_next(worker);
     else if (worker->now_us >= alerting->due_us)

@@ -13,6 +13,7 @@
 #include "worker/exchange.h"
 #include "worker/finding.h"
 #include "worker/leasing.h"
+#include "worker/receiver_verdicts.h"
 #include "worker/reporting.h"
 
 #define RESOLVE_LOOK_US 20000
@@ -220,7 +221,7 @@ static void on_finished(void *request_owner, const struct http_response *respons
     struct endpoint_check *check = request_owner;
 
     if (check->is_doctor)
-        endpoint_doctor_finish(check, response);
+        receiver_verdicts_add(check, response);
     else
         endpoint_test_finish(check, response);
     end(check);

@@ -4,8 +4,8 @@
  *
  * One thread, one libevent loop, one struct worker. Each part is one file with its own state. Most
  * have a step that does what can be done now, and a _next_us() that says when it will have
- * something to do without an event: disabling and reloading act on what others have told, and need
- * no time; refilling is asked by finding's step. Callbacks translate an event and return; new work
+ * something to do without an event: reloading acts on what others have told, and needs no time;
+ * refilling is asked by finding's step. Callbacks translate an event and return; new work
  * starts only in the steps, which the loop turn (worker.c) runs in its written order. A part
  * changes its own state, which nobody else can see, and calls what other parts' headers offer; it
  * never runs another part's step.

@@ -8,9 +8,14 @@
 #include "db/disabling_notes.h"
 #include "worker/reporting.h"
 
+#define REFUSAL_PAUSE_US 1000000
+
 struct disabling {
     struct disabling_notes_writer writer;
+    struct endpoint *written[DISABLING_NOTES_MAX]; /* just now; none of them is freed meanwhile */
+    int count;
     bool is_writing;
+    int64_t not_before_us; /* after a refusal */
 };
 
 void disabling_init(struct worker *worker)
@@ -54,7 +59,9 @@ static void note_used(struct worker *worker, struct endpoint *endpoint)
 
 void disabling_note_failing(struct worker *worker, struct endpoint *endpoint)
 {
-    if (endpoint->settings.is_disabled)
+    /* It has answered since its row began to say that it fails. That goes first, or the row would
+     * have it disabled; the next failure comes back to this one. */
+    if (endpoint->settings.is_disabled || endpoint_is_working_unwritten(endpoint))
         return;
     if (!is_news(worker, endpoint)) {
         note_used(worker, endpoint);
@@ -93,17 +100,29 @@ static void note_disabled(struct worker *worker, const char *customer_id, const 
                               worker->now_us);
 }
 
+/* What is not written of one that fails, its next failure brings again. That one works is said once,
+ * so it is kept. */
+static void end_notes(struct worker *worker, bool are_written)
+{
+    struct disabling *disabling = worker->disabling;
+
+    for (int i = 0; i < disabling->count; i++)
+        endpoint_end_note(&worker->endpoints, disabling->written[i], are_written);
+    disabling->count = 0;
+}
+
 static void on_notes_answered(void *owner, const struct db_answer *answer)
 {
     struct worker *worker = owner;
 
     worker->disabling->is_writing = false;
+    end_notes(worker, answer->result == DB_ANSWERED);
     if (answer->result == DB_REFUSED)
         reporting_refusal("writing down which endpoints fail was refused", answer);
-    /* Not sent again: by the settings that are loaded next the note is still missing, and the next
-     * result brings it. */
-    if (answer->result != DB_ANSWERED)
+    if (answer->result != DB_ANSWERED) {
+        worker->disabling->not_before_us = worker->now_us + REFUSAL_PAUSE_US;
         return;
+    }
     for (int i = 0; i < disabling_notes_count(answer); i++) {
         const char *customer_id = disabling_notes_customer_at(answer, i);
 
@@ -112,23 +131,37 @@ static void on_notes_answered(void *owner, const struct db_answer *answer)
     }
 }
 
+static bool may_write(const struct worker *worker)
+{
+    return !worker->disabling->is_writing && db_link_is_up(worker->writing);
+}
+
 void disabling_step(struct worker *worker)
 {
     struct disabling *disabling = worker->disabling;
-    int count = 0;
     struct endpoint *endpoint;
     enum endpoint_note note;
 
-    if (disabling->is_writing || !db_link_is_up(worker->writing))
+    if (!may_write(worker) || worker->now_us < disabling->not_before_us)
         return;
     disabling_notes_begin(&disabling->writer);
-    while (count < DISABLING_NOTES_MAX &&
+    while (disabling->count < DISABLING_NOTES_MAX &&
            (endpoint = endpoint_take_note(&worker->endpoints, &note)) != NULL) {
         disabling_notes_add(&disabling->writer, endpoint->customer_id, endpoint->url, note);
-        count++;
+        disabling->written[disabling->count++] = endpoint;
     }
-    if (count > 0)
-        disabling->is_writing = disabling_notes_send(
-            &disabling->writer, worker->writing, worker->config->database.schema,
-            worker->config->endpoint.disable_after_ms, on_notes_answered, worker);
+    if (disabling->count == 0)
+        return;
+    disabling->is_writing =
+        disabling_notes_send(&disabling->writer, worker->writing, worker->config->database.schema,
+                             worker->config->endpoint.disable_after_ms, on_notes_answered, worker);
+    if (!disabling->is_writing)
+        end_notes(worker, false);
+}
+
+int64_t disabling_next_us(const struct worker *worker)
+{
+    return may_write(worker) && endpoints_are_noted(&worker->endpoints)
+               ? worker->disabling->not_before_us
+               : INT64_MAX;
 }

@@ -321,9 +321,30 @@ struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_n
     if (endpoint == NULL)
         return NULL;
     *ret_note = endpoint->note;
+    endpoint->note_written = endpoint->note;
     endpoint->note = ENDPOINT_NOTE_NOTHING;
     TAILQ_REMOVE(&endpoints->noted, endpoint, in_noted);
     return endpoint;
+}
+
+bool endpoints_are_noted(const struct endpoints *endpoints)
+{
+    return !TAILQ_EMPTY(&endpoints->noted);
+}
+
+void endpoint_end_note(struct endpoints *endpoints, struct endpoint *endpoint, bool is_written)
+{
+    bool was_working = endpoint->note_written == ENDPOINT_NOTE_WORKING;
+
+    endpoint->note_written = ENDPOINT_NOTE_NOTHING;
+    if (!is_written && was_working && endpoint->note == ENDPOINT_NOTE_NOTHING)
+        endpoint_note(endpoints, endpoint, ENDPOINT_NOTE_WORKING);
+}
+
+bool endpoint_is_working_unwritten(const struct endpoint *endpoint)
+{
+    return endpoint->note == ENDPOINT_NOTE_WORKING ||
+           endpoint->note_written == ENDPOINT_NOTE_WORKING;
 }
 
 static void refresh(struct endpoints *endpoints, enum endpoint_state state, int64_t now_us)

@@ -119,8 +119,15 @@ void endpoint_note_under_way(struct endpoints *endpoints, struct endpoint *endpo
 
 /* The newest note counts. One with a note is not freed. */
 void endpoint_note(struct endpoints *endpoints, struct endpoint *endpoint, enum endpoint_note note);
-/* The first one that has a note, which it loses; NULL when there is none. */
+bool endpoints_are_noted(const struct endpoints *endpoints);
+/* The first one that has a note, which is being written from now on, until endpoint_end_note(); NULL
+ * when there is none. */
 struct endpoint *endpoint_take_note(struct endpoints *endpoints, enum endpoint_note *ret_note);
+/* It was written down, or not. That it works again is then still to be written, if there is nothing
+ * newer: its row says that it fails, and would have it disabled. */
+void endpoint_end_note(struct endpoints *endpoints, struct endpoint *endpoint, bool is_written);
+/* It has answered, and its row need not say so yet. */
+bool endpoint_is_working_unwritten(const struct endpoint *endpoint);
 
 /* Asks for the settings of some that can't send and whose settings are old, also of those whose
  * rows are in the database alone: what stops them may be over by their row. */

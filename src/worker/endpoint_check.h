@@ -3,7 +3,7 @@
  * worker/endpoint_check.h: a test or a doctor of one endpoint, on its way.
  *
  * worker/checking.c owns it, and makes its requests; worker/endpoint_test.c and
- * worker/endpoint_doctor.c say which, and what is found. An endpoint that is disabled is looked at
+ * worker/endpoint_doctor.c say which, and they and worker/receiver_verdicts.c what is found. An endpoint that is disabled is looked at
  * like any other: that is when one is needed.
  */
 #ifndef POSTRIDER_WORKER_ENDPOINT_CHECK_H

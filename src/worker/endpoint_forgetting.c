@@ -37,7 +37,7 @@ static bool is_free(const struct endpoint *endpoint)
 {
     return (endpoint->state == ENDPOINT_IDLE || endpoint->state == ENDPOINT_PROMISED) &&
            endpoint->tally.known == 0 && endpoint->note == ENDPOINT_NOTE_NOTHING &&
-           !endpoint->queue.backlog.is_awaited;
+           endpoint->note_written == ENDPOINT_NOTE_NOTHING && !endpoint->queue.backlog.is_awaited;
 }
 
 /* A proven one is spared as long as its settings could be of use: without it, its next delivery

@@ -68,11 +68,12 @@ struct endpoint {
     char *key;       /* "customer url" */
     const char *url; /* in key */
     enum endpoint_state state;
-    enum endpoint_note note; /* to be written down (worker/disabling.h) */
-    int lane;                /* of its last delivery */
-    int gone;                /* answers of 410 that are not written yet: no load can know of them */
-    int unsettled;           /* outcomes that were refused, or do not stay */
-    bool is_loaded;          /* it can be sent to by its settings */
+    enum endpoint_note note;         /* to be written down (worker/disabling.h) */
+    enum endpoint_note note_written; /* what is being written down just now */
+    int lane;                        /* of its last delivery */
+    int gone;       /* answers of 410 that are not written yet: no load can know of them */
+    int unsettled;  /* outcomes that were refused, or do not stay */
+    bool is_loaded; /* it can be sent to by its settings */
     bool wants_load;
     bool is_unopened; /* a secret that would sign can't be opened, by its settings */
     bool is_paused;   /* somebody has paused it, by its settings */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -58,4 +59,14 @@ const char *verdicts_either(const struct verdicts *verdicts, const char *operato
                             const char *customers)
 {
     return verdicts->is_for_customer ? customers : operators;
+}
+
+const char *verdicts_day(int64_t at_s, char text[VERDICT_DAY_SIZE])
+{
+    time_t at = (time_t)at_s;
+    struct tm utc;
+
+    if (gmtime_r(&at, &utc) == NULL || strftime(text, VERDICT_DAY_SIZE, "%Y-%m-%d", &utc) == 0)
+        text_copy(text, VERDICT_DAY_SIZE, "an unknown day");
+    return text;
 }

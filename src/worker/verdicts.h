@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
@@ -36,6 +37,13 @@ void verdicts_add(struct verdicts *verdicts, const char *check, enum verdict_lev
 /* The one text or the other. */
 const char *verdicts_either(const struct verdicts *verdicts, const char *operators,
                             const char *customers);
+
+/* A certificate that ends within so many days is a warning. */
+#define VERDICT_ENDS_SOON_DAYS 14
+
+/* "2031-05-17", in UTC. Returns text. */
+#define VERDICT_DAY_SIZE 32
+const char *verdicts_day(int64_t at_s, char text[VERDICT_DAY_SIZE]);
 
 /* Any bytes as JSON's text. */
 json_t *verdicts_text(const char *bytes, size_t length) MUST_USE;

@@ -124,6 +124,7 @@ static int64_t next_us(const struct worker *worker)
     next = loop_earlier(next, requiring_next_us(worker));
     next = loop_earlier(next, connecting_next_us(worker));
     next = loop_earlier(next, leasing_next_us(worker));
+    next = loop_earlier(next, disabling_next_us(worker));
     next = loop_earlier(next, retaining_next_us(worker));
     next = loop_earlier(next, replaying_next_us(worker));
     next = loop_earlier(next, checking_next_us(worker));

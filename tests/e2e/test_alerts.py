@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Alerts: each cause is told once, reminded of, and told to be over, to a real receiver that verifies them."""
+import contextlib
 import uuid
 
 import psycopg2
@@ -317,5 +318,21 @@ def test_switched_off(service, migrated_database, watch):
     watch.wait_for("audit")
     started.configure(watch.config(audit=True, enabled="never"))
     started.reload()
+    started.wait_for_log("msg=alert cause=audit state=resolved")
+    assert watch.types() == ["audit"]
+
+
+def test_switched_off_during_a_look(service, migrated_database, watch):
+    """That look has found what is open still to be there, so it must not be the last one."""
+    database = migrated_database
+    started = service(database, watch.config(audit=True))
+    database.execute("INSERT INTO webhook_alert_notes (kind, detail) VALUES ('audit_failed', 'x')")
+    watch.wait_for("audit")
+    started.configure(watch.config(audit=True, enabled="never"))
+    with contextlib.closing(database.connect()) as other:
+        other.cursor().execute("LOCK TABLE webhook_alert_notes")
+        database.wait_for(lambda db: db.value("SELECT count(*) FROM pg_locks WHERE NOT granted"
+                                              " AND relation = 'webhook_alert_notes'::regclass"), "a look that waits")
+        started.reload()
     started.wait_for_log("msg=alert cause=audit state=resolved")
     assert watch.types() == ["audit"]

@@ -409,8 +409,11 @@ def test_activity_of_endpoints(api, migrated_database):
     assert had[partly]["statuses"] == {"2xx": 10, "3xx": 0, "4xx": 1, "5xx": 1, "none": 1}
     assert had[partly]["attempt_duration"][:3] == [0, 10, 3] and len(shown["buckets_ms"]) == 16
     assert had[partly]["last"]["statuses"]["2xx"] == 10 and had[partly]["last"]["at"] < shown["until"]
+    assert had[partly]["last"]["status"] is None  # of a worker that doesn't say
     assert (had[unknown]["statuses"], had[unknown]["attempt_duration"], had[unknown]["last"]) == (None, None, None)
     database.execute("UPDATE webhook_history SET left_out = 0")
+    database.execute("UPDATE webhook_history SET last_status = 410 WHERE endpoint_id = %s", partly)
+    assert api(f"/v1/endpoints/activity?ids={partly}")["data"][0]["last"]["status"] == 410
     (one,) = api(f"/v1/endpoints/activity?ids={unknown}")["data"]
     assert (one["kept_minutes"], one["left_out_minutes"]) == (0, 0)  # it had nothing, and that is known
     assert api("/v1/endpoints/activity")["data"] == []

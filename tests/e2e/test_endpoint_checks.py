@@ -202,7 +202,7 @@ def test_names_ports_and_addresses(service, migrated_database, receiver):
         found = carry_out(migrated_database, "doctor", f"http://127.0.0.1:{port}/", timeout="300 milliseconds")
         assert wrong(found) == {"answer"} and "timed out" in verdict(found, "answer")["says"]
         found = carry_out(migrated_database, "doctor", f"https://127.0.0.1:{port}/", timeout="300 milliseconds")
-        assert wrong(found) & {"tls", "connection"} and "TLS handshake" in json.dumps(found)
+        assert wrong(found) == {"tls"} and "TLS handshake" in verdict(found, "tls")["says"]
     found = carry_out(migrated_database, "doctor", "https://10.1.2.3/hook")
     assert wrong(found) == {"address"} and "private" in verdict(found, "address")["says"]
     assert "network.allow" in verdict(found, "address")["fix"]
@@ -266,7 +266,7 @@ def test_clocks(service, migrated_database, receiver, skew_s, level):
     found = carry_out(migrated_database, "doctor", target.url("/hook"))
     assert ("clock" in wrong(found)) == (level == "wrong") and ("clock" in warned(found)) == (level == "warning"), found
     if level == "wrong":
-        assert "3600 s before ours" in verdict(found, "clock")["says"] or "3599 s" in verdict(found, "clock")["says"]
+        assert "3600 s ahead of ours" in verdict(found, "clock")["says"] or "3599 s" in verdict(found, "clock")["says"]
         assert "NTP" in verdict(found, "clock")["fix"]
 
 

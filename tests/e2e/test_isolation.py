@@ -340,6 +340,39 @@ def test_success_ends_the_failing(service, migrated_database, receiver):
     migrated_database.wait_for(lambda db: not db.query("SELECT FROM webhook_endpoints"))
 
 
+REFUSE_WORKING = """CREATE FUNCTION refuse_working() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.failing_since IS NULL AND NEW.disabled_at IS NULL THEN RAISE EXCEPTION 'not now'; END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER refuse_working BEFORE UPDATE OF failing_since ON webhook_endpoints FOR EACH ROW
+        WHEN (OLD.failing_since IS NOT NULL) EXECUTE FUNCTION refuse_working()"""
+
+
+def test_one_that_has_answered_is_not_disabled_for_what_was_before(service, migrated_database, receiver):
+    """Although that it has answered could not be written down, and it fails again since."""
+    database, server = migrated_database, receiver()
+    url = server.on("/hook", answer(200), answer(500))
+    database.execute("INSERT INTO webhook_endpoints (customer_id, url, failing_since) VALUES (%s, %s, now() - interval '2h')",
+                     database.customer, url)
+    database.execute(REFUSE_WORKING)
+    try:
+        started = service(database, {
+            "endpoint": {"breaker_failures": 1, "breaker_max_interval": "100ms", "disable_after": "1h"},
+            "retry": {"initial_delay": "10ms", "max_delay": "20ms", "max_attempts": 1000}})
+        database.wait_for_status(database.insert_delivery(url), "delivered")
+        wait_for(lambda: started.log_lines("which endpoints fail was refused"), "a refusal")
+        delivery = database.insert_delivery(url)
+        database.wait_for(lambda db: db.row(delivery)["attempts"] >= 3, "failures while it is refused")
+        assert database.value("SELECT failing_since < now() - interval '1h' AND disabled_at IS NULL FROM webhook_endpoints")
+    finally:
+        database.execute("DROP FUNCTION refuse_working CASCADE")
+    database.wait_for(lambda db: db.value("SELECT failing_since > now() - interval '1h' FROM webhook_endpoints"),
+                      "its new failing to begin")
+    assert database.row(delivery)["status"] == "pending"
+    assert database.value("SELECT disabled_at IS NULL FROM webhook_endpoints")
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["before", "meanwhile"])
 def test_row_of_the_applications_outlives_the_failing(service, migrated_database, receiver, before):
     """Whether it was there before the endpoint failed, or the worker's was taken over."""

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What Prometheus, a load balancer and a container ask: /metrics, /healthz and /readyz."""
 import http.client
+import json
 import os
 import re
 import socket
 import subprocess
 
 import pytest
+import yaml
 
 from harness.behaviours import answer
 from harness.postrider import write_config
@@ -235,12 +237,92 @@ def test_health_of_serve(own_database, own_postgres):
         started.close()
 
 
+def labels(text):
+    """{"name": {label: its values}} of a scrape, without what a histogram adds to the name."""
+    found = {}
+    for name, given in re.findall(r"^(postrider_\w+?)(?:\{(.*)\})? \S+$", text, re.M):
+        for label, value in re.findall(r'(\w+)="([^"]*)"', given):
+            found.setdefault(name, {}).setdefault(label, set()).add(value)
+        found.setdefault(name, {})
+    return found
+
+
+def dashboard():
+    with open(os.path.join(FILES, "deploy", "grafana", "postrider.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def expressions():
+    """Those of the dashboard, with its variables as Grafana fills them in, and those of the alerts."""
+    for panel in dashboard()["panels"]:
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"].replace("$__rate_interval", "5m")
+    with open(os.path.join(FILES, "deploy", "prometheus", "alerts.yml"), encoding="utf-8") as file:
+        for group in yaml.safe_load(file)["groups"]:
+            for rule in group["rules"]:
+                yield rule["alert"], rule["expr"]
+
+
+def check_labels(name, expression, exported):
+    """What it chooses by is exported, with that value, and so is what it sums by."""
+    used = re.findall(r"\b(postrider_\w+)\b(?:\{([^}]*)\})?", expression)
+    assert used, (name, expression)
+    of_target = {"instance", "job"}  # Prometheus adds them
+    for metric, chosen in used:
+        assert metric in exported, (name, metric)
+        for label, values in re.findall(r'(\w+)=~?"([^"]*)"', chosen):
+            assert label in of_target or set(values.split("|")) <= exported[metric].get(label, set()), (name, metric, label)
+        # No other operators are used, which would pass the lines above unseen.
+        assert re.sub(r'\w+=~?"[\w+.|]*",?', "", chosen) == "", (name, chosen)
+    summed_by = {label for by in re.findall(r"\b(?:by|without|on|ignoring) \(([^)]*)\)", expression) for label in re.split(r",\s*", by)}
+    known = of_target.union(*(exported[metric] for metric, _ in used))
+    assert summed_by - {""} <= known, (name, summed_by - known)
+
+
+def test_dashboard(tmp_path):
+    """Of what Grafana makes of it no package is here to ask: what can be said of the file alone."""
+    board = dashboard()
+    panels = board["panels"]
+    assert (board["uid"], board["schemaVersion"]) == ("postrider", 38) and "id" not in board  # of Grafana 10, which newer ones migrate
+    variable, = board["templating"]["list"]
+    assert (variable["name"], variable["type"], variable["query"]) == ("datasource", "datasource", "prometheus")
+    assert "__inputs" not in board and len({panel["id"] for panel in panels}) == len(panels)
+    cells = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        assert place["w"] > 0 and place["h"] > 0 and place["x"] + place["w"] <= 24, panel["title"]
+        assert not own & cells, panel["title"]
+        cells |= own
+        if panel["type"] == "row":
+            assert panel["panels"] == [] and not panel["collapsed"]
+            continue
+        assert panel["type"] in ("stat", "timeseries") and panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in ("s", "ops", "bytes", "short", "percentunit"), panel["title"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]) > 0
+        for target in panel["targets"]:
+            assert target.get("datasource", panel["datasource"]) == panel["datasource"]
+            shown = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", target.get("legendFormat", "")))
+            summed = {label for by in re.findall(r"\bby \(([^)]*)\)", target["expr"]) for label in re.split(r",\s*", by)}
+            assert shown <= summed and set(re.findall(r"\$\w+", target["expr"])) <= {"$__rate_interval"}, panel["title"]
+    rules = [{"record": f"panel:{number}", "expr": expression} for number, (_, expression) in enumerate(expressions())]
+    path = tmp_path / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    result = subprocess.run(["promtool", "check", "rules", str(path)], text=True, capture_output=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_every_name_is_there(service, serve, migrated_database):
     """The names are a promise, and those of the dashboard and the alerts are among them."""
     status, text = ask(address(service(migrated_database, LISTEN)), "/metrics")
     assert status == 200 and types(text) == NAMES["run"]
     started = serve()
-    assert types(started.get("/metrics", started.token(scope="read")).body.decode()) == NAMES["serve"]
+    of_serve = started.get("/metrics", started.token(scope="read")).body.decode()
+    assert types(of_serve) == NAMES["serve"]
+    exported = {**labels(text), **labels(of_serve)}
+    for name, expression in expressions():
+        check_labels(name, expression, exported)
     with open(os.path.join(FILES, "docs", "metrics.md"), encoding="utf-8") as file:
         described = set(re.findall(r"^\| `postrider_(\w+)", file.read(), re.M))
     assert described == {*NAMES["run"], *NAMES["serve"]}

@@ -175,7 +175,7 @@ def test_overview_shows_alerts(page, world, customer):
                            None, "the audit failed", "{}")
     try:
         browser = page()
-        seen = browser.see("52 deliveries died <b>within</b> 15m", "Since 20 min ago, and nobody was told yet", "Replay it, or discard it",
+        seen = browser.see("52 deliveries died <b>within</b> 15m", "For 20 min, and nobody was told yet", "Replay it, or discard it",
                            "Something of a later version.", "No worker has 64 of the lanes", "once they answer, replay")
         assert "the audit failed" not in seen.lower()
         theirs = browser.text(".verdict.warn")
@@ -608,13 +608,13 @@ def test_one_endpoint(page, world, customer):
     browser.click("Pause …")
     browser.see("3 deliveries wait", css="dialog")
     browser.click("Pause", css="dialog button.danger")
-    browser.see("The endpoint is paused.", "It is paused since")
+    browser.see("The endpoint is paused.", "It has been paused for")
     browser.click("Resume")
     browser.see("The endpoint is resumed.", "Nothing is wrong with it")
     browser.click("Disable …")
     browser.see("3 pending deliveries fail", css="dialog")
     browser.click("Disable, and fail 3")
-    browser.see("It is disabled since", "disabled by token")
+    browser.see("It was disabled", "disabled by token")
     for delivery in pending:
         world.database.execute("UPDATE webhook_deliveries SET next_retry_at = now() WHERE id = %s AND status = 'pending'", delivery)
         world.database.wait_for_status(delivery, "failed")
@@ -645,6 +645,7 @@ def test_endpoints_say_what_is_known_of_them(page, world, customer):
     world.database.execute("DELETE FROM webhook_history")
     for endpoint, minutes in ((None, 40), (of["whole"], 40), (of["partly"], 10)):
         world.database.execute(insert, endpoint, minutes)
+    world.database.execute("UPDATE webhook_history SET last_status = 404 WHERE endpoint_id = %s", of["partly"])
     browser = page(f"/endpoints?customer={customer}")
 
     def cells(name):
@@ -654,6 +655,7 @@ def test_endpoints_say_what_is_known_of_them(page, world, customer):
     *_, delivered, last, subscribed = cells("whole")
     assert delivered == "16,000" and "2xx" in last and subscribed == "none"
     assert cells("whole")[4:6] == ["98 ms", "1.5 %"] and cells("partly")[4:6] == ["98 ms in 10 min", "1.5 % in 10 min"]
+    assert "404" in cells("partly")[7]  # of a worker that says only the class there is no more than that
     assert cells("partly")[6] == "at least 4,000" and cells("unknown")[4:7] == ["not kept"] * 3
     assert cells("whole")[3] == "0"  # the worker tells of all that it is busy with
     world.database.execute("UPDATE webhook_history SET left_out = 0")
@@ -673,7 +675,7 @@ def test_endpoint_that_is_limited(page, world, customer):
     browser = page(f"/endpoints?customer={customer}")
     browser.see("limited by its slots", "1 of 1", css="table", limit_s=40)
     browser.follow(f"/endpoints/{endpoint}")
-    browser.see("1 in flight of 1 as things are; limited by its slots")
+    browser.see("1 in flight, of 1 slot; limited by its slots")
     world.database.execute("DELETE FROM webhook_deliveries WHERE customer_id = %s", customer)
 
 
@@ -685,7 +687,7 @@ def test_send_a_test_and_examine(page, world, customer):
     browser.see("Nothing is wrong with it")
     browser.click("Send a test")
     browser.see("What the test says", "1 of 3 is wrong.", "The receiver answered 503: a delivery would be tried again",
-                "let the receiver take the event", "<b>busy</b>")
+                "Let the receiver take the event", "<b>busy</b>")
     identity = world.database.value("SELECT id::text FROM webhook_replays WHERE kind = 'test'"
                                     " AND filter ->> 'endpoint_id' = %s", endpoint)
     browser.click("Examine")

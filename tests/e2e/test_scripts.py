@@ -167,6 +167,11 @@ def test_pages_that_name_what_is_not_there_are_found(tree, text, message):
     assert run_check(checkout, "check-papers") == (1, [f"README.md:{line}: {message}"])
 
 
+def test_wide_lines_of_the_page_are_found(tree):
+    checkout = tree({"src/page/a.js": "a;\n" + "x" * 121 + "\n", "src/page/vendor/b.js": "x" * 121 + "\n"})
+    assert run_check(checkout, "check-papers") == (1, ["src/page/a.js:2: 121 columns, more than 120"])
+
+
 def test_pages_that_name_what_is_there_pass(tree):
     checkout = tree({
         "README.md": "# A `b`, c\n[it](docs/a.md#what-it-is), [here](#a-b-c), [line](src/core/a.c#L1-L1), `src/core/a.c: a_step`\n\n"

@@ -281,6 +281,44 @@ static void test_what_is_needed_is_kept(void **state)
     end(&fixture);
 }
 
+/* That it works again is kept until it is written: a refusal brings it back, unless something newer is to be said. */
+static void test_works_again_until_it_is_written(void **state)
+{
+    struct fixture fixture;
+    struct endpoint *endpoint;
+    enum endpoint_note note;
+
+    (void)state;
+    begin(&fixture);
+    endpoint = endpoint_get(&fixture.endpoints, CUSTOMER, URL, 0);
+    assert_false(endpoint_is_working_unwritten(endpoint));
+    endpoint_note(&fixture.endpoints, endpoint, ENDPOINT_NOTE_WORKING);
+    for (int refused = 0; refused < 2; refused++) {
+        assert_true(endpoint_is_working_unwritten(endpoint));
+        assert_ptr_equal(endpoint_take_note(&fixture.endpoints, &note), endpoint);
+        assert_int_equal(note, ENDPOINT_NOTE_WORKING);
+        assert_false(endpoints_are_noted(&fixture.endpoints));
+        assert_true(endpoint_is_working_unwritten(endpoint));
+        for (int i = 0; i < ENDPOINTS_MAX * 2; i++) /* nor is it freed meanwhile */
+            get_numbered(&fixture, i, 100 * S);
+        assert_ptr_equal(endpoint_find(&fixture.endpoints, CUSTOMER, URL), endpoint);
+        endpoint_end_note(&fixture.endpoints, endpoint, false);
+    }
+    assert_ptr_equal(endpoint_take_note(&fixture.endpoints, &note), endpoint);
+    endpoint_note(&fixture.endpoints, endpoint, ENDPOINT_NOTE_USED);
+    endpoint_end_note(&fixture.endpoints, endpoint, false);
+    assert_ptr_equal(endpoint_take_note(&fixture.endpoints, &note), endpoint);
+    assert_int_equal(note, ENDPOINT_NOTE_USED);
+    endpoint_end_note(&fixture.endpoints, endpoint, true);
+    assert_false(endpoint_is_working_unwritten(endpoint));
+    assert_false(endpoints_are_noted(&fixture.endpoints));
+    endpoint_note(&fixture.endpoints, endpoint, ENDPOINT_NOTE_FAILING);
+    assert_ptr_equal(endpoint_take_note(&fixture.endpoints, &note), endpoint);
+    endpoint_end_note(&fixture.endpoints, endpoint, false); /* the next failure brings it */
+    assert_false(endpoints_are_noted(&fixture.endpoints));
+    end(&fixture);
+}
+
 /* One without rows is not asked for again and again while the database doesn't answer. */
 static void test_failed_load_of_an_unused_endpoint_is_its_last(void **state)
 {
@@ -706,6 +744,7 @@ int main(void)
         cmocka_unit_test(test_there_are_not_more_than_can_be_remembered),
         cmocka_unit_test(test_awaited_refill_keeps_its_endpoint),
         cmocka_unit_test(test_what_is_needed_is_kept),
+        cmocka_unit_test(test_works_again_until_it_is_written),
         cmocka_unit_test(test_failed_load_of_an_unused_endpoint_is_its_last),
         cmocka_unit_test(test_endpoint_is_a_customer_and_a_url),
         cmocka_unit_test(test_rates_begin_anew_in_the_lanes_that_were_taken),

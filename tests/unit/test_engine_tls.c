@@ -6,97 +6,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "authority.h"
+
 #define SHORT_MS 200
-
-static EVP_PKEY *ca_key;
-static X509 *ca;
-static char ca_file[] = "/tmp/postrider-test-ca-XXXXXX";
-static SSL_CTX *server_context; /* of the scripts */
-
-static void add_extension(X509 *certificate, int nid, const char *value)
-{
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-
-    assert_non_null(extension);
-    X509_add_ext(certificate, extension, -1);
-    X509_EXTENSION_free(extension);
-}
-
-/* A certificate for key, valid until ends_s seconds from now, not yet signed. */
-static X509 *new_certificate(EVP_PKEY *key, const char *name, long ends_s)
-{
-    static long serial = 1;
-    X509 *certificate = X509_new();
-    X509_NAME *subject = X509_get_subject_name(certificate);
-
-    X509_set_version(certificate, X509_VERSION_3);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial++);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -86400);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), ends_s);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1,
-                               0);
-    X509_set_pubkey(certificate, key);
-    return certificate;
-}
-
-static void make_authority(void)
-{
-    int fd = mkstemp(ca_file);
-    FILE *file = fdopen(fd, "w");
-
-    ca_key = EVP_EC_gen("P-256");
-    ca = new_certificate(ca_key, "Postrider's tests", 86400);
-    X509_set_issuer_name(ca, X509_get_subject_name(ca));
-    add_extension(ca, NID_basic_constraints, "critical,CA:TRUE");
-    add_extension(ca, NID_key_usage, "critical,keyCertSign");
-    X509_sign(ca, ca_key, EVP_sha256());
-    PEM_write_X509(file, ca);
-    fclose(file);
-}
-
-/* A server's context with a certificate for the names, signed by the authority. */
-static SSL_CTX *new_context(const char *names, long ends_s, int max_version)
-{
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = new_certificate(key, "server", ends_s);
-
-    X509_set_issuer_name(certificate, X509_get_subject_name(ca));
-    add_extension(certificate, NID_subject_alt_name, names);
-    X509_sign(certificate, ca_key, EVP_sha256());
-    SSL_CTX_use_certificate(context, certificate);
-    SSL_CTX_use_PrivateKey(context, key);
-    SSL_CTX_set_security_level(context, 0); /* or OpenSSL refuses TLS 1.1 by itself */
-    SSL_CTX_set_max_proto_version(context, max_version);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-    return context;
-}
-
-/* Answers every read that is a whole request (they are small), until the client closes. */
-static void serve_tls(struct connection *connection)
-{
-    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    SSL *ssl = SSL_new(server_context);
-    char text[4096];
-    size_t length = 0;
-
-    SSL_set_fd(ssl, connection->fd);
-    while (SSL_accept(ssl) == 1) {
-        int got = SSL_read(ssl, text + length, (int)(sizeof(text) - length - 1));
-
-        if (got <= 0)
-            break;
-        length += (size_t)got;
-        text[length] = '\0';
-        if (!is_whole_request(text, length))
-            continue;
-        connection->receiver->requests++;
-        SSL_write(ssl, answer, sizeof(answer) - 1);
-        length = 0;
-    }
-    SSL_free(ssl);
-}
 
 static void serve_plain(struct connection *connection)
 {
@@ -134,8 +46,8 @@ static void post_three(bool is_kept)
     struct result result = {0};
     char url[URL_SIZE];
 
-    server_context = new_context("DNS:localhost", 3600, TLS1_3_VERSION);
-    client->options.ca_file = ca_file;
+    server_context = server_context_new("DNS:localhost", 3600, TLS1_3_VERSION, false);
+    client->options.ca_file = authority.file;
     client->options.max_tls_connections = is_kept ? 1 : 0;
     client_open(client);
     snprintf(url, sizeof(url), "https://localhost:%d/", receiver->port);
@@ -185,13 +97,14 @@ static void add_client(struct client_certificates *all, const char *name, bool i
                        long ends_s)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = new_certificate(key, name, ends_s);
+    X509 *certificate = certificate_new(key, name, ends_s);
     struct client_certificate client;
     struct error error;
     char *text;
 
-    X509_set_issuer_name(certificate, X509_get_subject_name(is_self_signed ? certificate : ca));
-    X509_sign(certificate, is_self_signed ? key : ca_key, EVP_sha256());
+    X509_set_issuer_name(
+        certificate, X509_get_subject_name(is_self_signed ? certificate : authority.certificate));
+    X509_sign(certificate, is_self_signed ? key : authority.key, EVP_sha256());
     text = write_pem(certificate, key);
     if (!client_certificate_read(name, text, strlen(text), &client, &error))
         fail_msg("%s", error.message);
@@ -222,8 +135,8 @@ static void demand_certificates(int version)
 {
     static const unsigned char name[] = "tests";
 
-    server_context = new_context("DNS:localhost", 60, version);
-    X509_STORE_add_cert(SSL_CTX_get_cert_store(server_context), ca);
+    server_context = server_context_new("DNS:localhost", 60, version, false);
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(server_context), authority.certificate);
     SSL_CTX_set_verify(server_context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_session_id_context(server_context, name,
                                    sizeof(name)); /* sessions may be resumed */
@@ -241,7 +154,7 @@ static void check_client(int version, const char *name, const char *error)
     add_client(&all, "expired", false, -60);
     add_client(&all, "stranger", true, 60);
     demand_certificates(version);
-    client->options.ca_file = ca_file;
+    client->options.ca_file = authority.file;
     client->options.certificates = &all;
     client_open(client);
     result = post_with(client, receiver, name);
@@ -271,7 +184,7 @@ static void check_nothing_remains(int version)
     add_client(&all, "other", false, 60);
     add_client(&all, "stranger", true, 60);
     demand_certificates(version);
-    client->options.ca_file = ca_file;
+    client->options.ca_file = authority.file;
     client->options.certificates = &all;
     client->options.max_tls_connections = 0;
     client_open(client);
@@ -351,8 +264,9 @@ static void test_bad_handshakes(void **state)
         struct result result = {0};
         char url[URL_SIZE];
 
-        server_context = new_context(cases[i].names, cases[i].ends_s, cases[i].max_version);
-        client->options.ca_file = cases[i].trusts ? ca_file : "";
+        server_context =
+            server_context_new(cases[i].names, cases[i].ends_s, cases[i].max_version, false);
+        client->options.ca_file = cases[i].trusts ? authority.file : "";
         client->options.connect_timeout_ms = is_hanging ? SHORT_MS : LONG_MS;
         client_open(client);
         snprintf(url, sizeof(url), "https://localhost:%d/", receiver->port);
@@ -382,10 +296,8 @@ int main(void)
     int failed;
 
     alarm(120);
-    make_authority();
+    authority_begin();
     failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(ca_file);
-    X509_free(ca);
-    EVP_PKEY_free(ca_key);
+    authority_end();
     return failed;
 }

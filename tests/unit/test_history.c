@@ -54,6 +54,25 @@ static void test_counts(void **state)
     assert_int_equal(sum.attempt_duration[1], 4);
     assert_int_equal(sum.first_attempt_delay[0], 2);
     assert_int_equal(sum.first_attempt_delay[1], 0);
+    assert_int_equal(history_attempts(&sum), 4);
+}
+
+/* Of the newest attempt, which what is added holds: what was never sent has no answer of its own. */
+static void test_last_status(void **state)
+{
+    struct history_counts counts = {0}, unsent = {0}, newer = {0};
+
+    (void)state;
+    history_count(&counts, &(struct history_outcome){OUTCOME_RETRY, true, 404, 7000, -1});
+    history_count(&counts, &(struct history_outcome){OUTCOME_FAILED, true, 410, 7000, -1});
+    history_count(&counts, &(struct history_outcome){OUTCOME_FAILED, false, 0, 0, -1});
+    assert_int_equal(counts.last_status, 410);
+    history_count(&unsent, &(struct history_outcome){OUTCOME_FAILED, false, 0, 0, -1});
+    history_add(&counts, &unsent);
+    assert_int_equal(counts.last_status, 410);
+    history_count(&newer, &(struct history_outcome){OUTCOME_RETRY, true, 0, 7000, -1});
+    history_add(&counts, &newer);
+    assert_int_equal(counts.last_status, 0);
 }
 
 static void test_trouble(void **state)
@@ -119,8 +138,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buckets), cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_counts),  cmocka_unit_test(test_trouble),
-        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_counts),  cmocka_unit_test(test_last_status),
+        cmocka_unit_test(test_trouble), cmocka_unit_test(test_places),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

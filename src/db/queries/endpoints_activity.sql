@@ -13,7 +13,7 @@ WITH span AS MATERIALIZED (
     SELECT a.id, k.*,
            (SELECT json_build_object('at', {utc l.at}, 'statuses', json_build_object(
                 '2xx', l.statuses[1], '3xx', l.statuses[2], '4xx', l.statuses[3], '5xx', l.statuses[4],
-                'none', l.statuses[5]))
+                'none', l.statuses[5]), 'status', l.last_status)
             FROM {history} l WHERE l.endpoint_id = a.id AND l.at >= (SELECT since FROM span)
             ORDER BY l.at DESC LIMIT 1) AS last
     FROM asked a CROSS JOIN LATERAL (
