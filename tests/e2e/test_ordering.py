@@ -189,6 +189,25 @@ def test_a_replay_does_not_change_what_is_before_another(service, migrated_datab
         [None, first, second, None, second]
 
 
+def test_what_is_sent_again_has_before_it_what_was_before_it(service, migrated_database, receiver):
+    """And not the one further back that ends first, after which it is the first of the key."""
+    database, server = migrated_database, receiver()
+    add_endpoint(database, server.url("/hook"))
+    server.on("/hook", answer(400), answer(200))
+    service(database, FAST)
+    first, second = publish(database, "a", "a")
+    wait_for_end(database)
+    gate = server.hold("/hook")
+    third, = publish(database, "a")
+    gate.wait_for_waiting(1)
+    database.execute("UPDATE webhook_deliveries SET status = 'pending', next_retry_at = 'infinity'"
+                     " WHERE event_id = %s", first)
+    gate.open()
+    wait_for_end(database)
+    assert [request.event_id for request in server.requests] == [first, second, third, first]
+    assert [said(request, "X-Ordering-Previous") for request in server.requests] == [None, first, second, None]
+
+
 def test_what_was_made_due_out_of_turn_waits(service, migrated_database, receiver):
     database, server = migrated_database, receiver()
     add_endpoint(database, server.url("/hook"))
