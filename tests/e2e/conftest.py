@@ -44,6 +44,11 @@ def migrate(database):
         assert result.code == 0, result.stderr
 
 
+def deny_functions(database):
+    """What a hardened installation has as its default: everybody may call nothing, unless it is granted to them."""
+    database.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC")
+
+
 @pytest.fixture(scope="session")
 def postgres():
     server = Postgres()
