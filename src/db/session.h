@@ -70,6 +70,9 @@ bool db_session_execute(struct db_session *session, const char *sql, struct erro
 /* The SQLSTATE of the last failed statement ("42P01"), "" when there was none. */
 const char *db_session_sqlstate(const struct db_session *session);
 
+/* Of what a server that is read-only, or was set to be so, refuses to write; errors of statements have it. */
+extern const char db_session_read_only_hint[];
+
 /* As given to db_session_open(). */
 const char *db_session_schema(const struct db_session *session);
 
