@@ -59,6 +59,11 @@ def migrate_for_all():
     server.become_pristine()
 
 
+def deny_functions(database):
+    """What a hardened installation has as its default: everybody may call nothing, unless it is granted to them."""
+    database.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC")
+
+
 @pytest.fixture(scope="session")
 def postgres():
     migrate_for_all()

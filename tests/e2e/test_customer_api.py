@@ -6,7 +6,7 @@ import json
 import urllib.parse
 
 import pytest
-from conftest import migrate
+from conftest import deny_functions, migrate
 from test_customer_views import drop_roles, fill
 
 from harness import openapi
@@ -22,6 +22,7 @@ def world(postgres, tmp_path_factory):
     database = postgres.create_database()
     postgres.execute(f"CREATE ROLE {ROLE}; CREATE ROLE {SERVE} LOGIN")
     migrate(database)
+    deny_functions(database)
     database.config = write_config(str(tmp_path_factory.mktemp("config")), database.url)
     granted = run_postrider("migrate", "--grant-serve", SERVE, "--grant-customers", ROLE, "-c", database.config)
     assert granted.code == 0, granted.stderr

@@ -4,7 +4,7 @@ and each thing that it must not be able to do is tried with plain SQL."""
 import psycopg2
 import pytest
 
-from conftest import migrate
+from conftest import deny_functions, migrate
 
 from harness.serve import ROLE, Serve, event
 
@@ -15,6 +15,7 @@ URL = "https://hooks.example.com/orders"
 def granted(postgres, database, run_postrider, config_file):
     postgres.execute(f"CREATE ROLE {ROLE} LOGIN")
     migrate(database)
+    deny_functions(database)
     database.customer = database.insert_customer()
     result = run_postrider("migrate", "--grant-serve", ROLE, "-c", config_file(database))
     assert result.code == 0 and f'Granted to "{ROLE}" what "postrider serve" needs.' in result.stdout
