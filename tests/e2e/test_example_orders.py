@@ -114,6 +114,21 @@ def test_nothing_is_left_when_it_is_interrupted():
     assert_nothing_is_left("".join(lines))
 
 
+INTERRUPTED = """
+import os, signal, sys
+from stage.processes import Process, end_by_signals
+end_by_signals()
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGINT))
+Process("a child", ["/bin/sleep", "60"], os.devnull).start()
+"""
+
+
+def test_an_interruption_while_a_process_is_started_is_not_lost():
+    """What is raised within a fork is swallowed; and the child ends with us."""
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=HERE, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
 def test_each_style_can_be_quoted():
     for style in STYLES:
         assert len((HERE / style / "reactions.py").read_text(encoding="utf-8").splitlines()) <= 40
