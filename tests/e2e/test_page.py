@@ -932,7 +932,9 @@ def test_axe(page, browser, world, customer, axe, is_dark):
             browser.see_no("Loading")
             browser.check_accessible(axe)
     browser.follow(f"/deliveries?customer={customer}")
-    browser.click("Replay all that match")
-    browser.see("1 dead letter", css="dialog")
-    browser.check_accessible(axe)
+    for asked in ("Replay all that match", "Discard all that match"):
+        browser.click(asked)
+        browser.see("1 dead letter", css="dialog")
+        browser.check_accessible(axe)
+        browser.press(Keys.ESCAPE)
     browser.press(Keys.ESCAPE)

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 
 PR_SET_PDEATHSIG = 1
@@ -23,8 +24,25 @@ def wait_until(condition, what, limit_s=30, pause_s=0.02):
     return found
 
 
+def end_by_signals():
+    """The first one of ^C, SIGTERM and SIGHUP ends us in order: SystemExit in the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _on_signal)
+
+
+def _on_signal(number, frame):
+    """Not within a fork, whose hooks swallow what is raised in them."""
+    if Process.is_forking:
+        Process.interrupted_by = number
+    else:
+        sys.exit(128 + number)
+
+
 class Process:
     """Started by the main thread alone: the kernel ends it when that one is gone. at_death: the signal for that."""
+
+    is_forking = False
+    interrupted_by = None  # a signal that has come meanwhile
 
     def __init__(self, name, command, log, environment=None, account=None, at_death=signal.SIGKILL):
         self.name = name
@@ -36,11 +54,17 @@ class Process:
         self.child = None
 
     def start(self):
-        with open(self.log, "ab") as log:
-            self.child = subprocess.Popen(
-                self.command, env=self.environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, self.at_death),
-                **self.account)
+        Process.is_forking = True
+        try:
+            with open(self.log, "ab") as log:
+                self.child = subprocess.Popen(
+                    self.command, env=self.environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    start_new_session=True, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, self.at_death),
+                    **self.account)
+        finally:
+            Process.is_forking = False
+        if Process.interrupted_by is not None:
+            sys.exit(128 + Process.interrupted_by)
 
     def is_running(self):
         return self.child is not None and self.child.poll() is None
