@@ -2,7 +2,8 @@
 -- the list of requirements looks whether it is there (requirements.sql). The columns are those that an
 -- outcome writes, so that even a worker gone wrong can't change what was enqueued, nor open the
 -- border for an endpoint: it may delete the row, but not make it again with allow. Without one of the
--- first eight a worker sends nothing.
+-- first eight places a worker sends nothing. Functions that everybody may call are named all the same: where
+-- PUBLIC was denied that (ALTER DEFAULT PRIVILEGES), this is the only way to them.
 VALUES
     (1, 'USAGE', format('SCHEMA %I', coalesce(current_schema(), ''))),
     (2, 'SELECT, DELETE, UPDATE (status, attempts, last_attempt_at, next_retry_at, response_status,'
@@ -15,6 +16,9 @@ VALUES
     (6, 'SELECT, UPDATE', 'webhook_lanes'),
     (7, 'SELECT, INSERT, UPDATE, DELETE', 'webhook_workers'),
     (8, 'SELECT', 'postrider_migrations'),
+    (8, 'EXECUTE', 'FUNCTION webhook_ordering_head(uuid, text)'),
+    (8, 'EXECUTE', 'FUNCTION webhook_ordering_promote(uuid, text)'),
+    (8, 'EXECUTE', 'FUNCTION webhook_subscription_keys(text, text[])'),
     (9, 'UPDATE', 'webhook_wakeups'),
     (10, 'SELECT', 'webhook_removals'),
     (11, 'SELECT, INSERT, DELETE', 'webhook_balances'),
@@ -33,4 +37,6 @@ VALUES
     (22, 'SELECT, DELETE, INSERT (kind, detail)', 'webhook_alert_notes'),
     (23, 'SELECT', 'webhook_alert_endpoint'),
     (24, 'EXECUTE', 'FUNCTION webhook_alert_publish(uuid, uuid, text, text, jsonb)'),
-    (25, 'SELECT, INSERT, DELETE', 'webhook_history')
+    (25, 'SELECT, INSERT, DELETE', 'webhook_history'),
+    (26, 'EXECUTE', 'FUNCTION webhook_event_patterns(text)'),
+    (27, 'EXECUTE', 'FUNCTION webhook_customer_error(text)')

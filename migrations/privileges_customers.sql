@@ -21,4 +21,8 @@ VALUES
     (7, 'SELECT', 'webhook_customer_feed'),
     (8, 'SELECT', 'webhook_customer_epoch'),
     (9, 'SELECT', 'webhook_customer_marks'),
-    (10, 'SELECT', 'webhook_customer_history')
+    (10, 'SELECT', 'webhook_customer_history'),
+    -- What views and an index call in its name: everybody's, unless PUBLIC was denied that.
+    (11, 'EXECUTE', 'FUNCTION webhook_customer_error(text)'),
+    (12, 'EXECUTE', 'FUNCTION webhook_event_patterns(text)'),
+    (13, 'EXECUTE', 'FUNCTION webhook_subscription_keys(text, text[])')

@@ -36,4 +36,8 @@ VALUES
     (17, 'SELECT', 'webhook_promotions'),
     (18, 'EXECUTE', 'FUNCTION webhook_ordering_head(uuid, text)'),
     (19, 'SELECT', 'webhook_alerts'),
-    (20, 'SELECT', 'webhook_history')
+    (20, 'SELECT', 'webhook_history'),
+    -- Everybody's, unless PUBLIC was denied that.
+    (21, 'EXECUTE', 'FUNCTION webhook_publish_requests(json, json)'),
+    (22, 'EXECUTE', 'FUNCTION webhook_event_patterns(text)'),
+    (23, 'EXECUTE', 'FUNCTION webhook_subscription_keys(text, text[])')

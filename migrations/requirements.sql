@@ -24,9 +24,12 @@
                      FROM regexp_split_to_table(columns, ', ') AS name) END, false)) AS missing
     FROM parts GROUP BY position, object, privileges, relation
 ), functions AS (
-    -- One that is not there, or in a schema that the role may not use, is not granted either.
-    SELECT position, object, privileges, coalesce(has_function_privilege(
-               to_regprocedure(substr(object, length('FUNCTION ') + 1))::oid, privileges), false) AS is_granted
+    -- One that is not there is not granted either. In a schema that the role may not use it is found by its name, as
+    -- tables are: what is missing there is told once.
+    SELECT position, object, privileges, coalesce(has_function_privilege(coalesce(
+               to_regprocedure(substr(object, length('FUNCTION ') + 1))::oid,
+               (SELECT p.oid FROM pg_proc p, home h WHERE p.pronamespace = h.oid AND NOT h.is_usable
+                AND p.proname = substring(object FROM '^FUNCTION ([a-z_]+)') LIMIT 1)), privileges), false) AS is_granted
     FROM needed WHERE object LIKE 'FUNCTION %'
 ), hiding AS (
     SELECT p.*, c.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS is_owner,

@@ -9,7 +9,10 @@ import importlib
 import json
 import os
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import psycopg
 
 import consumer
 import front
@@ -17,6 +20,7 @@ import front
 STYLE, SERVICE = sys.argv[1:3]
 style = importlib.import_module(f"{STYLE}.reactions")
 reactions = style.REACTIONS[SERVICE]
+SWEEP_S = 1
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,8 +55,20 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def sweep_for_ever():
+    while True:
+        threading.Event().wait(SWEEP_S)
+        try:
+            with psycopg.connect(consumer.DATABASE_URL) as database:
+                style.sweep(database)
+        except psycopg.Error:
+            pass  # the database is away; the next one comes soon
+
+
 class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
+if SERVICE == "orders" and hasattr(style, "sweep"):
+    threading.Thread(target=sweep_for_ever, daemon=True).start()
 Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()

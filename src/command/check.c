@@ -110,8 +110,7 @@ static bool check_server(struct check *check)
               facts->database, facts->role);
     if (facts->is_read_only) {
         error_set(&error, "the database is read-only: a standby, or set to be so");
-        error_hint(&error, "database.url must lead to the primary: with several hosts add "
-                           "target_session_attrs=read-write");
+        error_hint(&error, "%s", db_session_read_only_hint);
         report_failed(check, "writing", &error);
     }
     return true;

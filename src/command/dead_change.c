@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* "dead replay", which asks for a replay and follows it, and "dead discard". */
+/* "dead replay" and "dead discard", which ask for a replay or a discard and follow it. */
 #include <stdio.h>
 
 #include "base/hint.h"
 #include "base/text.h"
+#include "command/confirmation.h"
 #include "command/dead_report.h"
 #include "command/interruption.h"
-#include "command/progress.h"
 #include "command/replay_following.h"
 
-#define BATCH_ROWS 1000
-#define RATE_MAX   1000000
+#define RATE_MAX 1000000
 
 #define CHANGE_HELP                                                                      \
     "\n"                                                                                 \
@@ -47,8 +46,17 @@ static const char replay_help[] =
 static const char discard_help[] =
     "usage: postrider dead discard [OPTION]... [ID]...\n"
     "\n"
-    "Deletes failed deliveries for good. Batches of 1,000 are committed one by one.\n"
+    "Deletes failed deliveries for good, with their payloads and attempts. An event that they "
+    "were\n"
+    "made for stays, and \"postrider audit\" and \"postrider explain\" know that they were there, "
+    "and\n"
+    "who asked. First it counts, and asks; what fails after the count is not meant. Batches of "
+    "1,000\n"
+    "are committed one by one. The discard is a row like a replay's: \"postrider replay show ID\"\n"
+    "shows it, and at ^C it is stopped, so that \"postrider replay resume ID\" goes on with it.\n"
     "\n" DEAD_FILTER_HELP CHANGE_HELP
+    "      --rate N            at most N a second, to spare the database\n"
+    "      --yes               do it without asking\n"
     "      --json              for programs: {\"matched\": …, \"changed\": …, \"endpoints\": […]}\n"
     "  -c, --config FILE       the configuration (" COMMAND_DEFAULT_CONFIG ")\n" STATUS_HELP;
 
@@ -56,6 +64,7 @@ struct change_options {
     enum dead_letter_change change;
     bool all;
     bool dry_run;
+    bool yes;
     bool json;
     int64_t rate; /* 0 = no limit */
 };
@@ -84,30 +93,28 @@ static void warn_of_hopeless(const struct dead_letter_counts *counts)
                 hint_options());
 }
 
-static bool discard_all(const struct database *database, const struct dead_selection *selection,
-                        struct dead_report *report, bool *ret_is_done, struct error *error)
+/* What dies while the question stands is not among those that were counted. */
+static bool freeze(const struct database *database, struct dead_selection *selection,
+                   struct error *error)
 {
-    struct dead_letter_progress done = {0};
-    struct progress progress;
-    bool ok = true;
+    if (selection->filter.until != NULL)
+        return true;
+    selection->filter.until = selection->until;
+    return moment_ago(database->session, 0, selection->until, error);
+}
 
-    progress_start(&progress, "discarding", report->counts.total);
-    while (ok && !done.is_done && interruption_name() == NULL) {
-        ok = dead_letters_discard(database->session, &selection->filter, BATCH_ROWS, &done, error);
-        report->changed = done.changed;
-        progress_update(&progress, done.changed);
-    }
-    progress_finish(&progress);
-    *ret_is_done = done.is_done;
-    return ok;
+static bool may_discard(const struct dead_report *report, const struct change_options *options)
+{
+    if (options->change != DEAD_LETTER_DISCARD || options->yes)
+        return true;
+    dead_report_plan(report);
+    return confirmation_ask("Delete for good?");
 }
 
 static bool change_all(const struct database *database, const struct dead_selection *selection,
                        const struct change_options *options, struct dead_report *report,
                        bool *ret_is_done, struct error *error)
 {
-    if (options->change == DEAD_LETTER_DISCARD)
-        return discard_all(database, selection, report, ret_is_done, error);
     return replay_ask(database, &selection->filter, options->rate, report, error) &&
            replay_follow(database, report, ret_is_done, error);
 }
@@ -125,13 +132,27 @@ static bool count(const struct database *database, const struct dead_selection *
     return report->is_counted;
 }
 
-static int count_and_change(const struct database *database, const struct dead_selection *selection,
+static int refuse_unconfirmed(const struct dead_report *report, const struct database *database)
+{
+    struct error error;
+
+    if (interruption_name() != NULL)
+        return dead_report_stopped(report, database, NULL);
+    error_set(&error, "nothing was discarded");
+    return command_fail(COMMAND_FAILED, &error);
+}
+
+static int count_and_change(const struct database *database, const struct dead_selection *given,
                             const struct change_options *options, struct dead_report *report)
 {
+    struct dead_selection frozen = *given;
+    const struct dead_selection *selection = &frozen;
     struct error error = {0};
     bool is_done = true;
     int status;
 
+    if (options->change == DEAD_LETTER_DISCARD && !freeze(database, &frozen, &error))
+        return dead_report_stopped(report, database, &error);
     if (!count(database, selection, report, &error))
         return dead_report_stopped(report, database, &error);
     if (options->change == DEAD_LETTER_REPLAY && !options->json)
@@ -143,12 +164,14 @@ static int count_and_change(const struct database *database, const struct dead_s
                 text_plural(report->erased, "is", "are"),
                 text_plural(report->erased, "it is", "they are"));
     status = dead_report_left_out(&report->left_out);
+    if (!options->dry_run && report->counts.total > 0 && !may_discard(report, options))
+        return refuse_unconfirmed(report, database);
     if (!options->dry_run && report->counts.total > 0 &&
         !change_all(database, selection, options, report, &is_done, &error))
         return dead_report_stopped(report, database, &error);
     if (!is_done)
         return dead_report_stopped(report, database, NULL);
-    dead_report_done(report, selection);
+    dead_report_done(report, given);
     if (!interruption_flush())
         return dead_report_unwritten(report);
     return status;
@@ -192,6 +215,10 @@ static int check_selection(const struct command *self, const struct dead_selecti
         return command_usage_error(self, "choose some, or say --all; nothing was done");
     if (!is_empty && options->all)
         return command_usage_error(self, "--all goes with no other choice; nothing was done");
+    if (options->change == DEAD_LETTER_DISCARD && !options->yes && !options->dry_run &&
+        !confirmation_can_ask())
+        return command_usage_error(self, "there is no terminal to ask on: say --yes, or --dry-run "
+                                         "to count; nothing was done");
     return COMMAND_OK;
 }
 
@@ -200,16 +227,15 @@ static int run_change(const struct command *self, int argc, char **argv,
 {
     struct dead_selection selection = {.filter.spares_erased = change == DEAD_LETTER_REPLAY};
     struct change_options set = {.change = change};
-    const struct argument options[] = {DEAD_FILTER_OPTIONS(selection),
-                                       {.name = "all", .flag = &set.all},
-                                       {.name = "dry-run", .flag = &set.dry_run},
-                                       {.name = "json", .flag = &set.json},
-                                       /* The last one: discard has none. */
-                                       {.name = change == DEAD_LETTER_REPLAY ? "rate" : NULL,
-                                        .integer = &set.rate,
-                                        .minimum = 1,
-                                        .maximum = RATE_MAX},
-                                       {0}};
+    const struct argument options[] = {
+        DEAD_FILTER_OPTIONS(selection),
+        {.name = "all", .flag = &set.all},
+        {.name = "dry-run", .flag = &set.dry_run},
+        {.name = "json", .flag = &set.json},
+        {.name = "rate", .integer = &set.rate, .minimum = 1, .maximum = RATE_MAX},
+        /* The last one: replay has none. */
+        {.name = change == DEAD_LETTER_DISCARD ? "yes" : NULL, .flag = &set.yes},
+        {0}};
     struct arguments arguments = {.options = options, .values_max = DEAD_IDS_MAX};
     int status = arguments_parse(self, argc, argv, &arguments);
 

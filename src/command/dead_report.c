@@ -8,6 +8,7 @@
 #include "base/hint.h"
 #include "base/text.h"
 #include "command/interruption.h"
+#include "command/replay.h"
 #include "command/report.h"
 #include "command/terminal.h"
 
@@ -15,13 +16,14 @@
 #define LEFT_OUT_MAX  20
 
 struct change_words {
+    const char *kind; /* of the row that is asked for */
     const char *done;
     const char *would;
 };
 
 static const struct change_words words[] = {
-    [DEAD_LETTER_REPLAY] = {"replayed", "would replay"},
-    [DEAD_LETTER_DISCARD] = {"discarded", "would discard"},
+    [DEAD_LETTER_REPLAY] = {"replay", "replayed", "would replay"},
+    [DEAD_LETTER_DISCARD] = {"discard", "discarded", "would discard"},
 };
 
 enum count_column { COUNT_ENDPOINT, COUNT_NUMBER, COUNT_STATE, COUNT_DISABLED, COUNT_REMOVED };
@@ -146,9 +148,10 @@ static void print_skipped(const struct dead_report *report)
 
     if (report->skipped == 0)
         return;
-    printf("%lld %s left as %s: their endpoints fail, or are disabled\n",
-           (long long)report->skipped, text_plural(report->skipped, "was", "were"),
-           text_plural(report->skipped, "it is", "they are"));
+    printf("%lld %s left as %s: %s\n", (long long)report->skipped,
+           text_plural(report->skipped, "was", "were"),
+           text_plural(report->skipped, "it is", "they are"),
+           replay_skip_reason(words[report->change].kind));
     json_object_foreach(report->skipped_urls, url, number)
     {
         char *clean = terminal_clean(url);
@@ -157,6 +160,18 @@ static void print_skipped(const struct dead_report *report)
             printf("  %lld to %s\n", (long long)json_integer_value(number), clean);
         free(clean);
     }
+}
+
+void dead_report_plan(const struct dead_report *report)
+{
+    if (report->json)
+        return;
+    print_counts(&report->counts);
+    printf(
+        "%lld dead letter%s to be deleted, with payload%s and attempts. Events stay, and so does a "
+        "note in the ledger (\"postrider audit%s\").\n",
+        (long long)report->counts.total, text_plural(report->counts.total, " is", "s are"),
+        text_plural(report->counts.total, "", "s"), hint_options());
 }
 
 static void print_changed(const struct dead_report *report)
@@ -208,19 +223,22 @@ static void print_stopped_json(const struct dead_report *report, const char *mes
     report_print_json(object, stdout);
 }
 
-/* The row stays, and workers go on with it. */
+/* The row stays, and workers go on with it, unless it was stopped. */
 static void hint_rest(const struct dead_report *report, struct error *error)
 {
     const char *id = report->replay_id;
 
     if (id[0] == '\0')
         error_hint(error, "run the same command again for the rest");
+    else if (report->is_resting)
+        error_hint(error, "\"postrider replay resume %s%s\" lets the %s go on", id, hint_options(),
+                   words[report->change].kind);
     else
         error_hint(error,
-                   "the replay goes on as long as a worker runs; \"postrider replay stop %s%s\" "
+                   "the %s goes on as long as a worker runs; \"postrider replay stop %s%s\" "
                    "stops it, and "
                    "\"postrider replay show %s%s\" shows how far it is",
-                   id, hint_options(), id, hint_options());
+                   words[report->change].kind, id, hint_options(), id, hint_options());
 }
 
 int dead_report_stopped(const struct dead_report *report, const struct database *database,
@@ -245,9 +263,9 @@ int dead_report_stopped(const struct dead_report *report, const struct database 
         int64_t left = total_of(report) - report->changed;
 
         error_set(&interruption, "%s by %s: %s %lld of %lld, %lld %s left",
-                  report->replay_id[0] != '\0' ? "interrupted" : "stopped", interruption_name(),
-                  done, (long long)report->changed, (long long)total_of(report), (long long)left,
-                  text_plural(left, "is", "are"));
+                  report->replay_id[0] != '\0' && !report->is_resting ? "interrupted" : "stopped",
+                  interruption_name(), done, (long long)report->changed,
+                  (long long)total_of(report), (long long)left, text_plural(left, "is", "are"));
     }
     hint_rest(report, &interruption);
     return command_fail(interruption_status(), &interruption);

@@ -23,15 +23,18 @@ struct dead_report {
     int64_t erased; /* dead letters that match, and that a replay leaves as they are */
     int64_t changed;
 
-    /* Of a replay. */
     char replay_id[REPLAY_ID_SIZE]; /* "": none was asked for */
-    int64_t skipped;                /* left as they are, for their endpoints fail or are disabled */
+    bool is_resting;                /* the command has stopped it */
+    int64_t skipped;                /* left as they are: replay_skip_reason() */
     json_t *skipped_urls;           /* URL → rows, of many the first ones; or NULL */
 };
 
 /* Names the ids that are left out, of many the first ones. Returns COMMAND_FAILED when there are
  * any. */
 int dead_report_left_out(const struct dead_letters_left_out *left_out);
+
+/* What would be discarded, and what is lost with it, before somebody is asked. */
+void dead_report_plan(const struct dead_report *report);
 
 /* The end of all that there was to do. */
 void dead_report_done(const struct dead_report *report, const struct dead_selection *selection);

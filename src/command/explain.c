@@ -55,9 +55,14 @@ static bool explain_absence(struct db_session *session, const char *id, struct e
     if (!removal_read(session, id, &removal, &found, error))
         return false;
     if (found) {
-        error_set(error, "delivery %s was deleted at %s by the role \"%s\", %s", id,
+        /* One of before there were rows of discards says no more. */
+        error_set(error, "delivery %s was %s at %s by the role \"%s\"%s%s", id,
+                  removal.is_discard ? "discarded" : "deleted",
                   delivery_time(removal.removed_at, time), removal.removed_by,
-                  removal.is_discard ? "with \"postrider dead discard\"" : "with SQL");
+                  removal.requested_by != NULL ? ", as was asked for by "
+                  : removal.is_discard         ? ""
+                                               : ", with SQL",
+                  removal.requested_by != NULL ? removal.requested_by : "");
         error_hint(error, "it was %s then, after %lld attempt%s", removal.status,
                    (long long)removal.attempts, text_plural(removal.attempts, "", "s"));
     } else {

@@ -36,13 +36,25 @@ bool replay_is_check(const struct replay *replay)
     return strcmp(replay->kind, "test") == 0 || strcmp(replay->kind, "doctor") == 0;
 }
 
+static bool is_discard(const char *kind)
+{
+    return strcmp(kind, "discard") == 0;
+}
+
+const char *replay_skip_reason(const char *kind)
+{
+    return is_discard(kind) ? "somebody else was at work on them"
+                            : "their endpoints fail, or are disabled";
+}
+
 int64_t replay_left_ms(const struct replay *replay)
 {
     int64_t left = replay->total - replay->done - replay->skipped_count;
 
     if (replay->total < 0 || replay->finished_at != NULL || replay->stopped_at != NULL)
         return -1;
-    return ramp_left_ms(replay->done - replay->ramp_from, left, replay->rate);
+    return ramp_left_ms(is_discard(replay->kind) ? RAMP_IS_OVER : replay->done - replay->ramp_from,
+                        left, replay->rate);
 }
 
 const char *replay_count(const struct replay *replay, char text[REPLAY_COUNT_SIZE])

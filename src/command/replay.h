@@ -23,6 +23,9 @@ const char *replay_state(const struct replay *replay);
 /* It is a test or a doctor of an endpoint, and no dead letters are chosen by it. */
 bool replay_is_check(const struct replay *replay);
 
+/* Why rows were left as they are, behind a colon. */
+const char *replay_skip_reason(const char *kind);
+
 /* About how long it takes from now on; -1: nobody knows. */
 int64_t replay_left_ms(const struct replay *replay);
 

@@ -15,11 +15,23 @@ struct sight {
     int64_t due_us;
 };
 
+static bool is_discard(const struct dead_report *report)
+{
+    return report->change == DEAD_LETTER_DISCARD;
+}
+
+static const char *kind_of(const struct dead_report *report)
+{
+    return is_discard(report) ? "discard" : "replay";
+}
+
 bool replay_ask(const struct database *database, const struct dead_letter_filter *filter,
                 int64_t rate, struct dead_report *report, struct error *error)
 {
     const struct replay_request request = {.filter = filter,
-                                           .requested_with = "dead replay",
+                                           .kind = kind_of(report),
+                                           .requested_with =
+                                               is_discard(report) ? "dead discard" : "dead replay",
                                            .rate = rate,
                                            .total = report->counts.total};
 
@@ -43,11 +55,11 @@ static void note(const struct replay *replay, struct dead_report *report, struct
 static bool is_well(const struct replay *replay, struct dead_report *report, struct error *error)
 {
     if (replay->error != NULL) {
-        error_set(error, "the replay has ended: %s", replay->error);
+        error_set(error, "the %s has ended: %s", replay->kind, replay->error);
         return false;
     }
-    if (replay->finished_at == NULL && replay->stopped_at != NULL) {
-        error_set(error, "the replay was stopped by somebody else");
+    if (replay->finished_at == NULL && replay->stopped_at != NULL && !report->is_resting) {
+        error_set(error, "the %s was stopped by somebody else", replay->kind);
         return error_hint(error, "\"postrider replay resume %s%s\" lets it go on",
                           report->replay_id, hint_options());
     }
@@ -69,16 +81,20 @@ static bool look(const struct database *database, struct dead_report *report, st
         if (ok && !sight->is_finished && sight->due_us <= 0 && interruption_name() == NULL)
             ok = replays_step(database->session, &list.rows[0], &report->changed, error);
     } else
-        error_set(error, "the row of the replay was deleted by somebody else");
+        error_set(error, "the row of the %s was deleted by somebody else", kind_of(report));
     replays_list_free(&list);
     return ok;
 }
 
-/* The statement in progress was cancelled, or has ended before: what is done is asked once more. */
+/* The statement in progress was cancelled, or has ended before: what is done is asked once more.
+ * Who ends a discard wants no more to be deleted, by a worker neither. */
 static bool look_last(const struct database *database, struct dead_report *report,
                       struct sight *sight, bool was_ok, struct error *error)
 {
     if (!was_ok && !interruption_is_cause(database))
+        return false;
+    if (is_discard(report) &&
+        !replays_stop(database->session, report->replay_id, &report->is_resting, error))
         return false;
     return look(database, report, sight, error);
 }
@@ -90,7 +106,8 @@ bool replay_follow(const struct database *database, struct dead_report *report, 
     struct progress progress;
     bool ok = true;
 
-    progress_start(&progress, "replaying", report->counts.total);
+    progress_start(&progress, is_discard(report) ? "discarding" : "replaying",
+                   report->counts.total);
     while (ok && !sight.is_finished && interruption_name() == NULL) {
         int64_t before = report->changed;
 

@@ -49,8 +49,7 @@ static void print_left(const struct replay *replay)
     if (left_ms >= 0)
         printf("%-12s about %s\n", "left", units_format_about_ms(left_ms, about));
     if (replay->pass > 1 && replay->finished_at == NULL && !replay_is_check(replay))
-        printf("%-12s %d: what endpoints that fail have left is looked at again\n", "pass",
-               replay->pass);
+        printf("%-12s %d: what was left before is looked at again\n", "pass", replay->pass);
 }
 
 static void print_skipped(const struct replay *replay)
@@ -60,8 +59,8 @@ static void print_skipped(const struct replay *replay)
     json_t *number;
 
     if (replay->skipped_count > 0)
-        printf("%-12s %lld: their endpoints fail, or are disabled\n", "skipped",
-               (long long)replay->skipped_count);
+        printf("%-12s %lld: %s\n", "skipped", (long long)replay->skipped_count,
+               replay_skip_reason(replay->kind));
     json_object_foreach(urls, url, number)
     {
         char *clean = terminal_clean(url);

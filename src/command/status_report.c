@@ -213,7 +213,8 @@ static void print_replays(const struct overview *o, FILE *out)
         int64_t left_ms = replay_left_ms(replay);
         char count[REPLAY_COUNT_SIZE], about[UNITS_TEXT_SIZE];
 
-        fprintf(out, "%sReplay %s is %s: %s done", i == 0 ? "\n" : "", replay->id,
+        fprintf(out, "%s%s %s is %s: %s done", i == 0 ? "\n" : "",
+                strcmp(replay->kind, "discard") == 0 ? "Discard" : "Replay", replay->id,
                 replay_state(replay), replay_count(replay, count));
         if (left_ms >= 0)
             fprintf(out, ", about %s left", units_format_about_ms(left_ms, about));

@@ -27,6 +27,7 @@
 #define ALERT_QUIET_MS         INT64_C(7200000)
 #define ALERT_DEAD_LETTERS_MAX 10000 /* counting ends there */
 #define ALERT_SUMMARY_SIZE     256
+#define ALERT_TYPE_PREFIX      "postrider.alert." /* of the events that tell; nobody else's over HTTP */
 
 /* Ours and the receivers' apart: a customer who fails all day must not hide that we do. */
 enum alert_cause {

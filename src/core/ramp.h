@@ -5,7 +5,8 @@
  * Receivers that were down come back slowly, and what kills them again is all that has gathered
  * meanwhile, at once. So a replay begins with RAMP_FIRST_RATE rows a second, which doubles each
  * second up to the rate that was asked for, or up to batches of RAMP_ROWS_MAX one after another:
- * what is wrong shows while little has been sent. How far up the ramp is follows from the rows that
+ * what is wrong shows while little has been sent. What no receiver has to bear, a discard, is done
+ * as if the ramp were over. How far up the ramp is follows from the rows that
  * are done, not from a clock: who takes a replay over after a crash goes on where it was, and an
  * hour in which nobody did anything is no reason to be faster.
  *
@@ -25,6 +26,7 @@
 #define RAMP_ROWS_MAX   1000
 #define RAMP_PASSES     7
 #define RAMP_NO_PASS    (-1)
+#define RAMP_IS_OVER    INT64_C(1000000000000) /* so many done, and no rate grows any more */
 
 struct ramp_batch {
     int64_t rows;

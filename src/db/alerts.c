@@ -28,7 +28,7 @@ static const char sql_limit[] =
     "last_error ~ '^not sent: .*(no signing secret|secrets can|signing\\.|payload has"             \
     "|client_certificate|webhook_endpoints|network\\.(proxy|source|ca_file|crl))|(the|resolve) proxy'"
 
-#define SQL_IS_ALERT(type) type " LIKE 'postrider.alert.%'"
+#define SQL_IS_ALERT(type) type " LIKE '" ALERT_TYPE_PREFIX "%'"
 
 /* The endpoints with the most of what stands in source (webhook_url, customer_id). */
 #define SQL_EXAMPLES(source)                                                                       \
@@ -304,7 +304,7 @@ bool alerts_send_change(struct db_link *link, const char *schema,
     snprintf(pause, sizeof(pause), "%lld", (long long)change->decision.pause_ms);
     snprintf(version, sizeof(version), "%lld", (long long)change->version);
     snprintf(age, sizeof(age), "%lld", (long long)change->age_ms);
-    snprintf(type, sizeof(type), "postrider.alert.%s%s", kind->type, is_over ? ".resolved" : "");
+    snprintf(type, sizeof(type), ALERT_TYPE_PREFIX "%s%s", kind->type, is_over ? ".resolved" : "");
     return db_link_send(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }
 

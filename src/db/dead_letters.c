@@ -58,28 +58,10 @@ static const char sql_left_out[] =
     " WHERE NOT EXISTS (SELECT FROM (SELECT * FROM webhook_deliveries WHERE id = g.id OFFSET 0) d WHERE " SQL_FILTER ")"
     " ORDER BY g.place";
 
-/* The order of locking is that of (created_at, id), so two of these do not lock each other out. */
-#define SQL_PICKED                                                                                 \
-    "WITH picked AS MATERIALIZED (SELECT id, created_at FROM webhook_deliveries"                   \
-    " WHERE " SQL_FILTER " AND (created_at, id) > ($10::timestamptz, $11::uuid)"                    \
-    " ORDER BY created_at, id LIMIT $12::bigint FOR UPDATE), "
-#define SQL_LAST                                                                                   \
-    " SELECT " SQL_UTC_EXACT("p.created_at") ", p.id, (SELECT count(*) FROM changed)"              \
-    " FROM picked p ORDER BY p.created_at DESC, p.id DESC LIMIT 1"
-
-static const char sql_discard[] =
-    SQL_PICKED "changed AS (DELETE FROM webhook_deliveries d USING picked"
-    " WHERE " SQL_HAS_ID("d.id", "picked.id") " AND " SQL_CHECKED("d.status = 'failed'") " RETURNING 1)" SQL_LAST;
-
 /* clang-format on */
 
-/* The trigger webhook_deliveries_removed writes it into the ledger. */
-static const char sql_say_discard[] = "SET LOCAL postrider.removal = 'discard'";
-
-#define RETRIES_MAX 3
-
 struct filter_values {
-    const char *values[FILTER_VALUES + 3]; /* room for a statement's own */
+    const char *values[FILTER_VALUES + 1]; /* room for a statement's own */
     char *beginning;
 };
 
@@ -227,59 +209,4 @@ void dead_letters_left_out_free(struct dead_letters_left_out *left_out)
     PQclear(left_out->result);
     free(left_out->rows);
     *left_out = (struct dead_letters_left_out){0};
-}
-
-static bool is_worth_retrying(const struct db_session *session)
-{
-    const char *state = db_session_sqlstate(session);
-
-    return strcmp(state, "40P01") == 0 || strcmp(state, "40001") == 0;
-}
-
-/* The result of the committed statement, or NULL. A deadlock with a worker is tried again. */
-static PGresult *change_batch(struct db_session *session, const char *sql,
-                              const char *const *values, struct error *error)
-{
-    for (int retry = 0;; retry++) {
-        PGresult *result;
-
-        if (!db_session_begin(session, error))
-            return NULL;
-        result = db_session_execute(session, sql_say_discard, error)
-                     ? db_session_query(session, sql, FILTER_VALUES + 3, values, error)
-                     : NULL;
-        if (result != NULL && db_session_commit(session, error))
-            return result;
-        PQclear(result);
-        db_session_rollback(session);
-        if (retry == RETRIES_MAX || !is_worth_retrying(session))
-            return NULL;
-    }
-}
-
-bool dead_letters_discard(struct db_session *session, const struct dead_letter_filter *filter,
-                          int64_t limit, struct dead_letter_progress *progress, struct error *error)
-{
-    struct filter_values v = filter_values(filter);
-    bool is_start = progress->id[0] == '\0';
-    char limit_text[32];
-    PGresult *result;
-
-    snprintf(limit_text, sizeof(limit_text), "%lld", (long long)limit);
-    v.values[FILTER_VALUES] = is_start ? "-infinity" : progress->created_at;
-    v.values[FILTER_VALUES + 1] = is_start ? "00000000-0000-0000-0000-000000000000" : progress->id;
-    v.values[FILTER_VALUES + 2] = limit_text;
-    result = change_batch(session, sql_discard, v.values, error);
-    free(v.beginning);
-    if (result == NULL)
-        return false;
-    progress->is_done = PQntuples(result) == 0;
-    if (!progress->is_done) {
-        snprintf(progress->created_at, sizeof(progress->created_at), "%s",
-                 PQgetvalue(result, 0, 0));
-        snprintf(progress->id, sizeof(progress->id), "%s", PQgetvalue(result, 0, 1));
-        progress->changed += row_integer(result, 0, 2, 0);
-    }
-    PQclear(result);
-    return true;
 }

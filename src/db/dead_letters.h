@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * db/dead_letters.h: the deliveries that have failed: finding and discarding them. db/replays.h
- * makes them pending again.
- *
- * Only rows whose status is 'failed' at the moment of the change are touched, whoever else is at
- * work on them. A discard goes through the rows once, in the order of (created_at, id), in batches
- * with a transaction each: a row that fails again meanwhile is not taken a second time, and what is
- * done stays done when the command is stopped. Each function begins and ends its transactions.
+ * db/dead_letters.h: the deliveries that have failed: finding and counting them. db/replays.h makes
+ * them pending again, and discards them.
  */
 #ifndef POSTRIDER_DB_DEAD_LETTERS_H
 #define POSTRIDER_DB_DEAD_LETTERS_H
@@ -111,21 +106,8 @@ bool dead_letters_find_left_out(struct db_session *session, const struct dead_le
 void dead_letters_left_out_free(struct dead_letters_left_out *left_out);
 
 enum dead_letter_change {
-    DEAD_LETTER_REPLAY,  /* pending again, due now, no attempts made: db/replays.h */
+    DEAD_LETTER_REPLAY,  /* pending again, due now, no attempts made */
     DEAD_LETTER_DISCARD, /* deleted */
 };
-
-/* How far a change has come; starts as {0}. */
-struct dead_letter_progress {
-    char created_at[MOMENT_SIZE];
-    char id[40];
-    int64_t changed;
-    bool is_done;
-};
-
-/* Discards the next limit rows, in a transaction of its own. */
-bool dead_letters_discard(struct db_session *session, const struct dead_letter_filter *filter,
-                          int64_t limit, struct dead_letter_progress *progress,
-                          struct error *error) MUST_USE;
 
 #endif

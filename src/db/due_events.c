@@ -25,6 +25,7 @@ enum {
     EVENT_ORDERING_KEY,
     EVENT_ERASED,
     EVENT_ORDERING_BUCKET,
+    EVENT_IS_EARLY,
 };
 
 /* clang-format off */
@@ -33,19 +34,19 @@ enum {
  * was erased there is none. */
 static const char events_sql[] =
     "SELECT s.number - 1, s.is_cut, CASE WHEN NOT s.is_cut THEN s.body END, s.body_bytes,"
-    " s.customer_id, s.correlation_id, s.causation_id, s.traceparent, s.ordering_key,"
-    " s.erased_at IS NOT NULL, " SQL_ORDERING_BUCKET("s.customer_id", "s.ordering_key")
+    " s.customer_id, s.correlation_id, s.causation_id, s.traceparent, s.ordering_key, s.erased_at IS NOT NULL,"
+    " CASE WHEN s.ordering_key IS NOT NULL THEN " SQL_ORDERING_BUCKET("s.customer_id", "s.ordering_key") " END,"
+    " CASE WHEN s.deliver_after IS NOT NULL THEN s.deliver_after > clock_timestamp() END"
     " FROM (SELECT m.*, m.position > 1 AND m.running > $2::int8 AS is_cut"
     " FROM (SELECT c.number, e.customer_id, e.correlation_id, e.causation_id, e.traceparent,"
-    " e.ordering_key, e.erased_at,"
-    " p.body_bytes, CASE WHEN p.body_bytes <= $1::int8 THEN b.body END AS body,"
-    " sum(CASE WHEN p.body_bytes <= $1::int8 THEN p.body_bytes ELSE 0 END)"
+    " e.ordering_key, e.erased_at, e.deliver_after,"
+    " octet_length(b.body) AS body_bytes, CASE WHEN octet_length(b.body) <= $1::int8 THEN b.body END AS body,"
+    " sum(CASE WHEN octet_length(b.body) <= $1::int8 THEN octet_length(b.body) ELSE 0 END)"
     " OVER events_so_far AS running, row_number() OVER events_so_far AS position"
     " FROM unnest($3::uuid[]) WITH ORDINALITY AS c (id, number)"
     " CROSS JOIN LATERAL (SELECT * FROM webhook_events w WHERE w.id = c.id OFFSET 0) e"
     " CROSS JOIN LATERAL (SELECT CASE WHEN e.erased_at IS NULL THEN " SQL_EVENT_BODY("e")
     " END AS body OFFSET 0) b"
-    " CROSS JOIN LATERAL (SELECT octet_length(b.body)::int8 AS body_bytes OFFSET 0) p"
     " WINDOW events_so_far AS (ORDER BY c.number ROWS UNBOUNDED PRECEDING)) m) s";
 /* clang-format on */
 
@@ -204,6 +205,7 @@ bool due_events_at(const struct due_events *events, int row, struct due_event *r
             .ordering_key = row_text(result, at, EVENT_ORDERING_KEY),
             .ordering_bucket = (int)row_integer(result, at, EVENT_ORDERING_BUCKET, 0),
             .is_erased = row_is_true(result, at, EVENT_ERASED),
+            .is_early = row_is_true(result, at, EVENT_IS_EARLY),
         };
     return true;
 }

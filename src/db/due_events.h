@@ -24,6 +24,7 @@
 struct due_event {
     bool is_absent;   /* webhook_events has no such row; all else is not there */
     bool is_erased;   /* there is no body, and never will be */
+    bool is_early;    /* its deliver_after is still to come */
     const char *body; /* NULL: too large, or erased */
     int64_t body_bytes;
     const char *customer_id;

@@ -58,6 +58,11 @@ _Static_assert(LANE_COUNT == 64, "SQL_LAST_LANE is the last one, and the hash is
  */
 #define SQL_HAS_ID(id, other) id " = ANY (ARRAY[" other "])"
 
+/* When a delivery is due whose turn it is (docs/internals/ordering.md). */
+#define SQL_TIME_OF_TURN(row)                                                          \
+    "greatest(clock_timestamp(), (SELECT e.deliver_after FROM webhook_events e WHERE " \
+    "e.id = " row ".event_id))"
+
 /*
  * A dead letter's time: when it was given up. What failed before there was a column for that has
  * the time of its last attempt, or of its insertion when it was never sent.

@@ -30,23 +30,32 @@ enum {
 
 /* clang-format off */
 
-/* By the index of the key: the first that is pending, and the last of those before it that has ended.
- * IS FALSE, since NOT is made <> before the planner looks for an index. What is pending is
- * compared as SQL_CHECKED does (db/fragments.h), and sorted by as well, so that it is this index. */
+/*
+ * Of the key of "of", by its index. IS FALSE, since NOT is made <> before the planner looks for an
+ * index. What is pending is compared as SQL_CHECKED does (db/fragments.h), and sorted by as well, so
+ * that it is this index.
+ */
+#define IN_KEY(of) "w.endpoint_id = " of ".endpoint_id AND w.ordering_key = " of ".ordering_key"
+#define IN_ITS_ORDER " ORDER BY (w.status = 'pending'), w.ordering_sequence LIMIT 1"
+#define FIRST_PENDING(columns, of) \
+    "SELECT " columns " FROM webhook_deliveries w WHERE " IN_KEY(of) \
+    " AND " SQL_CHECKED("w.status = 'pending'") IN_ITS_ORDER
+#define LAST_ENDED_BEFORE(row) \
+    "SELECT w.event_id, w.status FROM webhook_deliveries w WHERE " IN_KEY(row) \
+    " AND (w.status = 'pending') IS FALSE AND w.ordering_sequence < " row ".ordering_sequence" \
+    " ORDER BY w.ordering_sequence DESC LIMIT 1"
+
+#define IS_BLOCKED(ended, row) \
+    "(" ended ".status IS NOT DISTINCT FROM 'failed' AND EXISTS (" \
+    "SELECT FROM webhook_endpoints e WHERE e.id = " row ".endpoint_id AND e.ordering = 'block' OFFSET 0))"
+
 static const char look_sql[] =
-    "SELECT o.number - 1, h.id = d.id AND NOT (p.status IS NOT DISTINCT FROM 'failed' AND EXISTS ("
-    "SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id AND e.ordering = 'block')), p.event_id"
+    "SELECT o.number - 1, h.id = d.id AND NOT " IS_BLOCKED("p", "d") ", p.event_id"
     " FROM unnest($1::uuid[]) WITH ORDINALITY AS o (id, number)"
     " CROSS JOIN LATERAL (SELECT w.id, w.endpoint_id, w.ordering_key, w.ordering_sequence"
     " FROM webhook_deliveries w WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " OFFSET 0) d"
-    " CROSS JOIN LATERAL (SELECT w.id FROM webhook_deliveries w"
-    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
-    " AND " SQL_CHECKED("w.status = 'pending'")
-    " ORDER BY (w.status = 'pending'), w.ordering_sequence LIMIT 1) h"
-    " LEFT JOIN LATERAL (SELECT w.status, w.event_id FROM webhook_deliveries w"
-    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
-    " AND (w.status = 'pending') IS FALSE AND w.ordering_sequence < d.ordering_sequence"
-    " ORDER BY w.ordering_sequence DESC LIMIT 1) p ON true";
+    " CROSS JOIN LATERAL (" FIRST_PENDING("w.id", "d") ") h"
+    " LEFT JOIN LATERAL (" LAST_ENDED_BEFORE("d") ") p ON true";
 
 /* OFFSET 0: what is said comes first, each lock is tried once, all are before anything is looked up, and each
  * row is looked up by its id: where the statistics take the table for empty, a join would go through all of it. */
@@ -61,38 +70,45 @@ static const char lock_sql[] =
     " CROSS JOIN LATERAL (SELECT w.event_id, w.endpoint_id, w.ordering_key FROM webhook_deliveries w"
     " WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " OFFSET 0) d";
 
-/* The last that has ended before row, of its key. */
-#define SQL_BEFORE(columns, row)                                                                   \
-    "(SELECT " columns " FROM webhook_deliveries w WHERE w.endpoint_id = " row ".endpoint_id"      \
-    " AND w.ordering_key = " row ".ordering_key AND (w.status = 'pending') IS FALSE"               \
-    " AND w.ordering_sequence < " row ".ordering_sequence ORDER BY w.ordering_sequence DESC LIMIT 1)"
+/* Of what is not due, nothing is made so: it waits for its time. */
+#define MAY_GO(row) "(" row ".next_retry_at = 'infinity' OR " row ".next_retry_at <= clock_timestamp())"
 
 /*
- * As webhook_ordering_promote() does for one key. A row that an operator has made due out of turn
- * gets a new time, since a reader has passed the other. What is before it is looked up: the row that
- * has ended here need not be, when it was sent again or another worker has ended it before. What is
- * to be waited for is not promised, and what is due already need not be.
- * ARRAY: a join could be carried out from its other end, by all rows that there are.
+ * As webhook_ordering_promote() does for one key. Behind what has ended (d) there come in the index of
+ * its key first those after it that have ended, too, and then what is pending. Nearly always that is the
+ * one to be next (b), and one step says so, and that d is before it. Only where it is not so, as when
+ * d was sent again, the next one and what is before it are looked up.
+ *
+ * A row that an operator has made due out of turn gets a new time, since a reader has passed the other.
+ * What is due already need not be promised; what is to be waited for is promised all the same, since
+ * who reads its event sees that, and gives it back.
+ *
+ * MAY_GO stands beside b since no result is kept of what has a clock in it (PostgreSQL would, for the
+ * next row of the same key, and there is none). ARRAY: a join could be carried out from its other end, by
+ * all rows that there are.
  */
 static const char promote_sql[] =
-    "WITH next AS MATERIALIZED (SELECT h.id, o.chain, v.deliver_after, " SQL_BEFORE("w.event_id", "h") " AS previous,"
-    " o.chain >= 0 AND h.next_retry_at = 'infinity'"
-    " AND COALESCE(v.deliver_after <= clock_timestamp(), true) AS is_promised"
+    "WITH seen AS MATERIALIZED (SELECT o.chain, d.endpoint_id, d.ordering_key, d.event_id, d.status, b.id,"
+    " b.next_retry_at, b.is_pending AND b.ordering_sequence > d.ordering_sequence AS is_next"
     " FROM unnest($1::uuid[], $2::int[]) AS o (id, chain)"
-    " CROSS JOIN LATERAL (SELECT w.endpoint_id, w.ordering_key FROM webhook_deliveries w"
-    " WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL") " AND w.status <> 'pending' OFFSET 0) d"
-    " CROSS JOIN LATERAL (SELECT w.* FROM webhook_deliveries w"
-    " WHERE w.endpoint_id = d.endpoint_id AND w.ordering_key = d.ordering_key"
-    " AND " SQL_CHECKED("w.status = 'pending'")
-    " ORDER BY (w.status = 'pending'), w.ordering_sequence LIMIT 1) h"
-    " LEFT JOIN LATERAL (SELECT e.deliver_after FROM webhook_events e WHERE e.id = h.event_id OFFSET 0) v ON true"
-    " WHERE (h.next_retry_at = 'infinity' OR h.next_retry_at <= clock_timestamp())"
-    " AND NOT CASE WHEN EXISTS (SELECT FROM webhook_endpoints e WHERE e.id = d.endpoint_id"
-    " AND e.ordering = 'block') THEN " SQL_BEFORE("w.status", "h") " IS NOT DISTINCT FROM 'failed' ELSE false END),"
+    " CROSS JOIN LATERAL (SELECT w.endpoint_id, w.ordering_key, w.ordering_sequence, w.event_id, w.status"
+    " FROM webhook_deliveries w WHERE w.id = o.id AND " SQL_CHECKED("w.ordering_key IS NOT NULL")
+    " AND w.status <> 'pending' OFFSET 0) d"
+    " CROSS JOIN LATERAL (SELECT w.id, w.next_retry_at, w.ordering_sequence, w.status = 'pending' AS is_pending"
+    " FROM webhook_deliveries w WHERE " IN_KEY("d")
+    " AND (w.status = 'pending', w.ordering_sequence) > (false, d.ordering_sequence)" IN_ITS_ORDER ") b"
+    " WHERE NOT b.is_pending OR " MAY_GO("b") "),"
+    " found AS (SELECT s.id, s.chain, s.next_retry_at, s.event_id AS previous"
+    " FROM seen s WHERE s.is_next AND NOT " IS_BLOCKED("s", "s")
+    " UNION ALL SELECT h.id, s.chain, h.next_retry_at, p.event_id FROM seen s"
+    " CROSS JOIN LATERAL (" FIRST_PENDING("w.*", "s") ") h"
+    " LEFT JOIN LATERAL (" LAST_ENDED_BEFORE("h") ") p ON true"
+    " WHERE NOT s.is_next AND " MAY_GO("h") " AND NOT " IS_BLOCKED("p", "s") "),"
+    " next AS MATERIALIZED (SELECT id, chain, previous, chain >= 0 AND next_retry_at = 'infinity' AS is_promised"
+    " FROM found),"
     " promise AS (INSERT INTO webhook_promotions (owner, delivery_ids)"
     " SELECT $3, array_agg(id) FROM next WHERE is_promised HAVING count(*) > 0 RETURNING id),"
-    " made_due AS (UPDATE webhook_deliveries n SET next_retry_at = greatest(clock_timestamp(),"
-    " (SELECT e.deliver_after FROM webhook_events e WHERE e.id = n.event_id))"
+    " made_due AS (UPDATE webhook_deliveries n SET next_retry_at = " SQL_TIME_OF_TURN("n")
     " WHERE n.id = ANY (ARRAY(SELECT id FROM next WHERE NOT is_promised))"
     " AND " SQL_CHECKED("n.status = 'pending'") "),"
     " kept AS (DELETE FROM webhook_promotions WHERE id = ANY ($4::int8[]))"

@@ -5,8 +5,7 @@
 
 /* clang-format off */
 static const char back_sql[] =
-    "UPDATE webhook_deliveries n SET next_retry_at = greatest(clock_timestamp(),"
-    " (SELECT e.deliver_after FROM webhook_events e WHERE e.id = n.event_id))"
+    "UPDATE webhook_deliveries n SET next_retry_at = " SQL_TIME_OF_TURN("n")
     " WHERE n.id = ANY ($1::uuid[]) AND " SQL_CHECKED("n.status = 'pending'")
     " AND n.next_retry_at = 'infinity' AND " SQL_CHECKED("n.ordering_key IS NOT NULL");
 

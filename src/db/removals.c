@@ -4,10 +4,14 @@
 #include "db/fragments.h"
 #include "db/row.h"
 
-static const char sql_removal[] = "SELECT " SQL_UTC("removed_at") ", " SQL_MS_SINCE(
-    "removed_at") ", removed_by, is_discard,"
-                  " status, attempts FROM webhook_removals WHERE delivery_id = $1 ORDER BY id DESC "
-                  "LIMIT 1";
+/* SQL reads better by its clauses. */
+/* clang-format off */
+static const char sql_removal[] =
+    "SELECT " SQL_UTC("d.removed_at") ", " SQL_MS_SINCE("d.removed_at") ", d.removed_by,"
+    " d.is_discard, d.status, d.attempts, r.requested_by FROM webhook_removals d"
+    " LEFT JOIN webhook_replays r ON r.id = d.replay_id"
+    " WHERE d.delivery_id = $1 ORDER BY d.id DESC LIMIT 1";
+/* clang-format on */
 
 bool removal_read(struct db_session *session, const char *delivery_id, struct removal *ret_removal,
                   bool *ret_found, struct error *error)
@@ -29,6 +33,7 @@ bool removal_read(struct db_session *session, const char *delivery_id, struct re
             .is_discard = row_is_true(result, 0, 3),
             .status = row_text(result, 0, 4),
             .attempts = row_integer(result, 0, 5, 0),
+            .requested_by = row_text(result, 0, 6),
         };
     return true;
 }

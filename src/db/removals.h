@@ -19,9 +19,10 @@ struct removal {
     const char *removed_at;
     int64_t removed_ms_ago;
     const char *removed_by; /* the role that logged in */
-    bool is_discard;        /* "postrider dead discard"; else anybody's SQL */
+    bool is_discard;        /* a dead letter's; else anybody's SQL */
     const char *status;     /* that the row had */
     int64_t attempts;
+    const char *requested_by; /* of its row in webhook_replays; or NULL */
 };
 
 /* The last removal of the delivery with this id. *ret_found is false when there is none. */

@@ -20,9 +20,9 @@
 /* SQL reads better by its clauses. */
 /* clang-format off */
 
-#define SQL_KNOWN "kind = ANY ('{replay,recover}'::text[])"
+#define SQL_KNOWN "kind = ANY ('{replay,recover,discard}'::text[])"
 /* Of tests and doctors, which are carried out otherwise, knows db/endpoint_checks.h. */
-#define SQL_UNKNOWN "kind <> ALL ('{replay,recover,test,doctor}'::text[])"
+#define SQL_UNKNOWN "kind <> ALL ('{replay,recover,discard,test,doctor}'::text[])"
 #define SQL_OPEN  "finished_at IS NULL AND stopped_at IS NULL"
 
 #define SQL_REPLAY                                                                                 \
@@ -51,10 +51,10 @@ static const char sql_due[] =
 static const char sql_unknown[] =
     SQL_REPLAY "WHERE " SQL_OPEN " AND " SQL_UNKNOWN " ORDER BY due_at, id LIMIT 1";
 
-/* $1 … $7: the filter's keys in the order of FILTER_KEYS, $8: ids. */
+/* $1 … $6: the filter's keys, $7: ids, $11: the kind. */
 static const char sql_request[] =
     "INSERT INTO webhook_replays (kind, filter, rate, total, requested_by)"
-    " SELECT 'replay', CASE WHEN given = '{}' THEN '{\"all\": true}' ELSE given END, $8::integer,"
+    " SELECT $11::text, CASE WHEN given = '{}' THEN '{\"all\": true}' ELSE given END, $8::integer,"
     " $9::bigint, concat(session_user, ' with postrider ', $10::text)"
     " FROM jsonb_strip_nulls(jsonb_build_object('endpoint', $1::text, 'customer', $2::uuid,"
     " 'event_type', $3::text, 'since', $4::text, 'until', $5::text, 'error', $6::text,"
@@ -105,15 +105,26 @@ static const char sql_have_worker[] =
     " AND (r.since IS NULL OR " SQL_FAILED_AT " >= r.since)"                                       \
     " AND (r.until IS NULL OR (d.created_at < r.until AND " SQL_FAILED_AT " < r.until))"           \
     " AND (r.error_part IS NULL OR strpos(lower(" SQL_ERROR_SHOWN "), r.error_part) > 0)"          \
-    " AND " SQL_FAILED_AT " < r.requested_at AND d.erased_at IS NULL"
+    " AND " SQL_FAILED_AT " < r.requested_at AND (r.kind = 'discard' OR d.erased_at IS NULL)"
 
 #define SQL_LOOKED_AT                                                                              \
     "SELECT d.id, d.created_at, d.webhook_url, d.customer_id, (" SQL_CHOSEN ") IS TRUE AS is_chosen"
 
 #define SQL_BEHIND "(d.created_at, d.id) > (r.after_time, r.after_id)"
 
-#define SQL_STEP(lock, missed)                                                                     \
-    "WITH r AS MATERIALIZED (SELECT id, customer_id, requested_at,"                                \
+#define SQL_REPLAYED                                                                               \
+    "UPDATE webhook_deliveries d SET status = 'pending', attempts = 0,"                            \
+    " next_retry_at = clock_timestamp() FROM locked l"
+
+/* The trigger webhook_deliveries_removed writes into the ledger what r has told it. */
+#define SQL_DISCARDED "DELETE FROM webhook_deliveries d USING locked l"
+#define SQL_TELLS_DISCARD                                                                          \
+    " set_config('postrider.removal', 'discard', true),"                                           \
+    " set_config('postrider.removal_replay', id::text, true),"
+
+/* Nothing is sent to an endpoint by a discard, so how it fares is not asked. */
+#define SQL_STEP(kinds, tells, changes, lock, missed)                                              \
+    "WITH r AS MATERIALIZED (SELECT id, kind, customer_id, requested_at," tells                    \
     " COALESCE(split_part(position, ' ', 1)::timestamptz, '-infinity') AS after_time,"             \
     " COALESCE(split_part(position, ' ', 2), '00000000-0000-0000-0000-000000000000')::uuid"        \
     " AS after_id,"                                                                                \
@@ -128,7 +139,7 @@ static const char sql_have_worker[] =
     " CASE WHEN position IS NULL THEN 0 ELSE skipped_count END AS skipped_count,"                  \
     " CASE WHEN position IS NULL THEN 0 ELSE waiting_count END AS waiting_count"                   \
     " FROM webhook_replays WHERE id = $1::uuid AND position IS NOT DISTINCT FROM $2"               \
-    " AND pass = $3::integer AND " SQL_OPEN " AND " SQL_KNOWN " FOR UPDATE SKIP LOCKED),"          \
+    " AND pass = $3::integer AND " SQL_OPEN " AND " kinds " FOR UPDATE SKIP LOCKED),"              \
     " seen AS MATERIALIZED (SELECT d.* FROM r CROSS JOIN LATERAL ("                                \
     "(" SQL_LOOKED_AT " FROM webhook_deliveries d WHERE r.ids IS NULL AND d.status = 'failed' AND " SQL_BEHIND \
     " ORDER BY d.created_at, d.id LIMIT $4::bigint) UNION ALL"                                     \
@@ -137,11 +148,11 @@ static const char sql_have_worker[] =
     " AND " SQL_BEHIND ")) d),"                                                                    \
     " judged AS (SELECT s.*, e.is_disabled, e.is_failing, row_number() OVER"                       \
     " (PARTITION BY s.webhook_url, s.is_chosen ORDER BY s.created_at, s.id) AS place"              \
-    " FROM seen s LEFT JOIN LATERAL (SELECT disabled_at IS NOT NULL AS is_disabled,"               \
+    " FROM seen s CROSS JOIN r LEFT JOIN LATERAL (SELECT disabled_at IS NOT NULL AS is_disabled,"               \
     " failing_since IS NOT NULL AS is_failing FROM webhook_endpoints e"                            \
     " WHERE e.customer_id = s.customer_id AND e.url = s.webhook_url"                               \
     " AND " SQL_ENDPOINT_HASH("e.url") " = " SQL_ENDPOINT_HASH("s.webhook_url") " LIMIT 1) e"      \
-    " ON s.is_chosen),"                                                                            \
+    " ON s.is_chosen AND r.kind <> 'discard'),"                                                    \
     " taken AS (SELECT j.*, j.is_chosen AND j.is_disabled IS NOT TRUE AND (j.is_failing IS NOT"    \
     " TRUE OR (j.place = 1 AND NOT r.skipped ? j.webhook_url)) AS is_taken FROM judged j, r),"     \
     " passed AS MATERIALIZED (SELECT * FROM (SELECT t.*, count(*) FILTER (WHERE is_taken) OVER"    \
@@ -149,8 +160,7 @@ static const char sql_have_worker[] =
     " locked AS MATERIALIZED (SELECT d.id FROM (SELECT id FROM passed WHERE is_taken) p"           \
     " JOIN webhook_deliveries d ON " SQL_HAS_ID("d.id", "p.id") " WHERE " SQL_CHECKED("d.status = 'failed'")           \
     " ORDER BY d.created_at, d.id FOR UPDATE OF d" lock "),"                                       \
-    " changed AS (UPDATE webhook_deliveries d SET status = 'pending', attempts = 0,"               \
-    " next_retry_at = clock_timestamp() FROM locked l WHERE " SQL_HAS_ID("d.id", "l.id") " AND " SQL_CHECKED("d.status = 'failed'") \
+    " changed AS (" changes " WHERE " SQL_HAS_ID("d.id", "l.id") " AND " SQL_CHECKED("d.status = 'failed'") \
     " RETURNING d.id),"                                                                            \
     " left_out AS MATERIALIZED (SELECT webhook_url, count(*) AS number,"                           \
     " count(*) FILTER (WHERE is_disabled IS NOT TRUE) AS waiting FROM passed"                      \
@@ -185,9 +195,20 @@ static const char sql_have_worker[] =
 
 /* A worker waits for nobody: an operator's open transaction on a row must not hold up its outcomes.
  * What somebody else holds is looked at again in a further pass. */
-static const char sql_step_link[] =
-    SQL_STEP(" SKIP LOCKED", " OR id NOT IN (SELECT id FROM changed)");
-static const char sql_step_session[] = SQL_STEP("", "");
+#define SQL_WAITS_NOT " SKIP LOCKED", " OR id NOT IN (SELECT id FROM changed)"
+#define SQL_WAITS     "", ""
+
+#define SQL_REPLAY_STEP(waits)  SQL_REPLAY_STEP_(waits)
+#define SQL_DISCARD_STEP(waits) SQL_DISCARD_STEP_(waits)
+#define SQL_REPLAY_STEP_(lock, missed)                                                             \
+    SQL_STEP("kind <> 'discard' AND " SQL_KNOWN, "", SQL_REPLAYED, lock, missed)
+#define SQL_DISCARD_STEP_(lock, missed)                                                            \
+    SQL_STEP("kind = 'discard'", SQL_TELLS_DISCARD, SQL_DISCARDED, lock, missed)
+
+static const char sql_replay_link[] = SQL_REPLAY_STEP(SQL_WAITS_NOT);
+static const char sql_replay_session[] = SQL_REPLAY_STEP(SQL_WAITS);
+static const char sql_discard_link[] = SQL_DISCARD_STEP(SQL_WAITS_NOT);
+static const char sql_discard_session[] = SQL_DISCARD_STEP(SQL_WAITS);
 
 enum { STEP_DONE, STEP_SKIPPED, STEP_IS_FINISHED, STEP_DUE, STEP_KIND, STEP_REQUESTED_BY };
 
@@ -200,6 +221,16 @@ struct step {
     char pass[16], look[24], rows[24], wait[24], pause[24];
     const char *values[STEP_VALUES];
 };
+
+static bool is_discard(const char *kind)
+{
+    return strcmp(kind, "discard") == 0;
+}
+
+static struct ramp_batch batch_of(bool is_discard, int64_t done, int64_t rate)
+{
+    return ramp_next(is_discard ? RAMP_IS_OVER : done, rate);
+}
 
 static void fill_step(struct step *step, const char *id, const char *position, int pass,
                       struct ramp_batch batch)
@@ -335,7 +366,8 @@ bool replays_request(struct db_session *session, const struct replay_request *re
                             f->event_type, f->since,
                             f->until,      f->error,
                             f->ids,        request->rate > 0 ? rate : NULL,
-                            total,         request->requested_with};
+                            total,         request->requested_with,
+                            request->kind};
     PGresult *result;
 
     snprintf(rate, sizeof(rate), "%lld", (long long)request->rate);
@@ -381,13 +413,15 @@ static bool is_bad_filter(const char *sqlstate)
 bool replays_step(struct db_session *session, const struct replay *replay, int64_t *ret_done,
                   struct error *error)
 {
+    bool discards = is_discard(replay->kind);
     struct step step;
     PGresult *result;
     bool ok;
 
     fill_step(&step, replay->id, replay->position, replay->pass,
-              ramp_next(replay->done - replay->ramp_from, replay->rate));
-    result = change(session, sql_step_session, STEP_VALUES, step.values, error);
+              batch_of(discards, replay->done - replay->ramp_from, replay->rate));
+    result = change(session, discards ? sql_discard_session : sql_replay_session, STEP_VALUES,
+                    step.values, error);
     ok = result != NULL;
     if (ok && PQntuples(result) > 0)
         *ret_done = row_integer(result, 0, STEP_DONE, 0);
@@ -434,6 +468,7 @@ bool replays_due_turn(const struct db_answer *answer, struct replay_turn *ret_tu
         .rate = replay.rate,
         .due_ms = replay.due_ms,
         .is_begin = replay.started_at == NULL,
+        .is_discard = is_discard(replay.kind),
     };
     snprintf(ret_turn->id, sizeof(ret_turn->id), "%s", replay.id);
     snprintf(ret_turn->position, sizeof(ret_turn->position), "%s",
@@ -472,11 +507,13 @@ bool replays_send_step(struct db_link *link, const char *schema, const struct re
     struct db_statement statements[] = {
         [STEP_HOLD] = {sql_hold_step, 0, {NULL}},
         [STEP_GUARD] = row_security_look(schema),
-        [STEP_ITSELF] = {sql_step_link, STEP_VALUES, {NULL}},
+        [STEP_ITSELF] = {turn->is_discard ? sql_discard_link : sql_replay_link,
+                         STEP_VALUES,
+                         {NULL}},
     };
 
     fill_step(&step, turn->id, turn->position[0] != '\0' ? turn->position : NULL, turn->pass,
-              ramp_next(turn->done - turn->ramp_from, turn->rate));
+              batch_of(turn->is_discard, turn->done - turn->ramp_from, turn->rate));
     memcpy(statements[STEP_ITSELF].values, step.values, sizeof(step.values));
     return db_link_send_often(link, statements, ARRAY_LENGTH(statements), on_answer, owner);
 }

@@ -3,6 +3,7 @@
  * db/replays.h: replays as rows of webhook_replays: asking for one, and carrying it out.
  *
  * A replay makes the dead letters that its filter chooses pending again: due now, no attempts made.
+ * One of the kind discard deletes them instead, without a ramp; the ledger names it (webhook_removals).
  * It goes through them in the order of (created_at, id), a batch with a transaction each, which
  * also moves the row's position: what is done stays done, whoever dies, and nothing is done twice.
  * A batch looks at REPLAYS_LOOK_MAX rows at most, whatever the filter leaves of them.
@@ -11,10 +12,10 @@
  * worker that owns lane 0, and the command that asked, which so needs no worker. core/ramp.h
  * decides how many and when.
  *
- * Rows of a disabled endpoint are left as they are, and so are those of an endpoint that does
+ * A replay leaves rows of a disabled endpoint as they are, and so are those of an endpoint that does
  * nothing but fail, but for one in each pass, which finds out whether it answers again. What has
  * failed since the replay was asked for is never touched, nor is what another customer's is, when
- * the replay is a customer's.
+ * the replay is a customer's. A discard is nobody's in particular.
  */
 #ifndef POSTRIDER_DB_REPLAYS_H
 #define POSTRIDER_DB_REPLAYS_H
@@ -68,6 +69,7 @@ struct replay_list {
 /* --- for commands: each in a transaction of its own --- */
 
 struct replay_request {
+    const char *kind;                        /* "replay", "discard" */
     const struct dead_letter_filter *filter; /* nothing set: every dead letter */
     const char *requested_with;              /* "dead replay" */
     int64_t rate;                            /* 0: none */
@@ -116,6 +118,7 @@ struct replay_turn {
     int64_t done, ramp_from, rate;
     int64_t due_ms;
     bool is_begin; /* nothing of it is done yet */
+    bool is_discard;
 };
 
 /* Asks which one is next. schema: database.schema. */

@@ -11,7 +11,8 @@
 #include "db/row_security.h"
 #include "db/settings.h"
 
-#define SQLSTATE_LENGTH 5
+#define SQLSTATE_LENGTH    5
+#define SQLSTATE_READ_ONLY "25006"
 #define MESSAGE_MAX     (sizeof(((struct error *)0)->message))
 
 struct db_session {
@@ -25,6 +26,10 @@ struct db_session {
     bool is_hidden; /* with sqlstate: a policy was in the way */
     char *warning;  /* the last one since db_session_begin(), or NULL */
 };
+
+const char db_session_read_only_hint[] =
+    "database.url must lead to the primary: with several hosts add target_session_attrs=read-write; "
+    "if it does, somebody has set default_transaction_read_only for the role or the database";
 
 /* libpq's messages end with a newline and may have several lines; an error is one. */
 static void session_append_line(struct buffer *out, const char *text)
@@ -71,7 +76,8 @@ static void session_set_result_error(struct db_session *session, const PGresult 
         buffer_clear(&line);
         session_append_line(&line, hint);
         error_hint(error, "%s", buffer_string(&line));
-    }
+    } else if (strcmp(session->sqlstate, SQLSTATE_READ_ONLY) == 0)
+        error_hint(error, "%s", db_session_read_only_hint);
     buffer_free(&line);
 }
 

@@ -26,8 +26,7 @@ const causes = {
   key_blocked: {
     place: ({ delivery_id: head }) => (head ? to("deliveries", head) : to("deliveries", "", { status: "failed" })),
     link: "The dead letter in front",
-    todo: { receiver: (detail) => html`Replay it, or discard it: <code>postrider dead discard ${
-      detail.delivery_id ?? "ID"}</code>.` },
+    todo: { receiver: "Replay it, or discard it." },
     of: (one) => to("endpoints", "", { url: one.url }),
   },
   lane_unowned: { place: () => to("workers"), link: "Workers", todo: { ours: "Look why no worker takes them." } },

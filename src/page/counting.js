@@ -4,7 +4,7 @@
 //
 // What a replay can choose by itself is counted by the server, and goes as one replay that ends at the time
 // of the count. Text, status and time of insertion it can't: for those the list is followed to its end, and
-// exactly the deliveries that were found are replayed, by their ids.
+// exactly the deliveries that were found are replayed, by their ids. A discard is a replay that deletes.
 
 import { get, path, post } from "./api.js";
 import * as format from "./format.js";
@@ -26,7 +26,8 @@ export function filterOf(query) {
   return filter;
 }
 
-// {kind: "filter", count, is_at_least, at, filter} or {kind: "ids", count, is_at_least, ids}
+// {kind: "filter", count, is_at_least, at, filter} or {kind: "ids", count, is_at_least, ids, last: when the last one
+// failed}
 export async function countDead(filter, progress) {
   if (!isByServer(filter)) return followList(filter, progress);
   const chosen = await asReplay(filter);
@@ -46,14 +47,16 @@ async function asReplay(filter) {
 async function followList(filter, progress) {
   const ids = [];
   let cursor;
+  let last = "";
   for (;;) {
     const page = await get(path("v1/deliveries", { status: "failed", ...filter, limit: PAGE, cursor }));
     ids.push(...page.data.map((row) => row.id));
+    for (const { failed_at: at } of page.data) if (at > last) last = at;
     cursor = page.next_cursor;
     if (cursor === null || ids.length > MOST) break;
     if (!progress(`Counting: ${format.number(ids.length)} so far …`)) throw new Error("Counting was given up.");
   }
-  return { kind: "ids", count: Math.min(ids.length, MOST), is_at_least: ids.length > MOST, ids };
+  return { kind: "ids", count: Math.min(ids.length, MOST), is_at_least: ids.length > MOST, ids, last };
 }
 
 // With so many dead letters that not all were looked at, none that was found is not none.
@@ -65,12 +68,14 @@ export function isTooMany(counted) {
   return counted.kind === "ids" && counted.is_at_least;
 }
 
-// The replays that were made.
-export async function replay(counted, rate) {
-  const more = rate === undefined || rate === "" ? {} : { rate: Number(rate) };
+// The replays that were made. more: {kind, rate}. One that was sent again since it was counted, and has failed again,
+// is another failure: no discard takes it.
+export async function replay(counted, more = {}) {
   const made = [];
+  const isBound = more.kind === "discard" && counted.kind === "ids";
+  const until = isBound ? { until: new Date(Date.parse(counted.last) + 2).toISOString() } : {};
   if (counted.kind === "filter") return [await post("v1/replays", { filter: counted.filter, ...more })];
   for (let i = 0; i < counted.ids.length; i += IDS)
-    made.push(await post("v1/replays", { filter: { ids: counted.ids.slice(i, i + IDS) }, ...more }));
+    made.push(await post("v1/replays", { filter: { ids: counted.ids.slice(i, i + IDS), ...until }, ...more }));
   return made;
 }

@@ -27,6 +27,8 @@ function needsTime(status) {
   return status === "delivered" || status === "" || (status === "pending" && session.isCustomer());
 }
 
+const DISCARD = "/v1/deliveries/{id}/discard";
+
 // A range that moves on with the clock is told to the minute, so that it stays one question for a while.
 function asked(query) {
   const status = statusOf(query);
@@ -37,7 +39,8 @@ function asked(query) {
   return { ...filter, status };
 }
 
-export function resources(route) {
+export function resources(route, changed) {
+  api.has(DISCARD, changed); // what is offered depends on it
   return { page: { path: api.path("v1/deliveries", { ...asked(route.query), limit: 50, cursor: route.query.cursor }),
     keeps: JSON.stringify(route.query) } };
 }
@@ -108,7 +111,7 @@ function form(query) {
     </form></details>`;
 }
 
-// --- replaying all that match ---
+// --- replaying or discarding all that match ---
 
 export function filterWords(filter) {
   const entries = Object.entries(filter).filter(([name]) => names[name]);
@@ -118,17 +121,48 @@ export function filterWords(filter) {
     parts.text(shown(entry))}</b>`)}`;
 }
 
+function notThese(counted, verb) {
+  if (counting.isNone(counted)) return html`<p>No dead letter matches, so there is nothing to ${verb}.</p>`;
+  return html`<p>${format.count(counted)} match. By text, status or time of insertion that is too many to be chosen one
+    by one: narrow the filter, or leave these out.</p>`;
+}
+
+const isNothing = (counted) => counting.isNone(counted) || counting.isTooMany(counted);
+
+// What can't be taken back is typed: the number that was read.
+function askDiscard(filter, words) {
+  const begun = new Date().toISOString();
+  return dialog.ask({
+    title: "Discard all that match",
+    count: (progress) => counting.countDead(filter, progress),
+    isNothing,
+    describe: (counted) => (isNothing(counted) ? notThese(counted, "discard") : html`
+      <p class="big"><b>${format.count(counted)}</b> dead ${format.plural(counted.count, "letter", "letters")}</p>
+      <p>This is ${words}, on all pages. What fails after ${parts.time(counted.at ?? begun)} is not among them.
+      They are <b>deleted for good</b>, with their payloads, attempts and answers, and can never be sent again. Events
+      that they were made for stay, and the ledger keeps who discarded what.</p>`),
+    fields: [{ name: "typed", label: "Type the number of them",
+      hint: "Nobody can take it back, so it is asked twice." }],
+    action: (counted) => `Discard ${format.count(counted)}`,
+    confirm: async (counted, values) => {
+      if ((values.typed ?? "").replaceAll(/[\s,.]/gu, "") !== String(counted.count))
+        throw new Error(`Nothing was discarded: type ${counted.count} to say that so many are meant.`);
+      const made = await counting.replay(counted, { kind: "discard" });
+      const discards = made.length === 1 ? "A discard" : `${made.length} discards`;
+      session.say(`${discards} of ${format.count(counted)} was asked for.`);
+      go("replays", made.length === 1 ? made[0].id : "");
+    },
+  });
+}
+
 export function askReplay(filter, words) {
   const begun = new Date().toISOString();
   return dialog.ask({
     title: "Replay all that match",
     count: (progress) => counting.countDead(filter, progress),
-    isNothing: (counted) => counting.isNone(counted) || counting.isTooMany(counted),
+    isNothing,
     describe: (counted) => {
-      if (counting.isNone(counted)) return html`<p>No dead letter matches, so there is nothing to replay.</p>`;
-      if (counting.isTooMany(counted))
-        return html`<p>${format.count(counted)} match. By text, status or time of insertion that is too many to be
-          chosen one by one: narrow the filter, or leave these out.</p>`;
+      if (isNothing(counted)) return notThese(counted, "replay");
       return html`<p class="big"><b>${format.count(counted)}</b> dead ${
         format.plural(counted.count, "letter", "letters")}</p>
         <p>This is ${words}, on all pages. What fails after ${parts.time(counted.at ?? begun)} is not among them.
@@ -138,7 +172,7 @@ export function askReplay(filter, words) {
       hint: "Empty: as fast as receivers and workers can take it." }],
     action: (counted) => `Replay ${format.count(counted)}`,
     confirm: async (counted, values) => {
-      const made = await counting.replay(counted, values.rate);
+      const made = await counting.replay(counted, values.rate ? { rate: Number(values.rate) } : {});
       const replays = made.length === 1 ? "A replay" : `${made.length} replays`;
       session.say(`${replays} of ${format.count(counted)} was asked for.`);
       go("replays", made.length === 1 ? made[0].id : "");
@@ -151,8 +185,13 @@ function actions(route) {
   const { since, ...rest } = asked(route.query);
   const filter = { ...rest, ...(since ? { since } : {}) };
   delete filter.status;
-  const ask = () => askReplay(filter, filterWords(filter));
-  return session.ifOperator(html`<button @click=${ask}>Replay all that match …</button>`);
+  const words = filterWords(filter);
+  const mayDiscard = !session.isCustomer() && api.has(DISCARD);
+  return session.ifOperator(html`
+    <button @click=${() => askReplay(filter, words)}>Replay all that match …</button>
+    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(filter, words)}>Discard all that match
+      …</button>`
+      : nothing}`);
 }
 
 // --- the list ---

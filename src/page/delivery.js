@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What happened to one delivery?
 
-import { post } from "./api.js";
+import { has, post } from "./api.js";
 import * as dialog from "./dialog.js";
 import * as format from "./format.js";
 import { html, nothing } from "./lit.js";
@@ -12,7 +12,10 @@ import * as session from "./session.js";
 
 export const title = "Delivery";
 
-export function resources(route) {
+const DISCARD = "/v1/deliveries/{id}/discard";
+
+export function resources(route, changed) {
+  has(DISCARD, changed); // what is offered depends on it
   return { delivery: { path: `v1/deliveries/${encodeURIComponent(route.id)}`, isExact: true } };
 }
 
@@ -30,11 +33,29 @@ function askReplay(delivery) {
   });
 }
 
+function askDiscard(delivery) {
+  return dialog.ask({
+    title: "Discard this dead letter",
+    describe: () => html`<p>It goes to ${parts.url(delivery.url)} no more: it is <b>deleted for good</b>, with its
+      payload, attempts and answers. ${delivery.endpoint_id ? "The event that it was made for stays"
+        : "It is a plain row, so nothing of its payload stays"}; the ledger keeps who discarded it.</p>`,
+    action: () => "Discard 1",
+    confirm: async () => {
+      const made = await post(`v1/deliveries/${delivery.id}/discard`);
+      session.say("A discard of this delivery was asked for.");
+      go("replays", made.id);
+    },
+  });
+}
+
 function actions(delivery) {
   if (delivery.status !== "failed") return nothing;
-  if (delivery.erased_at !== null)
-    return html`<p class="quiet small">It was erased, so there is nothing to send again.</p>`;
-  return session.ifOperator(html`<button @click=${() => askReplay(delivery)}>Replay …</button>`);
+  const mayDiscard = !session.isCustomer() && has(DISCARD);
+  return session.ifOperator(html`<div class="buttons">
+    ${delivery.erased_at !== null ? html`<p class="quiet small">It was erased, so there is nothing to send again.</p>`
+      : html`<button @click=${() => askReplay(delivery)}>Replay …</button>`}
+    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(delivery)}>Discard …</button>`
+      : nothing}</div>`);
 }
 
 function explanation(delivery) {

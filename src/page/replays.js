@@ -25,6 +25,8 @@ export function stateOf(replay) {
   return replay.stopped_at !== null ? "stopped" : "running";
 }
 
+const isDiscard = (replay) => replay.kind === "discard";
+
 const words = { error: "ended with an error", finished: "finished", stopped: "stopped", running: "running" };
 
 function chosen(replay) {
@@ -42,8 +44,10 @@ function left(replay) {
 
 function done(replay) {
   if (isCheck(replay)) return replay.result ? summary(replay.result.verdicts) : parts.none();
-  if (replay.total === null || replay.total === "0")
-    return html`${format.number(replay.done)} <span class="quiet">sent again</span>`;
+  if (replay.total === null || replay.total === "0") {
+    const become = isDiscard(replay) ? "discarded" : "sent again";
+    return html`${format.number(replay.done)} <span class="quiet">${become}</span>`;
+  }
   return html`<span class="far">${parts.progress(Number(replay.done), Number(replay.total))}
     <span>${format.number(replay.done)} <span class="quiet">of ${format.number(replay.total)}</span></span></span>`;
 }
@@ -57,19 +61,19 @@ async function change(replay, what, said) {
 async function resume(replay) {
   const rest = left(replay);
   return dialog.ask({
-    title: "Go on with this replay",
+    title: `Go on with this ${isDiscard(replay) ? "discard" : "replay"}`,
     describe: () => html`<p class="big"><b>${rest === null ? "Those that are left" : format.number(rest)}</b></p>
-      <p>${rest === null ? "are" : format.plural(rest, "is", "are")} sent again, slowly at first: ${
-        chosen(replay)}.</p>`,
+      <p>${rest === null ? "are" : format.plural(rest, "is", "are")} ${
+        isDiscard(replay) ? html`<b>deleted for good</b>` : "sent again, slowly at first"}: ${chosen(replay)}.</p>`,
     action: () => (rest === null ? "Resume" : `Resume ${format.number(rest)}`),
-    confirm: () => change(replay, "resume", "The replay goes on."),
+    confirm: () => change(replay, "resume", `The ${isDiscard(replay) ? "discard" : "replay"} goes on.`),
   });
 }
 
 // It can be resumed, so nobody is asked.
 async function stop(replay) {
   try {
-    await change(replay, "stop", "The replay has stopped. It can be resumed.");
+    await change(replay, "stop", `The ${isDiscard(replay) ? "discard" : "replay"} has stopped. It can be resumed.`);
   } catch (error) {
     session.say(error.message);
   }
@@ -92,7 +96,8 @@ function rate(replay) {
 const columns = [
   { title: "Asked for", cell: (row) => html`<a href=${to("replays", row.id)}>${parts.time(row.requested_at)}</a>` },
   { title: "State", cell: (row) => parts.badge(stateOf(row), words[stateOf(row)]) },
-  { title: "What", width: "wide", cell: chosen },
+  { title: "What", width: "wide",
+    cell: (row) => (isDiscard(row) ? html`<b>discards</b> ${chosen(row)}` : chosen(row)) },
   { title: "How far", width: "narrow", cell: done },
   { title: "Left as they are", isNumber: true,
     cell: (row) => (isCheck(row) ? parts.none() : format.number(row.skipped_count)) },
@@ -126,7 +131,8 @@ function sentence(replay) {
   if (isCheck(replay)) return `It is ${words[state]}.`;
   if (state === "finished")
     return html`It has finished ${parts.age(replay.finished_at)}: ${number} ${
-      format.plural(replay.done, "dead letter was", "dead letters were")} made pending again.`;
+      format.plural(replay.done, "dead letter was", "dead letters were")} ${
+      isDiscard(replay) ? "deleted" : "made pending again"}.`;
   if (state === "stopped") return html`It was stopped ${parts.age(replay.stopped_at)}, after ${number}.`;
   const ofAll = replay.total === null ? nothing : html` of ${format.number(replay.total)}`;
   return html`It goes on: ${number}${ofAll} by now.`;
@@ -148,8 +154,10 @@ function facts(replay) {
 function skippedSection(replay) {
   const skipped = Object.entries(replay.skipped);
   if (skipped.length === 0) return nothing;
+  const why = isDiscard(replay) ? "Somebody else was at work on them."
+    : "Their endpoints are disabled, or do nothing but fail.";
   return html`<section><h2>Left as they are</h2>
-    <p class="quiet">Their endpoints are disabled, or do nothing but fail.</p>
+    <p class="quiet">${why}</p>
     ${parts.table({
       caption: "Dead letters that were left as they are", rows: skipped, key: ([url]) => url, empty: "",
       columns: [{ title: "Endpoint", cell: ([url]) => parts.url(url) },
@@ -159,7 +167,8 @@ function skippedSection(replay) {
 
 function one(replay) {
   const state = stateOf(replay);
-  return html`<div class="heading"><h1 tabindex="-1">Replay ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
+  const kind = isDiscard(replay) ? "Discard" : "Replay";
+  return html`<div class="heading"><h1 tabindex="-1">${kind} ${parts.wholeId(replay.id)}</h1>${control(replay)}</div>
     <div class="sentence"><p>${parts.badge(state, words[state])} <span class="said">${sentence(replay)}</span></p></div>
     ${isCheck(replay) ? html`<section><h2>What was found</h2>${verdicts(replay)}</section>`
       : html`<p>${done(replay)}</p>`}

@@ -96,8 +96,15 @@ static int check_endpoint_patch(const struct call *call, const json_t *body, str
 
 static int check_replay(const struct call *call, const json_t *body, struct error *error)
 {
-    (void)call;
-    return replay_request_check(body, error);
+    int status = replay_request_check(body, error);
+
+    if (status == 0 && replay_request_is_discard(body) && call->token->customer[0] != '\0') {
+        error_set(
+            error,
+            "a customer's token discards nothing: what was not delivered is kept by the operator");
+        return 403;
+    }
+    return status;
 }
 
 static int check_enable(const struct call *call, const json_t *body, struct error *error)

@@ -451,8 +451,8 @@ bool clients_have_room(const struct serve *serve)
 
 static struct event *new_event(struct client *client, short what, event_callback_fn on_event)
 {
-    struct event *event = event_new(client->serve->base, what == EV_TIMEOUT ? -1 : client->socket,
-                                    what, on_event, client);
+    struct event *event = event_new(
+        client->serve->loop.base, what == EV_TIMEOUT ? -1 : client->socket, what, on_event, client);
 
     if (event == NULL)
         bug("an event could not be made");

@@ -15,11 +15,9 @@
 
 #include "config/config.h"
 #include "db/link.h"
+#include "service/loop.h"
 
 #define SERVE_NEVER INT64_MAX
-
-struct event;
-struct event_base;
 
 enum serve_phase {
     SERVE_RUNNING,
@@ -29,15 +27,11 @@ enum serve_phase {
 
 struct serve {
     struct config *config; /* the one in force */
-    struct event_base *base;
-    struct event *tick;
-    struct event *signals[3];
+    struct loop loop;
     int64_t now_us; /* of this turn */
     enum serve_phase phase;
     int64_t drain_until_us;
     int exit_status;
-    bool is_reload_wanted;
-    int stops_wanted;
     int64_t watchdog_us;        /* between two pings; 0 = systemd doesn't want them */
     int64_t status_us;          /* next ping and status line */
     const char *condition_told; /* its first words; a constant */

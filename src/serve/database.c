@@ -71,7 +71,7 @@ static struct db_link *new_link(struct serve *serve)
     const struct config *config = serve->config;
     struct db_link_events events = {.on_up = on_link_up, .on_down = on_link_down, .owner = serve};
     struct db_link *link =
-        db_link_new(serve->base, config->database.url, config->database.schema, &events);
+        db_link_new(serve->loop.base, config->database.url, config->database.schema, &events);
 
     db_link_refuse_hidden(link);
     return link;

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "core/alerts.h"
 #include "core/event_type.h"
 #include "core/rfc3339.h"
 #include "serve/json_body.h"
@@ -23,12 +24,16 @@ static int refuse(struct error *error, int status, const char *text)
 
 static const char *check_type(const json_t *value)
 {
+    const char *type = json_string_value(value);
     struct error ignored;
 
-    return json_is_string(value) && event_type_check(json_string_value(value), &ignored)
-               ? NULL
-               : "is not an event type: letters, digits, _ and - in parts joined by full stops, at "
-                 "most 255 bytes";
+    if (type == NULL || !event_type_check(type, &ignored))
+        return "is not an event type: letters, digits, _ and - in parts joined by full stops, at "
+               "most 255 bytes";
+    /* Receivers of alerts take it for one, and that it dies raises none. */
+    if (strncmp(type, ALERT_TYPE_PREFIX, strlen(ALERT_TYPE_PREFIX)) == 0)
+        return "begins with " ALERT_TYPE_PREFIX ", as Postrider's own alerts do: choose another";
+    return NULL;
 }
 
 static const char *check_anything(const json_t *value)

@@ -35,7 +35,7 @@ bool listening_init(struct serve *serve, struct error *error)
     serve->listening = listening;
     if (!listen_socket_open(&listening->socket, serve->config->http.listen, "http.listen", error))
         return false;
-    listening->accepting = accepting_new(serve->base, &listening->socket, on_client, serve);
+    listening->accepting = accepting_new(serve->loop.base, &listening->socket, on_client, serve);
     return true;
 }
 

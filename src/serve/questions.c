@@ -87,7 +87,7 @@ void questions_init(struct serve *serve)
     TAILQ_INIT(&questions->waiting);
     for (int i = 0; i < QUESTION_LINKS; i++) {
         questions->lines[i].link =
-            db_link_new(serve->base, config->database.url, config->database.schema, &events);
+            db_link_new(serve->loop.base, config->database.url, config->database.schema, &events);
         db_link_refuse_hidden(questions->lines[i].link);
     }
     serve->questions = questions;

@@ -14,9 +14,10 @@ static const char *check_kind(const json_t *value)
 {
     const char *text = json_string_value(value);
 
-    return text != NULL && (strcmp(text, "replay") == 0 || strcmp(text, "recover") == 0)
+    return text != NULL && (strcmp(text, "replay") == 0 || strcmp(text, "recover") == 0 ||
+                            strcmp(text, "discard") == 0)
                ? NULL
-               : "is neither replay nor recover";
+               : "is none of replay, recover and discard";
 }
 
 static const char *check_rate(const json_t *value)
@@ -105,6 +106,13 @@ static bool has_null(const json_t *filter)
     return false;
 }
 
+bool replay_request_is_discard(const json_t *body)
+{
+    const char *kind = json_string_value(json_object_get(body, "kind"));
+
+    return kind != NULL && strcmp(kind, "discard") == 0;
+}
+
 int replay_request_check(const json_t *body, struct error *error)
 {
     int status = json_body_check_members(body, body_members, error);
@@ -130,6 +138,6 @@ int replay_request_check(const json_t *body, struct error *error)
     endpoint = json_string_value(json_object_get(filter, "endpoint"));
     if (is_recovery && endpoint[strlen(endpoint) - 1] == '*')
         return refuse(error,
-                      "filter: endpoint is a URL with * here, of which only kind replay knows");
+                      "filter: endpoint is a URL with * here, of which kind recover does not know");
     return 0;
 }

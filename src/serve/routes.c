@@ -97,6 +97,8 @@ const struct route routes_table[] = {
     {"GET", "/v1/deliveries/{id}", ROUTE_READ, .handle = deliveries_api_show},
     {"POST", "/v1/deliveries/{id}/replay", ROUTE_OPERATE, .handle = changes_api_ask,
      .text = "delivery_replay", .tells_who = true, .tells_customer = true},
+    {"POST", "/v1/deliveries/{id}/discard", ROUTE_OPERATE, .handle = changes_api_ask,
+     .text = "delivery_discard", .tells_who = true, .is_operators = true},
     {"GET", "/v1/endpoints", ROUTE_READ, .parameters = endpoints_parameters,
      .handle = sharing_ask, .text = "endpoints"},
     {"GET", "/v1/endpoints/activity", ROUTE_READ, .parameters = activity_parameters,

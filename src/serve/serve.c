@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/serve.h"
 
-#include <event2/event.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,41 +24,15 @@
 #include "serve/routes.h"
 #include "serve/sharing.h"
 #include "serve/tokens.h"
+#include "service/reload.h"
 
 #define STATUS_PAUSE_US 5000000
 #define DRAIN_US        20000000 /* more than the database's answer may take */
 
-/* --- signals --- */
-
-static void on_signal_stop(evutil_socket_t number, short what, void *argument)
-{
-    struct serve *serve = argument;
-
-    (void)number;
-    (void)what;
-    serve->stops_wanted++;
-}
-
-static void on_signal_reload(evutil_socket_t number, short what, void *argument)
-{
-    struct serve *serve = argument;
-
-    (void)number;
-    (void)what;
-    serve->is_reload_wanted = true;
-}
-
-static void on_tick(evutil_socket_t fd, short what, void *argument)
-{
-    (void)fd;
-    (void)what;
-    (void)argument;
-}
-
 /* The first signal lets what was asked end, the second ends it at once. */
 static void stop_step(struct serve *serve)
 {
-    for (; serve->stops_wanted > 0 && serve->phase != SERVE_DONE; serve->stops_wanted--) {
+    for (; serve->loop.stops_wanted > 0 && serve->phase != SERVE_DONE; serve->loop.stops_wanted--) {
         if (serve->phase == SERVE_DRAINING) {
             log_event(LOG_LEVEL_WARNING, "stopping at once: clients get no answer",
                       LOG_NUMBER("unanswered", (int64_t)publishing_unanswered(serve)));
@@ -90,36 +62,18 @@ static void drain_step(struct serve *serve)
 
 /* --- reload --- */
 
-static void log_restart_keys(const struct config *old, const struct config *new)
-{
-    const struct {
-        const char *key, *old, *new;
-    } texts[] = {{"database.url", old->database.url, new->database.url},
-                 {"database.schema", old->database.schema, new->database.schema},
-                 {"http.listen", old->http.listen, new->http.listen}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-        if (strcmp(texts[i].old, texts[i].new) != 0)
-            log_event(LOG_LEVEL_WARNING,
-                      "an option applies from the next start; until then the old value stays",
-                      LOG_TEXT("option", texts[i].key));
-}
-
 static void reload(struct serve *serve)
 {
-    struct config_mistakes mistakes;
-    struct config *config = config_load(serve->config->file, &mistakes);
+    struct config *config = reload_read(serve->config);
 
-    if (config == NULL) {
-        for (size_t i = 0; i < mistakes.count; i++)
-            log_event(LOG_LEVEL_ERROR, "configuration", LOG_TEXT("mistake", mistakes.lines[i]));
-        log_event(LOG_LEVEL_ERROR, "the configuration was not reloaded; the old one stays in force",
-                  LOG_TEXT("config", serve->config->file),
-                  LOG_NUMBER("mistakes", (int64_t)mistakes.count));
-        config_mistakes_free(&mistakes);
+    if (config == NULL)
         return;
-    }
-    log_restart_keys(serve->config, config);
+    const struct reload_kept kept[] = {
+        {"database.url", serve->config->database.url, config->database.url},
+        {"database.schema", serve->config->database.schema, config->database.schema},
+        {"http.listen", serve->config->http.listen, config->http.listen}};
+
+    reload_warn_of_kept(kept, ARRAY_LENGTH(kept));
     config_free(serve->config);
     serve->config = config;
     log_configure(config->log.level, config->log.format);
@@ -160,9 +114,9 @@ static void status_step(struct serve *serve)
 
 static void reload_step(struct serve *serve)
 {
-    if (!serve->is_reload_wanted || serve->phase != SERVE_RUNNING)
+    if (!serve->loop.is_reload_wanted || serve->phase != SERVE_RUNNING)
         return;
-    serve->is_reload_wanted = false;
+    serve->loop.is_reload_wanted = false;
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_monotonic_us());
     reload(serve);
     tell_status(serve, "READY=1\n");
@@ -170,41 +124,22 @@ static void reload_step(struct serve *serve)
 
 /* --- the loop --- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t next_us(const struct serve *serve)
 {
     int64_t next = serve->status_us;
 
-    next = earlier(next, database_next_us(serve));
-    next = earlier(next, tokens_next_us(serve));
-    next = earlier(next, publishing_next_us(serve));
-    next = earlier(next, questions_next_us(serve));
-    next = earlier(next, keeping_next_us(serve));
-    return serve->phase == SERVE_DRAINING ? earlier(next, serve->drain_until_us) : next;
-}
-
-static void set_tick(struct serve *serve)
-{
-    int64_t wait_us = next_us(serve) - clock_monotonic_us();
-    struct timeval after;
-
-    if (wait_us < 0)
-        wait_us = 0;
-    after = (struct timeval){wait_us / 1000000, wait_us % 1000000};
-    if (evtimer_add(serve->tick, &after) != 0)
-        bug("timer could not be set");
+    next = loop_earlier(next, database_next_us(serve));
+    next = loop_earlier(next, tokens_next_us(serve));
+    next = loop_earlier(next, publishing_next_us(serve));
+    next = loop_earlier(next, questions_next_us(serve));
+    next = loop_earlier(next, keeping_next_us(serve));
+    return serve->phase == SERVE_DRAINING ? loop_earlier(next, serve->drain_until_us) : next;
 }
 
 /* One loop turn, in its written order (serve.h). */
 static void turn(struct serve *serve)
 {
-    if (event_base_loop(serve->base, EVLOOP_ONCE) < 0)
-        bug("the event loop failed");
-    serve->now_us = clock_monotonic_us();
+    serve->now_us = loop_wait(&serve->loop);
     stop_step(serve);
     database_collect(serve);
     questions_collect(serve);
@@ -217,39 +152,15 @@ static void turn(struct serve *serve)
     listening_step(serve);
     drain_step(serve);
     status_step(serve);
-    set_tick(serve);
+    loop_wake_at(&serve->loop, next_us(serve));
 }
 
 /* --- beginning and end --- */
 
-static void add_signal(struct serve *serve, int slot, int number, event_callback_fn on_signal)
-{
-    serve->signals[slot] = evsignal_new(serve->base, number, on_signal, serve);
-    if (serve->signals[slot] == NULL || event_add(serve->signals[slot], NULL) != 0)
-        bug("signal %d could not be caught", number);
-}
-
-static void on_libevent_message(int severity, const char *message)
-{
-    log_event(severity >= EVENT_LOG_WARN ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-              "libevent has something to say", LOG_TEXT("error", message));
-}
-
-static void init_loop(struct serve *serve)
+static void init_watchdog(struct serve *serve)
 {
     uint64_t watchdog_us = 0;
 
-    event_set_log_callback(on_libevent_message);
-    serve->base = event_base_new();
-    if (serve->base == NULL)
-        bug("the event loop could not be made");
-    serve->tick = evtimer_new(serve->base, on_tick, serve);
-    if (serve->tick == NULL)
-        bug("timer could not be made");
-    signal(SIGPIPE, SIG_IGN);
-    add_signal(serve, 0, SIGTERM, on_signal_stop);
-    add_signal(serve, 1, SIGINT, on_signal_stop);
-    add_signal(serve, 2, SIGHUP, on_signal_reload);
     if (sd_watchdog_enabled(0, &watchdog_us) > 0)
         serve->watchdog_us = (int64_t)watchdog_us / 2;
 }
@@ -265,7 +176,7 @@ static void init_parts(struct serve *serve)
     sharing_init(serve);
     metrics_init(serve);
     keeping_init(serve);
-    set_tick(serve);
+    loop_wake_at(&serve->loop, next_us(serve));
 }
 
 /* Answers come from the links until they are gone, so they go before those who wait for them. */
@@ -280,27 +191,6 @@ static void free_parts(struct serve *serve)
     publish_rates_free(serve);
     tokens_free(serve);
     keeping_free(serve);
-}
-
-/* Whoever asks again for an end that has come must not make it a death. */
-static void ignore_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-static void free_loop(struct serve *serve)
-{
-    ignore_signals();
-    for (size_t i = 0; i < ARRAY_LENGTH(serve->signals); i++)
-        event_free(serve->signals[i]);
-    event_free(serve->tick);
-    event_base_free(serve->base);
 }
 
 static void run(struct serve *serve)
@@ -323,7 +213,8 @@ int serve_run(struct config *config)
 
     serve->config = config;
     serve->now_us = clock_monotonic_us();
-    init_loop(serve);
+    loop_init(&serve->loop);
+    init_watchdog(serve);
     if (listening_init(serve, &error)) {
         run(serve);
     } else {
@@ -331,7 +222,7 @@ int serve_run(struct config *config)
         serve->exit_status = EXIT_FAILURE;
     }
     listening_free(serve);
-    free_loop(serve);
+    loop_free(&serve->loop);
     config_free(serve->config);
     status = serve->exit_status;
     free(serve);

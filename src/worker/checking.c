@@ -199,7 +199,7 @@ static bool have_engine(struct worker *worker, struct error *error)
     /* Nothing is kept from one to the next: they look at what there is. */
     options.connection_lifetime_ms = 0;
     if (checking->engine == NULL)
-        checking->engine = http_engine_new(worker->base, &options, on_finished, error);
+        checking->engine = http_engine_new(worker->loop.base, &options, on_finished, error);
     return checking->engine != NULL;
 }
 

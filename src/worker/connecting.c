@@ -73,9 +73,9 @@ void connecting_init(struct worker *worker)
 
     worker->connecting = memory_new(1, sizeof(*worker->connecting));
     worker->writing =
-        db_link_new(worker->base, config->database.url, config->database.schema, &events);
+        db_link_new(worker->loop.base, config->database.url, config->database.schema, &events);
     worker->reading =
-        db_link_new(worker->base, config->database.url, config->database.schema, &events);
+        db_link_new(worker->loop.base, config->database.url, config->database.schema, &events);
     db_link_refuse_hidden(worker->reading);
 }
 

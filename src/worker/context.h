@@ -22,15 +22,13 @@
 
 #include "config/config.h"
 #include "db/link.h"
+#include "service/loop.h"
 #include "worker/delivery.h"
 #include "worker/endpoint.h"
 #include "worker/meters.h"
 
 #define WORKER_NEVER    INT64_MAX
 #define WORKER_NO_CLOCK INT64_MIN
-
-struct event;
-struct event_base;
 
 enum worker_phase {
     WORKER_RUNNING,
@@ -40,9 +38,7 @@ enum worker_phase {
 
 struct worker {
     struct config *config; /* the one in force */
-    struct event_base *base;
-    struct event *tick;
-    struct event *signals[3];
+    struct loop loop;
     int64_t now_us;   /* of this turn */
     int64_t clock_us; /* the database's clock less now_us; WORKER_NO_CLOCK: nobody knows */
     bool may_send;    /* in this turn: running or draining, connected, schema and requirements met,
@@ -50,8 +46,6 @@ struct worker {
     enum worker_phase phase;
     int64_t drain_until_us;
     int exit_status;
-    bool is_reload_wanted;
-    int stops_wanted; /* SIGTERM and SIGINT that were not acted on yet */
 
     struct db_link *reading; /* finds rows, loads settings */
     struct db_link *writing; /* records outcomes, leases, cleans up */

@@ -158,7 +158,7 @@ static void delivery_free(struct deliveries *deliveries, struct delivery *delive
     TAILQ_REMOVE(&deliveries->lists[delivery->state], delivery, in_state);
     deliveries->counts[delivery->state]--;
     /* The analyzer does not know that uthash frees its table with the last entry alone. */
-    HASH_DELETE(by_id, deliveries->by_id, delivery); /* NOLINT(clang-analyzer-unix.Malloc) */
+    HASH_DELETE(by_id, deliveries->by_id, delivery); /* NOLINT(clang-analyzer-*) */
     delivery->tally->known--;
     delivery_drop_payload(deliveries, delivery);
     span_free(delivery->span);

@@ -107,7 +107,7 @@ struct delivery {
     uint64_t forgotten_at_read;
 };
 
-#define DELIVERIES_ASKED_MAX 4000
+#define DELIVERIES_ASKED_MAX 20000
 
 TAILQ_HEAD(delivery_list, delivery);
 

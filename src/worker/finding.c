@@ -180,6 +180,16 @@ bool finding_has_room(const struct worker *worker)
            finding_room_bytes(worker) > 0;
 }
 
+/* What was promised has no time, so nobody has looked at its event's before. What is due was made so by
+ * somebody, whatever its event says. */
+static bool is_promised_too_early(struct worker *worker, const struct due_row *row)
+{
+    if (!row->event.is_early || !promises_has(worker, row->id))
+        return false;
+    promises_give_back(worker, row->id);
+    return true;
+}
+
 /* What was to be sent is not there: it is neither sent nor failed, but looked for again. What is
  * behind another one of its ordering key will be found when that one has ended. */
 static bool is_held(struct worker *worker, const struct due_row *row)
@@ -192,7 +202,7 @@ static bool is_held(struct worker *worker, const struct due_row *row)
         absences_note_there(absences, row->id);
     else if (absences_note(absences, row->id, row->event_id, row->lane, worker->now_us))
         reporting_absent(row);
-    return row->event.is_absent || row->is_out_of_turn;
+    return row->event.is_absent || row->is_out_of_turn || is_promised_too_early(worker, row);
 }
 
 /*

@@ -172,7 +172,7 @@ static bool open_monitor(struct worker *worker, const char *listen, struct monit
     *ret_monitor = NULL;
     if (listen[0] == '\0')
         return true;
-    *ret_monitor = monitor_new(worker->base, listen, KEY, answer, worker, error);
+    *ret_monitor = monitor_new(worker->loop.base, listen, KEY, answer, worker, error);
     if (*ret_monitor == NULL)
         return false;
     log_event(LOG_LEVEL_INFO, "metrics are served",

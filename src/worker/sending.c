@@ -69,7 +69,7 @@ static struct http_engine *new_engine(struct worker *worker, const struct config
                   LOG_NUMBER("open_files", (int64_t)share.limit));
     log_file_warnings(config);
     worker->sending->slots = share.in_flight;
-    return http_engine_new(worker->base, &options, on_transfer_finished, error);
+    return http_engine_new(worker->loop.base, &options, on_transfer_finished, error);
 }
 
 bool sending_init(struct worker *worker, struct error *error)

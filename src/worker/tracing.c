@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/tracing.h"
 
-#include <event2/event.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,7 +154,7 @@ static void collector_make(struct worker *worker, struct collector *collector)
     if (config->tracing.url[0] == '\0')
         return;
     allow_everywhere(collector);
-    collector->engine = http_engine_new(worker->base, &options, on_finished, &error);
+    collector->engine = http_engine_new(worker->loop.base, &options, on_finished, &error);
     if (collector->engine == NULL) {
         log_event(LOG_LEVEL_ERROR, "no traces are sent", LOG_TEXT("error", error.message));
         return;
@@ -393,19 +392,7 @@ static bool is_trying(const struct worker *worker, int64_t until_us)
     const struct tracing *tracing = worker->tracing;
 
     return tracing->collector.engine != NULL && tracing->count > 0 && !tracing->has_failed &&
-           worker->stops_wanted == 0 && worker->now_us < until_us;
-}
-
-static void wait_for_event(struct worker *worker, int64_t until_us)
-{
-    int64_t wait_us = until_us - worker->now_us;
-    struct timeval after = {wait_us / 1000000, wait_us % 1000000};
-
-    if (evtimer_add(worker->tick, &after) != 0)
-        bug("timer could not be set");
-    if (event_base_loop(worker->base, EVLOOP_ONCE) < 0)
-        bug("the event loop failed");
-    worker->now_us = clock_monotonic_us();
+           worker->loop.stops_wanted == 0 && worker->now_us < until_us;
 }
 
 void tracing_finish(struct worker *worker)
@@ -416,7 +403,8 @@ void tracing_finish(struct worker *worker)
     while (is_trying(worker, until_us)) {
         if (may_send(worker->tracing))
             send_batch(worker);
-        wait_for_event(worker, until_us);
+        loop_wake_at(&worker->loop, until_us);
+        worker->now_us = loop_wait(&worker->loop);
         collect(worker);
     }
     tracing_abandon(worker);

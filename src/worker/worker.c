@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/worker.h"
 
-#include <event2/event.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -64,35 +62,11 @@ static void stop_now(struct worker *worker)
     worker->phase = WORKER_DONE;
 }
 
-static void on_signal_stop(evutil_socket_t number, short what, void *argument)
-{
-    struct worker *worker = argument;
-
-    (void)number;
-    (void)what;
-    worker->stops_wanted++;
-}
-
-static void on_signal_reload(evutil_socket_t number, short what, void *argument)
-{
-    struct worker *worker = argument;
-
-    (void)number;
-    (void)what;
-    worker->is_reload_wanted = true;
-}
-
-static void on_tick(evutil_socket_t fd, short what, void *argument)
-{
-    (void)fd;
-    (void)what;
-    (void)argument;
-}
-
 /* The first signal drains, the second ends it. */
 static void stop_step(struct worker *worker)
 {
-    for (; worker->stops_wanted > 0 && worker->phase != WORKER_DONE; worker->stops_wanted--) {
+    for (; worker->loop.stops_wanted > 0 && worker->phase != WORKER_DONE;
+         worker->loop.stops_wanted--) {
         if (worker->phase == WORKER_RUNNING)
             begin_drain(worker);
         else
@@ -135,49 +109,37 @@ static void drain_step(struct worker *worker)
     }
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t next_us(const struct worker *worker)
 {
     int64_t next = worker->reap_us;
 
-    next = earlier(next, waking_next_us(worker));
-    next = earlier(next, erasing_next_us(worker));
-    next = earlier(next, finding_next_us(worker));
-    next = earlier(next, sending_next_us(worker));
-    next = earlier(next, loading_next_us(worker));
-    next = earlier(next, recording_next_us(worker));
-    next = earlier(next, promises_next_us(worker));
-    next = earlier(next, promoting_next_us(worker));
-    next = earlier(next, requiring_next_us(worker));
-    next = earlier(next, connecting_next_us(worker));
-    next = earlier(next, leasing_next_us(worker));
-    next = earlier(next, disabling_next_us(worker));
-    next = earlier(next, retaining_next_us(worker));
-    next = earlier(next, replaying_next_us(worker));
-    next = earlier(next, checking_next_us(worker));
-    next = earlier(next, alerting_next_us(worker));
-    next = earlier(next, charting_next_us(worker));
-    next = earlier(next, tracing_next_us(worker));
-    next = earlier(next, supervision_next_us(worker));
+    next = loop_earlier(next, waking_next_us(worker));
+    next = loop_earlier(next, erasing_next_us(worker));
+    next = loop_earlier(next, finding_next_us(worker));
+    next = loop_earlier(next, sending_next_us(worker));
+    next = loop_earlier(next, loading_next_us(worker));
+    next = loop_earlier(next, recording_next_us(worker));
+    next = loop_earlier(next, promises_next_us(worker));
+    next = loop_earlier(next, promoting_next_us(worker));
+    next = loop_earlier(next, requiring_next_us(worker));
+    next = loop_earlier(next, connecting_next_us(worker));
+    next = loop_earlier(next, leasing_next_us(worker));
+    next = loop_earlier(next, disabling_next_us(worker));
+    next = loop_earlier(next, retaining_next_us(worker));
+    next = loop_earlier(next, replaying_next_us(worker));
+    next = loop_earlier(next, checking_next_us(worker));
+    next = loop_earlier(next, alerting_next_us(worker));
+    next = loop_earlier(next, charting_next_us(worker));
+    next = loop_earlier(next, tracing_next_us(worker));
+    next = loop_earlier(next, supervision_next_us(worker));
     if (worker->phase == WORKER_DRAINING)
-        next = earlier(next, worker->drain_until_us);
+        next = loop_earlier(next, worker->drain_until_us);
     return next;
 }
 
-static void set_tick(struct worker *worker, bool has_more)
+static void set_wake(struct worker *worker, bool has_more)
 {
-    int64_t wait_us = has_more ? 0 : next_us(worker) - clock_monotonic_us();
-    struct timeval after;
-
-    if (wait_us < 0)
-        wait_us = 0;
-    after = (struct timeval){wait_us / 1000000, wait_us % 1000000};
-    if (evtimer_add(worker->tick, &after) != 0)
-        bug("timer could not be set");
+    loop_wake_at(&worker->loop, has_more ? worker->now_us : next_us(worker));
 }
 
 static void reap(struct worker *worker)
@@ -200,9 +162,7 @@ static void turn(struct worker *worker)
 {
     bool has_more;
 
-    if (event_base_loop(worker->base, EVLOOP_ONCE) < 0)
-        bug("the event loop failed");
-    worker->now_us = clock_monotonic_us();
+    worker->now_us = loop_wait(&worker->loop);
     stop_step(worker);
     has_more = sending_collect(worker);
     connecting_collect(worker);
@@ -231,37 +191,8 @@ static void turn(struct worker *worker)
     if (worker->phase == WORKER_DRAINING)
         drain_step(worker);
     reap(worker);
-    set_tick(worker, has_more);
+    set_wake(worker, has_more);
     meter_note(&worker->meters.loop_lag, clock_monotonic_us() - worker->now_us);
-}
-
-static void add_signal(struct worker *worker, int slot, int number, event_callback_fn on_signal)
-{
-    worker->signals[slot] = evsignal_new(worker->base, number, on_signal, worker);
-    if (worker->signals[slot] == NULL || event_add(worker->signals[slot], NULL) != 0)
-        bug("signal %d could not be caught", number);
-}
-
-/* Else libevent would write lines of its own form to standard error. */
-static void on_libevent_message(int severity, const char *message)
-{
-    log_event(severity >= EVENT_LOG_WARN ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
-              "libevent has something to say", LOG_TEXT("error", message));
-}
-
-static void init_loop(struct worker *worker)
-{
-    event_set_log_callback(on_libevent_message);
-    worker->base = event_base_new();
-    if (worker->base == NULL)
-        bug("the event loop could not be made");
-    worker->tick = evtimer_new(worker->base, on_tick, worker);
-    if (worker->tick == NULL)
-        bug("timer could not be made");
-    signal(SIGPIPE, SIG_IGN);
-    add_signal(worker, 0, SIGTERM, on_signal_stop);
-    add_signal(worker, 1, SIGINT, on_signal_stop);
-    add_signal(worker, 2, SIGHUP, on_signal_reload);
 }
 
 static bool init(struct worker *worker, struct config *config, struct error *error)
@@ -270,7 +201,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     worker->now_us = clock_monotonic_us();
     deliveries_init(&worker->deliveries);
     endpoints_init(&worker->endpoints);
-    init_loop(worker);
+    loop_init(&worker->loop);
     reporting_init(worker);
     if (!sending_init(worker, error) || !monitoring_init(worker, error))
         return false;
@@ -295,7 +226,7 @@ static bool init(struct worker *worker, struct config *config, struct error *err
     supervision_init(worker);
     connecting_init(worker);
     configuring_apply(worker, config);
-    set_tick(worker, true);
+    set_wake(worker, true);
     return true;
 }
 
@@ -325,29 +256,6 @@ static void finish(struct worker *worker)
     supervision_free(worker);
 }
 
-/* Whoever asks again for an end that has come must not make it a death: without the loop a signal
- * would do what it does by default. The process has nothing left to do but to end. */
-static void ignore_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-static void free_loop(struct worker *worker)
-{
-    ignore_signals();
-    for (size_t i = 0; i < ARRAY_LENGTH(worker->signals); i++)
-        if (worker->signals[i] != NULL)
-            event_free(worker->signals[i]);
-    event_free(worker->tick);
-    event_base_free(worker->base);
-}
-
 int worker_run(struct config *config)
 {
     struct worker *worker = memory_new(1, sizeof(*worker));
@@ -371,7 +279,7 @@ int worker_run(struct config *config)
     sending_free(worker);
     monitoring_free(worker);
     reporting_free(worker);
-    free_loop(worker);
+    loop_free(&worker->loop);
     free(worker);
     return status;
 }

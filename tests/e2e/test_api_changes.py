@@ -42,6 +42,7 @@ CHANGES = [
     ("POST", "/v1/endpoints/{id}/disable"), ("POST", "/v1/endpoints/{id}/enable"),
     ("POST", "/v1/endpoints/{id}/pause"), ("POST", "/v1/endpoints/{id}/resume"),
     ("DELETE", "/v1/endpoints/{id}"), ("POST", "/v1/deliveries/{id}/replay"), ("POST", "/v1/replays"),
+    ("POST", "/v1/deliveries/{id}/discard"),
     ("POST", "/v1/replays/{id}/stop"), ("POST", "/v1/replays/{id}/resume")]
 
 
@@ -293,7 +294,9 @@ REFUSED_REPLAYS = [
     ({"filter": {"since": "yesterday"}}, "filter: since is not a time"),
     ({"filter": {"ids": []}}, "filter: ids is not an array"), ({"filter": {"ids": ["x"]}}, "filter: ids is not"),
     ({"filter": {"customer": "x"}}, "filter: customer is not a UUID"), ({"filter": {"error": ""}}, "filter: error is"),
-    ({"kind": "backfill", "filter": {"all": True}}, "kind is neither replay nor recover"),
+    ({"kind": "backfill", "filter": {"all": True}}, "kind is none of replay, recover and discard"),
+    ({"kind": "discard"}, "filter is missing"), ({"kind": "discard", "filter": {}}, "the filter is empty"),
+    ({"kind": "discard", "filter": {"colour": "x"}}, "filter: colour is no member"),
     ({"kind": "recover", "filter": {"endpoint": URL}}, "filter: since is missing"),
     ({"kind": "recover", "filter": {"endpoint": "https://a/*", "since": "2031-05-17T12:03:04Z"}}, "a URL with *"),
     ({"filter": {"all": True}, "rate": 0}, "rate is not a whole number"),
@@ -306,6 +309,43 @@ def test_refused_replays(operate, migrated_database):
     for body, detail in REFUSED_REPLAYS:
         refused = operate("POST", "/v1/replays", body)
         assert refused.status == 422 and detail in refused.detail, (body, refused)
+    assert not migrated_database.value("SELECT count(*) FROM webhook_replays")
+
+
+def test_discard_of_one(operate, migrated_database, service, run_postrider, config_file):
+    """Asked for here, carried out by a worker, and who asked is known."""
+    delivery, kept = dead(migrated_database, "http://127.0.0.1:9/a"), dead(migrated_database, "http://127.0.0.1:9/a")
+    pending = migrated_database.insert_delivery(URL, next_retry_at="infinity")
+    made = operate("POST", f"/v1/deliveries/{delivery}/discard")
+    assert made.status == 201 and made.headers["location"] == f"/v1/replays/{made.json()['id']}"
+    assert (made.json()["kind"], made.json()["filter"]) == ("discard", {"ids": [delivery]})
+    refused = operate("POST", f"/v1/deliveries/{pending}/discard")
+    assert (refused.status, refused.detail) == (409, "it is pending: only what has failed can be discarded")
+    service(migrated_database)
+    migrated_database.wait_for(lambda db: len(db.rows()) == 2, "the discard")
+    assert {str(row["id"]) for row in migrated_database.rows()} == {kept, pending}
+    assert operate("POST", f"/v1/deliveries/{delivery}/discard").status == 404
+    said = run_postrider("explain", delivery, "-c", config_file(migrated_database)).stderr
+    assert f"delivery {delivery} was discarded at " in said and "as was asked for by token ops" in said
+
+
+def test_discards_that_are_asked_for(operate, migrated_database):
+    """With the filters of a replay, stopped and resumed like one."""
+    for filter in FILTERS:
+        made = operate("POST", "/v1/replays", {"kind": "discard", "filter": filter})
+        assert made.status == 201 and (made.json()["kind"], made.json()["customer_id"]) == ("discard", None), (filter, made)
+    for what in ("stop", "resume"):
+        assert operate("POST", f"/v1/replays/{made.json()['id']}/{what}").status == 200
+
+
+def test_customers_tokens_discard_nothing(started, migrated_database):
+    delivery = dead(migrated_database)
+    token = started.token("--customer", migrated_database.customer, scope="operate")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    refused = started.request("POST", f"/v1/deliveries/{delivery}/discard", None, headers)
+    assert (refused.status, refused.detail) == (403, "this is not for a customer's token")
+    refused = started.request("POST", "/v1/replays", '{"kind": "discard", "filter": {"all": true}}', headers)
+    assert refused.status == 403 and "a customer's token discards nothing" in refused.detail
     assert not migrated_database.value("SELECT count(*) FROM webhook_replays")
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The plans of what the JSON API reads, as the server's log tells them, on tables of POSTRIDER_TEST_ROWS (100,000)
+"""The plans of what the JSON API reads, as the server's log tells them, on tables of 100,000 or a million
 events and three times as many deliveries. What counts are the blocks that a page touches: a plan that reads a table
 through, or an index from one end to the other, touches thousands."""
-import os
 import time
 
 import pytest
@@ -10,8 +9,9 @@ from conftest import migrate
 
 from harness.explained import Explained
 from harness.serve import Connection, Serve
+from harness.size import size
 
-ROWS = int(os.environ.get("POSTRIDER_TEST_ROWS", "100000"))
+ROWS = size(100_000, 1_000_000)
 LARGE = ("webhook_events", "webhook_deliveries", "webhook_history")
 
 pytestmark = [pytest.mark.xdist_group("api_plans"), pytest.mark.slow]

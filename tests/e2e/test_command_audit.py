@@ -73,7 +73,7 @@ def test_what_workers_and_commands_do_adds_up(audit, migrated_database, service,
     migrated_database.wait_for(lambda db: db.counts().get("pending") == 1)
     assert audit()["contradictions"] == []
     letters = [str(row["id"]) for row in migrated_database.rows() if row["status"] == "failed"]
-    assert run_postrider("dead", "discard", *letters[:2], "-c", audit.config).code == 0
+    assert run_postrider("dead", "discard", "--yes", *letters[:2], "-c", audit.config).code == 0
     assert run_postrider("dead", "replay", *letters[2:4], "-c", audit.config).code == 0
     migrated_database.wait_for(lambda db: db.counts().get("pending") == 1)
     migrated_database.execute("DELETE FROM webhook_deliveries WHERE id = %s", letters[4])

@@ -202,6 +202,18 @@ def test_read_only_database(check, migrated_database):
     assert failed(result) == ["writing the database is read-only: a standby, or set to be so"]
 
 
+@pytest.mark.parametrize("arguments", [
+    ["migrate"], ["token", "new", "--name", "a", "--scope", "read"], ["secret", "new", "--customer", str(uuid.UUID(int=1))],
+    ["endpoint", "add", "--customer", str(uuid.UUID(int=1)), "--url", "https://a.example/"]])
+def test_commands_that_write_to_a_read_only_database(run_postrider, config_file, database, migrated_database, arguments):
+    """What the server says (that it can't execute SELECT, even) is no help."""
+    place = database if arguments == ["migrate"] else migrated_database
+    place.execute(f"ALTER DATABASE {place.name} SET default_transaction_read_only TO on")
+    result = run_postrider(*arguments, "-c", config_file(place))
+    assert result.code == 1
+    assert "read-only" in result.stderr and "hint: database.url must lead to the primary" in result.stderr
+
+
 @pytest.mark.parametrize("url", ["postgresql://u:hunter2@/x?host=/nowhere",
                                  "host=/nowhere password=hunter2"])
 def test_no_connection(run_postrider, tmp_path, url):

@@ -96,7 +96,7 @@ def test_what_was_never_sent_has_failed_when_it_did(dead, migrated_database, ser
     assert dead("show", "--json", delivery).json()["failed_at"] == \
         dead("list", "--json").json()[0]["failed_at"]
     assert "\nfailed       " in dead("show", delivery).stdout
-    assert dead("discard", "--since", "1h", "--json").json()["changed"] == 1
+    assert dead("discard", "--since", "1h", "--json", "--yes").json()["changed"] == 1
 
 
 def test_a_replay_that_fails_again_has_the_new_time(dead, migrated_database):
@@ -213,14 +213,15 @@ def test_ids_that_are_no_dead_letters_are_named(dead, migrated_database, action)
     counted = dead(action, "--dry-run", "--json", "--endpoint", ONE, *given)
     assert counted.code == 1 and counted.json()["left_out"] == expected
     assert counted.json()["matched"] == 1 and counted.json()["changed"] == 0
-    result = dead(action, "--endpoint", ONE, *given)
+    yes = ["--yes"] * (action == "discard")
+    result = dead(action, "--endpoint", ONE, *yes, *given)
     assert result.code == 1 and "ed 1 of 1\n" in result.stdout
     for line in (f"there is no delivery {unknown}",
                  f"delivery {pending} is no dead letter: it is pending",
                  f"delivery {elsewhere} does not match the other choices"):
         assert result.stderr.count(line) == 1, result.stderr
     assert f"postrider explain {unknown}" in result.stderr
-    again = dead(action, "--json", letter)
+    again = dead(action, "--json", *yes, letter)
     state = "pending" if action == "replay" else None
     assert again.code == 1 and again.json()["left_out"] == [{"id": letter, "status": state}]
     assert again.json()["changed"] == 0
@@ -228,10 +229,10 @@ def test_ids_that_are_no_dead_letters_are_named(dead, migrated_database, action)
 
 def test_of_many_unknown_ids_the_first_are_named(dead):
     unknown = [str(uuid.uuid4()) for _ in range(50)]
-    result = dead("discard", *unknown)
+    result = dead("discard", "--yes", *unknown)
     assert result.code == 1 and result.stderr.count("there is no delivery") == 20
     assert "and 30 more ids" in result.stderr and result.stdout == "No dead letter matches.\n"
-    assert len(dead("discard", "--json", *unknown).json()["left_out"]) == 50
+    assert len(dead("discard", "--json", "--yes", *unknown).json()["left_out"]) == 50
 
 
 def test_replay_is_delivered(dead, migrated_database, service, receiver):
@@ -247,7 +248,7 @@ def test_replay_is_delivered(dead, migrated_database, service, receiver):
 def test_nothing_matches(dead, migrated_database):
     assert dead("replay", "--all").stdout == "No dead letters.\n"
     fail(migrated_database)
-    result = dead("discard", "--error", "none of it")
+    result = dead("discard", "--yes", "--error", "none of it")
     assert result.code == 0 and result.stdout == "No dead letter matches.\n"
     assert dead("replay", "--json", "--error", "none").json() == {
         "matched": 0, "changed": 0, "dry_run": False, "endpoints": []}
@@ -272,10 +273,26 @@ def test_discard(dead, migrated_database):
     fail(migrated_database, ONE, "3 days")
     kept = fail(migrated_database, ONE, "1 day")
     pending = migrated_database.insert_delivery(ONE)
-    assert "discarded 1 of 1" in dead("discard", "--until", "2d").stdout
+    assert "discarded 1 of 1" in dead("discard", "--until", "2d", "--yes").stdout
     assert {row["id"] for row in migrated_database.rows()} == {kept, pending}
-    assert dead("discard", "--all", "--json").json()["changed"] == 1
+    assert dead("discard", "--all", "--json", "--yes").json()["changed"] == 1
     assert migrated_database.counts() == {"pending": 1}
+    asked = migrated_database.query("SELECT kind, requested_by, total, done, finished_at IS NOT NULL AS is_over,"
+                                    " filter ? 'until' AS is_frozen FROM webhook_replays")
+    assert asked == [{"kind": "discard", "requested_by": "postgres with postrider dead discard", "total": 1, "done": 1,
+                      "is_over": True, "is_frozen": True}] * 2  # what dies while the question stands is not meant
+
+
+@pytest.mark.parametrize("answer, left", [("y\n", 1), ("n\n", 3)])
+def test_a_discard_is_counted_and_asked_for(dead, migrated_database, answer, left):
+    for url in (ONE, ONE, TWO):
+        fail(migrated_database, url)
+    code, shown = run_on_terminal("dead", "discard", "--endpoint", ONE, "-c", dead.config, answer=answer)
+    assert "2 dead letters are to be deleted, with payloads and attempts. Events stay" in shown
+    assert "Delete for good? [y/N]" in shown
+    assert (code, "discarded 2 of 2" in shown, "nothing was discarded" in shown) == (int(left == 3), left == 1, left == 3)
+    assert migrated_database.counts() == {"failed": left}
+    assert dead("discard", "--all", "--dry-run").code == 0 and migrated_database.counts() == {"failed": left}
 
 
 def test_many_batches(dead, migrated_database):
@@ -428,7 +445,7 @@ def test_a_discard_that_waits_for_a_lock_is_stopped_at_once(dead, migrated_datab
     letters = [fail(migrated_database) for _ in range(3)]
     other = migrated_database.connect()
     other.cursor().execute("SELECT FROM webhook_deliveries WHERE id = %s FOR UPDATE", (letters[1],))
-    child = start(dead, "discard", "--all", "--json")
+    child = start(dead, "discard", "--all", "--json", "--yes")
     migrated_database.wait_for(waits_for_a_lock, "the discard to wait for the lock")
     child.send_signal(signal.SIGINT)
     stdout, stderr = child.communicate(timeout=60)
@@ -437,6 +454,9 @@ def test_a_discard_that_waits_for_a_lock_is_stopped_at_once(dead, migrated_datab
     assert json.loads(stdout)["left"] == 3 and json.loads(stdout)["changed"] == 0
     assert "stopped by SIGINT: discarded 0 of 3, 3 are left" in stderr
     assert migrated_database.counts() == {"failed": 3}
+    # No worker goes on with it behind the back of who has stopped it.
+    stopped = migrated_database.value("SELECT id::text FROM webhook_replays WHERE stopped_at IS NOT NULL")
+    assert f"postrider replay resume {stopped} " in stderr
 
 
 def test_before_anything_was_done_it_is_stopped_too(dead, migrated_database):

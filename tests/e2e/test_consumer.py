@@ -76,6 +76,69 @@ def test_keep(install, database):
     assert "for ever" in install("--keep", "0").stdout
 
 
+def with_privileges(database, privileges):
+    """A connection of a service that has been given these alone."""
+    role = f"service_{uuid.uuid4().hex}"
+    database.execute(f"CREATE ROLE {role} LOGIN")
+    database.execute(f"GRANT {privileges} ON processed_events TO {role}")
+    return contextlib.closing(database.connect(role))
+
+
+def test_role_of_a_service(install, database):
+    """It needs what docs/receiving.md says, and no more."""
+    for keep, privileges in (((), "SELECT, INSERT"), (("--keep", "100d"), "SELECT, INSERT, UPDATE, DELETE")):
+        assert install(*keep).code == 0
+        database.execute("INSERT INTO processed_events VALUES (gen_random_uuid(), 'a', now() - interval '200 days')")
+        with with_privileges(database, privileges) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT postrider_first_time(gen_random_uuid(), 'a')")
+            assert cursor.fetchone() == (True,)
+            connection.rollback()
+            cursor.execute("DROP OWNED BY CURRENT_USER")
+            connection.commit()
+
+
+def beside_each_other(database, level, events):
+    """Two transactions that have begun before either remembers its event; returns what they were told."""
+    told = []
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(contextlib.closing(database.connect())) for _ in events]
+        cursors = [connection.cursor() for connection in connections]
+        for connection, cursor in zip(connections, cursors):
+            connection.set_session(isolation_level=level)
+            cursor.execute("SELECT 1")  # it has its snapshot
+        for connection, cursor, event in zip(connections, cursors, events):
+            cursor.execute("SELECT postrider_first_time(%s, 'a')", (event,))
+            told += cursor.fetchone()
+            if level == "REPEATABLE READ":
+                connection.commit()
+        for connection in connections:
+            connection.commit()
+    return told
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_what_is_removed_fails_nobody(install, database, level):
+    assert install("--keep", "100d").code == 0
+    database.execute("INSERT INTO processed_events SELECT gen_random_uuid(), 'a', now() - interval '200 days'"
+                     " FROM generate_series(1, 3000)")
+    # One of 64 removes what is old, and two of these have the same oldest before them.
+    removers = events_of(database, "= 0")
+    if level == "REPEATABLE READ":
+        assert beside_each_other(database, level, removers) == [True, True]
+        assert database.value("SELECT count(*) FROM processed_events") == 2002
+    assert beside_each_other(database, level, events_of(database, "<> 0")) == [True, True]
+    database.execute(f"SET default_transaction_isolation TO '{level.lower()}'")
+    assert first_time(database, events_of(database, "= 0")[0])
+    assert database.value("SELECT count(*) FROM processed_events WHERE processed_at < now() - interval '9 days'") < 2001
+
+
+def events_of(database, remainder):
+    """Two ids."""
+    return [row["id"] for row in database.query(
+        "SELECT id::text FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 2000)) u"
+        f" WHERE uuid_hash(id) % 64 {remainder} LIMIT 2")]
+
+
 def test_keep_that_is_too_short(install, run_postrider, database, config_file):
     result = run_postrider("migrate", "--consumer", "--keep", "10d", "-c",
                            config_file(database, {"retention": {"failed": "30d"}}))

@@ -379,6 +379,8 @@ def test_nothing_is_written_for_another(granted, ask):
                 owner, error=psycopg2.errors.WithCheckOptionViolation)
     refuses(ask, made.a, "INSERT INTO webhook_customer_replays (customer_id, kind, filter) VALUES (%s, 'backfill', '{}')",
             made.a, error=psycopg2.errors.WithCheckOptionViolation)
+    refuses(ask, made.a, "INSERT INTO webhook_customer_replays (customer_id, kind, filter)"
+            " VALUES (%s, 'discard', '{\"all\": true}')", made.a, error=psycopg2.errors.CheckViolation)
     for kind in ("test", "doctor"):
         for other in (made.endpoints[made.b], str(uuid.uuid4()), None):
             refuses(ask, made.a, "INSERT INTO webhook_customer_replays (customer_id, kind, filter)"

@@ -365,7 +365,7 @@ def test_replay_leaves_it(erase, run_postrider, config, migrated_database, servi
     assert database.row(gone)["status"] == "failed"
     listed = run_postrider("dead", "list", "--json", "-c", config).json()
     assert [row["erased_at"] is not None for row in listed] == [True]
-    assert run_postrider("dead", "discard", gone, "-c", config).code == 0
+    assert run_postrider("dead", "discard", "--yes", gone, "-c", config).code == 0
     assert database.row(gone) is None
 
 

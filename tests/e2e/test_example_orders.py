@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import types
@@ -53,17 +54,8 @@ def assert_nothing_is_left(output):
 
 def assert_adds_up(example):
     assert example.code == 0, example.output
-    assert example.verdicts() == dict.fromkeys(("orders", "money", "stock", "e-mails", "deliveries"), True)
+    assert example.verdicts() == dict.fromkeys(("orders", "money", "stock", "e-mails", "deliveries", "audit"), True)
     assert_nothing_is_left(example.output)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("style", STYLES)
-def test_adds_up_whatever_goes_wrong(style):
-    example = Example("--style", style, "--orders", "40", "--chaos", "--broken", "none", "--seed", "1").wait()
-    assert_adds_up(example)
-    for what in ("kill -9   payments", "kill -9   Postrider", "crash     PostgreSQL", "frozen    emails"):
-        assert what in example.output
 
 
 # A saga that is stuck is a dead letter of the order service; in a choreography it is one of the payment service.
@@ -71,17 +63,31 @@ STUCK = {"choreography": r"the card takes no money back: find another one, and s
          "hybrid": r"SELECT orders\.saga_resolve\('[0-9a-f-]{36}', 'what you did'\)"}
 
 
+# One seed each, and all of it in one run: starting and ending are half of what a run takes. scripts/orders-torture has
+# more seeds, more orders, and every mutation.
 @pytest.mark.slow
-@pytest.mark.parametrize("style, broken", [("choreography", "emails"), ("hybrid", "shipping")])
-def test_dead_letters_are_looked_at_discarded_and_sent_again(style, broken):
-    example = Example("--style", style, "--orders", "20", "--broken", broken, "--seed", "2").wait()
+@pytest.mark.parametrize("style, broken", [
+    ("choreography", "emails"), ("orchestration", "none"), ("hybrid", "shipping")])
+def test_adds_up_whatever_goes_wrong(style, broken):
+    example = Example("--style", style, "--orders", "20", "--chaos", "--broken", broken, "--seed", "2").wait()
     assert_adds_up(example)
-    output = example.output
+    for what in ("kill -9   payments", "kill -9   Postrider", "crash     PostgreSQL", "frozen    emails"):
+        assert what in example.output
+    if broken != "none":
+        assert_walked(style, example.output)
+
+
+def assert_walked(style, output):
+    """Dead letters were looked at, discarded and sent again; a reply that never came was asked for again."""
     assert re.search(r"deliveries died within 10m, by the receivers' fault", output)
     assert re.search(r"\(release 1\.8\.0\)\n\n +\{\"test\": true\}", output)
+    assert re.search(r"\d dead letters, 2 of them after 3 attempts; ", output)
+    assert re.search(r"the receiver answered 500; given up after \d attempts", output)
     assert "discarded 1 of 1" in output
     assert re.search(r"after +[0-9.]+ s +\d+ +\+\d+\n", output)
     assert "  0 dead letters are left." in output
+    again = r"deadline\.passed +→ charging +payment\.charge\n +payment\.processed +→ fulfilling"
+    assert bool(re.search(again, output)) == (style != "choreography")
     assert re.search(STUCK[style], output)
     assert "the money is back, and the dead letter is gone" in output
     assert re.search(r"order\.created .*← this one", output)
@@ -97,7 +103,7 @@ def test_does_not_add_up_without_compensation(tmp_path):
 
 @pytest.mark.slow
 def test_nothing_is_left_when_it_is_interrupted():
-    example = Example("--orders", "100", "--seed", "1")
+    example = Example("--orders", "100", "--broken", "none", "--seed", "1")
     lines = []
     while not any("a process, a schema" in line for line in lines):
         lines.append(example.process.stdout.readline())
@@ -130,6 +136,7 @@ def shop():
     try:
         shop.start_postgres()
         shop.make_schemas()
+        shop.postgres.rows("UPDATE orders.saga_deadlines SET within = '1 hour'")  # none passes by itself
         shop.subscribe()
         shop.services = {"orders": shop.services["orders"]}
         shop.start_services()
@@ -355,6 +362,91 @@ def test_an_operator_resolves_what_is_stuck(front, shop):
                                 " JOIN postrider.webhook_events c ON c.id = e.causation_id"
                                 " WHERE e.correlation_id = %s AND e.event_type = 'payment.refund'", [placed])
     assert ("order.stuck", "payment.refund") in causes
+
+
+# --- replies that don't come ---
+
+SAGA = "SELECT state, is_overdue, asked FROM orders.order_sagas WHERE order_id = %s"
+LOOK = ("import sys, types, psycopg; from consumer import DATABASE_URL, Refused; from orchestration import saga\n"
+        "with psycopg.connect(DATABASE_URL) as database:\n"
+        "    try:\n        saga.look(database, types.SimpleNamespace(data={'order_id': sys.argv[1]}))\n"
+        "    except Refused as refused:\n        print(refused)")
+
+
+def look(shop, order_id):
+    """What the order service says to order.overdue: why it refuses it, or nothing."""
+    return subprocess.run([sys.executable, "-c", LOOK, order_id], cwd=HERE, text=True, capture_output=True, check=True,
+                          env={**os.environ, **shop.services["orders"].environment}).stdout
+
+
+def pass_deadline(shop, order_id):
+    """The order service's own sweep finds it."""
+    before = len(published(shop, order_id))
+    shop.postgres.rows("UPDATE orders.order_sagas SET due_at = now() - interval '1 s' WHERE order_id = %s", [order_id])
+    wait_for(lambda: len(published(shop, order_id)) > before, "the order service to sweep")
+
+
+@in_one_shop
+def test_without_a_reply_it_is_asked_again_and_nothing_is_undone(front, shop):
+    placed = order(front)[1]["order_id"]
+    for asked in (2, 3):
+        pass_deadline(shop, placed)
+        assert shop.postgres.rows(SAGA, [placed]) == [("charging", False, asked)]
+    waits = "SELECT due_at - now() > interval '3 h' FROM orders.order_sagas WHERE order_id = %s"
+    assert shop.postgres.value(waits, [placed]) and look(shop, placed) == ""
+    pass_deadline(shop, placed)
+    assert published(shop, placed) == ["payment.charge"] * 3 + ["order.overdue"]
+    assert shop.postgres.rows(SAGA, [placed]) == [("charging", True, 4)]
+    assert front.ask("GET", f"orders/{placed}")[1]["status"] == "pending"
+    refused = look(shop, placed)
+    assert f"no reply to payment.charge, given 3 times. Mend that, SELECT orders.saga_resolve('{placed}'" in refused
+    assert shop.postgres.value("SELECT orders.saga_resolve(%s, 'it is back')", [placed]) == "charging"
+    assert published(shop, placed)[-1] == "payment.charge" and look(shop, placed) == ""
+    assert advance(shop, placed, "payment.processed") == "reserving"
+    assert shop.postgres.rows(SAGA, [placed]) == [("reserving", False, 1)]
+
+
+@in_one_shop
+@pytest.mark.parametrize("reply, state", [("payment.processed", "reserving"), ("payment.failed", "cancelled")])
+def test_a_reply_that_comes_after_all_ends_the_waiting(front, shop, reply, state):
+    """Also one that a person gives who has found out."""
+    placed = order(front)[1]["order_id"]
+    for _ in range(3):
+        pass_deadline(shop, placed)
+    assert advance(shop, placed, reply) == state
+    assert look(shop, placed) == "" and "payment.refund" not in published(shop, placed)
+
+
+@in_one_shop
+def test_behind_the_pivot_it_is_asked_again_as_well(front, shop):
+    placed = order(front)[1]["order_id"]
+    for reply in ("payment.processed", "stock.updated", "shipment.scheduled"):
+        advance(shop, placed, reply)
+    pass_deadline(shop, placed)
+    assert published(shop, placed)[-2:] == ["inventory.dispatch"] * 2
+
+
+@in_one_shop
+@pytest.mark.parametrize("style", ["orchestration", "hybrid"])
+def test_every_state_that_waits_for_a_reply_has_a_deadline(shop, style):
+    states = set(re.findall(r"\('([\w.]+)', ", (HERE / style / "moves.sql").read_text(encoding="utf-8")))
+    deadlines = {row[0] for row in shop.postgres.rows("SELECT state FROM orders.saga_deadlines")}
+    assert states - deadlines == {"placed", "stuck"}
+
+
+@in_one_shop
+def test_several_sweeps_at_once_ask_once(front, shop):
+    placed = [order(front)[1]["order_id"] for _ in range(8)]
+    shop.postgres.rows("UPDATE orders.order_sagas SET due_at = now() - interval '1 s' WHERE order_id = ANY (%s::uuid[])",
+                       [placed])
+
+    def sweep(_):
+        with psycopg.connect(shop.postgres.url("orders")) as database:
+            database.execute("SELECT saga_sweep()")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(sweep, range(8)))
+    for one in placed:
+        wait_for(lambda one=one: published(shop, one) == ["payment.charge"] * 2, "one question each")
 
 
 # --- what is asked twice, and compensations before what they compensate ---

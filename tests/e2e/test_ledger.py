@@ -34,7 +34,7 @@ def test_rolled_back_delete_leaves_none(migrated_database):
 def test_discarded_dead_letters_are_told_apart(migrated_database, run_postrider, config):
     letters = [migrated_database.insert_delivery(URL, status="failed", last_error="x")
                for _ in range(3)]
-    assert run_postrider("dead", "discard", "--all", "-c", config).code == 0
+    assert run_postrider("dead", "discard", "--all", "--yes", "-c", config).code == 0
     assert sorted(row["delivery_id"] for row in ledger(migrated_database)) == sorted(letters)
     assert all(row["is_discard"] for row in ledger(migrated_database))
 
@@ -78,7 +78,7 @@ def test_it_forgets_after_90_days(migrated_database):
     assert ledger(migrated_database)[-1]["delivery_id"] == newer
 
 
-@pytest.mark.parametrize("how", ["with SQL", 'with "postrider dead discard"'])
+@pytest.mark.parametrize("how", ["with SQL", "as was asked for by postgres with postrider dead discard"])
 def test_explain_says_what_became_of_it(migrated_database, run_postrider, config, how):
     letter = migrated_database.insert_delivery(URL, status="failed", attempts=9, last_error="x")
     # Deleted and put back: what is told is how it went in the end.
@@ -89,9 +89,9 @@ def test_explain_says_what_became_of_it(migrated_database, run_postrider, config
     if how == "with SQL":
         migrated_database.execute("DELETE FROM webhook_deliveries")
     else:
-        assert run_postrider("dead", "discard", letter, "-c", config).code == 0
+        assert run_postrider("dead", "discard", "--yes", letter, "-c", config).code == 0
     result = run_postrider("explain", letter, "-c", config)
     assert result.code == 1
-    assert f"delivery {letter} was deleted at " in result.stderr
+    assert f"delivery {letter} was {'deleted' if how == 'with SQL' else 'discarded'} at " in result.stderr
     assert f'by the role "postgres", {how}' in result.stderr
     assert "it was failed then, after 4 attempts" in result.stderr

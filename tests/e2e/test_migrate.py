@@ -263,6 +263,8 @@ GRANTED = {
     ("column", "webhook_alert_notes.detail"): {"INSERT"},
     ("table", "webhook_alert_endpoint"): {"SELECT"},
     ("function", "webhook_alert_publish"): {"EXECUTE"},
+    **{("function", f"webhook_{name}"): {"EXECUTE"} for name in (
+        "ordering_head", "ordering_promote", "subscription_keys", "event_patterns", "customer_error")},
     **{("column", f"webhook_replays.{column}"): {"UPDATE"} for column in REPLAY},
 }
 

@@ -289,6 +289,7 @@ def test_token_of_a_customer(page, world, customer):
     browser.follow("/deliveries")
     browser.click("Replay all that match")
     browser.see("1 dead letter", css="dialog")
+    assert "Discard" not in browser.text()
     browser.press(Keys.ESCAPE)
     asked = {path.split("?")[0] for _, path in world.front.asked}
     assert not asked & {"/v1/overview", "/v1/workers", "/v1/tokens", "/v1/endpoints", "/v1/event-types"}
@@ -387,6 +388,54 @@ def test_replay_what_a_text_finds(page, world, customer):
     for delivery in found:
         world.database.wait_for_status(delivery, "delivered")
     assert world.database.row(kept)["status"] == "failed"
+
+
+def test_discard_all_that_match(page, world, customer):
+    """Counted, said what is lost, and confirmed by the number; neither the visible page alone nor what fails later."""
+    url, other = world.new_path(answer(200)), world.new_path(answer(200))
+    endpoint = world.endpoint(url, customer)
+    world.dead(url, customer, 60)
+    (kept,) = world.dead(other, customer)
+    browser = page(f"/deliveries?endpoint={endpoint}")
+    browser.see("More older ones")
+    browser.click("Discard all that match")
+    browser.see("60 dead letters", "on all pages", "deleted for good", "is not among them", css="dialog")
+    (late,) = world.dead(url, customer)
+    browser.click("Discard 60")
+    browser.see("Nothing was discarded: type 60", css="dialog")
+    browser.fill("typed", "60")
+    browser.click("Discard 60")
+    browser.see("Discard", "It has finished", "60 dead letters were deleted", limit_s=40)
+    left = {str(row["id"]) for row in world.database.rows() if str(row["customer_id"]) == customer}
+    assert left == {kept, late}
+    browser.follow("/replays")
+    browser.see("discards")
+
+
+def test_discard_what_a_text_finds(page, world, customer):
+    """By ids; one that was sent again meanwhile, and has failed again, is another failure."""
+    number = uuid.uuid4().hex[:12]
+    url = world.new_path(answer(200))
+    gone, again = world.dead(url, customer, 2, payload={"order": number})
+    browser = page(f"/deliveries?q={number}")
+    browser.see(gone[:8])
+    browser.click("Discard all that match")
+    browser.see("2 dead letters", css="dialog")
+    world.database.execute("UPDATE webhook_deliveries SET last_attempt_at = clock_timestamp() WHERE id = %s", again)
+    browser.fill("typed", "2")
+    browser.click("Discard 2")
+    browser.see("2 chosen by their ids", "1 dead letter was deleted", limit_s=40)
+    assert world.database.row(again)["status"] == "failed"
+
+
+def test_discard_of_one(page, world, customer):
+    (found,) = world.dead(world.new_path(answer(200)), customer)
+    browser = page(f"/deliveries/{found}")
+    browser.click("Discard …")
+    browser.see("deleted for good", "the ledger keeps who", css="dialog")
+    browser.click("Discard 1")
+    browser.see("It has finished", "1 dead letter was deleted", limit_s=40)
+    assert world.database.value("SELECT is_discard FROM webhook_removals WHERE delivery_id = %s", found)
 
 
 def test_replay_of_a_url_with_a_star(page, world, customer):

@@ -3,8 +3,10 @@
 styles gives. Its blocks are not marked "python" and "sql": those of the other pages are run as they stand
 (test_readme.py), these can't be."""
 import ast
+import collections
 import os
 import re
+import sys
 
 import pytest
 
@@ -12,6 +14,10 @@ from harness.orders import EXAMPLES, STYLES
 from harness.postrider import ROOT
 
 ORDERS = os.path.join(EXAMPLES, "orders")
+sys.path.insert(0, ORDERS)
+from stage.buyers import make_orders
+
+NUMBERS = ("none", "one", "two", "three", "four", "five", "six")
 
 
 def read(*path):
@@ -99,14 +105,20 @@ def moves(style):
     return {(state, reply): (to_state, publish) for state, reply, to_state, publish in rows}
 
 
+Walk = collections.namedtuple("Walk", "events deliveries end to_orders replies")
+
+
 def walk(style, kind):
-    """Its events, its deliveries, and the depth at which the order ends."""
+    """Its events, its deliveries, the depth at which the order ends, the deliveries to the order service, and what its
+    saga was told."""
     heard, table, says = reactions(style), moves(style), {**SAYS, **dict([REFUSALS[kind]] if kind in REFUSALS else [])}
-    events, deliveries, end, state = 0, 0, None, "placed"
+    events, deliveries, end, to_orders, replies, state = 0, 0, None, 0, 0, "placed"
     waiting = [("order.created", 0)]
     if table:
-        state, command = table[state, "order.created"]
-        waiting.append((command, 0))
+        for reply in ("order.created", "order.cancel") if kind == "is cancelled at once" else ("order.created",):
+            state, command = table[state, reply]
+            waiting.append((command, 0))
+            replies += 1
     while waiting:
         event, depth = waiting.pop(0)
         events += 1
@@ -114,13 +126,15 @@ def walk(style, kind):
             end = depth
         for function in heard.get(event, ()):
             deliveries += 1
+            to_orders += function.startswith(("saga.", "orders."))
             if function == "saga.advance":
-                state, follows = table[state, event]
+                state, follows = table.get((state, event), (state, None))  # None: it comes too late
+                replies += 1
             else:
                 follows = says[function]
             if follows:
                 waiting.append((follows, depth + 1))
-    return events, deliveries, end
+    return Walk(events, deliveries, end, to_orders, replies)
 
 
 def costs_on_the_page():
@@ -138,4 +152,38 @@ def costs_on_the_page():
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_costs_are_those_of_a_walk(style, kind):
-    assert costs_on_the_page()[kind, style] == walk(style, kind)
+    assert costs_on_the_page()[kind, style] == walk(style, kind)[:3]
+
+
+def kind_of(order, is_cancelled):
+    if is_cancelled:
+        return "is cancelled at once"
+    if order["card"] == "expired":
+        return "can't be paid"
+    if order["item"] == "unicorn":
+        return "is not in stock"
+    return "can't be shipped" if order["country"] == "Atlantis" else "is completed"
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_totals_of_a_run_are_those_of_its_orders(style):
+    """The run that the page names, walked through."""
+    kinds = [kind_of(*order) for order in make_orders(20, 1, may_cancel=style != "choreography")]
+    walks = [walk(style, kind) for kind in kinds]
+    completed = kinds.count("is completed")
+    totals = {"completed, cancelled": f"{completed}, {20 - completed}", "events": str(sum(one.events for one in walks)),
+              "deliveries, all at the first attempt": str(sum(one.deliveries for one in walks)),
+              "of these to the order service": str(sum(one.to_orders for one in walks)),
+              "rows of `saga_steps`": str(sum(one.replies for one in walks) or "–")}
+    column = ("choreography", "hybrid", "orchestration").index(style)
+    for name, figure in totals.items():
+        row = re.search(rf"^\| {re.escape(name)} \| (.*) \|$", PAGE, re.M)
+        assert row and row.group(1).split(" | ")[column] == figure, name
+    if style != "hybrid":
+        named = f"{totals['of these to the order service']} of {totals['deliveries, all at the first attempt']}"
+        assert re.search(rf"\b{named}\b", PAGE), named
+
+
+def test_steps_of_a_completed_order_are_named():
+    steps = [walk(style, "is completed").replies for style in ("hybrid", "orchestration")]
+    assert f"{NUMBERS[steps[0]]} or {NUMBERS[steps[1]]} for an order that is completed" in PAGE.replace("\n", " ")

@@ -2,17 +2,17 @@
 """The plans of the worker's statements, as the server's log tells them while the worker runs.
 
 auto_explain writes down every statement that the binary sends, with its plan and the blocks that it
-touched. 400,000 rows are pending, or POSTRIDER_TEST_ROWS=2000000: a plan that does not use an index
+touched. 400,000 rows are pending, or two million (harness/size.py): a plan that does not use an index
 from one end of what it looks for to the other would read them.
 """
-import os
 
 import pytest
 from conftest import migrate
 
 from harness.explained import Explained
+from harness.size import size
 
-ROWS = int(os.environ.get("POSTRIDER_TEST_ROWS", "400000"))
+ROWS = size(400_000, 2_000_000)
 
 AFTER = "ROW(next_retry_at, id) > ROW("
 DUE = "next_retry_at <= now()"

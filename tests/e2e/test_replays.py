@@ -12,6 +12,7 @@ from test_command_replay import ask
 from harness.behaviours import answer
 from harness.pgbouncer import PgBouncer
 from harness.postrider import SLOW, binary, environment, without_quarantine
+from harness.size import size
 
 # Where nothing listens, with the first attempt's retry far away: a replayed row stays pending.
 NOWHERE = "http://127.0.0.1:9/"
@@ -143,6 +144,63 @@ def test_only_what_failed_before_it_was_asked_for(service, migrated_database):
     assert row["done"] == 20 and migrated_database.value("SELECT count(*) FROM changes") == 20
     assert migrated_database.row(late)["status"] == "failed"
     assert migrated_database.wait_for_no_pending() == {"failed": 21}
+
+
+# --- discards ---
+
+def removed(database):
+    return database.query("SELECT delivery_id::text, removed_by, is_discard, replay_id::text FROM webhook_removals")
+
+
+def test_a_discard_takes_what_was_meant(service, migrated_database, run_postrider, config_file):
+    """Whatever becomes of the endpoint; not what fails later, nor anything that is not dead."""
+    migrated_database.insert_endpoint(NOWHERE, disabled_at="2031-01-01T00:00:00Z")
+    gone = [fail(migrated_database, NOWHERE), fail(migrated_database, NOWHERE, erased_at="2031-01-01T00:00:00Z")]
+    other = fail(migrated_database, "http://127.0.0.1:9/other")
+    pending = migrated_database.insert_delivery(NOWHERE, next_retry_at="infinity")
+    late = migrated_database.insert_delivery(NOWHERE, next_retry_at="infinity")
+    identity = ask(migrated_database, f'{{"endpoint": "{NOWHERE}"}}', kind="discard")
+    migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed' WHERE id = %s", late)
+    service(migrated_database, SLOW)
+    row = wait_until_finished(migrated_database, identity)
+    assert (row["done"], row["error"], row["skipped"]) == (2, None, {})
+    assert {str(row["id"]) for row in migrated_database.rows()} == {other, pending, late}
+    assert sorted(removed(migrated_database), key=lambda row: gone.index(row["delivery_id"])) == [
+        {"delivery_id": one, "removed_by": "postgres", "is_discard": True, "replay_id": identity} for one in gone]
+    found = run_postrider("audit", "-c", config_file(migrated_database), "--json").json()
+    assert found["adds_up"] and found["total"]["discarded"] == 2 and found["total"]["deleted"] == 0
+
+
+@pytest.mark.parametrize("columns", [
+    "kind, filter) VALUES ('discard', '{}'", "kind, filter) VALUES ('discard', '{\"all\": true, \"error\": \"x\"}'",
+    "kind, filter) VALUES ('discard', '{\"error\": 1}'", "kind, filter) VALUES ('discard', '{\"ids\": []}'",
+    "kind, filter) VALUES ('discard', '{\"until\": \"today\"}'",
+    "kind, filter) VALUES ('discard', '{\"colour\": \"x\"}'",
+    "kind, filter, customer_id) VALUES ('discard', '{\"all\": true}', gen_random_uuid()"])
+def test_discards_that_are_refused(migrated_database, columns):
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        migrated_database.execute(f"INSERT INTO webhook_replays ({columns})")
+
+
+@pytest.mark.slow
+def test_a_replay_and_a_discard_of_the_same(service, migrated_database, run_postrider, config_file):
+    """Each dead letter is sent again or deleted, by whoever was first, and counted once; workers die meanwhile."""
+    count_changes(migrated_database)
+    fail_many(migrated_database, 600)
+    asked = [ask(migrated_database, rate=150), ask(migrated_database, rate=150, kind="discard")]
+    lease = {**SLOW, "worker": {"lease": "2s"}}
+    for done in (40, 120):
+        started = service(migrated_database, lease)
+        for identity in asked:
+            wait_until_begun(migrated_database, identity, done)
+        started.kill()
+    service(migrated_database, lease)
+    replayed, discarded = [wait_until_finished(migrated_database, identity)["done"] for identity in asked]
+    assert replayed + discarded == 600 and min(replayed, discarded) >= 120
+    assert migrated_database.counts() == {"pending": replayed}
+    assert migrated_database.value("SELECT count(DISTINCT id) FROM changes") == replayed
+    assert len(removed(migrated_database)) == discarded
+    assert run_postrider("audit", "-c", config_file(migrated_database)).code == 0
 
 
 @pytest.mark.slow
@@ -434,14 +492,15 @@ def test_through_a_pooler_while_outcomes_are_written(service, migrated_database,
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand(service, migrated_database):
+def test_very_many(service, migrated_database):
     """In bounded memory, and with no statement that looks at all of them."""
-    fail_many(migrated_database, 100000)
+    count = size(25_000, 100_000)
+    fail_many(migrated_database, count)
     migrated_database.execute("ANALYZE webhook_deliveries")
     migrated_database.execute("UPDATE webhook_endpoints SET disabled_at = NULL")
     started = service(migrated_database, {**SLOW, "log": {"level": "warning"}},
                       env=without_quarantine())
     before = started.memory_kb()
     row = wait_until_finished(migrated_database, ask(migrated_database), limit_s=240.0)
-    assert row["done"] + row["skipped_count"] == 100000
-    assert started.memory_kb() - before < 32 * 1024  # what is read ahead
+    assert row["done"] + row["skipped_count"] == count
+    assert started.memory_kb() - before < count * 640 / 1024  # what is read ahead, nothing for each

@@ -77,7 +77,8 @@ def is_refused(shown, with_plain_policies):
 
 @pytest.mark.parametrize("with_plain_policies", [False, True], ids=["off", "on"])
 @pytest.mark.parametrize("arguments", [
-    ["audit"], ["dead", "list"], ["dead", "replay", "--all"], ["deliveries", "list", "--status", "failed"],
+    ["audit"], ["dead", "list"], ["dead", "replay", "--all"], ["dead", "discard", "--all", "--yes"],
+    ["deliveries", "list", "--status", "failed"],
     ["event", "list"], ["explain", "DELIVERY"]], ids=" ".join)
 def test_command(policed, config_file, arguments, with_plain_policies):
     delivery = policed.insert_delivery("http://127.0.0.1:9/", status="failed", attempts=1)
@@ -128,9 +129,9 @@ def insert_old_event(database, url):
 
 
 def hide_from_worker(service, database, refused, **retention):
-    """From its first batch."""
+    """From its first batch, before which others of its connection may have to wait."""
     changes = {"retention": {**NO_BATCHES, **retention}}
-    with policy_meanwhile(database, "webhook_deliveries"):
+    with policy_meanwhile(database, "webhook_deliveries", stays=True):
         started = service(database, changes, wait=False)
     started.wait_for_log(f"{refused} was refused.*{BY_SERVER}")
 

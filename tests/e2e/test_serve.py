@@ -109,6 +109,7 @@ REFUSED = [
     ({"type": "a\n"}, 422, "type is not an event type"),
     ({"type": "a" * 256}, 422, "type is not an event type"),
     ({"type": 1}, 422, "type is not an event type"),
+    ({"type": "postrider.alert.dead_letters"}, 422, "type begins with postrider.alert."),
     ({"colour": 1}, 422, "colour is no member of an event"),
     ({"correlation_id": "x"}, 422, "correlation_id is not a UUID"),
     ({"deliver_after": "tomorrow"}, 422, "deliver_after is not a time"),

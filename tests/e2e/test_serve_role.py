@@ -4,7 +4,7 @@ and each thing that it must not be able to do is tried with plain SQL."""
 import psycopg2
 import pytest
 
-from conftest import migrate
+from conftest import deny_functions, migrate
 
 from harness.serve import ROLE, Serve, event
 
@@ -15,6 +15,7 @@ URL = "https://hooks.example.com/orders"
 def granted(postgres, database, run_postrider, config_file):
     postgres.execute(f"CREATE ROLE {ROLE} LOGIN")
     migrate(database)
+    deny_functions(database)
     database.customer = database.insert_customer()
     result = run_postrider("migrate", "--grant-serve", ROLE, "-c", config_file(database))
     assert result.code == 0 and f'Granted to "{ROLE}" what "postrider serve" needs.' in result.stdout
@@ -140,6 +141,13 @@ FORBIDDEN = [
     "UPDATE webhook_replays SET finished_at = now()",
     "INSERT INTO webhook_replays (filter, done) VALUES ('{\"all\": true}', 1)",
     "DELETE FROM webhook_replays",
+    # A discard is of what has failed by now, in its own name.
+    "INSERT INTO webhook_replays (kind, filter, requested_at) VALUES ('discard', '{\"all\": true}', 'infinity')",
+    "INSERT INTO webhook_replays (kind, filter, position) VALUES ('discard', '{\"all\": true}', 'x')",
+    "UPDATE webhook_replays SET kind = 'discard'",
+    "UPDATE webhook_replays SET requested_at = now()",
+    "SELECT webhook_deliveries_removed()",
+    "DELETE FROM webhook_removals",
     "DELETE FROM webhook_adopted",
     "INSERT INTO postrider_migrations (version, name) VALUES (9999, 'x')",
     "ALTER TABLE webhook_endpoints DISABLE TRIGGER webhook_endpoints_protected",
@@ -156,6 +164,24 @@ def test_what_it_cannot_do(granted, as_serve):
     granted.insert_delivery(URL)
     for statement in FORBIDDEN:
         refuses(as_serve, statement)
+
+
+def test_a_discard_takes_no_more_than_has_failed(granted, service):
+    """All that it can do, with everything chosen: what fails later, what is pending and what is delivered stay."""
+    kept = {granted.insert_delivery(URL, status="delivered", attempts=1, response_status=200),
+            granted.insert_delivery(URL, next_retry_at="infinity")}
+    later = granted.insert_delivery(URL, next_retry_at="infinity")
+    granted.insert_delivery(URL, status="failed", attempts=1, last_error="x")
+    connection = granted.connect(user=ROLE)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO webhook_replays (kind, filter, requested_by)"
+                       " VALUES ('discard', '{\"all\": true}', 'somebody else')")
+    connection.close()
+    granted.execute("UPDATE webhook_deliveries SET status = 'failed' WHERE id = %s", later)
+    service(granted)
+    granted.wait_for(lambda db: db.value("SELECT finished_at FROM webhook_replays"), "the discard")
+    assert {str(row["id"]) for row in granted.rows()} == kept | {later}
+    assert granted.value("SELECT is_discard AND replay_id IS NOT NULL FROM webhook_removals")
 
 
 PROTECTED = [{"allow": ["10.0.0.0/8"]}, {"client_certificate": "a"}, {"all_customers": True}, {"allow": []}]

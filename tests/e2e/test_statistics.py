@@ -2,7 +2,7 @@
 """What a delivery costs must not depend on what the statistics say: they are of when autovacuum came by, mostly of a
 table in which nothing was pending or dead. Counted in entries of indexes that were read, since time says nothing."""
 import pytest
-from test_ordering import FAST, add_endpoint, pending, publish
+from test_ordering import FAST, add_endpoint, publish
 
 from harness.wait import wait_for
 
@@ -11,6 +11,16 @@ READ = """SELECT COALESCE(sum(idx_tup_read), 0) FROM pg_stat_user_indexes
           WHERE relname = 'webhook_deliveries'"""
 BY_INDEX = "SELECT indexrelname AS i, idx_scan AS n, idx_tup_read AS t FROM pg_stat_user_indexes ORDER BY 3 DESC LIMIT 3"
 END_ALL = "UPDATE webhook_deliveries SET status = 'delivered', attempts = 1"
+
+
+def pending(database):
+    """Counted without an index, since what this test looks at, and how often, is not what it counts."""
+    with database.connect() as session, session.cursor() as cursor:
+        cursor.execute("SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off;"
+                       " SELECT count(*) FROM webhook_deliveries WHERE status = 'pending'")
+        count = cursor.fetchone()[0]
+    session.close()
+    return count
 
 
 def insert(database, url, count, due="'infinity'"):
@@ -72,7 +82,7 @@ def test_ordered_events(service, migrated_database, receiver, history):
     gate.open()
     wait_for(lambda: len(server.requests_to("/big")) > 50, "the key to go on")
     started.stop()
-    # Each was read, looked at and ended, and this test has counted a dozen times: not once for each key.
+    # Each was read, looked at and ended: not once for each key.
     assert read_since(database, before) < KEYS / 4 * BIG, database.query(BY_INDEX)
     assert started.log_lines("refused|is away") == []
 

@@ -103,7 +103,7 @@ void scripted_worker_begin(struct config *config, const struct exchange_script *
     pq_begin(server, script->honest, script->faults, script->fault_count);
     worker = (struct worker){.config = config,
                              .now_us = SCRIPTED_START_US,
-                             .base = event_base_new(),
+                             .loop = {.base = event_base_new()},
                              .is_schema_checked = true};
     deliveries_init(&worker.deliveries);
     endpoints_init(&worker.endpoints);
@@ -112,7 +112,7 @@ void scripted_worker_begin(struct config *config, const struct exchange_script *
     promises_set_owner(&worker, "scripted");
     finding_init(&worker);
     requiring_init(&worker);
-    worker.reading = worker.writing = db_link_new(worker.base, "postgresql:///", "", &events);
+    worker.reading = worker.writing = db_link_new(worker.loop.base, "postgresql:///", "", &events);
 }
 
 void scripted_worker_end(const struct exchange_script *script)
@@ -124,10 +124,10 @@ void scripted_worker_end(const struct exchange_script *script)
     promises_free(&worker);
     requiring_free(&worker);
     reporting_free(&worker);
-    assert_int_equal(
-        event_base_get_num_events(worker.base, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE),
-        0);
-    event_base_free(worker.base);
+    assert_int_equal(event_base_get_num_events(worker.loop.base,
+                                               EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE),
+                     0);
+    event_base_free(worker.loop.base);
     pq_end(script->trace);
 }
 
@@ -137,7 +137,7 @@ void scripted_worker_turn(void)
     worker.now_us += TURN_US;
     if (seen.turns++ % ANSWER_TURNS == 0) {
         pq_arrive();
-        assert_true(event_base_loop(worker.base, EVLOOP_NONBLOCK) >= 0);
+        assert_true(event_base_loop(worker.loop.base, EVLOOP_NONBLOCK) >= 0);
     }
     db_link_collect(worker.writing);
 }
@@ -148,7 +148,7 @@ void scripted_worker_pass_time(int64_t next_us)
     if (seen.idle < IDLE_TURNS)
         return;
     seen.idle = 0;
-    if (link_timer_fire(worker.base, worker.writing))
+    if (link_timer_fire(worker.loop.base, worker.writing))
         return;
     if (next_us != WORKER_NEVER)
         worker.now_us = next_us > worker.now_us ? next_us : worker.now_us;

@@ -92,11 +92,12 @@ static void read_events(const struct pq_statement *statement, PGresult *result)
     for (const char *at = statement->values[2] + 1; *at == 'e'; at += at[36] == ',' ? 37 : 36) {
         char place[12];
         char body[12];
-        const char *values[] = {place, "f", body, "7", CUSTOMER, NULL, NULL, NULL, NULL, "f", NULL};
+        const char *values[] = {place, "f",  body, "7", CUSTOMER, NULL,
+                                NULL,  NULL, NULL, "f", NULL,     NULL};
 
         snprintf(place, sizeof(place), "%d", number++);
         snprintf(body, sizeof(body), "event %c", at[35]);
-        pq_result_add_row(result, 11, values);
+        pq_result_add_row(result, 12, values);
     }
 }
 

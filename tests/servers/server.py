@@ -28,6 +28,7 @@ class Server:
     keeps_connections = True
     says_keep_alive = False  # in a header of its answers
     is_graceful = True  # kept connections survive a reload, or are closed with care
+    answers_what_it_read = True  # also when it is told to read its configuration again at that moment
     reload_signal = signal.SIGHUP  # None: it is ended and started again, as its users do
 
     def __init__(self, directory, keep_alive_s=None, limit=64 * 1024 * 1024):

@@ -54,7 +54,7 @@ def test_reload_under_load(kind, start_server, service, migrated_database, recor
                     sum(count > 1 for count in server.requests().values()))
     if kind.is_graceful and kind.reload_signal is not None:
         # What it has taken it answers, so nothing that its application has had is sent again.
-        assert set(server.requests().values()) == {1}
+        assert not kind.answers_what_it_read or set(server.requests().values()) == {1}
         # But it closes at once the connections that are idle at that moment (HAProxy says so at
         # close-spread-time and idle-close-on-response, the others do the same), and our next request
         # may be on its way on each of them. There are as many as endpoint.max_in_flight, 32. It is a

@@ -18,7 +18,7 @@ static void start(struct worker *worker, struct config *config)
 {
     struct error error;
 
-    *worker = (struct worker){.config = config, .base = event_base_new()};
+    *worker = (struct worker){.config = config, .loop = {.base = event_base_new()}};
     deliveries_init(&worker->deliveries);
     endpoints_init(&worker->endpoints);
     assert_true(sending_init(worker, &error));
@@ -37,7 +37,7 @@ static void stop(struct worker *worker)
     deliveries_free(&worker->deliveries);
     endpoints_free(&worker->endpoints);
     sending_free(worker);
-    event_base_free(worker->base);
+    event_base_free(worker->loop.base);
 }
 
 /* Another value that is valid; false for what no part keeps: texts and lists are read where they

@@ -21,13 +21,14 @@ static int set_up(void **state)
     static const struct db_link_events events;
 
     (void)state;
-    worker = (struct worker){.config = &config, .now_us = NOW_US, .base = event_base_new()};
+    worker =
+        (struct worker){.config = &config, .now_us = NOW_US, .loop = {.base = event_base_new()}};
     deliveries_init(&worker.deliveries);
     endpoints_init(&worker.endpoints);
     finding_init(&worker);
     refilling_init(&worker);
     queues_set_rows_ahead(&worker.endpoints.queues, 2048);
-    worker.reading = db_link_new(worker.base, "host=/nowhere", "public", &events);
+    worker.reading = db_link_new(worker.loop.base, "host=/nowhere", "public", &events);
     return 0;
 }
 
@@ -39,7 +40,7 @@ static int tear_down(void **state)
     refilling_free(&worker);
     deliveries_free(&worker.deliveries);
     endpoints_free(&worker.endpoints);
-    event_base_free(worker.base);
+    event_base_free(worker.loop.base);
     return 0;
 }
 

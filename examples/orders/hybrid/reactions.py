@@ -6,6 +6,7 @@ from orchestration import saga
 
 begin = saga.begin    # with POST /orders
 cancel = saga.cancel  # with POST /orders/ID/cancel
+sweep = saga.sweep    # now and then
 
 
 def dispatch(database, event):
@@ -17,7 +18,7 @@ REPLIES = ("payment.processed", "payment.failed", "payment.refunded", "payment.r
 
 REACTIONS = {
     # orchestration
-    "orders": {**dict.fromkeys(REPLIES, saga.advance), "order.stuck": saga.look},
+    "orders": {**dict.fromkeys(REPLIES, saga.advance), **dict.fromkeys(("order.stuck", "order.overdue"), saga.look)},
     "payments": {"payment.charge": payments.charge, "payment.refund": payments.refund},
     # choreography
     "inventory": {

@@ -6,12 +6,13 @@ from orchestration import saga
 
 begin = saga.begin    # with POST /orders
 cancel = saga.cancel  # with POST /orders/ID/cancel
+sweep = saga.sweep    # now and then
 
 REPLIES = ("payment.processed", "payment.failed", "payment.refunded", "payment.refund_failed", "stock.updated",
            "stock.refused", "stock.released", "stock.dispatched", "shipment.scheduled", "shipment.refused")
 
 REACTIONS = {
-    "orders": {**dict.fromkeys(REPLIES, saga.advance), "order.stuck": saga.look},
+    "orders": {**dict.fromkeys(REPLIES, saga.advance), **dict.fromkeys(("order.stuck", "order.overdue"), saga.look)},
     "payments": {"payment.charge": payments.charge, "payment.refund": payments.refund},
     "inventory": {"inventory.reserve": inventory.reserve, "inventory.release": inventory.release,
                   "inventory.dispatch": inventory.dispatch},

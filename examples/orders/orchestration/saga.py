@@ -21,12 +21,22 @@ def cancel(database, order):
     return _advance(database, order, "order.cancel", None) is not None
 
 
+def sweep(database):
+    """Asks again where no reply has come in time."""
+    database.execute("SELECT saga_sweep()")
+
+
 def look(database, event):
-    """A saga that is stuck is a dead letter, which says what to do, for as long as it is stuck."""
+    """A saga that only a person can help is a dead letter, which says what to do, for as long as that is so."""
     order = event.data["order_id"]
-    if database.execute("SELECT FROM order_sagas WHERE order_id = %s AND state = 'stuck'", [order]).rowcount:
-        raise Refused(f"order {order}: the refund was refused. Mend that, SELECT orders.saga_resolve('{order}',"
-                      " 'what you did'), and send this again")
+    row = database.execute("SELECT state = 'stuck', command, asked - 1 FROM order_sagas"
+                           " WHERE order_id = %s AND (state = 'stuck' OR is_overdue)", [order]).fetchone()
+    if row is None:
+        return
+    is_stuck, command, times = row
+    reason = "the refund was refused" if is_stuck else f"no reply to {command}, given {times} times"
+    raise Refused(f"order {order}: {reason}. Mend that, SELECT orders.saga_resolve('{order}', 'what you did'),"
+                  " and send this again")
 
 
 def _advance(database, order, reply, cause):

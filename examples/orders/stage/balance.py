@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Whether it all adds up, asked of the tables of the services and of nothing that they have said."""
+"""Whether it all adds up, asked of the tables of the services and of nothing that they have said; and of Postrider's
+own audit."""
+import json
 
 MONEY = """
 SELECT coalesce(sum(cents) FILTER (WHERE kind = 'charge'), 0)::bigint,
@@ -58,4 +60,14 @@ def judge(shop, placed):
         (most <= 1 and lacking == 0, "e-mails",
          f"{mails} written, at most {most} per order and kind; {lacking} orders without one of their two"),
         (waiting == 0 and dead == 0, "deliveries", f"{waiting} pending, {dead} dead"),
+        audit(shop),
     ]
+
+
+def audit(shop):
+    """What Postrider itself says of all deliveries: whether each that was inserted is accounted for."""
+    found = json.loads(shop.postrider("audit", "--json", may_fail=True))
+    total = found["total"]
+    parts = " + ".join(f"{name} {total[name]}" for name in ("delivered", "dead", "pending", "discarded", "deleted"))
+    is_right = found["adds_up"] and not found["contradictions"]
+    return is_right, "audit", f"inserted {total['inserted']} = {parts}; {len(found['contradictions'])} contradictions"

@@ -7,7 +7,7 @@ import threading
 from stage.processes import Failure, wait_until
 from stage.shop import SERVICES, TIMEOUT_S
 
-BUSY_S = 2
+BUSY_S = 1
 
 
 class Chaos:
@@ -26,7 +26,7 @@ class Chaos:
     def catch(self, service):
         """Waits for a moment in which it is in a transaction: it connects for each one."""
         try:
-            wait_until(lambda: self.is_busy(service), "it to be busy", BUSY_S, pause_s=0.002)
+            wait_until(lambda: self.is_busy(service), "it to be busy", BUSY_S, pause_s=0.005)
             return "in a transaction"
         except Failure:
             return "while it had nothing to do"

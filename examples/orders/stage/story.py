@@ -44,6 +44,8 @@ class Story:
         walks = Walks(self.shop, self.screen, self.buyers, self.seed, page)
         if self.options.broken != "none":
             walks.broken_service(self.options.broken, max(self.options.orders // 2, 10))
+            if self.options.style != "choreography":
+                walks.lost_command()
             walks.stuck_order()
         status = self._balance()
         if self.options.keep:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What an operator meets: a service that is broken for a while, and an order that only a person can finish."""
 import json
-import signal
 import sys
 import threading
 import time
@@ -12,19 +11,30 @@ from stage.processes import Process, wait_until
 BAD_RELEASE = """
 import os
 from http.server import BaseHTTPRequestHandler, HTTPServer
+falls = set()  # the events over which it falls
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(400)
+        body = self.rfile.read(int(self.headers["content-length"]))
+        event = self.headers["webhook-id"]
+        if len(falls) < int(os.environ["FALLS"]) and b'"test"' not in body:
+            falls.add(event)
+        self.send_response(500 if event in falls else 400)
         self.end_headers()
-        self.wfile.write(b"TypeError: 'NoneType' object is not subscriptable (release 1.8.0)")
+        self.wfile.write(b"MemoryError (release 1.8.0)" if event in falls else
+                         b"TypeError: 'NoneType' object is not subscriptable (release 1.8.0)")
     def log_message(self, *arguments):
         pass
 HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 DEAD = "SELECT count(*) FROM postrider.webhook_deliveries WHERE status = 'failed'"
-REPLAYED = "SELECT done FROM postrider.webhook_replays ORDER BY requested_at DESC LIMIT 1"
+ATTEMPTS = 3
+REPLAYED = "SELECT done FROM postrider.webhook_replays WHERE kind = 'replay' ORDER BY requested_at DESC LIMIT 1"
 PENDING = "SELECT count(*) FROM postrider.webhook_deliveries WHERE status = 'pending'"
+
+
+STEPS = """
+SELECT s.reply, s.to_state, e.event_type FROM orders.saga_steps s
+LEFT JOIN postrider.webhook_events e ON e.id = s.published WHERE s.order_id = %s ORDER BY s.n"""
 
 
 class Walks:
@@ -53,14 +63,12 @@ class Walks:
 
     def broken_service(self, service, count):
         self.screen.heading(f"A broken release of {service}")
-        self.screen.line("  It answers 400 to everything. Trying again would not help, so each delivery is dead at once.\n"
+        self.screen.line("  It answers 400 to almost everything. Trying again would not help, so each delivery is dead at"
+                         f" once.\n  Over two events it falls: 500, which is tried {ATTEMPTS} times, and is dead then, too.\n"
                          f"  Meanwhile {count} more orders, and one event that somebody has published by mistake.")
+        self._set_attempts(service, "--retry-max-attempts", str(ATTEMPTS))
         healthy = self.shop.services[service]
-        healthy.end()
-        broken = Process(service, [sys.executable, "-c", BAD_RELEASE], healthy.log, healthy.environment)
-        self.shop.services[service] = broken
-        broken.start()
-        self.shop.wait_for_service(service)
+        broken = self._release_badly(service)
         event_type = self._type_of_its_own(service)
         mistake = json.loads(self.shop.postrider(
             "event", "publish", "--customer", self.shop.customers[service], "--type", event_type,
@@ -71,16 +79,32 @@ class Walks:
         self._wait_for_alert("postrider.alert.dead_letters")
         dead = self.shop.postgres.value(DEAD)
         pending = self.shop.postgres.value("SELECT count(*) FROM orders.orders WHERE status = 'pending'")
-        self.screen.line(f"\n  {dead} dead letters; {pending} orders wait. Nothing is lost, and nothing is compensated:"
-                         " it was no refusal.")
+        used_up = self.shop.postgres.value(DEAD + " AND response_status = 500")
+        self.screen.line(f"\n  {dead} dead letters, {used_up} of them after {ATTEMPTS} attempts; {pending} orders wait."
+                         " Nothing is lost, and\n  nothing is compensated: it was no refusal.")
         self._look_and_discard(mistake)
-        broken.end(signal.SIGTERM)
-        self.shop.services[service] = healthy
-        healthy.start()
-        self.shop.wait_for_service(service)
+        self._set_attempts(service, "--unset", "retry-max-attempts")
+        self._replace(broken, healthy)
         self.screen.line(f"\n  {service} is mended. The rest is sent again, few at first:\n\n"
                          f"  {self.screen.bold}$ postrider dead replay --all{self.screen.reset}\n")
         self._replay()
+
+    def _release_badly(self, service, falls=2):
+        """The process of a release that answers nothing but errors; falls: how many events it answers with 500."""
+        healthy = self.shop.services[service]
+        broken = Process(service, [sys.executable, "-c", BAD_RELEASE], healthy.log,
+                         {**healthy.environment, "FALLS": str(falls)})
+        self._replace(healthy, broken)
+        return broken
+
+    def _replace(self, old, new):
+        old.end()
+        self.shop.services[new.name] = new
+        new.start()
+        self.shop.wait_for_service(new.name)
+
+    def _set_attempts(self, service, *how):
+        self.command("endpoint", "set", self.shop.hook(service), *how, show=False)
 
     def _type_of_its_own(self, service):
         """One that nobody else hears of."""
@@ -97,13 +121,14 @@ class Walks:
         self.screen.line(f"\n  The operators' desk gets an event of the type {event_type}:\n    “{alert[0][0]}”")
 
     def _look_and_discard(self, mistake):
-        self.command("dead", "list", "--limit", "5")
+        self.command("dead", "list", "--error", "answered 400", "--limit", "4")
+        self.command("dead", "list", "--error", "answered 500")
         self.pause()
         delivery = self.shop.postgres.value("SELECT id::text FROM postrider.webhook_deliveries WHERE event_id = %s",
                                             [mistake])
         self.command("dead", "show", delivery)
         self.screen.line("\n  That one means nothing to anybody. It goes, and the rest stays:")
-        self.command("dead", "discard", delivery)
+        self.command("dead", "discard", "--yes", delivery)
 
     def _replay(self):
         before = self.shop.postgres.value(DEAD)
@@ -124,6 +149,29 @@ class Walks:
         self._wait_for_quiet()
         self.screen.line(f"  {self.shop.postgres.value(DEAD)} dead letters are left.")
 
+    # --- an order whose reply never comes ---
+
+    def lost_command(self):
+        """For sagas alone: in a choreography nobody waits, so nobody notices."""
+        self.screen.heading("An order whose reply never comes")
+        self.screen.line("  Its payment.charge becomes a dead letter, and somebody discards it. Nobody knows whether the card\n"
+                         "  was charged, so nothing is undone: when the deadline passes, the command is given again.")
+        healthy = self.shop.services["payments"]
+        broken = self._release_badly("payments", falls=0)
+        self._psql("UPDATE orders.saga_deadlines SET within = '2 s' WHERE state = 'charging'")
+        order = self.buyers.place({"customer_id": self.shop.customers["operators"], "item": "teapot", "quantity": 1,
+                                   "card": "visa", "country": "Peru"})
+        delivery = wait_until(lambda: self.shop.postgres.rows(
+            "SELECT id::text FROM postrider.webhook_deliveries WHERE status = 'failed'"), "the dead letter", 60, 0.1)
+        self.command("dead", "discard", "--yes", delivery[0][0])
+        self._replace(broken, healthy)
+        self._wait_for_status(order, "completed")
+        self._wait_for_quiet()
+        self.screen.line(f"\n  {self.screen.bold}$ psql -c \"SELECT … FROM orders.saga_steps\"{self.screen.reset}\n")
+        for reply, state, published in self.shop.postgres.rows(STEPS, [order]):
+            self.screen.line(f"    {reply:20} → {state:12} {published}")
+        self._psql("UPDATE orders.saga_deadlines SET within = '20 s' WHERE state = 'charging'")
+
     # --- an order that only a person can finish ---
 
     def stuck_order(self):
@@ -143,10 +191,13 @@ class Walks:
         if self.shop.style != "choreography":
             self._psql(f"SELECT orders.saga_resolve('{order}', 'the customer gave us another card')")
         self.command("dead", "replay", delivery)
-        status = "SELECT status FROM orders.orders WHERE id = %s"
-        wait_until(lambda: self.shop.postgres.value(status, [order]) == "cancelled", "the order to end", 60, 0.1)
+        self._wait_for_status(order, "cancelled")
         self._wait_for_quiet()
         self.screen.line("\n  The order is cancelled, the money is back, and the dead letter is gone.")
+
+    def _wait_for_status(self, order, status):
+        asked = "SELECT status FROM orders.orders WHERE id = %s"
+        wait_until(lambda: self.shop.postgres.value(asked, [order]) == status, "the order to end", 60, 0.1)
 
     def _psql(self, statement):
         self.screen.line(f"\n  {self.screen.bold}$ psql -c \"{statement}\"{self.screen.reset}")

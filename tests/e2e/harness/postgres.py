@@ -70,7 +70,7 @@ class Postgres:
     """One server. The superuser is "postgres"; connections need no password. following: the server
     whose standby it becomes."""
 
-    _pristine = None  # a data directory fresh from initdb, for the whole run
+    _pristine = None  # the data directory with which a server begins, for the whole run
 
     def __init__(self, following=None, **settings):
         self.following = following
@@ -111,6 +111,13 @@ class Postgres:
              "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, cwd="/", **self.account)
         Postgres._pristine = data
+
+    def become_pristine(self):
+        """Ends it; all servers that are made from now on begin with what it holds."""
+        self.stop()
+        shutil.rmtree(Postgres._pristine)
+        shutil.move(self.data, Postgres._pristine)
+        self.remove()
 
     def start(self):
         command = [os.path.join(server_programs(), "postgres"), "-D", self.data, "-k",
@@ -174,6 +181,10 @@ class Postgres:
         name = f"test_{self.databases}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return Database(self, name)
+
+    def has_database(self, name):
+        return Database(self, "postgres").value_alone(
+            "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", name)
 
 
 class DatabasePool:
@@ -283,6 +294,30 @@ class Database:
         """The first column of the first row, None without a row."""
         rows = self.query(statement, *parameters)
         return next(iter(rows[0].values())) if rows else None
+
+    def value_alone(self, statement, *parameters):
+        """The same, and the session ends."""
+        try:
+            return self.value(statement, *parameters)
+        finally:
+            self.close()
+
+    # Whose oid is larger was made by somebody.
+    UNTOUCHED = """SELECT d.encoding = t.encoding AND d.datdba = t.datdba AND d.datacl IS NULL
+        AND NOT EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = d.oid)
+        AND NOT EXISTS (SELECT FROM (SELECT oid FROM pg_class UNION ALL SELECT oid FROM pg_proc
+            UNION ALL SELECT oid FROM pg_type UNION ALL SELECT oid FROM pg_namespace
+            UNION ALL SELECT oid FROM pg_default_acl UNION ALL SELECT oid FROM pg_event_trigger
+            UNION ALL SELECT oid FROM pg_extension) o WHERE oid >= 16384)
+        FROM pg_database d, pg_database t WHERE d.datname = current_database() AND t.datname = 'template0'"""
+
+    def is_untouched(self):
+        """As create_database() makes it: nobody has made or set anything in it."""
+        return self.value_alone(self.UNTOUCHED)
+
+    def make_copy_of(self, template):
+        self.server.execute(f"DROP DATABASE {self.name}")
+        self.server.execute(f"CREATE DATABASE {self.name} TEMPLATE {template}")
 
     def insert_customer(self):
         """A customer's id. Its table may be the application's, of which only id is known, or none."""

@@ -4,11 +4,13 @@ import os
 import time
 
 LIMIT_S = 20.0
+SLOWEST_S = 0.1  # between two looks
 PATIENCE = float(os.environ.get("POSTRIDER_TEST_PATIENCE", "1"))  # scripts/valgrind has more
 
 
 def wait_for(predicate, what="a condition", limit_s=LIMIT_S, interval_s=0.01, on_timeout=None):
-    """Calls predicate until it returns something true, and returns that.
+    """Calls predicate until it returns something true, and returns that. Looks less often the longer it
+    takes: what looks takes the processor from what it waits for.
 
     what names the condition in the failure; on_timeout() may add what was seen instead.
     """
@@ -21,3 +23,4 @@ def wait_for(predicate, what="a condition", limit_s=LIMIT_S, interval_s=0.01, on
             seen = f"\n{on_timeout()}" if on_timeout else ""
             raise AssertionError(f"waited {limit_s:g} s for {what}{seen}")
         time.sleep(interval_s)
+        interval_s = max(interval_s, min(interval_s * 1.1, SLOWEST_S))
