@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "command/terminal.h"
 
 #define SEPARATOR       "  "
@@ -88,6 +89,21 @@ void report_set_text(struct report *report, size_t column, const char *text_or_n
 {
     if (text_or_null != NULL)
         report_set(report, column, text_or_null, json_string(text_or_null));
+}
+
+void report_set_ending(struct report *report, size_t column, const char *not_after,
+                       int64_t valid_ms)
+{
+    bool is_valid = valid_ms > 0;
+    char about[UNITS_TEXT_SIZE];
+    char text[64];
+
+    units_format_about_ms(is_valid ? valid_ms : -valid_ms, about);
+    if (not_after == NULL)
+        snprintf(text, sizeof(text), "never");
+    else
+        snprintf(text, sizeof(text), is_valid ? "in %s" : "%s ago", about);
+    report_set(report, column, text, NULL);
 }
 
 void report_set_number(struct report *report, size_t column, int64_t number)

@@ -46,6 +46,10 @@ size_t report_row_count(const struct report *report);
 void report_set_text(struct report *report, size_t column, const char *text_or_null);
 void report_set_number(struct report *report, size_t column, int64_t number);
 
+/* When something ends that is valid for valid_ms more, for people: "never" (not_after NULL), "in 3d", "2h ago". */
+void report_set_ending(struct report *report, size_t column, const char *not_after,
+                       int64_t valid_ms);
+
 /* text for people, value for programs; takes value over. */
 void report_set(struct report *report, size_t column, const char *text, json_t *value);
 

@@ -61,16 +61,9 @@ static const struct report_column columns[] = {
 static void set_end(struct report *report, const struct token_row *row)
 {
     bool is_valid = row->valid_ms > 0;
-    char about[UNITS_TEXT_SIZE];
-    char text[64];
 
-    units_format_about_ms(is_valid ? row->valid_ms : -row->valid_ms, about);
-    if (row->not_after == NULL)
-        snprintf(text, sizeof(text), "never");
-    else
-        snprintf(text, sizeof(text), is_valid ? "in %s" : "%s ago", about);
     report_set_text(report, LIST_NOT_AFTER, row->not_after);
-    report_set(report, LIST_ENDS, text, NULL);
+    report_set_ending(report, LIST_ENDS, row->not_after, row->valid_ms);
     report_set(report, LIST_IS_VALID, "", json_boolean(is_valid));
 }
 

@@ -26,7 +26,8 @@ export function filterOf(query) {
   return filter;
 }
 
-// {kind: "filter", count, is_at_least, at, filter} or {kind: "ids", count, is_at_least, ids, last: when the last one failed}
+// {kind: "filter", count, is_at_least, at, filter} or {kind: "ids", count, is_at_least, ids, last: when the last one
+// failed}
 export async function countDead(filter, progress) {
   if (!isByServer(filter)) return followList(filter, progress);
   const chosen = await asReplay(filter);
@@ -67,11 +68,12 @@ export function isTooMany(counted) {
   return counted.kind === "ids" && counted.is_at_least;
 }
 
-// The replays that were made. more: {kind, rate}. One that was sent again since it was counted, and has failed again, is
-// another failure: no discard takes it.
+// The replays that were made. more: {kind, rate}. One that was sent again since it was counted, and has failed again,
+// is another failure: no discard takes it.
 export async function replay(counted, more = {}) {
   const made = [];
-  const until = more.kind === "discard" && counted.kind === "ids" ? { until: new Date(Date.parse(counted.last) + 2).toISOString() } : {};
+  const isBound = more.kind === "discard" && counted.kind === "ids";
+  const until = isBound ? { until: new Date(Date.parse(counted.last) + 2).toISOString() } : {};
   if (counted.kind === "filter") return [await post("v1/replays", { filter: counted.filter, ...more })];
   for (let i = 0; i < counted.ids.length; i += IDS)
     made.push(await post("v1/replays", { filter: { ids: counted.ids.slice(i, i + IDS), ...until }, ...more }));

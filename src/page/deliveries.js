@@ -123,8 +123,8 @@ export function filterWords(filter) {
 
 function notThese(counted, verb) {
   if (counting.isNone(counted)) return html`<p>No dead letter matches, so there is nothing to ${verb}.</p>`;
-  return html`<p>${format.count(counted)} match. By text, status or time of insertion that is too many to be chosen one by one:
-    narrow the filter, or leave these out.</p>`;
+  return html`<p>${format.count(counted)} match. By text, status or time of insertion that is too many to be chosen one
+    by one: narrow the filter, or leave these out.</p>`;
 }
 
 const isNothing = (counted) => counting.isNone(counted) || counting.isTooMany(counted);
@@ -139,15 +139,17 @@ function askDiscard(filter, words) {
     describe: (counted) => (isNothing(counted) ? notThese(counted, "discard") : html`
       <p class="big"><b>${format.count(counted)}</b> dead ${format.plural(counted.count, "letter", "letters")}</p>
       <p>This is ${words}, on all pages. What fails after ${parts.time(counted.at ?? begun)} is not among them.
-      They are <b>deleted for good</b>, with their payloads, attempts and answers, and can never be sent again. Events that
-      they were made for stay, and the ledger keeps who discarded what.</p>`),
-    fields: [{ name: "typed", label: "Type the number of them", hint: "Nobody can take it back, so it is asked twice." }],
+      They are <b>deleted for good</b>, with their payloads, attempts and answers, and can never be sent again. Events
+      that they were made for stay, and the ledger keeps who discarded what.</p>`),
+    fields: [{ name: "typed", label: "Type the number of them",
+      hint: "Nobody can take it back, so it is asked twice." }],
     action: (counted) => `Discard ${format.count(counted)}`,
     confirm: async (counted, values) => {
       if ((values.typed ?? "").replaceAll(/[\s,.]/gu, "") !== String(counted.count))
         throw new Error(`Nothing was discarded: type ${counted.count} to say that so many are meant.`);
       const made = await counting.replay(counted, { kind: "discard" });
-      session.say(`${made.length === 1 ? "A discard" : `${made.length} discards`} of ${format.count(counted)} was asked for.`);
+      const discards = made.length === 1 ? "A discard" : `${made.length} discards`;
+      session.say(`${discards} of ${format.count(counted)} was asked for.`);
       go("replays", made.length === 1 ? made[0].id : "");
     },
   });
@@ -187,7 +189,8 @@ function actions(route) {
   const mayDiscard = !session.isCustomer() && api.has(DISCARD);
   return session.ifOperator(html`
     <button @click=${() => askReplay(filter, words)}>Replay all that match …</button>
-    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(filter, words)}>Discard all that match …</button>`
+    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(filter, words)}>Discard all that match
+      …</button>`
       : nothing}`);
 }
 

@@ -36,9 +36,9 @@ function askReplay(delivery) {
 function askDiscard(delivery) {
   return dialog.ask({
     title: "Discard this dead letter",
-    describe: () => html`<p>It goes to ${parts.url(delivery.url)} no more: it is <b>deleted for good</b>, with its payload, attempts and
-      answers. ${delivery.endpoint_id ? "The event that it was made for stays" : "It is a plain row, so nothing of its payload stays"}; the
-      ledger keeps who discarded it.</p>`,
+    describe: () => html`<p>It goes to ${parts.url(delivery.url)} no more: it is <b>deleted for good</b>, with its
+      payload, attempts and answers. ${delivery.endpoint_id ? "The event that it was made for stays"
+        : "It is a plain row, so nothing of its payload stays"}; the ledger keeps who discarded it.</p>`,
     action: () => "Discard 1",
     confirm: async () => {
       const made = await post(`v1/deliveries/${delivery.id}/discard`);
@@ -54,7 +54,8 @@ function actions(delivery) {
   return session.ifOperator(html`<div class="buttons">
     ${delivery.erased_at !== null ? html`<p class="quiet small">It was erased, so there is nothing to send again.</p>`
       : html`<button @click=${() => askReplay(delivery)}>Replay …</button>`}
-    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(delivery)}>Discard …</button>` : nothing}</div>`);
+    ${mayDiscard ? html`<button class="danger" @click=${() => askDiscard(delivery)}>Discard …</button>`
+      : nothing}</div>`);
 }
 
 function explanation(delivery) {

@@ -10,7 +10,7 @@ import * as parts from "./parts.js";
 import * as polling from "./polling.js";
 import { to } from "./route.js";
 import * as session from "./session.js";
-import { isCheck, verdicts } from "./verdicts.js";
+import { isCheck, summary, verdicts } from "./verdicts.js";
 
 export const title = "Replays";
 
@@ -43,7 +43,7 @@ function left(replay) {
 }
 
 function done(replay) {
-  if (isCheck(replay)) return nothing;
+  if (isCheck(replay)) return replay.result ? summary(replay.result.verdicts) : parts.none();
   if (replay.total === null || replay.total === "0") {
     const become = isDiscard(replay) ? "discarded" : "sent again";
     return html`${format.number(replay.done)} <span class="quiet">${become}</span>`;
@@ -88,14 +88,20 @@ function control(replay) {
   return nothing;
 }
 
+function rate(replay) {
+  if (isCheck(replay)) return parts.none();
+  return replay.rate === null ? html`<span class="quiet">no limit</span>` : format.number(replay.rate);
+}
+
 const columns = [
   { title: "Asked for", cell: (row) => html`<a href=${to("replays", row.id)}>${parts.time(row.requested_at)}</a>` },
   { title: "State", cell: (row) => parts.badge(stateOf(row), words[stateOf(row)]) },
-  { title: "What", width: "wide", cell: (row) => (isDiscard(row) ? html`<b>discards</b> ${chosen(row)}` : chosen(row)) },
+  { title: "What", width: "wide",
+    cell: (row) => (isDiscard(row) ? html`<b>discards</b> ${chosen(row)}` : chosen(row)) },
   { title: "How far", width: "narrow", cell: done },
-  { title: "Left as they are", isNumber: true, cell: (row) => format.number(row.skipped_count) },
-  { title: "At most a second", isNumber: true,
-    cell: (row) => (row.rate === null ? html`<span class="quiet">no limit</span>` : format.number(row.rate)) },
+  { title: "Left as they are", isNumber: true,
+    cell: (row) => (isCheck(row) ? parts.none() : format.number(row.skipped_count)) },
+  { title: "At most a second", isNumber: true, cell: rate },
   { title: "By", width: "narrow", cell: (row) => parts.text(row.requested_by) },
   { title: "Change", cell: (row) => (control(row) === nothing ? parts.none() : control(row)) },
 ];
@@ -133,7 +139,6 @@ function sentence(replay) {
 }
 
 function facts(replay) {
-  const rate = replay.rate === null ? "no limit" : format.number(replay.rate);
   return parts.facts([
     ["What", chosen(replay)],
     ["Kind", replay.kind],
@@ -141,7 +146,7 @@ function facts(replay) {
     ["Begun", parts.timeAndAge(replay.started_at)],
     ["Stopped", replay.stopped_at ? parts.timeAndAge(replay.stopped_at) : nothing],
     ["Finished", replay.finished_at ? parts.timeAndAge(replay.finished_at) : nothing],
-    ["At most a second", isCheck(replay) ? nothing : rate],
+    ["At most a second", isCheck(replay) ? nothing : rate(replay)],
     ["Pass", isCheck(replay) ? nothing : format.number(replay.pass)],
   ]);
 }

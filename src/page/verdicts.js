@@ -10,7 +10,7 @@ function badge(one) {
   return one.fix ? parts.badge("paused", "warning") : parts.badge("well", "well");
 }
 
-function summary(list) {
+export function summary(list) {
   const wrong = list.filter((one) => !one.ok).length;
   const warnings = list.filter((one) => one.ok && one.fix).length;
   const warned = warnings === 0 ? "" : ` ${format.number(warnings)} ${format.plural(warnings, "warning", "warnings")}.`;

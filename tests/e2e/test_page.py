@@ -697,7 +697,7 @@ def test_send_a_test_and_examine(page, world, customer):
     browser.follow(f"/replays/{identity}")
     browser.see("What was found", "1 of 3 is wrong.", "Asked for", "test of an endpoint")
     browser.follow("/replays")
-    browser.see("test of an endpoint")
+    browser.see("test of an endpoint", "1 of 3 is wrong.", css="table")
     assert world.database.value("SELECT requested_by LIKE 'token t-%%' FROM webhook_replays WHERE id = %s", identity)
 
 

@@ -76,9 +76,9 @@ static void test_handshakes(void **state)
         const char *names;
         long ends_s;
         int max_version;
-        bool is_self_signed, trusts;
+        int is_self_signed, trusts;
         int verify_error; /* X509_V_…, or NOTHING_SEEN */
-        bool is_complete;
+        int is_complete;
         enum attempt_result result;
     } cases[] = {
         {"good", serve_tls, "DNS:localhost", 600, ANY_VERSION, false, true, X509_V_OK, true,

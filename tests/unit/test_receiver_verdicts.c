@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "worker/receiver_verdicts.h"
 
+#define DAY_S INT64_C(86400)
+
 /* What is said of one thing that was looked at: 'w'ell, 'W'arning, 'X' wrong, '-' nothing. */
 static char level_of(const struct verdicts *verdicts, const char *name, const char *words)
 {
@@ -188,10 +190,10 @@ static void test_certificates(void **state)
         char level;
         const char *words;
     } cases[] = {
-        {-86400, 90 * 86400, 'w', "expires on"},
-        {-86400, 5 * 86400 + 60, 'W', "in 5 days"},
-        {-86400, -60, 'X', "has expired on"},
-        {86400, 90 * 86400, 'X', "and not before"},
+        {-DAY_S, 90 * DAY_S, 'w', "expires on"},
+        {-DAY_S, 5 * DAY_S + 60, 'W', "in 5 days"},
+        {-DAY_S, -60, 'X', "has expired on"},
+        {DAY_S, 90 * DAY_S, 'X', "and not before"},
     };
 
     (void)state;
