@@ -129,14 +129,23 @@ function notThese(counted, verb) {
 
 const isNothing = (counted) => counting.isNone(counted) || counting.isTooMany(counted);
 
+// Nobody agrees to lose what was not counted.
+const mayNotDiscard = (counted) => counting.isNone(counted) || counted.is_at_least;
+
+function notDiscarded(counted) {
+  if (isNothing(counted)) return notThese(counted, "discard");
+  return html`<p>${format.count(counted)} match, more than this page counts. Narrow the filter, or run <code>postrider
+    dead discard</code>, which counts all before it asks.</p>`;
+}
+
 // What can't be taken back is typed: the number that was read.
 function askDiscard(filter, words) {
   const begun = new Date().toISOString();
   return dialog.ask({
     title: "Discard all that match",
     count: (progress) => counting.countDead(filter, progress),
-    isNothing,
-    describe: (counted) => (isNothing(counted) ? notThese(counted, "discard") : html`
+    isNothing: mayNotDiscard,
+    describe: (counted) => (mayNotDiscard(counted) ? notDiscarded(counted) : html`
       <p class="big"><b>${format.count(counted)}</b> dead ${format.plural(counted.count, "letter", "letters")}</p>
       <p>This is ${words}, on all pages. What fails after ${parts.time(counted.at ?? begun)} is not among them.
       They are <b>deleted for good</b>, with their payloads, attempts and answers, and can never be sent again. Events
