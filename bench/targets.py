@@ -110,6 +110,8 @@ TARGETS = [
      lambda f: peak_memory_of(f, "payloads: 20 kB", "payloads: 200 kB", "payloads: 200 kB, slow")),
     ("an upgrade of a million rows: the longest insert beside it", "<=", 1000, " ms",
      lambda f: max(f.get(f"upgrade: {way}", "longest_ms") for way in UPGRADES)),
+    ("10,000 ordering keys: rate / events without", ">=", 0.7, "",
+     lambda f: f.ratio("events: events with keys", "events: events")),
     ("8 workers: CPU of PostgreSQL for a delivery / 1 worker", "<=", 1.15, "", _eight_workers),
 ]
 
