@@ -15,7 +15,8 @@
 #define PAGE_EVENTS   500
 #define PART_BLOCKS   4096 /* 32 MiB */
 #define IDS_MAX_BYTES ((size_t)64 * 1024)
-#define RETRIES_MAX   5
+/* Of the role's: who asks for this waits for it. */
+#define NO_TIME_LIMIT "SET LOCAL statement_timeout = 0"
 #define HAS_TID_RANGE_SCAN \
     140000 /* version; before, each part would be a scan of the whole table */
 #define LAST_BLOCK INT64_C(4294967295)
@@ -115,51 +116,24 @@ static const char sql_plain[] =
 
 enum { ERASED_ROWS, ERASED_CREATED_AT, ERASED_ID, ERASED_FOUND };
 
-/* No time limit of the role's: who asks for this waits for it. */
-static PGresult *query(struct db_session *session, const char *sql, int count,
-                       const char *const *values, struct error *error)
-{
-    if (!db_session_execute(session, "SET LOCAL statement_timeout = 0", error))
-        return NULL;
-    return db_session_query(session, sql, count, values, error);
-}
-
 static PGresult *read_once(struct db_session *session, const char *sql, int count,
                            const char *const *values, struct error *error)
 {
-    PGresult *result;
+    PGresult *result = NULL;
 
     if (!db_session_begin_reading(session, error))
         return NULL;
-    result = query(session, sql, count, values, error);
+    if (db_session_execute(session, NO_TIME_LIMIT, error))
+        result = db_session_query(session, sql, count, values, error);
     db_session_rollback(session);
     return result;
 }
 
-static bool is_worth_retrying(const struct db_session *session)
-{
-    const char *state = db_session_sqlstate(session);
-
-    return strcmp(state, "40P01") == 0 || strcmp(state, "40001") == 0;
-}
-
-/* The result of the committed statement, or NULL. A deadlock with a worker is tried again. */
+/* The result of the committed statement, or NULL. */
 static PGresult *change(struct db_session *session, const char *sql, int count,
                         const char *const *values, struct error *error)
 {
-    for (int retry = 0;; retry++) {
-        PGresult *result;
-
-        if (!db_session_begin(session, error))
-            return NULL;
-        result = query(session, sql, count, values, error);
-        if (result != NULL && db_session_commit(session, error))
-            return result;
-        PQclear(result);
-        db_session_rollback(session);
-        if (retry == RETRIES_MAX || !is_worth_retrying(session))
-            return NULL;
-    }
+    return db_session_change(session, NO_TIME_LIMIT, sql, count, values, error);
 }
 
 bool erasure_count(struct db_session *session, const struct erasure_subject *subject,

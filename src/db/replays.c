@@ -11,8 +11,7 @@
 #include "db/row.h"
 #include "db/row_security.h"
 
-#define LOOK_MIN    500
-#define RETRIES_MAX 3
+#define LOOK_MIN 500
 
 /* Who may be named in "skipped": URLs are long, and each batch writes all of them. */
 #define SQL_SKIPPED_MAX "50"
@@ -331,32 +330,6 @@ bool replays_have_worker(struct db_session *session, bool *ret_have_worker, stru
     return true;
 }
 
-static bool is_worth_retrying(const struct db_session *session)
-{
-    const char *state = db_session_sqlstate(session);
-
-    return strcmp(state, "40P01") == 0 || strcmp(state, "40001") == 0;
-}
-
-/* The result of the committed statement, or NULL. A deadlock with a worker is tried again. */
-static PGresult *change(struct db_session *session, const char *sql, int count,
-                        const char *const *values, struct error *error)
-{
-    for (int retry = 0;; retry++) {
-        PGresult *result;
-
-        if (!db_session_begin(session, error))
-            return NULL;
-        result = db_session_query(session, sql, count, values, error);
-        if (result != NULL && db_session_commit(session, error))
-            return result;
-        PQclear(result);
-        db_session_rollback(session);
-        if (retry == RETRIES_MAX || !is_worth_retrying(session))
-            return NULL;
-    }
-}
-
 bool replays_request(struct db_session *session, const struct replay_request *request,
                      char ret_id[REPLAY_ID_SIZE], struct error *error)
 {
@@ -372,7 +345,8 @@ bool replays_request(struct db_session *session, const struct replay_request *re
 
     snprintf(rate, sizeof(rate), "%lld", (long long)request->rate);
     snprintf(total, sizeof(total), "%lld", (long long)request->total);
-    result = change(session, sql_request, (int)ARRAY_LENGTH(values), values, error);
+    result =
+        db_session_change(session, NULL, sql_request, (int)ARRAY_LENGTH(values), values, error);
     if (result == NULL)
         return false;
     snprintf(ret_id, REPLAY_ID_SIZE, "%s", PQgetvalue(result, 0, 0));
@@ -383,7 +357,7 @@ bool replays_request(struct db_session *session, const struct replay_request *re
 static bool change_one(struct db_session *session, const char *sql, const char *id,
                        bool *ret_is_changed, struct error *error)
 {
-    PGresult *result = change(session, sql, 1, &id, error);
+    PGresult *result = db_session_change(session, NULL, sql, 1, &id, error);
 
     if (result == NULL)
         return false;
@@ -420,8 +394,8 @@ bool replays_step(struct db_session *session, const struct replay *replay, int64
 
     fill_step(&step, replay->id, replay->position, replay->pass,
               batch_of(discards, replay->done - replay->ramp_from, replay->rate));
-    result = change(session, discards ? sql_discard_session : sql_replay_session, STEP_VALUES,
-                    step.values, error);
+    result = db_session_change(session, NULL, discards ? sql_discard_session : sql_replay_session,
+                               STEP_VALUES, step.values, error);
     ok = result != NULL;
     if (ok && PQntuples(result) > 0)
         *ret_done = row_integer(result, 0, STEP_DONE, 0);
@@ -429,7 +403,7 @@ bool replays_step(struct db_session *session, const struct replay *replay, int64
     if (!ok && is_bad_filter(db_session_sqlstate(session))) {
         const char *values[] = {replay->id, error->message};
 
-        result = change(session, sql_error, 2, values, error);
+        result = db_session_change(session, NULL, sql_error, 2, values, error);
         ok = result != NULL;
         PQclear(result);
     }

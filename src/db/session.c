@@ -12,6 +12,7 @@
 #include "db/settings.h"
 
 #define SQLSTATE_LENGTH    5
+#define RETRIES_MAX        5
 #define SQLSTATE_READ_ONLY "25006"
 #define MESSAGE_MAX        (sizeof(((struct error *)0)->message))
 
@@ -372,6 +373,32 @@ PGresult *db_session_query(struct db_session *session, const char *sql, int coun
         return result;
     PQclear(result);
     return NULL;
+}
+
+static bool is_worth_retrying(const struct db_session *session)
+{
+    const char *state = db_session_sqlstate(session);
+
+    return strcmp(state, "40P01") == 0 || strcmp(state, "40001") == 0;
+}
+
+PGresult *db_session_change(struct db_session *session, const char *first, const char *sql,
+                            int count, const char *const *values, struct error *error)
+{
+    for (int retry = 0;; retry++) {
+        PGresult *result = NULL;
+
+        if (!db_session_begin(session, error))
+            return NULL;
+        if (first == NULL || db_session_execute(session, first, error))
+            result = db_session_query(session, sql, count, values, error);
+        if (result != NULL && db_session_commit(session, error))
+            return result;
+        PQclear(result);
+        db_session_rollback(session);
+        if (retry == RETRIES_MAX || !is_worth_retrying(session))
+            return NULL;
+    }
 }
 
 PGresult *db_session_read(struct db_session *session, const char *sql, int count,

@@ -64,6 +64,11 @@ PGresult *db_session_query(struct db_session *session, const char *sql, int coun
 PGresult *db_session_read(struct db_session *session, const char *sql, int count,
                           const char *const *values, struct error *error) MUST_USE;
 
+/* One that changes something, in a transaction of its own, and again after a deadlock with a worker, a few times: the
+ * result of the one that was committed. first: what is executed before it in that transaction, or NULL. */
+PGresult *db_session_change(struct db_session *session, const char *first, const char *sql,
+                            int count, const char *const *values, struct error *error) MUST_USE;
+
 /* Several statements without parameters, as a migration file has. */
 bool db_session_execute(struct db_session *session, const char *sql, struct error *error) MUST_USE;
 
