@@ -16,6 +16,9 @@ VALUES
     (6, 'SELECT, UPDATE', 'webhook_lanes'),
     (7, 'SELECT, INSERT, UPDATE, DELETE', 'webhook_workers'),
     (8, 'SELECT', 'postrider_migrations'),
+    -- Every read of due rows reads it; and without what orders them, outcomes are refused when requests were made.
+    (8, 'SELECT, DELETE', 'webhook_events'),
+    (8, 'SELECT, INSERT, DELETE', 'webhook_promotions'),
     (8, 'EXECUTE', 'FUNCTION webhook_ordering_head(uuid, text)'),
     (8, 'EXECUTE', 'FUNCTION webhook_ordering_promote(uuid, text)'),
     (8, 'EXECUTE', 'FUNCTION webhook_subscription_keys(text, text[])'),
@@ -25,8 +28,6 @@ VALUES
     (12, 'SELECT', 'postrider_adoptions'),
     (13, 'SELECT', 'webhook_adopted'),
     (14, 'SELECT', 'webhook_unlogged'),
-    (15, 'SELECT, DELETE', 'webhook_events'),
-    (16, 'SELECT, INSERT, DELETE', 'webhook_promotions'),
     (17, 'SELECT, INSERT, DELETE, UPDATE (started_at, due_at, position, pass, ramp_from, total, done,'
         ' skipped, skipped_count, waiting_count, stopped_at, finished_at, error, result)',
         'webhook_replays'),
