@@ -38,6 +38,6 @@ VALUES
     (22, 'SELECT, DELETE, INSERT (kind, detail)', 'webhook_alert_notes'),
     (23, 'SELECT', 'webhook_alert_endpoint'),
     (24, 'EXECUTE', 'FUNCTION webhook_alert_publish(uuid, uuid, text, text, jsonb)'),
-    (25, 'SELECT, INSERT, DELETE', 'webhook_history'),
-    (26, 'EXECUTE', 'FUNCTION webhook_event_patterns(text)'),
-    (27, 'EXECUTE', 'FUNCTION webhook_customer_error(text)')
+    (25, 'EXECUTE', 'FUNCTION webhook_event_patterns(text)'),
+    (26, 'EXECUTE', 'FUNCTION webhook_customer_error(text)'),
+    (27, 'SELECT, INSERT, DELETE', 'webhook_history')

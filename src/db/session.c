@@ -13,7 +13,7 @@
 
 #define SQLSTATE_LENGTH    5
 #define SQLSTATE_READ_ONLY "25006"
-#define MESSAGE_MAX     (sizeof(((struct error *)0)->message))
+#define MESSAGE_MAX        (sizeof(((struct error *)0)->message))
 
 struct db_session {
     PGconn *connection;
@@ -27,7 +27,8 @@ struct db_session {
 };
 
 const char db_session_read_only_hint[] =
-    "database.url must lead to the primary: with several hosts add target_session_attrs=read-write; "
+    "database.url must lead to the primary: with several hosts add "
+    "target_session_attrs=read-write; "
     "if it does, somebody has set default_transaction_read_only for the role or the database";
 
 /* libpq's messages end with a newline and may have several lines; an error is one. */
