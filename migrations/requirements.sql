@@ -1,7 +1,7 @@
 -- All that a worker needs of its database, as the role that asks sees it: one row for each, with what
 -- is wrong and what to do about it, or NULL where nothing is. Stands behind privileges.sql and
 -- row_security.sql. "postrider check --database", "status", the worker's start and its loop ask this
--- (db/requirements.h). The privileges behind the eighth place are for retention, audits and being
+-- (db/requirements.h). The privileges behind the eighth place are for retention, audits, alerts and being
 -- woken: a worker sends without them, as one does whose schema was upgraded without a new grant.
 -- $1: database.schema; $2: the options of
 -- commands that can be pasted (base/hint.h).

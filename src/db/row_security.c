@@ -13,19 +13,9 @@ static const char guard_end[] =
     " hiding FROM (SELECT count(*) > 0 AS is_policed, string_agg(object, ', ' ORDER BY position)"
     " FILTER (WHERE hidden && $2::text[]) AS hiding FROM policed) p";
 
-/* A comment, or the privilege to call a function, which no policy hides. */
-static bool is_left_out(const char *line)
-{
-    static const char function[] = ", 'EXECUTE', 'FUNCTION ";
-    size_t digits = strspn(line + 1, "0123456789");
-
-    return strncmp(line, "--", 2) == 0 ||
-           (line[0] == '(' && strncmp(line + 1 + digits, function, strlen(function)) == 0);
-}
-
 /*
- * Without what says nothing of policies, and without what indents lines. PgBouncer (1.18) mixes up a session whose
- * client sends a message larger than its buffer (4 kB) while the transaction before is being answered.
+ * Without comments and what indents them. PgBouncer (1.18) mixes up a session whose client sends a
+ * message larger than its buffer (4 kB) while the transaction before is being answered.
  */
 static char *squeeze(char *sql)
 {
@@ -34,7 +24,7 @@ static char *squeeze(char *sql)
     for (const char *at = sql; *at != '\0'; at++) {
         bool begins_line = out == sql || out[-1] == '\n';
 
-        if (begins_line && is_left_out(at))
+        if (begins_line && at[0] == '-' && at[1] == '-')
             at += strcspn(at, "\n");
         if (*at == '\n' && out > sql && (out[-1] == ' ' || out[-1] == '\n'))
             out[-1] = '\n'; /* it stays: literals on two lines are one */
@@ -52,12 +42,34 @@ char *row_security_query(const char *end)
                                  end));
 }
 
+/* No policy hides anything of them. Each is a line of its own, and not the last of the list. */
+static char *drop_functions(char *sql)
+{
+    const char *at = sql;
+    char *out = sql;
+
+    while (*at != '\0') {
+        size_t length = strcspn(at, "\n") + 1;
+        const char *function = strstr(at, "'EXECUTE', 'FUNCTION ");
+
+        if (at[length - 1] == '\0')
+            length--;
+        if (*at != '(' || function == NULL || function >= at + length) {
+            memmove(out, at, length);
+            out += length;
+        }
+        at += length;
+    }
+    *out = '\0';
+    return sql;
+}
+
 const char *row_security_guard(void)
 {
     static char *text;
 
     if (text == NULL)
-        text = row_security_query(guard_end);
+        text = drop_functions(row_security_query(guard_end));
     return text;
 }
 

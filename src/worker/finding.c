@@ -19,6 +19,9 @@
 #define READ_BYTES_MAX ((int64_t)16 * 1024 * 1024)
 #define AHEAD_ROWS_MIN 512
 
+#define REFUSAL_SHOWN_US 5000000
+#define REFUSAL_TELL_US  30000000
+
 struct finding {
     struct finder finder;
     struct due_reader reader;
@@ -27,6 +30,9 @@ struct finding {
     bool is_reading;         /* a read or a fetch is outstanding */
     int64_t started_us;      /* of it */
     int turn;                /* whose it is (see finding_step()) */
+    char *refusal;           /* why one was refused, the last time; NULL: none ever was */
+    int64_t refused_us;      /* when */
+    int64_t tell_us;         /* not told before */
 };
 
 void finding_init(struct worker *worker)
@@ -51,6 +57,7 @@ void finding_free(struct worker *worker)
 {
     due_reader_free(&worker->finding->reader);
     absences_free(&worker->finding->absences);
+    free(worker->finding->refusal);
     free(worker->finding);
 }
 
@@ -320,6 +327,29 @@ static void note_scan(struct worker *worker, const PGresult *result, struct find
     }
 }
 
+const char *finding_refusal(const struct worker *worker)
+{
+    const struct finding *finding = worker->finding;
+
+    return finding->refusal != NULL && worker->now_us - finding->refused_us < REFUSAL_SHOWN_US
+               ? finding->refusal
+               : NULL;
+}
+
+/* It is read again and again meanwhile: a line for each would be a flood. */
+static void note_refusal(struct worker *worker, const struct db_answer *answer)
+{
+    struct finding *finding = worker->finding;
+
+    free(finding->refusal);
+    finding->refusal = memory_copy_string(answer->message);
+    finding->refused_us = worker->now_us;
+    if (worker->now_us < finding->tell_us)
+        return;
+    finding->tell_us = worker->now_us + REFUSAL_TELL_US;
+    reporting_refusal("reading due rows was refused", answer);
+}
+
 /* True when the answer is there; else it is reported and the cursors stay where they were. */
 bool finding_note_answer(struct worker *worker, const struct db_answer *answer)
 {
@@ -327,7 +357,7 @@ bool finding_note_answer(struct worker *worker, const struct db_answer *answer)
     if (answer->result == DB_ANSWERED)
         return true;
     if (answer->result == DB_REFUSED)
-        reporting_refusal("reading due rows was refused", answer);
+        note_refusal(worker, answer);
     finder_note_failure(&worker->finding->finder, worker->now_us);
     return false;
 }

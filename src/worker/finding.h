@@ -32,6 +32,9 @@ int64_t finding_next_us(const struct worker *worker);
 /* There may be due rows that no time of ours announces: the next read is made at once. */
 void finding_wake(struct worker *worker);
 
+/* Why the database refuses to read what is due, as it did within the last seconds; NULL: it doesn't. */
+const char *finding_refusal(const struct worker *worker);
+
 /* A read or a fetch is outstanding. */
 bool finding_is_reading(const struct worker *worker);
 

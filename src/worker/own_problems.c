@@ -33,6 +33,14 @@ static void add_open_files(struct worker_problems *list, const struct worker *wo
             slots, text_plural((int64_t)slots, "", "s"));
 }
 
+static void add_refused(struct worker_problems *list, const struct worker *worker)
+{
+    if (finding_refusal(worker) != NULL)
+        worker_problems_add(list, "refused",
+                            "nothing new is sent: the database refuses to read what is due: %.200s",
+                            finding_refusal(worker));
+}
+
 static void add_unwritten(struct worker_problems *list, const struct worker *worker)
 {
     const struct delivery *oldest = TAILQ_FIRST(&worker->deliveries.lists[DELIVERY_FINISHED]);
@@ -331,6 +339,7 @@ char *own_problems_describe(const struct worker *worker, const struct lane_lease
     char *text;
 
     add_unmet(&list, worker);
+    add_refused(&list, worker);
     add_cut_off(&list, worker, cut_off_us);
     add_unwritten(&list, worker);
     add_unsettled(&list, worker);

@@ -15,6 +15,7 @@ from harness.pgbouncer import PgBouncer
 from harness.postgres import Database
 from harness.postrider import ROOT, migrations
 from harness.signing import is_signed_with, new_secret
+from harness.wait import wait_for
 
 READ_FOR_EACH = ["webhook_deliveries", "webhook_endpoints", "webhook_secrets"]
 OTHERS = ["webhook_attempts", "webhook_lanes", "webhook_workers", "postrider_migrations",
@@ -281,7 +282,7 @@ def test_commands_say_that_they_can_not_see(hooked, command, arguments, table):
 @pytest.mark.slow
 @pytest.mark.parametrize("privilege", [
     "SELECT ON postrider_migrations", "USAGE ON SCHEMA public", "SELECT ON webhook_secrets",
-    "UPDATE ON webhook_lanes", "INSERT ON webhook_attempts"])
+    "UPDATE ON webhook_lanes", "INSERT ON webhook_attempts", "SELECT ON webhook_events"])
 def test_privilege_that_is_taken_and_given_back(service, hooked, receiver, privilege):
     """It is no outage: the connections stay, and one line says which privilege, and what to do."""
     hooked.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
@@ -300,6 +301,22 @@ def test_privilege_that_is_taken_and_given_back(service, hooked, receiver, privi
     hooked.execute(f'GRANT {privilege} TO "{hooked.role}"')
     hooked.wait_for_status(delivery, "delivered")
     assert len(started.log_lines(NOTHING_SENT)) == 2
+
+
+def test_reads_that_are_refused(service, migrated_database, receiver, run_postrider, config_file):
+    """For a reason that no list of ours has: said once, not four times a second, and in "status"."""
+    server = receiver()
+    migrated_database.insert_endpoint(server.url(), event_types=["*"])
+    migrated_database.execute("INSERT INTO webhook_events (customer_id, event_type, payload) VALUES (%s, 'a', '1')",
+                              migrated_database.customer)
+    migrated_database.execute("ALTER TABLE webhook_events RENAME COLUMN payload TO body")
+    started = service(migrated_database, {"worker": {"lease": "1s"}})
+    config = config_file(migrated_database)
+    wait_for(lambda: "refuses to read what is due: column" in run_postrider("status", "--check", "-c", config).stdout,
+             "status to tell")
+    assert len(started.log_lines("reading due rows was refused")) == 1
+    migrated_database.execute("ALTER TABLE webhook_events RENAME COLUMN body TO payload")
+    assert migrated_database.wait_for_no_pending() == {"delivered": 1}
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
