@@ -12,6 +12,7 @@
 #include "config/load.h"
 #include "config/options.h"
 #include "config/rules.h"
+#include "db/advice.h"
 #include "db/alerts.h"
 #include "db/bystanders.h"
 #include "db/migrate.h"
@@ -110,7 +111,7 @@ static bool check_server(struct check *check)
               facts->database, facts->role);
     if (facts->is_read_only) {
         error_set(&error, "the database is read-only: a standby, or set to be so");
-        error_hint(&error, "%s", db_session_read_only_hint);
+        error_hint(&error, "%s", db_advice(SQLSTATE_READ_ONLY));
         report_failed(check, "writing", &error);
     }
     return true;

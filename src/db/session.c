@@ -8,13 +8,13 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "db/advice.h"
 #include "db/row_security.h"
 #include "db/settings.h"
 
-#define SQLSTATE_LENGTH    5
-#define RETRIES_MAX        5
-#define SQLSTATE_READ_ONLY "25006"
-#define MESSAGE_MAX        (sizeof(((struct error *)0)->message))
+#define SQLSTATE_LENGTH 5
+#define RETRIES_MAX     5
+#define MESSAGE_MAX     (sizeof(((struct error *)0)->message))
 
 struct db_session {
     PGconn *connection;
@@ -27,11 +27,6 @@ struct db_session {
     bool is_hidden; /* with sqlstate: a policy was in the way */
     char *warning;  /* the last one since db_session_begin(), or NULL */
 };
-
-const char db_session_read_only_hint[] =
-    "database.url must lead to the primary: with several hosts add "
-    "target_session_attrs=read-write; "
-    "if it does, somebody has set default_transaction_read_only for the role or the database";
 
 /* libpq's messages end with a newline and may have several lines; an error is one. */
 static void session_append_line(struct buffer *out, const char *text)
@@ -78,8 +73,9 @@ static void session_set_result_error(struct db_session *session, const PGresult 
         buffer_clear(&line);
         session_append_line(&line, hint);
         error_hint(error, "%s", buffer_string(&line));
-    } else if (strcmp(session->sqlstate, SQLSTATE_READ_ONLY) == 0)
-        error_hint(error, "%s", db_session_read_only_hint);
+    } else if (db_advice(session->sqlstate) != NULL) {
+        error_hint(error, "%s", db_advice(session->sqlstate));
+    }
     buffer_free(&line);
 }
 

@@ -79,9 +79,6 @@ const char *db_session_sqlstate(const struct db_session *session);
  * privilege that is missing. */
 bool db_session_is_hidden(const struct db_session *session);
 
-/* Of what a server that is read-only, or was set to be so, refuses to write; errors of statements have it. */
-extern const char db_session_read_only_hint[];
-
 /* As given to db_session_open(). */
 const char *db_session_schema(const struct db_session *session);
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/outages.h"
+#include "db/advice.h"
 #include "db/migrate.h"
 #include "db/schema_version.h"
 
@@ -118,6 +119,7 @@ void database_log_refusal(struct serve *serve, const char *message, const struct
     struct logged *logged = find_logged(serve->database, message);
     bool is_denied = strcmp(answer->sqlstate, "42501") == 0;
     struct error advice = {.hint = ""};
+    const char *general = db_advice(answer->sqlstate);
 
     if (logged->message == message && serve->now_us - logged->us < LOG_PAUSE_US)
         return;
@@ -125,9 +127,11 @@ void database_log_refusal(struct serve *serve, const char *message, const struct
     if (is_denied)
         error_hint(&advice, "run \"postrider migrate --grant-serve ROLE%s\" as the tables' owner",
                    hint_options());
+    else if (general != NULL)
+        error_hint(&advice, "%s", general);
     log_event(LOG_LEVEL_ERROR, message, LOG_TEXT("error", answer->message),
               LOG_TEXT("sqlstate", answer->sqlstate),
-              LOG_IF(is_denied, LOG_STRING("hint", advice.hint)));
+              LOG_IF(advice.hint[0] != '\0', LOG_STRING("hint", advice.hint)));
 }
 
 static void give_up(struct serve *serve, const char *message, const char *hint)

@@ -7,6 +7,7 @@
 #include "base/hint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "db/advice.h"
 #include "worker/counting.h"
 
 #define RETRY_LINE_US     1000000
@@ -280,6 +281,7 @@ void reporting_unsettled(struct worker *worker, const struct delivery *delivery,
                          const char *message, const char *sqlstate)
 {
     struct reporting *reporting = worker->reporting;
+    const char *advice = sqlstate != NULL ? db_advice(sqlstate) : NULL;
     char hint[HINT_SIZE];
 
     if (reporting->unsettled_us != 0 &&
@@ -295,7 +297,7 @@ void reporting_unsettled(struct worker *worker, const struct delivery *delivery,
               LOG_NUMBER("refusals", delivery->refusals),
               LOG_IF(reporting->unsettled_unlogged > 0,
                      LOG_NUMBER("unlogged", reporting->unsettled_unlogged)),
-              LOG_TEXT("hint", meddlers_hint(hint)));
+              LOG_TEXT("hint", advice != NULL ? advice : meddlers_hint(hint)));
     reporting->unsettled_us = worker->now_us;
     reporting->unsettled_unlogged = 0;
 }
@@ -314,6 +316,9 @@ void reporting_returned(const struct due_row *row, int count)
 
 void reporting_refusal(const char *message, const struct db_answer *answer)
 {
+    const char *advice = db_advice(answer->sqlstate);
+
     log_event(LOG_LEVEL_ERROR, message, LOG_TEXT("error", answer->message),
-              LOG_TEXT("sqlstate", answer->sqlstate));
+              LOG_TEXT("sqlstate", answer->sqlstate),
+              LOG_IF(advice != NULL, LOG_TEXT("hint", advice)));
 }

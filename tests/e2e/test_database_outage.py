@@ -198,7 +198,8 @@ def test_server_in_recovery_or_read_only_is_waited_for(service, own_postgres, ow
     own_database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                        " WHERE datname = current_database() AND pid <> pg_backend_pid()")
     own_database.close()
-    started.wait_for_log("read-only")
+    line = started.wait_for_log("the server is read-only")[0]
+    assert "default_transaction_read_only is set for the role or the database" in line
     own_database.execute("SET default_transaction_read_only = off")
     delivery = own_database.insert_delivery(server.url())
     own_database.execute(f"ALTER DATABASE {own_database.name}"

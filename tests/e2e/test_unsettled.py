@@ -204,7 +204,8 @@ def test_refused_row_vetoes_no_other(service, migrated_database, receiver):
            f"OLD.customer_id = '{bad}'")
     started = service(migrated_database, PATIENT)
     stuck = migrated_database.insert_delivery(server.url("/stuck"), customer=bad)
-    started.wait_for_log("error .*not today")
+    line = started.wait_for_log("error .*not today")[0]
+    assert 'hint="make room on the disk of the database' in line
     started.expect_exit = 1
     others = [migrated_database.insert_delivery(server.url("/good")) for _ in range(20)]
     for other in others:
