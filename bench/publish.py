@@ -16,6 +16,7 @@ import threading
 import time
 
 from bench.postgres import Server
+from bench.receiver import Receiver
 from bench.usage import cpu_of
 from harness import postrider
 from harness.serve import Serve
@@ -73,9 +74,8 @@ def measure(server, database, serve, arguments):
 
 
 def beside_worker(server, database, serve, arguments):
-    from harness.receiver import Receiver
     receiver = Receiver()
-    url = receiver.url("/")
+    url = f"http://127.0.0.1:{receiver.port}/"
     stop = threading.Event()
 
     def enqueue():

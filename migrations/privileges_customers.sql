@@ -1,8 +1,8 @@
 -- What the role needs as which "postrider serve" asks for a customer, and no more: "postrider migrate
--- --grant-customers" grants it (db/grant.c). It reaches nothing but views. Of an endpoint it may
--- write what serve's own role may (privileges_serve.sql), but neither delete it nor move it to somebody else; of a
--- replay it says what is asked for, and may stop it. Writing is granted by columns alone: who may write to a view as a
--- whole may also lock the table behind it.
+-- --grant-customers" grants it (db/grant.c). It reaches nothing but views, and the functions that those call. Of an
+-- endpoint it may write what serve's own role may (privileges_serve.sql), but neither delete it nor move it to
+-- somebody else; of a replay it says what is asked for, and may stop it. Writing is granted by columns alone: who
+-- may write to a view as a whole may also lock the table behind it.
 VALUES
     (1, 'USAGE', format('SCHEMA %I', coalesce(current_schema(), ''))),
     (2, 'SELECT', 'webhook_customer_events'),

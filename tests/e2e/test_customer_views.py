@@ -20,6 +20,7 @@ URL = "https://hooks.example.com/orders"
 VIEWS = ["webhook_customer_events", "webhook_customer_deliveries", "webhook_customer_endpoints",
          "webhook_customer_attempts", "webhook_customer_replays"]
 # Further ones, of feeds and charts; the epoch and the marks have nothing of a customer's.
+FUNCTIONS = ["webhook_customer_error", "webhook_event_patterns", "webhook_subscription_keys"]
 FEED = {"webhook_customer_feed": "webhook_events", "webhook_customer_epoch": "webhook_feed_epoch",
         "webhook_customer_marks": "webhook_feed_marks", "webhook_customer_history": "webhook_history"}
 
@@ -552,11 +553,13 @@ def test_serve_becomes_it(granted):
 
 
 def test_privileges(granted):
-    """Of columns, not of views as a whole: who may write to one as a whole may lock the table behind it."""
+    """Of columns, not of views as a whole: who may write to one as a whole may lock the table behind it. And the
+    functions that views and an index call, none of which reads a table."""
     held = privileges(granted, ROLE)
     assert held.pop(("schema", "public")) == {"USAGE"}
     assert {key: value for key, value in held.items() if key[0] != "column"} == \
-        {("table", view): {"SELECT"} for view in [*VIEWS, *FEED]}
+        {**{("table", view): {"SELECT"} for view in [*VIEWS, *FEED]},
+         **{("function", name): {"EXECUTE"} for name in FUNCTIONS}}
     written = {name.split(".")[0] for kind, name in held if kind == "column"}
     assert written == {"webhook_customer_endpoints", "webhook_customer_replays"}
 

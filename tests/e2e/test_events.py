@@ -11,7 +11,7 @@ import psycopg2.extensions
 import pytest
 
 from harness.behaviours import answer
-from harness.postrider import run_postrider
+from harness.postrider import SLOW, run_postrider
 from harness.signing import is_signed_with, new_secret
 from harness.wait import wait_for
 
@@ -533,7 +533,7 @@ def test_pause_does_not_count_as_failing(service, migrated_database, receiver):
     subscribe(migrated_database, server.url("/hook"), paused_at="2026-01-01",
               failing_since="2026-01-01")
     event = publish(migrated_database)
-    service(migrated_database, {"endpoint": {"disable_after": "1d"}})
+    service(migrated_database, {"endpoint": {"disable_after": "1d"}, **SLOW})
     migrated_database.wait_for(
         lambda d: d.value("SELECT failing_since FROM webhook_endpoints") is None, "no failing_since")
     migrated_database.execute("UPDATE webhook_endpoints SET paused_at = NULL")
