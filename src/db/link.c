@@ -144,9 +144,10 @@ static void link_obey(struct db_link *link, enum pipeline_verdict verdict)
         link_leave_standby(link);
         break;
     case PIPELINE_READ_ONLY:
-        link_leave_read_only(link, "the server is read-only; database.url must lead to the primary, "
-                                   "or default_transaction_read_only is set for the role or the "
-                                   "database");
+        link_leave_read_only(link,
+                             "the server is read-only; database.url must lead to the primary, "
+                             "or default_transaction_read_only is set for the role or the "
+                             "database");
         break;
     }
 }
