@@ -63,6 +63,7 @@ void promoted_note(struct worker *worker, const char *id, const char *previous)
             forget_all(promoted);
         promotion = memory_new(1, sizeof(*promotion));
         text_copy(promotion->id, sizeof(promotion->id), id);
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): as above, when it is the first again. */
         HASH_ADD(by_id, promoted->by_id, id, (unsigned)strlen(promotion->id), promotion);
     }
     text_copy(promotion->previous, sizeof(promotion->previous), previous);
