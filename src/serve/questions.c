@@ -206,7 +206,7 @@ static void refuse_role(struct question_work *work, const struct db_answer *answ
 
 static bool is_of_role(const struct question_work *work, const struct db_answer *answer)
 {
-    return work->customer[0] != '\0' &&
+    return work->customer[0] != '\0' && !answer->is_hidden &&
            (is_class(answer, "42") ||
             (is_state(answer, "22023") &&
              strstr(answer->message, customers_role(work->serve)) != NULL));
