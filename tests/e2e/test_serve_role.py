@@ -7,6 +7,7 @@ import pytest
 from conftest import deny_functions, migrate
 
 from harness.serve import ROLE, Serve, event
+from harness.wait import wait_for
 
 URL = "https://hooks.example.com/orders"
 
@@ -96,6 +97,23 @@ def test_policy_is_no_privilege_that_is_missing(postgres, granted, run_postrider
         started.close()
         granted.execute(f"DROP OWNED BY {ROLE}_owner CASCADE; DROP OWNED BY {ROLE}_customers")
         postgres.execute(f"DROP ROLE {ROLE}_owner; DROP ROLE {ROLE}_customers")
+
+
+def test_database_that_takes_no_changes(granted, run_postrider, config_file):
+    token = run_postrider("token", "new", "--name", "a", "--scope", "read,operate", "-c",
+                          config_file(granted)).stdout.strip()
+    granted.url = f"{granted.url}&options=-c%20default_transaction_read_only%3Don"
+    started = Serve(granted)
+    try:
+        started.wait_for_log("connected to the database", count=2)  # it has been left, as a server that is read-only
+        wait_for(lambda: started.get("/v1/replays", token).status == 200, "a link for questions")
+        made = started.request("POST", "/v1/replays", '{"kind": "replay", "filter": {"all": true}}',
+                               {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        assert (made.status, made.detail) == (503, "the database is read-only at present; nothing was done")
+        line, = started.log_lines("a question of the API is refused")
+        assert "sqlstate=25006" in line and "default_transaction_read_only" in line
+    finally:
+        started.close()
 
 
 def test_answers_the_api(granted, run_postrider, config_file):
