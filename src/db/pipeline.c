@@ -24,7 +24,8 @@ struct pipeline_request {
     int received;    /* results of them */
     int failed;      /* those that were refused or skipped: they come last */
     bool is_refused;
-    bool is_over; /* its sync has come; whether its transaction has ended is not known yet */
+    bool is_hidden; /* row security was in the way */
+    bool is_over;   /* its sync has come; whether its transaction has ended is not known yet */
     PGresult *results[SETTINGS_MAX + DB_STATEMENTS_MAX + 1];
     char message[MESSAGE_SIZE];
     char sqlstate[6];
@@ -249,7 +250,10 @@ PGresult *db_answer_take(const struct db_answer *answer, int number)
 static void request_finish(struct pipeline *pipeline, struct pipeline_request *request,
                            enum db_result result, const char *message)
 {
-    struct db_answer answer = {.result = result, .message = message, .sqlstate = request->sqlstate};
+    struct db_answer answer = {.result = result,
+                               .message = message,
+                               .sqlstate = request->sqlstate,
+                               .is_hidden = result == DB_REFUSED && request->is_hidden};
 
     if (result == DB_ANSWERED) {
         answer.count = request->expected - request->settings - request->is_watched;
@@ -281,6 +285,7 @@ static void request_note_error(struct pipeline *pipeline, struct pipeline_reques
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
     request->is_refused = true;
+    request->is_hidden = row_security_refused(result);
     message_copy(request->message, primary != NULL ? primary : PQresultErrorMessage(result));
     snprintf(request->sqlstate, sizeof(request->sqlstate), "%s", state != NULL ? state : "");
     prepared_note_refusal(&pipeline->prepared, request->sqlstate);
@@ -333,6 +338,7 @@ static void note_hidden(struct pipeline *pipeline, struct pipeline_request *requ
     if (!may_be_hidden(request))
         return;
     request->is_refused = true;
+    request->is_hidden = true;
     pipeline->was_denied = true;
     message_copy(request->message, "a policy of row security may have hidden rows");
     memcpy(request->sqlstate, ROW_SECURITY_SQLSTATE, sizeof(request->sqlstate));

@@ -121,6 +121,12 @@ static const char sql_have_worker[] =
     " set_config('postrider.removal', 'discard', true),"                                           \
     " set_config('postrider.removal_replay', id::text, true),"
 
+/* Asked again of what is locked: whoever held it may have sent it again, so that it has failed once more since. */
+#define SQL_CHOSEN_STILL                                                                           \
+    SQL_CHECKED("d.status = 'failed'")                                                             \
+    " AND " SQL_FAILED_AT " < (SELECT requested_at FROM r)"                                        \
+    " AND (d.erased_at IS NULL OR (SELECT kind = 'discard' FROM r))"
+
 /* Nothing is sent to an endpoint by a discard, so how it fares is not asked. */
 #define SQL_STEP(kinds, tells, changes, lock, missed)                                              \
     "WITH r AS MATERIALIZED (SELECT id, kind, customer_id, requested_at," tells                    \
@@ -157,7 +163,7 @@ static const char sql_have_worker[] =
     " passed AS MATERIALIZED (SELECT * FROM (SELECT t.*, count(*) FILTER (WHERE is_taken) OVER"    \
     " (ORDER BY created_at, id) AS place_taken FROM taken t) t WHERE place_taken <= $5::bigint),"  \
     " locked AS MATERIALIZED (SELECT d.id FROM (SELECT id FROM passed WHERE is_taken) p"           \
-    " JOIN webhook_deliveries d ON " SQL_HAS_ID("d.id", "p.id") " WHERE " SQL_CHECKED("d.status = 'failed'")           \
+    " JOIN webhook_deliveries d ON " SQL_HAS_ID("d.id", "p.id") " WHERE " SQL_CHOSEN_STILL         \
     " ORDER BY d.created_at, d.id FOR UPDATE OF d" lock "),"                                       \
     " changed AS (" changes " WHERE " SQL_HAS_ID("d.id", "l.id") " AND " SQL_CHECKED("d.status = 'failed'") \
     " RETURNING d.id),"                                                                            \

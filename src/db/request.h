@@ -10,6 +10,8 @@
 #ifndef POSTRIDER_DB_REQUEST_H
 #define POSTRIDER_DB_REQUEST_H
 
+#include <stdbool.h>
+
 #include <libpq-fe.h>
 
 #define DB_STATEMENTS_MAX 6
@@ -29,6 +31,7 @@ struct db_answer {
     PGresult **kept;                      /* where they are until then; db_answer_take() */
     const char *message;                  /* "" with DB_ANSWERED */
     const char *sqlstate;                 /* with DB_REFUSED */
+    bool is_hidden; /* with DB_REFUSED: it is row security that was in the way, and no privilege */
 };
 
 /* Text parameters; a NULL value is SQL's NULL. Copied when it is sent. */

@@ -73,6 +73,13 @@ const char *row_security_guard(void)
     return text;
 }
 
+bool row_security_refused(const PGresult *result)
+{
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+
+    return function != NULL && strcmp(function, "check_enable_rls") == 0;
+}
+
 bool row_security_is_on(const PGresult *guard)
 {
     const char *setting = row_text(guard, 0, ROW_SECURITY_SETTING);

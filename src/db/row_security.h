@@ -46,6 +46,10 @@ enum row_security_column {
 #define ROW_SECURITY_WRITING    "{SELECT,INSERT,UPDATE,DELETE}"
 const char *row_security_guard(void);
 
+/* Whether the server has refused a statement since a policy could hide rows from it. Its message is in the language of
+ * the server; where it comes from is not. */
+bool row_security_refused(const PGresult *result);
+
 /* What a result of the guard says of the setting. */
 bool row_security_is_on(const PGresult *guard);
 

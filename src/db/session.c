@@ -51,13 +51,11 @@ static void session_set_result_error(struct db_session *session, const PGresult 
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
-    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     const char *text = primary != NULL ? primary : PQerrorMessage(session->connection);
     struct buffer line;
 
     session->sqlstate[0] = '\0';
-    /* Its message is in the language of the server; where it comes from is not. */
-    session->is_hidden = function != NULL && strcmp(function, "check_enable_rls") == 0;
+    session->is_hidden = row_security_refused(result);
     if (state != NULL && strlen(state) == SQLSTATE_LENGTH)
         memcpy(session->sqlstate, state, SQLSTATE_LENGTH + 1);
     buffer_init(&line, MESSAGE_MAX);

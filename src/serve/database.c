@@ -117,14 +117,18 @@ static struct logged *find_logged(struct database_state *database, const char *m
 void database_log_refusal(struct serve *serve, const char *message, const struct db_answer *answer)
 {
     struct logged *logged = find_logged(serve->database, message);
-    bool is_denied = strcmp(answer->sqlstate, "42501") == 0;
     struct error advice = {.hint = ""};
     const char *general = db_advice(answer->sqlstate);
 
     if (logged->message == message && serve->now_us - logged->us < LOG_PAUSE_US)
         return;
     *logged = (struct logged){message, serve->now_us};
-    if (is_denied)
+    if (answer->is_hidden)
+        error_hint(
+            &advice,
+            "have the policies of that table let all rows be seen (USING (true)) by the role of "
+            "database.url, and by the tables' owner where FORCE ROW LEVEL SECURITY is set");
+    else if (strcmp(answer->sqlstate, "42501") == 0)
         error_hint(&advice, "run \"postrider migrate --grant-serve ROLE%s\" as the tables' owner",
                    hint_options());
     else if (general != NULL)

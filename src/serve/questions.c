@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "db/advice.h"
 #include "db/link.h"
 #include "db/queries.h"
 #include "serve/database.h"
@@ -25,7 +26,8 @@
 /* Of each transaction. Its plan is made for its values: filters that are not given fall out of it. A
  * worker goes by the order of an index; here a filter that finds few is better, and then a sort. */
 #define SQL_BEGIN                                                                                  \
-    "SELECT set_config('transaction_read_only', $1, true), set_config('enable_bitmapscan', $2, true),"                  \
+    "SELECT CASE WHEN $1 = 'on' THEN set_config('transaction_read_only', 'on', true) END,"                              \
+    " set_config('enable_bitmapscan', $2, true),"                                                                       \
     " set_config('statement_timeout', $3, true), set_config('lock_timeout', '500', true),"     \
     " set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_sort', 'on', true)"
 
@@ -132,6 +134,11 @@ static const struct question_result was_lost[] = {
 static const struct question_result is_refused = {
     .status = 503, .detail = "the database refuses it at present", .is_passing = true};
 
+static const struct question_result is_read_only = {
+    .status = 503,
+    .detail = "the database is read-only at present; nothing was done",
+    .is_passing = true};
+
 static const struct question_result is_locked = {
     .status = 503, .detail = "somebody else holds what it is about; try again", .is_passing = true};
 
@@ -206,7 +213,7 @@ static void refuse_role(struct question_work *work, const struct db_answer *answ
 
 static bool is_of_role(const struct question_work *work, const struct db_answer *answer)
 {
-    return work->customer[0] != '\0' &&
+    return work->customer[0] != '\0' && !answer->is_hidden &&
            (is_class(answer, "42") ||
             (is_state(answer, "22023") &&
              strstr(answer->message, customers_role(work->serve)) != NULL));
@@ -241,7 +248,7 @@ static void refuse(struct question_work *work, const struct db_answer *answer)
         finish(work, &is_locked);
     } else {
         database_log_refusal(work->serve, "a question of the API is refused", answer);
-        finish(work, &is_refused);
+        finish(work, is_state(answer, SQLSTATE_READ_ONLY) ? &is_read_only : &is_refused);
     }
 }
 

@@ -629,7 +629,7 @@ bool recording_may_send(struct worker *worker, const struct due_row *row)
         worker->now_us)
         return false;
     if (count > 1) {
-        reporting_returned(row, count);
+        reporting_returned(worker, row, count);
         recording->returned_us = worker->now_us;
         text_copy(recording->returned, sizeof(recording->returned), row->id);
     }

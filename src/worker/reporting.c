@@ -24,6 +24,8 @@ struct reporting {
     struct retention_counts removals_unlogged;
     int64_t unsettled_us; /* the same of outcomes that do not stay */
     int64_t unsettled_unlogged;
+    int64_t returned_us; /* the same of rows that come back as they were */
+    int64_t returned_unlogged;
     int64_t unread_us; /* the same of secrets that can't be read beside others */
     int64_t unread_unlogged;
     struct reporting_totals totals;
@@ -302,16 +304,27 @@ void reporting_unsettled(struct worker *worker, const struct delivery *delivery,
     reporting->unsettled_unlogged = 0;
 }
 
-void reporting_returned(const struct due_row *row, int count)
+void reporting_returned(struct worker *worker, const struct due_row *row, int count)
 {
+    struct reporting *reporting = worker->reporting;
     char hint[HINT_SIZE];
 
+    if (reporting->returned_us != 0 &&
+        worker->now_us - reporting->returned_us < UNSETTLED_LINE_US) {
+        reporting->returned_unlogged++;
+        return;
+    }
     log_event(LOG_LEVEL_ERROR,
               "a delivery is due again as it was, although its outcome was written: "
               "it is sent again, after a pause that grows",
               LOG_TEXT("delivery", row->id), LOG_TEXT("event", row->event_id),
               LOG_TEXT("customer", row->customer_id), LOG_TEXT("url", row->url),
-              LOG_NUMBER("returns", count), LOG_TEXT("hint", meddlers_hint(hint)));
+              LOG_NUMBER("returns", count),
+              LOG_IF(reporting->returned_unlogged > 0,
+                     LOG_NUMBER("unlogged", reporting->returned_unlogged)),
+              LOG_TEXT("hint", meddlers_hint(hint)));
+    reporting->returned_us = worker->now_us;
+    reporting->returned_unlogged = 0;
 }
 
 void reporting_refusal(const char *message, const struct db_answer *answer)

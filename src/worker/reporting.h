@@ -56,8 +56,9 @@ void reporting_last_removals(struct worker *worker);
 void reporting_unsettled(struct worker *worker, const struct delivery *delivery,
                          const char *message, const char *sqlstate);
 
-/* It comes back again and again as it was, although its outcome was written. */
-void reporting_returned(const struct due_row *row, int count);
+/* It comes back again and again as it was, although its outcome was written. At most a line a second: all dead letters
+ * that are sent again twice within seconds look like this too. */
+void reporting_returned(struct worker *worker, const struct due_row *row, int count);
 
 /* The server refused a statement of ours. */
 void reporting_refusal(const char *message, const struct db_answer *answer);

@@ -347,6 +347,26 @@ def test_a_change_meanwhile_wins(dead, migrated_database):
     assert migrated_database.row(contested)["status"] == "delivered"
 
 
+@pytest.mark.parametrize("arguments", [["discard", "--yes"], ["replay"]], ids=lambda given: given[0])
+def test_what_fails_once_more_meanwhile_is_another_dead_letter(dead, migrated_database, arguments):
+    """Sent again by somebody else, while this waits for a row before it, and dead again: nobody has counted that."""
+    held, again = fail(migrated_database, ago="2 minutes"), fail(migrated_database)
+    with migrated_database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE webhook_deliveries SET last_error = 'held' WHERE id = %s", [held])
+        process = subprocess.Popen([binary(), "dead", *arguments, "--all", "-c", dead.config],
+                                   stdout=subprocess.PIPE, text=True, env=environment())
+        migrated_database.wait_for(
+            lambda database: database.value("SELECT count(*) FROM pg_stat_activity WHERE"
+                                            " application_name = 'postrider' AND wait_event_type = 'Lock'"), "it to wait")
+        migrated_database.execute("UPDATE webhook_deliveries SET status = 'pending', attempts = 0 WHERE id = %s", again)
+        migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed', attempts = 1,"
+                                  " last_attempt_at = clock_timestamp() WHERE id = %s", again)
+        connection.commit()
+        assert "1 of 2" in process.communicate(timeout=30)[0]
+    row = migrated_database.row(again)
+    assert (row["status"], row["attempts"]) == ("failed", 1)
+
+
 def test_disabled_endpoints_are_warned_of(dead, migrated_database):
     fail(migrated_database)
     migrated_database.insert_endpoint(ONE, disabled_reason="410 Gone")

@@ -505,12 +505,26 @@ def test_by_the_api(service, migrated_database, serve, receiver):
     assert made.json()["filter"] == {"endpoint_id": identity}
     for kind in OPERATOR:
         refused = call(started, "POST", f"/v1/endpoints/{identity}/{kind}", token)
-        assert refused.status == 409 and "has not finished yet" in refused.detail
+        assert refused.status == 409 and f"has not finished yet ({made.json()['id']})" in refused.detail
     service(migrated_database)
     wait_for(migrated_database, made.json()["id"])
     found = call(started, "GET", f"/v1/replays/{made.json()['id']}", token).json()["result"]
     assert found["body"] == "trouble" and found["status"] == 500 and wrong(found) == {"answer"}
     assert call(started, "POST", f"/v1/replays/{made.json()['id']}/resume", token).status == 409
+
+
+def test_clock_that_was_set_back(migrated_database, serve):
+    """What was asked for when it went fast is neither under way for hours, nor within the last minute."""
+    identity = make(migrated_database, "http://127.0.0.1:9/")
+    started = serve()
+    token = started.token(scope="operate")
+    migrated_database.execute(
+        "INSERT INTO webhook_replays (kind, filter, requested_at, finished_at) SELECT 'test',"
+        " jsonb_build_object('endpoint_id', %s::text), now() + interval '1 hour', CASE WHEN n > 1 THEN now() END"
+        " FROM generate_series(1, 11) n", identity)
+    made = call(started, "POST", f"/v1/endpoints/{identity}/test", token)
+    assert made.status == 202
+    assert migrated_database.value("SELECT count(*) FROM webhook_replays WHERE stopped_at IS NOT NULL") == 1
 
 
 def test_nobody_hammers(migrated_database, serve):

@@ -7,6 +7,7 @@ import pytest
 from conftest import deny_functions, migrate
 
 from harness.serve import ROLE, Serve, event
+from harness.wait import wait_for
 
 URL = "https://hooks.example.com/orders"
 
@@ -65,6 +66,52 @@ def test_does_all_of_the_work(granted, run_postrider, config_file):
                          limit_s=30)
         started.stop()
         assert started.log_lines("level=error ") == []
+    finally:
+        started.close()
+
+
+def test_policy_is_no_privilege_that_is_missing(postgres, granted, run_postrider, config_file):
+    """No grant helps where a policy could hide rows: neither to serve's role, nor to the one for customers."""
+    owner = config_file(granted)
+    postgres.execute(f"CREATE ROLE {ROLE}_customers; CREATE ROLE {ROLE}_owner")
+    assert run_postrider("migrate", "--grant-customers", f"{ROLE}_customers", "--grant-serve", ROLE, "-c",
+                         owner).code == 0
+    new = ("token", "new", "--scope", "read,publish", "-c", owner, "--name")
+    tokens = [run_postrider(*new, *arguments).stdout.strip()
+              for arguments in (["a"], ["b", "--customer", granted.customer])]
+    granted.execute(f"GRANT SELECT ON webhook_replays TO {ROLE}_owner;"
+                    f"GRANT CREATE, USAGE ON SCHEMA public TO {ROLE}_owner;"
+                    f"ALTER VIEW webhook_customer_replays OWNER TO {ROLE}_owner")
+    granted.url = granted.server.url(granted.name, user=ROLE)
+    started = Serve(granted, {"http": {"customers_role": f"{ROLE}_customers"}})
+    try:
+        for token in tokens:
+            started.wait_for_token(token)
+            assert started.get("/v1/replays", token).status == 200
+        granted.execute("ALTER TABLE webhook_replays ENABLE ROW LEVEL SECURITY")
+        refused = [started.get("/v1/replays", token) for token in tokens]
+        assert [(one.status, one.detail) for one in refused] == [(503, "the database refuses it at present")] * 2
+        line, = started.log_lines("level=error ")  # the same for both
+        assert "webhook_replays" in line and "have the policies of that table" in line and "--grant" not in line
+    finally:
+        started.close()
+        granted.execute(f"DROP OWNED BY {ROLE}_owner CASCADE; DROP OWNED BY {ROLE}_customers")
+        postgres.execute(f"DROP ROLE {ROLE}_owner; DROP ROLE {ROLE}_customers")
+
+
+def test_database_that_takes_no_changes(granted, run_postrider, config_file):
+    token = run_postrider("token", "new", "--name", "a", "--scope", "read,operate", "-c",
+                          config_file(granted)).stdout.strip()
+    granted.url = f"{granted.url}&options=-c%20default_transaction_read_only%3Don"
+    started = Serve(granted)
+    try:
+        started.wait_for_log("connected to the database", count=2)  # it has been left, as a server that is read-only
+        wait_for(lambda: started.get("/v1/replays", token).status == 200, "a link for questions")
+        made = started.request("POST", "/v1/replays", '{"kind": "replay", "filter": {"all": true}}',
+                               {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        assert (made.status, made.detail) == (503, "the database is read-only at present; nothing was done")
+        line, = started.log_lines("a question of the API is refused")
+        assert "sqlstate=25006" in line and "default_transaction_read_only" in line
     finally:
         started.close()
 
