@@ -26,8 +26,8 @@
 /* Of each transaction. Its plan is made for its values: filters that are not given fall out of it. A
  * worker goes by the order of an index; here a filter that finds few is better, and then a sort. */
 #define SQL_BEGIN                                                                                  \
-    "SELECT CASE WHEN $1 = 'on' THEN set_config('transaction_read_only', 'on', true) END,"                              \
-    " set_config('enable_bitmapscan', $2, true),"                                                                       \
+    "SELECT CASE WHEN $1 = 'on' THEN set_config('transaction_read_only', 'on', true) END,"         \
+    " set_config('enable_bitmapscan', $2, true),"                                                  \
     " set_config('statement_timeout', $3, true), set_config('lock_timeout', '500', true),"     \
     " set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_sort', 'on', true)"
 

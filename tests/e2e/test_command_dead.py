@@ -357,7 +357,8 @@ def test_what_fails_once_more_meanwhile_is_another_dead_letter(dead, migrated_da
                                    stdout=subprocess.PIPE, text=True, env=environment())
         migrated_database.wait_for(
             lambda database: database.value("SELECT count(*) FROM pg_stat_activity WHERE"
-                                            " application_name = 'postrider' AND wait_event_type = 'Lock'"), "it to wait")
+                                            " application_name = 'postrider' AND wait_event_type = 'Lock'"),
+            "it to wait")
         migrated_database.execute("UPDATE webhook_deliveries SET status = 'pending', attempts = 0 WHERE id = %s", again)
         migrated_database.execute("UPDATE webhook_deliveries SET status = 'failed', attempts = 1,"
                                   " last_attempt_at = clock_timestamp() WHERE id = %s", again)
