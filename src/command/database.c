@@ -44,22 +44,25 @@ static bool is_one_of(const char *state, const char *const *states)
     return false;
 }
 
-void database_each_unmet(const struct database *database,
-                         void (*add)(void *context, const struct requirement *unmet), void *context)
+bool database_each_unmet(const struct database *database,
+                         void (*add)(void *context, const struct requirement *unmet), void *context,
+                         struct error *error)
 {
-    struct error error = {0};
     PGresult *result = NULL;
 
-    if (db_session_begin_reading(database->session, &error))
-        result = requirements_list(database->session, &error);
+    if (db_session_begin_reading(database->session, error))
+        result = requirements_list(database->session, error);
     db_session_rollback(database->session);
-    for (int i = 0; result != NULL && i < PQntuples(result); i++) {
+    if (result == NULL)
+        return false;
+    for (int i = 0; i < PQntuples(result); i++) {
         struct requirement requirement = requirement_at(result, i);
 
         if (requirement.problem != NULL)
             add(context, &requirement);
     }
     PQclear(result);
+    return true;
 }
 
 /* An unmet requirement that is about what the error is about: its table, or the schema of all. */
@@ -79,6 +82,7 @@ int database_fail(const struct database *database, struct error *error)
 {
     static const char *const missing[] = {"42P01", "42703", "42883", "3F000", NULL};
     static const char *const forbidden[] = {"42501", NULL};
+    struct error ignored;
     char state[8];
     bool is_missing, is_forbidden, is_hidden;
 
@@ -90,7 +94,8 @@ int database_fail(const struct database *database, struct error *error)
     if (is_missing) /* the server's hint is for who writes statements */
         error->hint[0] = '\0';
     if (is_missing || is_forbidden)
-        database_each_unmet(database, hint_unmet, error);
+        /* Nothing is known of it then but the error itself. */
+        (void)database_each_unmet(database, hint_unmet, error, &ignored);
     if (error->hint[0] != '\0')
         return command_fail(COMMAND_FAILED, error);
     if (is_missing)

@@ -26,11 +26,11 @@ void database_close(struct database *database);
 
 /*
  * What the role lacks of all that a worker needs, in the order of the list: calls add() for each.
- * Nothing when it can't be asked, or when the schema is not this program's.
+ * False: it can't be asked, which is not taken for nothing that it lacks.
  */
-void database_each_unmet(const struct database *database,
-                         void (*add)(void *context, const struct requirement *unmet),
-                         void *context);
+bool database_each_unmet(const struct database *database,
+                         void (*add)(void *context, const struct requirement *unmet), void *context,
+                         struct error *error);
 
 /* Prints error with a hint that fits its SQLSTATE; returns COMMAND_FAILED. */
 int database_fail(const struct database *database, struct error *error);

@@ -359,3 +359,11 @@ def test_worker_on_a_database_that_can_not_store_every_text(service, postgres, r
         started.stop()
     finally:
         database.drop()
+
+
+def test_status_that_can_not_ask(hooked, command):
+    """What could not be found out is not taken for nothing that is wrong."""
+    hooked.execute("REVOKE EXECUTE ON FUNCTION pg_catalog.has_function_privilege(oid, text) FROM PUBLIC")
+    shown = command("status", "--check", "--json")
+    assert shown.code == 1
+    assert "could not be found out: permission denied for function" in shown.json()["problems"][0]["what"]
