@@ -873,6 +873,7 @@ def test_upgrade_while_the_page_is_open(browser, world, customer):
 
 def test_keyboard(page, world, customer):
     url = world.new_path(answer(200))
+    world.endpoint(url, customer, event_types=["*"])
     world.dead(url, customer)
     browser = page(f"/deliveries?customer={customer}")
     browser.see("Replay all that match")
