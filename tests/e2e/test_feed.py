@@ -97,7 +97,8 @@ class World:
     def mark(self, ago):
         """As if an hour had ended here, so many hours ago."""
         self.database.execute("INSERT INTO webhook_feed_marks VALUES (now() - %s * interval '1 hour',"
-                              " pg_snapshot_xmax(pg_current_snapshot()))", ago)
+                              " pg_snapshot_xmax(pg_current_snapshot())) ON CONFLICT (date_trunc('hour',"
+                              " marked_at AT TIME ZONE 'UTC')) DO UPDATE SET transaction_id = EXCLUDED.transaction_id", ago)
 
 
 def publish(database, count=1, customer=None, cursor=None, **columns):
