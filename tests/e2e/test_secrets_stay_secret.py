@@ -13,6 +13,7 @@ from harness.ports import closed_port
 from harness.postrider import write_config
 from harness.sealing import new_key, seal, write_key_file
 from harness.signing import new_key_pair, new_secret
+from harness.size import size
 
 
 class Secrets:
@@ -220,10 +221,11 @@ def test_nothing_shows_one(own_database, service, receiver, authority, run_postr
 @pytest.mark.slow
 def test_wrong_configurations_show_none(migrated_database, run_postrider, tmp_path, known):
     """Each with "run", which logs, and with one of the commands, which all read it in the same way."""
-    others = itertools.cycle(("check --database", "config show", "status --json", "migrate", "secret list"))
+    commands = ("check --database", "config show", "status --json", "migrate", "secret list")
+    others = itertools.cycle(commands)
     for changes in bad_configurations(tmp_path, migrated_database, known):
         config = write_config(str(tmp_path), migrated_database.url, changes, known.default)
-        for command in ("run", next(others)):
+        for command in ("run", *size([next(others)], commands)):
             result = run_postrider(*command.split(), "-c", config)
             assert result.code == 78, (changes, command)
             assert known.seen_in((result.stdout + result.stderr).encode()) == [], result.stderr

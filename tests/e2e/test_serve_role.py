@@ -115,7 +115,7 @@ def test_database_that_takes_no_changes(granted, run_postrider, config_file):
             # Or the link is being left, since what was asked before has found it out.
             return made.detail == "the database is read-only at present; nothing was done"
         wait_for(is_told, "the reason")
-        line = started.log_lines("a question of the API is refused")[0]
+        line, = started.log_lines("a question of the API is refused")
         assert "sqlstate=25006" in line and "default_transaction_read_only" in line
     finally:
         started.close()
