@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""usage: PYTHONPATH=.:tests/e2e python3 -m bench.publish [--seconds N] [--clients N] [--endpoints N] [--busy]
+"""usage: PYTHONPATH=.:tests/e2e /usr/bin/python3 -m bench.publish [--seconds N] [--clients N] [--endpoints N] [--busy]
 
 POST /v1/events as fast as wrk can send, to the release build of `postrider serve` on a durable PostgreSQL of its
 own: publishes a second, and the CPU that each has cost, of serve and of PostgreSQL. Each publish is a request with
