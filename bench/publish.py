@@ -105,7 +105,7 @@ def beside_worker(server, database, serve, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.removeprefix("usage: "))
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--endpoints", type=int, default=1)
