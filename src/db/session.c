@@ -43,15 +43,25 @@ static void session_append_line(struct buffer *out, const char *text)
     }
 }
 
+/* libpq has no words for a connection whose end has come right behind a good answer. */
+static const char *session_reason(const struct db_session *session, const PGresult *result)
+{
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *text = primary != NULL ? primary : PQerrorMessage(session->connection);
+
+    if (*text != '\0')
+        return text;
+    return PQstatus(session->connection) == CONNECTION_OK ? "the answer does not fit the statement"
+                                                          : "the connection to the server was lost";
+}
+
 /* The server's message, detail and SQLSTATE; its hint as ours. */
 static void session_set_result_error(struct db_session *session, const PGresult *result,
                                      struct error *error)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
-    const char *text = primary != NULL ? primary : PQerrorMessage(session->connection);
     struct buffer line;
 
     session->sqlstate[0] = '\0';
@@ -59,7 +69,7 @@ static void session_set_result_error(struct db_session *session, const PGresult 
     if (state != NULL && strlen(state) == SQLSTATE_LENGTH)
         memcpy(session->sqlstate, state, SQLSTATE_LENGTH + 1);
     buffer_init(&line, MESSAGE_MAX);
-    session_append_line(&line, *text != '\0' ? text : "the answer does not fit the statement");
+    session_append_line(&line, session_reason(session, result));
     if (detail != NULL) {
         buffer_append_string(&line, "; ");
         session_append_line(&line, detail);

@@ -150,6 +150,8 @@ char *PQerrorMessage(const PGconn *connection)
     static char reason[] = PQ_REASON;
     static char none[1];
 
+    if (connection != NULL && connection->is_wordless)
+        return none;
     return connection == NULL || connection->is_bad || connection->has_error ? reason : none;
 }
 

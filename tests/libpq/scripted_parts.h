@@ -63,8 +63,9 @@ struct pg_conn {
     int ours, theirs;         /* sockets */
     bool is_readable;         /* something was written to theirs */
     bool is_bad, will_be_bad; /* CONNECTION_BAD now, from the next call */
-    bool has_desynced;        /* it owes an error */
-    bool has_error;           /* PQerrorMessage() has a reason */
+    bool is_wordless;  /* lost behind a good answer: PQerrorMessage() says nothing, as libpq */
+    bool has_desynced; /* it owes an error */
+    bool has_error;    /* PQerrorMessage() has a reason */
     bool is_hanging;
     bool is_connected;
     bool is_nonblocking, is_pipeline;

@@ -189,6 +189,7 @@ PGTransactionStatusType PQtransactionStatus(const PGconn *given)
     enum pq_fault_kind fault = script_enter(connection, PQ_TRANSACTION_STATUS, "");
     struct transaction *transaction;
 
+    connection->is_wordless |= script_is_failure(fault);
     if (connection->is_bad)
         return PQTRANS_UNKNOWN;
     if (connection->awaited > 0)
